@@ -1,0 +1,1 @@
+"""What an application may know: studies, geometry, findings, models, reason codes."""

@@ -1,0 +1,192 @@
+"""What an application gives to the suite, found by entry point ``gransk.applications``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from gransk.core.errors import ConfigurationError
+from gransk.core.findings import Finding, Findings, Note
+from gransk.core.models import ModelLibrary
+from gransk.core.reasons import Reason
+from gransk.core.study import Instance, Study
+
+Progress = Callable[[str, float], None]
+"""Called with a step's name and the share done of the whole, 0 to 1."""
+
+
+def no_progress(step: str, share: float) -> None:
+    """A progress callback for nobody."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The images that an analysis reads, and why these.
+
+    Parameters
+    ----------
+    instances : tuple of Instance
+        In the order of analysis.
+    choice : tuple of Note
+        One note a series: chosen or passed over, and why.
+    notes : tuple of Note
+        Warnings about what was chosen.
+    """
+
+    instances: tuple[Instance, ...]
+    choice: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an analysis is given beside the study.
+
+    Parameters
+    ----------
+    models : ModelLibrary
+        Where models are loaded from, checked against their cards.
+    settings : pydantic.BaseModel
+        The application's own settings, of its ``settings_schema``.
+    progress : callable
+        Told step and share.
+    """
+
+    models: ModelLibrary
+    settings: BaseModel
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How an application's findings are shown.
+
+    Parameters
+    ----------
+    title : mapping of language to str
+        Name of the application.
+    texts : mapping of code to mapping of language to str
+        Templates (``str.format`` with the note's values) of every note code,
+        measurement name, quality name and value that the application uses.
+    line : callable
+        ``line(findings, language)``: findings in one line, for the worklist.
+    details : callable
+        ``details(finding, language)``: (label, value) pairs of one finding.
+    study_json : callable
+        ``study_json(findings)``: keys added to the JSON of ``gransk analyse``.
+    finding_json : callable
+        ``finding_json(finding)``: keys added to each finding's JSON.
+    image_window : (float, float)
+        Window centre and width in which pictures are shown.
+    """
+
+    title: Mapping[str, str]
+    texts: Mapping[str, Mapping[str, str]]
+    line: Callable[[Findings, str], str]
+    details: Callable[[Finding, str], list[tuple[str, str]]]
+    study_json: Callable[[Findings], dict[str, Any]]
+    finding_json: Callable[[Finding], dict[str, Any]]
+    image_window: tuple[float, float] = (-600.0, 1500.0)
+    commands: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, note: Note, language: str) -> str:
+        """A note as a person reads it."""
+        template = self.texts.get(note.code, {}).get(language)
+        return template.format(**note.values) if template else note.code
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One grey picture of the summary page.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (rows, columns)
+        Windowed for display.
+    caption : mapping of language to str
+        What it shows.
+    outlines : tuple of tuple of (column, row)
+        Closed polygons in the picture's own pixels.
+    """
+
+    pixels: Any = field(repr=False)
+    caption: Mapping[str, str]
+    outlines: tuple[tuple[tuple[float, float], ...], ...] = ()
+
+
+@runtime_checkable
+class Application(Protocol):
+    """A clinical application: pure functions and tables.
+
+    ``attributes_read`` names the DICOM attributes beside the pixels that can
+    change findings; they enter the analysis key.
+    """
+
+    id: str
+    version: str
+    attributes_read: tuple[str, ...]
+    settings_schema: type[BaseModel]
+    presentation: Presentation
+
+    def accepts(self, study: Study) -> Reason | None:
+        """None where the study is this application's to read; else why not.
+
+        ``NO_APPLICATION`` means "not mine"; any other code means "mine, but
+        it cannot be analysed".
+        """
+
+    def ready(self, study: Study) -> bool:
+        """Is the exam complete, as far as its images can tell?"""
+
+    def select(self, study: Study, settings: BaseModel) -> Selection:
+        """Choose the images to analyse.
+
+        Raises
+        ------
+        RefusalError
+            Where none is suitable.
+        """
+
+    def models(self, settings: BaseModel) -> tuple[str, ...]:
+        """Ids of the models that an analysis with these settings uses."""
+
+    def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
+        """Find.
+
+        Raises
+        ------
+        RefusalError
+            Where the images cannot be analysed.
+        """
+
+    def pictures(self, study: Study, findings: Findings) -> list[Picture]:
+        """Pictures for the summary page, one or a few a finding."""
+
+
+def applications() -> dict[str, Application]:
+    """Every installed application by its id.
+
+    Raises
+    ------
+    ConfigurationError
+        Where an entry point gives something else, or two share an id.
+    """
+    found: dict[str, Application] = {}
+    for point in sorted(entry_points(group="gransk.applications"), key=lambda p: p.name):
+        application = point.load()()
+        if not isinstance(application, Application):
+            raise ConfigurationError(f"entry point {point.name!r} is no Gransk application")
+        if application.id in found:
+            raise ConfigurationError(f"two applications are called {application.id!r}")
+        found[application.id] = application
+    return found
+
+
+def model_folder() -> Path:
+    """Where the shipped models lie, beside the package."""
+    return Path(__file__).resolve().parents[2] / "onnx_models"

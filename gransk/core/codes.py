@@ -1,0 +1,43 @@
+"""Coded concepts: DICOM, SNOMED CT, RadLex and UCUM terms that findings use."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Code(BaseModel):
+    """A coded concept (PS3.3 section 8).
+
+    Parameters
+    ----------
+    value, scheme, meaning : str
+        Code Value, Coding Scheme Designator and Code Meaning.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: str = Field(min_length=1, max_length=64)
+    scheme: str = Field(min_length=1, max_length=16)
+    meaning: str = Field(min_length=1, max_length=64)
+
+
+# Units (UCUM)
+MM = Code(value="mm", scheme="UCUM", meaning="millimeter")
+MM3 = Code(value="mm3", scheme="UCUM", meaning="cubic millimeter")
+HU = Code(value="[hnsf'U]", scheme="UCUM", meaning="Hounsfield unit")
+NO_UNITS = Code(value="1", scheme="UCUM", meaning="no units")
+
+# Measurements
+VOLUME = Code(value="118565006", scheme="SCT", meaning="Volume")
+LONG_AXIS = Code(value="103339001", scheme="SCT", meaning="Long Axis")
+SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short Axis")
+ATTENUATION = Code(value="112031", scheme="DCM", meaning="Attenuation Coefficient")
+PROBABILITY = Code(value="111047", scheme="DCM", meaning="Probability of cancer")
+CERTAINTY = Code(value="111012", scheme="DCM", meaning="Certainty of Finding")
+
+# Kinds and sites
+NODULE = Code(value="27925004", scheme="SCT", meaning="Nodule")
+LUNG = Code(value="39607008", scheme="SCT", meaning="Lung")
+MORPHOLOGICALLY_ABNORMAL = Code(
+    value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure"
+)

@@ -1,0 +1,58 @@
+"""One tree of errors: each names the thing, the cause and the remedy."""
+
+from __future__ import annotations
+
+from gransk.core.reasons import Reason
+
+
+class GranskError(Exception):
+    """Root of every error that Gransk raises on purpose."""
+
+
+class InvalidValueError(GranskError, ValueError):
+    """A domain object was given a value that it refuses.
+
+    Parameters
+    ----------
+    name : str
+        The field.
+    got : object
+        What it was given.
+    wants : str
+        What would be accepted.
+    """
+
+    def __init__(self, name: str, got: object, wants: str) -> None:
+        super().__init__(f"{name}: got {got!r}, wants {wants}")
+        self.name = name
+        self.got = got
+        self.wants = wants
+
+
+class RefusalError(GranskError):
+    """An input is not analysed, for a reason of the closed list.
+
+    Parameters
+    ----------
+    reason : Reason
+        The code that is stored and shown.
+    detail : str
+        Technical detail without any patient data.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason
+        self.detail = detail
+
+
+class UnreadableInputError(GranskError):
+    """The input holds nothing that can be read as DICOM."""
+
+
+class ModelError(GranskError):
+    """A model folder cannot be used: hash, contract or card."""
+
+
+class ConfigurationError(GranskError):
+    """The configuration names a key that is wrong; the message says which."""

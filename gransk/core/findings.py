@@ -1,0 +1,221 @@
+"""The one finding model: every output of Gransk is a view of it."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gransk.core.codes import Code
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelIdentity(Frozen):
+    """Which weights made a result."""
+
+    id: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    research: bool = True
+
+
+class Measurement(Frozen):
+    """One number of a finding.
+
+    Parameters
+    ----------
+    name : str
+        Stable key, such as ``volume_mm3``.
+    concept, unit : Code
+        What is measured, and its UCUM unit.
+    value : float
+        In ``unit``.
+    interval : (float, float), optional
+        95 % interval in ``unit``, where a stated error model gives one.
+    method : str, optional
+        How it was measured, such as the plane.
+    """
+
+    name: str
+    concept: Code
+    unit: Code
+    value: float
+    interval: tuple[float, float] | None = None
+    method: str | None = None
+
+
+class Quality(Frozen):
+    """One coded property of a finding, such as its texture."""
+
+    name: str
+    concept: Code
+    value: Code
+
+
+class Region(Frozen):
+    """A closed polygon on one image.
+
+    Parameters
+    ----------
+    sop_instance_uid : str
+        The image.
+    frame : int, optional
+        Frame number from 1, for multi-frame images alone.
+    points : tuple of (column, row)
+        DICOM image coordinates: the centre of the top left pixel is (0.5, 0.5)
+        (PS3.3 C.18.6). The first point is not repeated at the end.
+    """
+
+    sop_instance_uid: str
+    frame: int | None = None
+    points: tuple[tuple[float, float], ...] = Field(min_length=3)
+
+
+class Mask(Frozen):
+    """A binary region in the grid of the analysed images.
+
+    Parameters
+    ----------
+    origin : (int, int, int)
+        Index (k, j, i) of the first voxel: slice in ``Findings.frames``, row, column.
+    shape : (int, int, int)
+        Slices, rows, columns of the box.
+    bits : str
+        Base64 of the zlib-compressed packed bits (`numpy.packbits`, C order).
+    """
+
+    origin: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    bits: str = Field(repr=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> Mask:
+        if min(self.origin) < 0 or min(self.shape) < 1:
+            raise ValueError("origin must not be negative and shape must be positive")
+        if len(zlib.decompress(base64.b64decode(self.bits))) != -(-int(np.prod(self.shape)) // 8):
+            raise ValueError("bits do not fill the shape")
+        return self
+
+    @classmethod
+    def from_array(cls, array: BoolArray, origin: tuple[int, int, int]) -> Mask:
+        """Pack a boolean box whose first voxel has index ``origin``."""
+        packed = zlib.compress(np.packbits(array.astype(bool)).tobytes(), 9)
+        shape = (int(array.shape[0]), int(array.shape[1]), int(array.shape[2]))
+        return cls(origin=origin, shape=shape, bits=base64.b64encode(packed).decode("ascii"))
+
+    def to_array(self) -> BoolArray:
+        """The box as booleans, shape ``self.shape``."""
+        raw = np.frombuffer(zlib.decompress(base64.b64decode(self.bits)), dtype=np.uint8)
+        count = int(np.prod(self.shape))
+        return np.unpackbits(raw, count=count).astype(bool).reshape(self.shape)
+
+
+class FrameRef(Frozen):
+    """One analysed image, in the order of the analysed grid."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    frame: int | None = None
+
+
+class Finding(Frozen):
+    """One thing that was found.
+
+    Parameters
+    ----------
+    tracking_uid : str
+        Stays with the lesion through re-runs and later studies.
+    tracking_id : str
+        What people call it, such as ``Nodule 1``.
+    kind, site : Code
+        What it is and where.
+    probability : float
+        Of being a lesion of that kind, 0 to 1.
+    malignancy : float, optional
+        Estimated probability of malignancy, 0 to 1; None where no model gives one.
+    centre_lps_mm : (float, float, float), optional
+        Patient coordinates, for volumes.
+    """
+
+    tracking_uid: str = Field(pattern=r"^[0-9.]{1,64}$")
+    tracking_id: str = Field(min_length=1, max_length=64)
+    kind: Code
+    site: Code
+    probability: float = Field(ge=0, le=1)
+    malignancy: float | None = Field(default=None, ge=0, le=1)
+    centre_lps_mm: tuple[float, float, float] | None = None
+    measurements: tuple[Measurement, ...] = ()
+    qualities: tuple[Quality, ...] = ()
+    regions: tuple[Region, ...] = ()
+    mask: Mask | None = None
+    origin: str = "detector"
+
+    def measured(self, name: str) -> float | None:
+        """Value of the measurement called ``name``, or None."""
+        return next((m.value for m in self.measurements if m.name == name), None)
+
+    def quality(self, name: str) -> Code | None:
+        """Coded value of the property called ``name``, or None."""
+        return next((q.value for q in self.qualities if q.name == name), None)
+
+
+class Note(Frozen):
+    """Something a reader must know about the analysis: a code with its values."""
+
+    code: str = Field(pattern=r"^[a-z0-9_]+$")
+    values: dict[str, str | float | int] = Field(default_factory=dict)
+
+
+class Findings(Frozen):
+    """What one analysis of one study found.
+
+    Parameters
+    ----------
+    application, application_version : str
+        Who analysed.
+    models : tuple of ModelIdentity
+        Every model that was used.
+    study_instance_uid : str
+        The study.
+    series_instance_uids : tuple of str
+        The analysed series.
+    frames : tuple of FrameRef
+        The analysed images; index k of every mask counts in it.
+    findings : tuple of Finding
+        Reported, most probable first.
+    candidates : tuple of dict
+        Everything the detector proposed, for evaluation.
+    choice : tuple of Note
+        Why these series were chosen, and not the others.
+    notes : tuple of Note
+        Warnings; their texts are in the application's presentation.
+    seconds : dict
+        Wall seconds by step (``decode``, ``inference`` ..); not part of any object.
+    """
+
+    application: str
+    application_version: str
+    models: tuple[ModelIdentity, ...]
+    study_instance_uid: str
+    series_instance_uids: tuple[str, ...] = Field(min_length=1)
+    frames: tuple[FrameRef, ...] = Field(min_length=1)
+    findings: tuple[Finding, ...] = ()
+    candidates: tuple[dict[str, Any], ...] = ()
+    choice: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def research(self) -> bool:
+        """True where any model is a research model: every output then says so."""
+        return any(model.research for model in self.models)

@@ -1,0 +1,134 @@
+"""The closed list of reason codes: why a study, series or image was not analysed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something is not analysed. The value is stored and never changes meaning."""
+
+    NO_APPLICATION = "no_application"
+    NO_SUITABLE_SERIES = "no_suitable_series"
+    TOO_FEW_SLICES = "too_few_slices"
+    TOO_MANY_SLICES = "too_many_slices"
+    SLICES_TOO_THICK = "slices_too_thick"
+    SLICE_GAP = "slice_gap"
+    DUPLICATE_SLICES = "duplicate_slices"
+    GANTRY_TILT = "gantry_tilt"
+    MIXED_ORIENTATION = "mixed_orientation"
+    NOT_AXIAL = "not_axial"
+    MISSING_ATTRIBUTE = "missing_attribute"
+    INCONSISTENT_IMAGES = "inconsistent_images"
+    UNSUPPORTED_TRANSFER_SYNTAX = "unsupported_transfer_syntax"
+    UNSUPPORTED_SOP_CLASS = "unsupported_sop_class"
+    UNDECODABLE_PIXELS = "undecodable_pixels"
+    NOT_HOUNSFIELD = "not_hounsfield"
+    NO_LUNGS = "no_lungs"
+    COVERAGE_INCOMPLETE = "coverage_incomplete"
+    MEMORY_LIMIT = "memory_limit"
+    TIME_LIMIT = "time_limit"
+    WORKER_LOST = "worker_lost"
+    WITHDRAWN = "withdrawn"
+    INTERNAL_ERROR = "internal_error"
+
+
+TEXTS: dict[Reason, dict[str, str]] = {
+    Reason.NO_APPLICATION: {
+        "en": "No application reads this kind of study.",
+        "da": "Ingen applikation læser denne type undersøgelse.",
+    },
+    Reason.NO_SUITABLE_SERIES: {
+        "en": "No series is suitable for analysis.",
+        "da": "Ingen serie er egnet til analyse.",
+    },
+    Reason.TOO_FEW_SLICES: {
+        "en": "The series has too few slices.",
+        "da": "Serien har for få snit.",
+    },
+    Reason.TOO_MANY_SLICES: {
+        "en": "The series has more slices than can be analysed.",
+        "da": "Serien har flere snit, end der kan analyseres.",
+    },
+    Reason.SLICES_TOO_THICK: {
+        "en": "The slices are too thick.",
+        "da": "Snittene er for tykke.",
+    },
+    Reason.SLICE_GAP: {
+        "en": "Slices are missing, or the distance between them is uneven.",
+        "da": "Der mangler snit, eller afstanden mellem dem er ujævn.",
+    },
+    Reason.DUPLICATE_SLICES: {
+        "en": "Several different images lie at the same place.",
+        "da": "Flere forskellige billeder ligger samme sted.",
+    },
+    Reason.GANTRY_TILT: {
+        "en": "The gantry was tilted: slices are not perpendicular to the scan direction.",
+        "da": "Gantry var vippet: snittene er ikke vinkelrette på skanneretningen.",
+    },
+    Reason.MIXED_ORIENTATION: {
+        "en": "The images of the series have different orientations.",
+        "da": "Seriens billeder har forskellig orientering.",
+    },
+    Reason.NOT_AXIAL: {
+        "en": "The images are not axial.",
+        "da": "Billederne er ikke aksiale.",
+    },
+    Reason.MISSING_ATTRIBUTE: {
+        "en": "The images lack an attribute that the analysis needs.",
+        "da": "Billederne mangler en oplysning, som analysen kræver.",
+    },
+    Reason.INCONSISTENT_IMAGES: {
+        "en": "The images of the series do not fit together.",
+        "da": "Seriens billeder passer ikke sammen.",
+    },
+    Reason.UNSUPPORTED_TRANSFER_SYNTAX: {
+        "en": "The images are compressed in a way that is not supported.",
+        "da": "Billederne er komprimeret på en måde, der ikke understøttes.",
+    },
+    Reason.UNSUPPORTED_SOP_CLASS: {
+        "en": "This kind of image object is not supported.",
+        "da": "Denne type billedobjekt understøttes ikke.",
+    },
+    Reason.UNDECODABLE_PIXELS: {
+        "en": "The pixel data are damaged and cannot be decoded.",
+        "da": "Pixeldata er beskadigede og kan ikke afkodes.",
+    },
+    Reason.NOT_HOUNSFIELD: {
+        "en": "The pixel values are not Hounsfield units.",
+        "da": "Pixelværdierne er ikke Hounsfield-enheder.",
+    },
+    Reason.NO_LUNGS: {
+        "en": "No lungs were found in the images.",
+        "da": "Der blev ikke fundet lunger i billederne.",
+    },
+    Reason.COVERAGE_INCOMPLETE: {
+        "en": "The scan does not cover enough of the lungs.",
+        "da": "Skanningen dækker ikke nok af lungerne.",
+    },
+    Reason.MEMORY_LIMIT: {
+        "en": "The analysis needed more memory than it is allowed.",
+        "da": "Analysen krævede mere hukommelse, end den må bruge.",
+    },
+    Reason.TIME_LIMIT: {
+        "en": "The analysis took longer than it is allowed.",
+        "da": "Analysen tog længere tid, end den må.",
+    },
+    Reason.WORKER_LOST: {
+        "en": "The input stopped its worker three times and was set aside.",
+        "da": "Undersøgelsen standsede analyseprogrammet tre gange og er sat til side.",
+    },
+    Reason.WITHDRAWN: {
+        "en": "The study was deleted from the archive while it was in work.",
+        "da": "Undersøgelsen blev slettet fra arkivet, mens den var i arbejde.",
+    },
+    Reason.INTERNAL_ERROR: {
+        "en": "The analysis failed; the event log tells why.",
+        "da": "Analysen mislykkedes; hændelsesloggen fortæller hvorfor.",
+    },
+}
+
+
+def text(reason: Reason, language: str) -> str:
+    """What a person reads for a code, in ``da`` or ``en``."""
+    return TEXTS[reason][language]

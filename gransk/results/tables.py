@@ -1,0 +1,146 @@
+"""Tables of the result store, where the three workflows meet."""
+
+from __future__ import annotations
+
+import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gransk.site.database import Base, UtcDateTime
+
+
+class WorkState(StrEnum):
+    """Where a study is with one application."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    READY = "ready"
+    NOT_ANALYSED = "not_analysed"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class Workitem(Base):
+    """One study for one application: the row of the worklist.
+
+    ``generation`` rises with each new input (late images, corrected data);
+    ``attempt`` with each new try at the same input, by a person or after the
+    loss of a worker. Workflow ids are made of the three.
+    """
+
+    __tablename__ = "workitem"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    study_key: Mapped[str] = mapped_column(String(32), index=True)
+    application: Mapped[str] = mapped_column(String(64))
+    """Empty where no application reads the study."""
+    state: Mapped[WorkState] = mapped_column(String(16), index=True)
+    reason: Mapped[str | None] = mapped_column(String(64))
+    """Reason code of a refusal or failure."""
+    detail: Mapped[str] = mapped_column(Text)
+    """Technical detail without patient data."""
+    step: Mapped[str] = mapped_column(String(64))
+    share: Mapped[float]
+    priority: Mapped[int]
+    incomplete: Mapped[bool]
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    generation: Mapped[int]
+    attempt: Mapped[int]
+    deaths: Mapped[int]
+    """How often a worker died with this input."""
+    analysis_key: Mapped[str | None] = mapped_column(String(64))
+    report_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    settings_version: Mapped[int]
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    images_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    """When its last image arrived."""
+    started_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (UniqueConstraint("study_key", "application"),)
+
+
+class Blob(Base):
+    """A large object in the content-addressed store, and its size."""
+
+    __tablename__ = "blob"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int]
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class Analysis(Base):
+    """Sealed findings of one analysis key; never changed."""
+
+    __tablename__ = "analysis"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    application: Mapped[str] = mapped_column(String(64))
+    findings_sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))
+    pictures_sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))
+    seconds: Mapped[float]
+    sealed_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class Report(Base):
+    """One report key: findings under one identity, and what it supersedes."""
+
+    __tablename__ = "report"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"))
+    workitem_id: Mapped[str] = mapped_column(ForeignKey("workitem.id"), index=True)
+    incomplete: Mapped[bool]
+    supersedes: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    released_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    released_by: Mapped[str | None] = mapped_column(String(64))
+    withdrawn_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+
+
+class ReportObject(Base):
+    """One DICOM object of a report: bytes made once and kept."""
+
+    __tablename__ = "report_object"
+
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    report_key: Mapped[str] = mapped_column(ForeignKey("report.key"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))
+
+
+class DeliveryState(StrEnum):
+    """Where an object is on its way to one destination."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Delivery(Base):
+    """The outbox: one object to one destination."""
+
+    __tablename__ = "delivery"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    report_key: Mapped[str] = mapped_column(ForeignKey("report.key"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(
+        ForeignKey("report_object.sop_instance_uid"), index=True
+    )
+    destination: Mapped[str] = mapped_column(String(64))
+    state: Mapped[DeliveryState] = mapped_column(String(16))
+    attempt: Mapped[int]
+    error: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (
+        UniqueConstraint("sop_instance_uid", "destination"),
+        Index("ix_delivery_open", "state", "destination"),
+    )

@@ -1,0 +1,134 @@
+"""Parts of a scan on a 1 mm grid, the grid that the detector works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from gransk.core.errors import InvalidValueError
+from gransk.core.volume import Volume
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+STEP_MM = 1.0
+AIR_HU = -1000.0
+WINDOW_HU = (-1000.0, 400.0)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of voxels: ``start`` inside, ``stop`` outside, both (k, j, i)."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        if any(a < 0 or a >= b for a, b in zip(self.start, self.stop, strict=True)):
+            raise InvalidValueError("Box", (self.start, self.stop), "start below stop")
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        k, j, i = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+        return k, j, i
+
+
+def box_of(mask: BoolArray, margin: tuple[int, int, int]) -> Box:
+    """The smallest box round a mask that is not empty, widened by a margin in voxels."""
+    ends = []
+    for axis in range(3):
+        other = tuple(a for a in range(3) if a != axis)
+        hit = np.flatnonzero(mask.any(axis=other))
+        if len(hit) == 0:
+            raise InvalidValueError("mask", "no voxel set", "at least one voxel")
+        low = max(0, int(hit[0]) - margin[axis])
+        high = min(mask.shape[axis], int(hit[-1]) + 1 + margin[axis])
+        ends.append((low, high))
+    return Box((ends[0][0], ends[1][0], ends[2][0]), (ends[0][1], ends[1][1], ends[2][1]))
+
+
+def coordinates(box: Box, spacing: tuple[float, float, float]) -> list[npt.NDArray[np.float64]]:
+    """Indices of the 1 mm grid points of a box along each axis, in voxels of the scan."""
+    return [
+        np.arange(a, b - 1 + 1e-6, STEP_MM / s)
+        for a, b, s in zip(box.start, box.stop, spacing, strict=True)
+    ]
+
+
+def resampled(hu: FloatArray, at: list[npt.NDArray[np.float64]]) -> FloatArray:
+    """Linear interpolation axis by axis at fractional indices, clipped to the window.
+
+    In-plane axes that are finer than the grid are smoothed first, as the grid
+    could not hold their detail.
+
+    Parameters
+    ----------
+    hu : ndarray of float32, shape (k, j, i)
+        HU.
+    at : list of three ndarrays
+        Fractional indices along k, j, i; beyond the array the edge repeats.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(at[0]), len(at[1]), len(at[2]))
+    """
+    out = hu
+    for axis in (0, 1, 2):
+        low = np.clip(np.floor(at[axis]).astype(int), 0, hu.shape[axis] - 1)
+        high = np.minimum(low + 1, hu.shape[axis] - 1)
+        share = np.clip(at[axis] - low, 0, 1).astype(np.float32)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        share = share.reshape(shape)
+        out = np.take(out, low, axis) * (1 - share) + np.take(out, high, axis) * share
+    return np.clip(out, *WINDOW_HU).astype(np.float32, copy=False)
+
+
+def smoothed(hu: FloatArray, spacing: tuple[float, float, float]) -> FloatArray:
+    """Low-pass along axes that are finer than the 1 mm grid, HU in and out."""
+    out = np.clip(hu, *WINDOW_HU)
+    for axis, step in enumerate(spacing):
+        if step < 0.6 * STEP_MM:
+            out = ndimage.gaussian_filter1d(out, 0.4 * STEP_MM / step, axis=axis, truncate=3)
+    return out
+
+
+def patch(
+    volume: Volume, centre: npt.ArrayLike, size: int, step_mm: float = STEP_MM
+) -> FloatArray:
+    """A cube round a point.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan.
+    centre : array_like of three floats
+        Fractional (k, j, i) index of the cube's centre.
+    size : int
+        Points along an edge.
+    step_mm : float
+        Distance between points in mm.
+
+    Returns
+    -------
+    ndarray of float32, shape (size, size, size)
+        HU clipped to the window; outside the scan the edge repeats.
+    """
+    middle = np.asarray(centre, dtype=float)
+    reach = (np.arange(size) - (size - 1) / 2) * step_mm
+    at = [m + reach / s for m, s in zip(middle, volume.geometry.spacing, strict=True)]
+    start = [max(0, min(n - 1, int(a[0]) - 2)) for a, n in zip(at, volume.hu.shape, strict=True)]
+    stop = [
+        min(n, max(lo + 1, int(np.ceil(a[-1])) + 3))
+        for a, n, lo in zip(at, volume.hu.shape, start, strict=True)
+    ]
+    part = volume.hu[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
+    if step_mm > STEP_MM:
+        sigma = [0.4 * step_mm / s if s < step_mm else 0 for s in volume.geometry.spacing]
+        part = ndimage.gaussian_filter(np.clip(part, *WINDOW_HU), sigma, truncate=2)
+    else:
+        part = smoothed(part, volume.geometry.spacing)
+    return resampled(part, [a - lo for a, lo in zip(at, start, strict=True)])
