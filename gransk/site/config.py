@@ -1,0 +1,433 @@
+"""The configuration: one YAML file, checked key by key.
+
+Every key, its default and its meaning stand in ``orthanc_config/gransk.yaml``.
+Paths are relative to the folder of the file that names them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gransk.core.application import Application, model_folder
+from gransk.core.errors import ConfigurationError
+from gransk.core.keys import digest
+
+DATABASES = ("sqlite", "postgresql")
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path.cwd())
+    return (Path(folder) / path.expanduser()).resolve()
+
+
+def _database_url(value: str) -> str:
+    try:
+        backend = make_url(value).get_backend_name()
+    except ArgumentError:
+        backend = ""
+    if backend not in DATABASES:
+        raise PydanticCustomError(
+            "url",
+            "a URL such as sqlite:////folder/gransk.db or {example}",
+            {
+                "example": "postgresql+psycopg://user@host/gransk",
+            },
+        )
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise PydanticCustomError("url", "an address that starts with http:// or https://")
+    return value.rstrip("/")
+
+
+SitePath = Annotated[Path, AfterValidator(_resolve)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+AeTitle = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]([A-Za-z0-9_. -]{0,14}[A-Za-z0-9_.-])?$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DatabaseSection(Section):
+    """Where our tables and the durable queue's lie."""
+
+    url: DatabaseUrl
+    workflows_url: DatabaseUrl
+
+
+class OrthancSection(Section):
+    """The archive, its REST door and its DICOM door."""
+
+    name: Name = "orthanc"
+    url: HttpUrl = "http://127.0.0.1:8042"
+    username: str = "gransk"
+    password_file: SitePath
+    dicomweb_root: str = Field(default="/dicom-web", pattern=r"^(/[A-Za-z0-9_-]+)+$")
+    aet: AeTitle = "ORTHANC"
+    dicom_host: str = Field(default="127.0.0.1", min_length=1)
+    dicom_port: Port = 4242
+    timeout_seconds: float = Field(default=60, gt=0)
+
+    def password(self) -> str:
+        """The password, read from its file.
+
+        Raises
+        ------
+        ConfigurationError
+            Where the file is missing or empty.
+        """
+        return read_secret(self.password_file, "orthanc.password_file")
+
+
+class ServiceSection(Section):
+    """Our own web service."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: Port = 8600
+    public_url: HttpUrl
+    nudge_secret_file: SitePath
+    session_hours: float = Field(default=12, gt=0, le=168)
+    max_upload_mb: int = Field(default=4096, ge=1)
+    source_url: HttpUrl | None = None
+
+    def nudge_secret(self) -> str:
+        """The secret that Orthanc's plugin shows when it nudges us.
+
+        Raises
+        ------
+        ConfigurationError
+            Where the file is missing or empty.
+        """
+        return read_secret(self.nudge_secret_file, "service.nudge_secret_file")
+
+
+class ModelsSection(Section):
+    """The ONNX models and how they run."""
+
+    folder: SitePath = Field(default_factory=model_folder)
+    threads: int = Field(default=0, ge=0, le=256)
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class IntakeSection(Section):
+    """How studies are noticed and when they are ready."""
+
+    poll_seconds: float = Field(default=1, gt=0, le=60)
+    quiet_seconds: float = Field(default=5, ge=0)
+    incomplete_after_seconds: float = Field(default=180, ge=0)
+    reconcile_seconds: float = Field(default=600, gt=0)
+    min_free_disk_mb: int = Field(default=2048, ge=0)
+
+    @field_validator("incomplete_after_seconds")
+    @classmethod
+    def _longer(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("quiet_seconds", 0):
+            raise PydanticCustomError("order", "no less than quiet_seconds")
+        return value
+
+
+class WorkersSection(Section):
+    """The processes that analyse and deliver, and their limits."""
+
+    processes: int = Field(default=1, ge=1, le=64)
+    memory_mb: int = Field(default=3072, ge=256)
+    time_limit_seconds: float = Field(default=900, gt=0)
+    deliveries: int = Field(default=4, ge=1, le=64)
+    heartbeat_seconds: float = Field(default=5, gt=0, le=30)
+    lost_after_seconds: float = Field(default=60, gt=0, le=100)
+    max_deaths: int = Field(default=3, ge=1, le=10)
+    retries: int = Field(default=3, ge=0, le=20)
+    retry_seconds: float = Field(default=10, gt=0, le=3600)
+
+    @field_validator("lost_after_seconds")
+    @classmethod
+    def _longer(cls, value: float, info: ValidationInfo) -> float:
+        if value < 3 * info.data.get("heartbeat_seconds", 0):
+            raise PydanticCustomError("order", "at least three times heartbeat_seconds")
+        return value
+
+
+class Destination(Section):
+    """Where results are sent."""
+
+    name: Name
+    kind: Literal["orthanc"]
+
+
+class ReleaseSection(Section):
+    """When a reader may see a result."""
+
+    mode: Literal["at_once"] = "at_once"
+
+
+class Config(Section):
+    """The whole configuration of a site."""
+
+    language: Literal["da", "en"] = "en"
+    data_folder: SitePath = Field(validate_default=True, default=Path("data"))
+    database: DatabaseSection
+    orthanc: OrthancSection
+    service: ServiceSection
+    models: ModelsSection = Field(default_factory=ModelsSection)
+    intake: IntakeSection = Field(default_factory=IntakeSection)
+    workers: WorkersSection = Field(default_factory=WorkersSection)
+    applications: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    destinations: tuple[Destination, ...] = (Destination(name="orthanc", kind="orthanc"),)
+    release: ReleaseSection = Field(default_factory=ReleaseSection)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any, info: ValidationInfo) -> Any:
+        """Defaults that follow from other keys."""
+        if not isinstance(values, Mapping):
+            return values
+        folder = values.get("data_folder", "data")
+        if not isinstance(folder, str | Path):
+            folder = "data"
+        data = _resolve(Path(folder), info)
+        service = values.get("service") or {}
+        port = service.get("port", 8600) if isinstance(service, Mapping) else 8600
+        return _with_defaults(
+            values,
+            {
+                "database": {
+                    "url": f"sqlite:///{data}/gransk.db",
+                    "workflows_url": f"sqlite:///{data}/workflows.db",
+                },
+                "orthanc": {"password_file": data / "secrets" / "orthanc"},
+                "service": {
+                    "nudge_secret_file": data / "secrets" / "nudge",
+                    "public_url": f"http://127.0.0.1:{port}",
+                },
+            },
+        )
+
+    @field_validator("destinations")
+    @classmethod
+    def _unique(cls, values: tuple[Destination, ...]) -> tuple[Destination, ...]:
+        if len({destination.name for destination in values}) != len(values):
+            raise PydanticCustomError("unique", "destinations whose names differ")
+        return values
+
+    @property
+    def blob_folder(self) -> Path:
+        """The content-addressed store of large objects."""
+        return self.data_folder / "blobs"
+
+    @property
+    def scratch_folder(self) -> Path:
+        """Where work in progress lies; may be emptied while nothing runs."""
+        return self.data_folder / "scratch"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the configuration says, secrets left out."""
+        return digest(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """The configuration as JSON values, passwords in URLs masked."""
+        content = self.model_dump(mode="json")
+        for key, url in content["database"].items():
+            content["database"][key] = make_url(url).render_as_string(hide_password=True)
+        return content
+
+
+def load_config(path: Path) -> Config:
+    """Read and check the configuration.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file.
+
+    Raises
+    ------
+    ConfigurationError
+        Names every key that is wrong, what it got and what it wants.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read ({error.strerror}); give a file that exists and is readable"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: byte {error.start} is not UTF-8") from error
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """Check a configuration's text; ``path`` names it in errors and anchors relative paths."""
+    try:
+        values = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        raise ConfigurationError(f"{path}:{line} {error.problem}; wants YAML") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: {error}; wants YAML") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path}: got {type(values).__name__}, wants keys with values")
+    values = {key: {} if value is None else value for key, value in values.items()}
+    try:
+        return Config.model_validate(values, context={"folder": path.resolve().parent})
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, Config, str(path))) from error
+
+
+def application_settings(config: Config, application: Application) -> BaseModel:
+    """An application's settings, checked against its own schema.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the key, what it got and what it wants.
+    """
+    schema = application.settings_schema
+    try:
+        return schema.model_validate(config.applications.get(application.id, {}))
+    except ValidationError as error:
+        raise ConfigurationError(
+            explain(error, schema, f"applications.{application.id}")
+        ) from error
+
+
+def check_applications(config: Config, installed: Mapping[str, Application]) -> None:
+    """Check every application's section.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a section is wrong or belongs to no installed application.
+    """
+    for name in config.applications:
+        if name not in installed:
+            raise ConfigurationError(
+                f"applications.{name}: no such application is installed{_near(name, installed)}"
+            )
+    for application in installed.values():
+        application_settings(config, application)
+
+
+def read_secret(path: Path, key: str) -> str:
+    """The first line of a secret file.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the file is missing or empty; ``key`` names the setting.
+    """
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{key}: {path} cannot be read ({error.strerror}); wants a file with the secret"
+        ) from error
+    if not secret:
+        raise ConfigurationError(f"{key}: {path} is empty; wants a file with the secret")
+    return secret
+
+
+def explain(error: ValidationError, schema: type[BaseModel], where: str) -> str:
+    """Every fault in pydantic's error, one a line: the key, what it got, what it wants."""
+    return "\n".join(f"{where}: {_fault(detail, schema)}" for detail in error.errors())
+
+
+def _fault(detail: ErrorDetails, schema: type[BaseModel]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+    path = "".join(parts).removeprefix(".")
+    kind, got = detail["type"], _shown(detail["input"], path)
+    if kind == "extra_forbidden":
+        return f"{path}: unknown key{_near(str(detail['loc'][-1]), _keys(schema, detail['loc']))}"
+    if kind == "missing":
+        return f"{path}: missing; wants a value"
+    wants = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    wants = wants.split(", unable to parse")[0]
+    return f"{path or 'configuration'}: got {got}, wants {wants}"
+
+
+def _shown(value: Any, path: str) -> str:
+    """A value as an error may show it: short, and no password."""
+    if "database" in path and isinstance(value, str) and "@" in value:
+        return "a URL"
+    if isinstance(value, BaseModel | Mapping):
+        return "these values"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(sorted(names))}" if names else ""
+
+
+def _keys(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed where an unknown one stood."""
+    here: Any = schema
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        field = here.model_fields.get(part)
+        if field is None:
+            return []
+        candidates = (field.annotation, *get_args(field.annotation))
+        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not models:
+            return []
+        here = models[0]
+    return list(here.model_fields)
+
+
+def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    filled = dict(values)
+    for key, default in defaults.items():
+        given = filled.get(key)
+        if given is None:
+            filled[key] = default
+        elif isinstance(default, Mapping) and isinstance(given, Mapping):
+            filled[key] = _with_defaults(given, default)
+    return filled
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader that refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key_node.value!r} stands twice",
+                    problem_mark=key_node.start_mark,
+                )
+            if isinstance(key_node, yaml.ScalarNode):
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
