@@ -1,0 +1,186 @@
+"""The event log: append-only, each entry chained to the one before by its hash.
+
+A number, kind and hash once written never change; the database itself refuses
+updates and deletions. Subjects are study keys and account names, data holds no
+patient's attributes.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from gransk.core.errors import InvalidValueError
+from gransk.core.keys import digest
+from gransk.site.database import utcnow
+from gransk.site.tables import Event
+
+GENESIS = "0" * 64
+"""What stands as the hash before the first event."""
+
+SYSTEM = "gransk"
+"""The actor where no person acts."""
+
+_CHAIN_LOCK = 0x6772616E736B  # "gransk": PostgreSQL's advisory lock of the chain
+
+
+class EventKind(StrEnum):
+    """The closed list of what is recorded. A value never changes meaning."""
+
+    # The suite itself
+    DATABASE_MIGRATED = "database_migrated"
+    SETTINGS_CHANGED = "settings_changed"
+    SERVICE_STARTED = "service_started"
+    SERVICE_STOPPED = "service_stopped"
+    WORKER_STARTED = "worker_started"
+    WORKER_STOPPED = "worker_stopped"
+    WORKER_LOST = "worker_lost"
+    WORK_TAKEN_OVER = "work_taken_over"
+
+    # People and machines
+    ADMINISTRATOR_LINK_MADE = "administrator_link_made"
+    ACCOUNT_CREATED = "account_created"
+    ACCOUNT_CHANGED = "account_changed"
+    ACCOUNT_DEACTIVATED = "account_deactivated"
+    ACCOUNT_ACTIVATED = "account_activated"
+    SIGN_IN_LINK_MADE = "sign_in_link_made"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    TOKEN_CREATED = "token_created"  # noqa: S105
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    ACCESS_REFUSED = "access_refused"
+
+    # Intake
+    ARCHIVE_CHANGED = "archive_changed"
+    SWEEP_DONE = "sweep_done"
+    STUDY_SEEN = "study_seen"
+    STUDY_CHANGED = "study_changed"
+    STUDY_DELETED = "study_deleted"
+    STUDY_RETURNED = "study_returned"
+    STUDY_READY = "study_ready"
+    STUDY_INCOMPLETE = "study_incomplete"
+    INTAKE_PAUSED = "intake_paused"
+    INTAKE_RESUMED = "intake_resumed"
+
+    # Analysis
+    ANALYSIS_QUEUED = "analysis_queued"
+    ANALYSIS_STARTED = "analysis_started"
+    ANALYSIS_REUSED = "analysis_reused"
+    ANALYSIS_SEALED = "analysis_sealed"
+    ANALYSIS_REFUSED = "analysis_refused"
+    ANALYSIS_FAILED = "analysis_failed"
+    ANALYSIS_WITHDRAWN = "analysis_withdrawn"
+    ANALYSIS_RETRIED = "analysis_retried"
+    ANALYSIS_SET_ASIDE = "analysis_set_aside"
+    PRIORITY_CHANGED = "priority_changed"
+
+    # Results and delivery
+    REPORT_SEALED = "report_sealed"
+    REPORT_RELEASED = "report_released"
+    REPORT_SUPERSEDED = "report_superseded"
+    REPORT_WITHDRAWN = "report_withdrawn"
+    OBJECT_DELIVERED = "object_delivered"
+    DELIVERY_FAILED = "delivery_failed"
+    DELIVERY_RETRIED = "delivery_retried"
+
+    # Reading
+    STUDY_OPENED = "study_opened"
+    IMAGES_STORED = "images_stored"
+
+
+def record(
+    session: Session,
+    actor: str,
+    kind: EventKind,
+    subject: str,
+    data: Mapping[str, Any] | None = None,
+) -> Event:
+    """Append one event in the session's transaction.
+
+    On SQLite the transaction must come from `Database.begin`, which holds the
+    write lock; on PostgreSQL an advisory lock is held until it ends. So call
+    this late in a transaction: others wait.
+
+    Parameters
+    ----------
+    session : Session
+    actor : str
+        Account, machine or process; at most 64 characters.
+    kind : EventKind
+    subject : str
+        Pseudonymous study key or account name; at most 64 characters.
+    data : mapping, optional
+        JSON values, no patient data.
+
+    Raises
+    ------
+    InvalidValueError
+        Where actor or subject is empty or too long.
+    """
+    for name, value in (("actor", actor), ("subject", subject)):
+        if not 1 <= len(value) <= 64:
+            raise InvalidValueError(f"event {name}", value, "1 to 64 characters")
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+    session.flush()
+    number, previous = head(session)
+    event = Event(
+        number=number + 1,
+        at=utcnow(),
+        actor=actor,
+        kind=EventKind(kind).value,
+        subject=subject,
+        data=dict(data or {}),
+        previous_hash=previous,
+    )
+    event.hash = _hash(event)
+    session.add(event)
+    session.flush()
+    return event
+
+
+def verify(session: Session) -> int | None:
+    """Walk the whole chain.
+
+    Returns
+    -------
+    int or None
+        The number of the first event that is missing or was changed, or None
+        where the chain is whole.
+    """
+    previous = GENESIS
+    rows = session.scalars(select(Event).order_by(Event.number).execution_options(yield_per=500))
+    for number, event in enumerate(rows, start=1):
+        if event.number != number or event.previous_hash != previous or event.hash != _hash(event):
+            return number
+        previous = event.hash
+    return None
+
+
+def head(session: Session) -> tuple[int, str]:
+    """Number and hash of the last event: noted elsewhere, they show a cut tail."""
+    last = session.execute(
+        select(Event.number, Event.hash).order_by(Event.number.desc()).limit(1)
+    ).first()
+    return (last.number, last.hash) if last else (0, GENESIS)
+
+
+def _hash(event: Event) -> str:
+    return digest(
+        [
+            event.number,
+            event.at.astimezone(datetime.UTC).isoformat(timespec="microseconds"),
+            event.actor,
+            event.kind,
+            event.subject,
+            event.data,
+            event.previous_hash,
+        ]
+    )

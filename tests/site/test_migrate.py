@@ -1,0 +1,92 @@
+"""The migrations make exactly the tables that the code describes."""
+
+import multiprocessing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DatabaseError
+
+import gransk.archive.tables
+import gransk.results.tables
+import gransk.site.tables  # noqa: F401
+from gransk.core.errors import ConfigurationError
+from gransk.site import events
+from gransk.site.database import Base, Database
+from gransk.site.migrate import SchemaState, schema_state, upgrade
+from gransk.site.tables import Event, SettingVersion
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    yield database
+    database.close()
+
+
+def test_migrated_schema_is_the_metadata(database):
+    assert schema_state(database) is SchemaState.EMPTY
+    assert upgrade(database)
+    assert schema_state(database) is SchemaState.CURRENT
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_upgrade_twice_changes_nothing(database):
+    assert upgrade(database)
+    assert not upgrade(database)
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Event)) == 1
+
+
+def test_newer_database_is_refused(database):
+    upgrade(database)
+    with database.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert schema_state(database) is SchemaState.NEWER
+    with pytest.raises(ConfigurationError, match=r"9999.*upgrade Gransk"):
+        upgrade(database)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE event SET actor = 'x'", "DELETE FROM event"])
+def test_database_refuses_to_change_events(database, statement):
+    upgrade(database)
+    with pytest.raises(DatabaseError, match="append-only"), database.begin() as session:
+        session.execute(text(statement))
+    with database.read() as session:
+        assert events.verify(session) is None
+
+
+def test_database_refuses_to_change_setting_versions(database):
+    upgrade(database)
+    with database.begin() as session:
+        session.add(
+            SettingVersion(
+                number=1, at=events.utcnow(), author="a", reason="r", digest="d", content={}
+            )
+        )
+    with pytest.raises(DatabaseError, match="append-only"), database.begin() as session:
+        session.execute(text("DELETE FROM setting_version"))
+
+
+def _upgrade(url, barrier, results):
+    barrier.wait(30)
+    try:
+        results.put(upgrade(Database(url)))
+    except Exception as error:  # noqa: BLE001 (told to the parent)
+        results.put(repr(error))
+
+
+def test_processes_that_start_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(3), context.Queue()
+    url = f"sqlite:///{tmp_path}/test.db"
+    processes = [context.Process(target=_upgrade, args=(url, barrier, results)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    outcomes = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join(10)
+    assert sorted(outcomes) == [False, False, True]
