@@ -55,11 +55,14 @@ class Context:
         The application's own settings, of its ``settings_schema``.
     progress : callable
         Told step and share.
+    analysis_key : str
+        Key of this analysis; tracking UIDs of new findings derive from it.
     """
 
     models: ModelLibrary
     settings: BaseModel
     progress: Progress = no_progress
+    analysis_key: str = ""
 
 
 @dataclass(frozen=True)

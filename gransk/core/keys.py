@@ -10,11 +10,16 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
 from pydicom import Dataset
 
 from gransk.core.study import Instance
+
+if TYPE_CHECKING:
+    from gransk.core.application import Application, Selection
+    from gransk.core.models import ModelLibrary
 
 REPORT_ATTRIBUTES = (
     "SpecificCharacterSet",
@@ -84,6 +89,30 @@ def analysis_key(
             "images": sorted(image_digests),
         }
     )
+
+
+def selection_key(
+    application: Application, selection: Selection, settings: BaseModel, models: ModelLibrary
+) -> str:
+    """Analysis key of the images that an application chose.
+
+    Every chosen image is read once, for the digest of its pixels.
+    """
+    return analysis_key(
+        application.id,
+        application.version,
+        {name: models.digest(name) for name in application.models(settings)},
+        settings.model_dump(mode="json"),
+        (
+            image_digest(instance, application.attributes_read, pixels_sha256(instance))
+            for instance in selection.instances
+        ),
+    )
+
+
+def pixels_sha256(instance: Instance) -> str:
+    """SHA-256 of the Pixel Data element's value as stored, of nothing where it is absent."""
+    return hashlib.sha256(instance.load().get("PixelData") or b"").hexdigest()
 
 
 def report_key(analysis: str, header: Dataset, extra: Mapping[str, Any] | None = None) -> str:
