@@ -1,0 +1,293 @@
+"""The workflow *analyse*: from an open row of the worklist to a sealed report."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from gransk.archive.tables import SeenStudy
+from gransk.core.application import Application
+from gransk.core.reasons import Reason
+from gransk.pipeline import protocol, workitems
+from gransk.pipeline.supervise import Callbacks, Ended, How, Limits, run_child
+from gransk.pipeline.workitems import OPEN, Work
+from gransk.results.starter import Open, Starter
+from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
+from gransk.results.tables import Analysis, Report, ReportObject, Workitem
+from gransk.site.config import Config
+from gransk.site.database import Database, utcnow
+from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.tables import SettingVersion
+from gransk.site.workflows import QueueName, workflow
+
+log = logging.getLogger(__name__)
+
+NAME = "analyse"
+PROGRESS_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 60.0
+OUTAGE_HOURS = 24.0
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the workflow works with; ``stopping`` is set when the worker shall end."""
+
+    config: Config
+    database: Database
+    blobs: BlobStore
+    applications: Mapping[str, Application]
+    stopping: threading.Event
+
+
+def register(tools: Tools) -> None:
+    """Make the workflow known to DBOS; call it before DBOS is launched."""
+    workers = tools.config.workers
+
+    @DBOS.step(name="analyse_once")
+    def once(item: str, generation: int, attempt: int) -> dict[str, Any]:
+        how, detail = _Try(tools, Work(item, generation, attempt)).run()
+        return {"how": how.value, "detail": detail, "at": time.time()}
+
+    @DBOS.step(name="analyse_give_up")
+    def give_up(item: str, generation: int, attempt: int, reason: str, detail: str) -> None:
+        with tools.database.begin() as session:
+            row = workitems.locked(session, Work(item, generation, attempt))
+            if row is not None:
+                workitems.fail(session, row, Reason(reason), detail)
+
+    @workflow(NAME)
+    def analyse(item: str, generation: int, attempt: int) -> str:
+        faults, first_outage = 0, 0.0
+        while True:
+            result = once(item, generation, attempt)
+            how, at = How(result["how"]), float(result["at"])
+            if how in (How.DONE, How.REFUSED, How.UNWANTED):
+                return how.value
+            if how == How.UNREACHABLE:
+                first_outage = first_outage or at
+                over = at - first_outage > OUTAGE_HOURS * 3600
+            else:
+                first_outage, faults = 0.0, faults + 1
+                # Deaths have their own count, which the next try looks at.
+                over = how != How.DIED and faults > workers.retries
+            if over:
+                reason = Reason.WITHDRAWN if how == How.MISSING else Reason.INTERNAL_ERROR
+                give_up(item, generation, attempt, reason.value, result["detail"])
+                return "failed"
+            DBOS.sleep(_wait(how, faults, at - first_outage, workers.retry_seconds))
+
+
+def starter(database: Database) -> Starter:
+    """Starts a workflow for every open row of the worklist."""
+    return Starter(database, QueueName.ANALYSE, NAME, open_rows, lost)
+
+
+def open_rows(session: Session) -> list[Open]:
+    """The waiting and running rows, most urgent first."""
+    query = (
+        select(Workitem.id, Workitem.generation, Workitem.attempt, Workitem.priority)
+        .where(Workitem.state.in_(OPEN))
+        .order_by(Workitem.priority.desc(), Workitem.created_at)
+    )
+    return [
+        Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), rank(row[3]))
+        for row in session.execute(query)
+    ]
+
+
+def rank(priority: int) -> int:
+    """The queue's order, where the lowest goes first, of the worklist's priority."""
+    return max(1, 1000 - priority)
+
+
+def lost(session: Session, row: Open, status: str) -> None:
+    """A workflow ended and left its row open: a person must look at it."""
+    item, generation, attempt = row.arguments
+    found = workitems.locked(session, Work(str(item), int(generation), int(attempt)))
+    if found is not None:
+        workitems.fail(session, found, Reason.INTERNAL_ERROR, f"workflow ended as {status}")
+
+
+def _wait(how: How, faults: int, outage: float, retry_seconds: float) -> float:
+    if how == How.DIED:
+        return 0.0
+    if how == How.UNREACHABLE:
+        return min(max(1.0, outage), LONGEST_WAIT_SECONDS / 4)
+    return float(min(retry_seconds * 2.0 ** (faults - 1), LONGEST_WAIT_SECONDS))
+
+
+class _Try:
+    """One try at one piece of work."""
+
+    def __init__(self, tools: Tools, work: Work) -> None:
+        self.tools = tools
+        self.work = work
+        self.asked: protocol.Asked | None = None
+        self.created = utcnow()
+        self.reported = ("", 0.0)
+
+    def run(self) -> tuple[How, str]:
+        """Try; whatever can go wrong is an answer, not an error."""
+        try:
+            return self._run()
+        except OperationalError as error:
+            return How.UNREACHABLE, f"database: {type(error.orig).__name__}"
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM)
+            return (How.UNREACHABLE if full else How.BROKEN), f"OSError {error.errno}"
+        except Exception as error:
+            log.exception("work %s", self.work.workflow_id)
+            return How.BROKEN, type(error).__name__
+
+    def _run(self) -> tuple[How, str]:
+        config = self.tools.config
+        with self.tools.database.begin() as session:
+            item = workitems.start(session, self.work, config.workers.max_deaths)
+            if item is None:
+                return How.UNWANTED, ""
+            seen = session.get(SeenStudy, item.study_key)
+            if seen is None:
+                return How.MISSING, "the study is unknown"
+            settings = self._settings(session, item)
+        config.scratch_folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(
+            tempfile.mkdtemp(prefix=f"{self.work.workflow_id}.", dir=config.scratch_folder)
+        )
+        try:
+            job = protocol.Job(
+                config=config.model_dump(mode="json"),
+                study_key=seen.key,
+                orthanc_id=seen.orthanc_id,
+                study_instance_uid=seen.study_instance_uid,
+                application=item.application,
+                settings=settings,
+                incomplete=item.incomplete,
+                output=str(scratch),
+            )
+            return self._in_child(job, scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
+        workers = self.tools.config.workers
+        callbacks = Callbacks(self._progress, self._answer, partial(self._found, scratch))
+        limits = Limits(workers.memory_mb, workers.time_limit_seconds)
+        ended = None
+        try:
+            ended = run_child(job, limits, callbacks, self.tools.stopping)
+        finally:
+            # Only a child that died by itself, or a worker that is no more, leaves its count.
+            if ended is None or ended.how != How.DIED:
+                with self.tools.database.begin() as session:
+                    workitems.clear_deaths(session, self.work)
+        log.info("work %s: %s, peak %d MB", self.work.workflow_id, ended.how, ended.peak_mb)
+        if ended.how == How.STOPPED:
+            # The worker ends now; its work is pending still and will be recovered.
+            threading.Event().wait()
+        return self._conclude(ended)
+
+    def _conclude(self, ended: Ended) -> tuple[How, str]:
+        if ended.how == How.DONE and self.asked is not None:
+            return self._seal(ended, self.asked)
+        if ended.how == How.REFUSED and ended.reason is not None:
+            with self.tools.database.begin() as session:
+                item = workitems.locked(session, self.work)
+                if item is None:
+                    return How.UNWANTED, ""
+                end = workitems.fail if ended.reason in workitems.FAILURES else workitems.refuse
+                end(session, item, ended.reason, ended.detail)
+        return ended.how, ended.detail
+
+    def _progress(self, step: str, share: float) -> bool:
+        """Show progress about once a second; learn whether the work is still wanted."""
+        now = time.monotonic()
+        if step == self.reported[0] and now - self.reported[1] < PROGRESS_SECONDS:
+            return True
+        self.reported = (step, now)
+        with self.tools.database.begin() as session:
+            return workitems.progress(session, self.work, step, share)
+
+    def _answer(self, asked: protocol.Asked) -> protocol.Answer:
+        """Tell the child what is sealed already."""
+        self.asked = asked
+        with self.tools.database.read() as session:
+            if session.get(Report, asked.report_key) is not None:
+                return protocol.Answer(report=True, created=self.created)
+            item = session.get(Workitem, self.work.item)
+            before = item.report_key if item is not None else None
+            supersedes = _structured_report(session, before) if before else None
+            analysis = session.get(Analysis, asked.analysis_key)
+        answer = protocol.Answer(created=self.created, supersedes=supersedes)
+        if analysis is None:
+            return answer
+        kept = [analysis.findings_sha256, analysis.pictures_sha256]
+        for sha256 in kept:
+            self.tools.blobs.get(sha256)
+        findings, pictures = (str(self.tools.blobs.path(sha256)) for sha256 in kept)
+        return answer.model_copy(update={"findings": findings, "pictures": pictures})
+
+    def _found(self, scratch: Path, found: protocol.Found) -> None:
+        """Seal the analysis as soon as it is there."""
+        if self.asked is None:
+            raise RuntimeError("the child found before it asked")
+        blobs = self.tools.blobs
+        findings = blobs.put((scratch / "findings.json").read_bytes())
+        pictures = blobs.put((scratch / "pictures.npz").read_bytes())
+        key = self.asked.analysis_key
+        with self.tools.database.begin() as session:
+            item = session.get_one(Workitem, self.work.item)
+            seal_analysis(session, key, item.application, findings, pictures, found.seconds)
+            data = {"analysis": key, "application": item.application}
+            record(session, SYSTEM, EventKind.ANALYSIS_SEALED, item.study_key, data)
+
+    def _seal(self, ended: Ended, asked: protocol.Asked) -> tuple[How, str]:
+        objects = [
+            NewObject(
+                kind=made.kind,
+                sop_class_uid=made.sop_class_uid,
+                sop_instance_uid=made.sop_instance_uid,
+                series_instance_uid=made.series_instance_uid,
+                stored=self.tools.blobs.put(Path(made.file).read_bytes()),
+            )
+            for made in ended.objects
+        ]
+        with self.tools.database.begin() as session:
+            item = workitems.locked(session, self.work)
+            if item is None:
+                return How.UNWANTED, ""
+            seal_report(session, item, asked.report_key, asked.analysis_key, self.created, objects)
+            workitems.ready(session, item)
+        return How.DONE, ""
+
+    def _settings(self, session: Session, item: Workitem) -> dict[str, Any]:
+        """The application's settings of the version that the work was queued under."""
+        version = session.get(SettingVersion, item.settings_version)
+        content = version.content if version is not None else {}
+        named = content.get("applications", self.tools.config.applications)
+        return dict(named.get(item.application, {}))
+
+
+def _structured_report(session: Session, report_key: str) -> tuple[str, str, str] | None:
+    """Class, instance and series UID of a report's SR."""
+    found = session.execute(
+        select(
+            ReportObject.sop_class_uid,
+            ReportObject.sop_instance_uid,
+            ReportObject.series_instance_uid,
+        ).where(ReportObject.report_key == report_key, ReportObject.kind == "SR")
+    ).first()
+    return (found[0], found[1], found[2]) if found else None

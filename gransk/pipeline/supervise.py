@@ -1,0 +1,230 @@
+"""One child process for one study: started, watched, and ended within its limits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+import psutil
+from pydantic import ValidationError
+
+from gransk.core.reasons import Reason
+from gransk.pipeline import protocol
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 0.2
+MB = 1024 * 1024
+
+
+class How(StrEnum):
+    """How a child ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    MISSING = "missing"
+    BROKEN = "broken"
+    DIED = "died"
+    UNWANTED = "unwanted"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a child.
+
+    Parameters
+    ----------
+    how : How
+    objects : tuple of MadeFile
+        What it wrote, where it is done.
+    reason : Reason, optional
+        Why the input is not analysed, where it is refused.
+    detail : str
+        Without any value of the input.
+    peak_mb : int
+        Most memory that it held.
+    """
+
+    how: How
+    objects: tuple[protocol.MadeFile, ...] = ()
+    reason: Reason | None = None
+    detail: str = ""
+    peak_mb: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may use; the clock starts when its images are here."""
+
+    memory_mb: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """How the worker answers its child.
+
+    ``progress`` returns False where the work is no longer wanted; ``asked``
+    says what is sealed already; ``found`` seals.
+    """
+
+    progress: Callable[[str, float], bool]
+    asked: Callable[[protocol.Asked], protocol.Answer]
+    found: Callable[[protocol.Found], None]
+
+
+def run_child(
+    job: protocol.Job, limits: Limits, callbacks: Callbacks, stopping: threading.Event
+) -> Ended:
+    """Run one job in a child process and wait for its end.
+
+    An error raised by a callback ends the child and is raised again.
+    """
+    command = [sys.executable, "-m", "gransk.pipeline.child", str(limits.memory_mb)]
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "OMP_WAIT_POLICY": "passive"}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        cwd=Path(job.output),
+    )
+    try:
+        return _Watch(process, limits, callbacks, stopping).until_end(job)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                _close(pipe)
+
+
+class _Watch:
+    """Reads what one child says and holds it to its limits."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        limits: Limits,
+        callbacks: Callbacks,
+        stopping: threading.Event,
+    ) -> None:
+        self.process = process
+        self.limits = limits
+        self.callbacks = callbacks
+        self.stopping = stopping
+        self.deadline: float | None = None
+        self.peak = 0
+        self.lines: queue.Queue[bytes | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True, name="child-output").start()
+
+    def until_end(self, job: protocol.Job) -> Ended:
+        self._tell(job.model_dump_json())
+        while True:
+            ended = self._next()
+            if ended is None:
+                ended = self._over_limits()
+            if ended is not None:
+                return Ended(ended.how, ended.objects, ended.reason, ended.detail, self.peak // MB)
+
+    def _next(self) -> Ended | None:
+        """Take in one line, or note that there is none just now."""
+        try:
+            line = self.lines.get(timeout=WATCH_SECONDS)
+        except queue.Empty:
+            return None
+        if line is None:
+            return self._silent()
+        try:
+            message = protocol.parse(line)
+        except ValidationError:
+            return Ended(How.BROKEN, detail="the child said what is no message")
+        return self._take(message)
+
+    def _take(self, message: protocol.Message) -> Ended | None:
+        match message:
+            case protocol.Progress():
+                if message.step != "fetch" and self.deadline is None:
+                    self.deadline = time.monotonic() + self.limits.seconds
+                if not self.callbacks.progress(message.step, message.share):
+                    return Ended(How.UNWANTED)
+            case protocol.Asked():
+                self._tell(self.callbacks.asked(message).model_dump_json())
+            case protocol.Found():
+                self.callbacks.found(message)
+            case protocol.Done():
+                return Ended(How.DONE, objects=message.objects)
+            case protocol.Refused():
+                return Ended(How.REFUSED, reason=message.reason, detail=message.detail)
+            case protocol.Unreachable():
+                return Ended(How.UNREACHABLE, detail=message.detail)
+            case protocol.Missing():
+                return Ended(How.MISSING, detail=message.detail)
+            case protocol.Broken():
+                return Ended(How.BROKEN, detail=message.detail)
+        return None
+
+    def _over_limits(self) -> Ended | None:
+        if self.stopping.is_set():
+            return Ended(How.STOPPED)
+        try:
+            held = psutil.Process(self.process.pid).memory_info().rss
+        except psutil.NoSuchProcess:
+            held = 0
+        self.peak = max(self.peak, held)
+        if held > self.limits.memory_mb * MB:
+            detail = f"over {self.limits.memory_mb} MB"
+            return Ended(How.REFUSED, reason=Reason.MEMORY_LIMIT, detail=detail)
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            detail = f"over {self.limits.seconds:.0f} s"
+            return Ended(How.REFUSED, reason=Reason.TIME_LIMIT, detail=detail)
+        return None
+
+    def _silent(self) -> Ended:
+        """The child closed its output without a last word: it died."""
+        code = self.process.wait()
+        if code == -6 and self.peak > 0.7 * self.limits.memory_mb * MB:
+            # C++ code that gets no memory aborts instead of raising.
+            return Ended(How.REFUSED, reason=Reason.MEMORY_LIMIT, detail="aborted near its limit")
+        return Ended(How.DIED, detail=f"signal {-code}" if code < 0 else f"exit {code}")
+
+    def _tell(self, text: str) -> None:
+        stdin = self.process.stdin
+        if stdin is None:
+            raise RuntimeError("the child was started without a pipe")
+        try:
+            stdin.write(text.encode("utf-8") + b"\n")
+            stdin.flush()
+        except BrokenPipeError:
+            log.warning("a child ended before it could be told its job")
+
+    def _read(self) -> None:
+        stdout = self.process.stdout
+        if stdout is not None:
+            try:
+                for line in stdout:
+                    self.lines.put(line)
+            except (OSError, ValueError):
+                log.debug("a child's output was closed while it was read")
+        self.lines.put(None)
+
+
+def _close(pipe: IO[bytes]) -> None:
+    try:
+        pipe.close()
+    except BrokenPipeError:
+        log.debug("a child ended with unread input")

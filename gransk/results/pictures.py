@@ -1,0 +1,39 @@
+"""Summary pictures as one blob: arrays and captions, no executable content."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from gransk.core.application import Picture
+
+
+def pack_pictures(pictures: Sequence[Picture]) -> bytes:
+    """Pictures as the bytes of one compressed NumPy archive."""
+    words = [
+        {"caption": dict(picture.caption), "outlines": picture.outlines} for picture in pictures
+    ]
+    arrays = {f"pixels{n}": np.asarray(p.pixels, np.uint8) for n, p in enumerate(pictures)}
+    arrays["words"] = np.frombuffer(json.dumps(words).encode("utf-8"), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def unpack_pictures(content: bytes) -> list[Picture]:
+    """What `pack_pictures` packed."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        words = json.loads(archive["words"].tobytes().decode("utf-8"))
+        return [
+            Picture(
+                pixels=archive[f"pixels{n}"],
+                caption=word["caption"],
+                outlines=tuple(
+                    tuple((float(x), float(y)) for x, y in line) for line in word["outlines"]
+                ),
+            )
+            for n, word in enumerate(words)
+        ]

@@ -1,0 +1,314 @@
+"""The result store: large objects by their content, results by their key.
+
+Everything is sealed once. A second seal under the same key returns the first,
+so work that was done twice leaves one result.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from gransk.core.errors import GranskError
+from gransk.core.findings import Findings
+from gransk.core.keys import digest
+from gransk.results.tables import (
+    Analysis,
+    Blob,
+    Delivery,
+    DeliveryState,
+    Report,
+    ReportObject,
+    Workitem,
+)
+from gransk.site.database import utcnow
+from gransk.site.events import SYSTEM, EventKind, record
+
+
+class BlobError(GranskError):
+    """A stored object is missing or damaged."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A large object that lies in the store."""
+
+    sha256: str
+    size: int
+
+
+class BlobStore:
+    """A folder of files named by the SHA-256 of their content.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing; every host reaches the same one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, sha256: str) -> Path:
+        return self.folder / sha256[:2] / sha256[2:]
+
+    def put(self, content: bytes) -> Stored:
+        """Keep bytes; those already kept are left as they are.
+
+        Raises
+        ------
+        OSError
+            Where the disk is full or cannot be written.
+        """
+        stored = Stored(hashlib.sha256(content).hexdigest(), len(content))
+        target = self.path(stored.sha256)
+        if self._whole(target, stored.sha256):
+            return stored
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, target)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+        return stored
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes, checked against their digest.
+
+        Raises
+        ------
+        BlobError
+            Where they are missing or damaged.
+        """
+        path = self.path(sha256)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise BlobError(
+                f"object {sha256[:12]} is missing from the store; restore {path} from a backup"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise BlobError(
+                f"object {sha256[:12]} of the store is damaged; restore {path} from a backup"
+            )
+        return content
+
+    def _whole(self, path: Path, sha256: str) -> bool:
+        """Kept already, and undamaged: a damaged one is written anew."""
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        except FileNotFoundError:
+            return False
+
+
+@dataclass(frozen=True)
+class NewObject:
+    """One DICOM object to be sealed with its report."""
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    stored: Stored
+
+
+def seal_analysis(
+    session: Session,
+    key: str,
+    application: str,
+    findings: Stored,
+    pictures: Stored,
+    seconds: float,
+) -> Analysis:
+    """Seal the findings of one analysis key, or return those sealed before."""
+    known = session.get(Analysis, key)
+    if known is not None:
+        return known
+    _keep(session, [findings, pictures])
+    analysis = Analysis(
+        key=key,
+        application=application,
+        findings_sha256=findings.sha256,
+        pictures_sha256=pictures.sha256,
+        seconds=seconds,
+        sealed_at=utcnow(),
+    )
+    session.add(analysis)
+    session.flush()
+    return analysis
+
+
+def read_findings(session: Session, blobs: BlobStore, analysis_key: str) -> Findings:
+    """The sealed findings of an analysis.
+
+    Raises
+    ------
+    KeyError
+        Where nothing is sealed under the key.
+    BlobError
+        Where the stored findings are missing or damaged.
+    """
+    analysis = session.get(Analysis, analysis_key)
+    if analysis is None:
+        raise KeyError(analysis_key)
+    return Findings.model_validate_json(blobs.get(analysis.findings_sha256))
+
+
+def seal_report(
+    session: Session,
+    item: Workitem,
+    key: str,
+    analysis_key: str,
+    created_at: datetime.datetime,
+    objects: Sequence[NewObject],
+) -> Report:
+    """Seal a report with its objects and make it the item's own.
+
+    The report that the item had before is superseded: what of it still waits
+    to be delivered is cancelled. A key sealed before is made the item's own
+    again with the bytes of then.
+
+    Parameters
+    ----------
+    session : Session
+        From `Database.begin`, so that report, objects and release state are
+        one transaction.
+    item : Workitem
+        Locked by the caller.
+    key, analysis_key : str
+    created_at : datetime
+        The instant written into the objects.
+    objects : sequence of NewObject
+        Their bytes already kept.
+    """
+    before = item.report_key
+    report = session.get(Report, key)
+    if report is None:
+        _keep(session, [made.stored for made in objects])
+        report = Report(
+            key=key,
+            analysis_key=analysis_key,
+            workitem_id=item.id,
+            incomplete=item.incomplete,
+            supersedes=before,
+            created_at=created_at,
+            released_at=None,
+            released_by=None,
+            withdrawn_at=None,
+        )
+        session.add(report)
+        session.flush()
+        session.add_all(_report_object(key, made) for made in objects)
+        record(session, SYSTEM, EventKind.REPORT_SEALED, item.study_key, {"report": key})
+    elif report.withdrawn_at is not None or before != key:
+        restore_report(session, key)
+    if before is not None and before != key:
+        _cancel(session, before)
+        data = {"report": before, "by": key}
+        record(session, SYSTEM, EventKind.REPORT_SUPERSEDED, item.study_key, data)
+    item.report_key = key
+    item.analysis_key = analysis_key
+    session.flush()
+    return report
+
+
+def withdraw_report(session: Session, key: str, study_key: str) -> None:
+    """Take a report back: what waits to be delivered is cancelled."""
+    report = session.get(Report, key)
+    if report is None or report.withdrawn_at is not None:
+        return
+    report.withdrawn_at = utcnow()
+    _cancel(session, key)
+    record(session, SYSTEM, EventKind.REPORT_WITHDRAWN, study_key, {"report": key})
+
+
+def restore_report(session: Session, key: str) -> None:
+    """Let a withdrawn report stand again; the kept bytes are delivered anew."""
+    report = session.get(Report, key)
+    if report is None:
+        return
+    report.withdrawn_at = None
+    for delivery in session.scalars(select(Delivery).where(Delivery.report_key == key)):
+        delivery.state = DeliveryState.WAITING
+        delivery.attempt += 1
+        delivery.error = ""
+        delivery.sent_at = None
+
+
+def queue_deliveries(session: Session, report_key: str, destinations: Iterable[str]) -> None:
+    """Write the outbox: every object of a released report to every destination, once."""
+    objects = session.scalars(
+        select(ReportObject)
+        .where(ReportObject.report_key == report_key)
+        .order_by(ReportObject.sop_instance_uid)
+    ).all()
+    for destination in destinations:
+        for made in objects:
+            identity = digest([made.sop_instance_uid, destination])[:32]
+            if session.get(Delivery, identity) is not None:
+                continue
+            session.add(
+                Delivery(
+                    id=identity,
+                    report_key=report_key,
+                    sop_instance_uid=made.sop_instance_uid,
+                    destination=destination,
+                    state=DeliveryState.WAITING,
+                    attempt=0,
+                    error="",
+                    created_at=utcnow(),
+                    sent_at=None,
+                )
+            )
+    session.flush()
+
+
+def _cancel(session: Session, report_key: str) -> None:
+    session.execute(
+        update(Delivery)
+        .where(Delivery.report_key == report_key)
+        .where(Delivery.state.in_((DeliveryState.WAITING, DeliveryState.FAILED)))
+        .values(state=DeliveryState.CANCELLED)
+    )
+
+
+def _keep(session: Session, stored: Iterable[Stored]) -> None:
+    """Note kept objects in the table of blobs."""
+    for one in {entry.sha256: entry for entry in stored}.values():
+        if session.get(Blob, one.sha256) is None:
+            session.add(Blob(sha256=one.sha256, size=one.size, created_at=utcnow()))
+    session.flush()
+
+
+def _report_object(report_key: str, made: NewObject) -> ReportObject:
+    return ReportObject(
+        sop_instance_uid=made.sop_instance_uid,
+        report_key=report_key,
+        kind=made.kind,
+        sop_class_uid=made.sop_class_uid,
+        series_instance_uid=made.series_instance_uid,
+        sha256=made.stored.sha256,
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlast a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
