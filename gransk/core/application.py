@@ -114,12 +114,16 @@ class Picture:
     caption : mapping of language to str
         What it shows.
     outlines : tuple of tuple of (column, row)
-        Closed polygons in the picture's own pixels.
+        Closed polygons in the picture's own pixels: the top left corner of
+        the top left pixel is (0, 0).
+    spacing_mm : float, optional
+        Side of the picture's (square) pixels, for a scale bar.
     """
 
     pixels: Any = field(repr=False)
     caption: Mapping[str, str]
     outlines: tuple[tuple[tuple[float, float], ...], ...] = ()
+    spacing_mm: float | None = None
 
 
 @runtime_checkable

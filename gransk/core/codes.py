@@ -25,6 +25,7 @@ class Code(BaseModel):
 MM = Code(value="mm", scheme="UCUM", meaning="millimeter")
 MM3 = Code(value="mm3", scheme="UCUM", meaning="cubic millimeter")
 HU = Code(value="[hnsf'U]", scheme="UCUM", meaning="Hounsfield unit")
+PERCENT = Code(value="%", scheme="UCUM", meaning="percent")
 NO_UNITS = Code(value="1", scheme="UCUM", meaning="no units")
 
 # Measurements
@@ -41,3 +42,15 @@ LUNG = Code(value="39607008", scheme="SCT", meaning="Lung")
 MORPHOLOGICALLY_ABNORMAL = Code(
     value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure"
 )
+
+# Procedures, by modality (PS3.16 CID 100)
+IMAGING = Code(value="363679005", scheme="SCT", meaning="Imaging procedure")
+PROCEDURES = {
+    "CT": Code(value="77477000", scheme="SCT", meaning="Computed tomography"),
+    "MG": Code(value="71651007", scheme="SCT", meaning="Mammography"),
+}
+
+
+def procedure(modality: str) -> Code:
+    """What was done to make images of a modality."""
+    return PROCEDURES.get(modality, IMAGING)

@@ -1,0 +1,1 @@
+"""Findings as DICOM objects, and our own structured report back to findings."""

@@ -1,0 +1,84 @@
+"""The DICOM objects of one report, made from the one finding model."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from gransk import __version__
+from gransk.core.application import Picture, Presentation
+from gransk.core.findings import Findings
+from gransk.core.study import Study
+from gransk.results.dicom.common import MadeObject, Predecessor, Report, tolerant
+from gransk.results.dicom.sc import make_sc
+from gransk.results.dicom.seg import make_seg
+from gransk.results.dicom.sr import make_sr
+
+__all__ = ["MadeObject", "Predecessor", "make_objects"]
+
+
+def make_objects(
+    *,
+    study: Study,
+    findings: Findings,
+    presentation: Presentation,
+    pictures: Sequence[Picture],
+    report_key: str,
+    created: datetime.datetime,
+    incomplete: bool = False,
+    predecessors: Sequence[Predecessor] = (),
+    language: str = "en",
+    version: str = __version__,
+) -> list[MadeObject]:
+    """Structured report, segmentation where there are masks, and summary pages.
+
+    Equal inputs give equal bytes.
+
+    Parameters
+    ----------
+    study : Study
+        Holds every analysed image; patient and study attributes are copied
+        from the first.
+    presentation : Presentation
+        Of the application that made the findings.
+    pictures : sequence of Picture
+        For the summary pages.
+    report_key : str
+        Series and SOP Instance UIDs follow from it.
+    created : datetime
+        When the report was made, with a time zone. Written in the source's
+        time zone where it has one, else in the zone given.
+    incomplete : bool
+        Whether the study was: the report says so, and its Completion Flag is
+        PARTIAL.
+    predecessors : sequence of Predecessor
+        Reports that this one replaces.
+    language : str
+        ``en`` or ``da``.
+    version : str
+        Of the suite.
+
+    Raises
+    ------
+    InvalidValueError
+        Where an analysed image is not in the study, or ``created`` has no
+        time zone.
+    """
+    report = Report(
+        study=study,
+        findings=findings,
+        presentation=presentation,
+        report_key=report_key,
+        created=created,
+        incomplete=incomplete,
+        predecessors=tuple(predecessors),
+        language=language,
+        version=version,
+    )
+    with tolerant():
+        segmentation = make_seg(report)
+        return [
+            make_sr(report),
+            *([] if segmentation is None else [segmentation]),
+            *make_sc(report, pictures),
+        ]

@@ -1,0 +1,229 @@
+"""Drawing of summary pages: dark, calm, readable at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from gransk.core.application import Picture
+from gransk.core.findings import Finding
+from gransk.results.dicom.common import Report
+
+WIDTH, HEIGHT = 1600, 1200
+MARGIN, GUTTER = 56, 24
+TOP, BOTTOM = 196, HEIGHT - 92
+TABLE_WIDTH = 560
+GRID_LEFT = MARGIN + TABLE_WIDTH + 48
+CAPTION = 56
+PICTURES_A_PAGE = 6
+
+BACKGROUND, CARD, LINE = (13, 17, 23), (22, 28, 36), (48, 58, 70)
+TEXT, QUIET, ACCENT, WARNING = (230, 236, 242), (142, 154, 168), (86, 182, 214), (242, 184, 75)
+OUTLINE = (255, 196, 0)
+FONT = Path(__file__).parent / "DejaVuSans.ttf"
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(FONT), size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@dataclass(frozen=True)
+class _Card:
+    """One finding as lines of text."""
+
+    heading: str
+    certainty: str
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def height(self) -> int:
+        return 66 + 28 * len(self.pairs) + 14
+
+
+def draw_pages(report: Report, pictures: Sequence[Picture]) -> list[npt.NDArray[np.uint8]]:
+    """Summary pages.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (1200, 1600, 3)
+        At least one.
+    """
+    columns = _fill_columns([_card(report, f) for f in report.findings.findings])
+    grids = [
+        pictures[n : n + PICTURES_A_PAGE] for n in range(0, len(pictures), PICTURES_A_PAGE)
+    ] or [[]]
+    pages = max(len(columns), len(grids))
+    return [
+        _draw_page(
+            report,
+            columns[n] if n < len(columns) else [],
+            grids[n] if n < len(grids) else [],
+            (n + 1, pages),
+        )
+        for n in range(pages)
+    ]
+
+
+def _card(report: Report, finding: Finding) -> _Card:
+    return _Card(
+        heading=finding.tracking_id,
+        certainty=f"{report.say('probability')} {finding.probability * 100:.0f} %",
+        pairs=tuple(report.presentation.details(finding, report.language))[:20],
+    )
+
+
+def _fill_columns(cards: list[_Card]) -> list[list[_Card]]:
+    """Cards of each page: as many as its height holds."""
+    columns: list[list[_Card]] = [[]]
+    used = 0
+    for card in cards:
+        if columns[-1] and used + card.height > BOTTOM - TOP - 40:
+            columns.append([])
+            used = 0
+        columns[-1].append(card)
+        used += card.height + 16
+    return columns
+
+
+def _draw_page(
+    report: Report, cards: list[_Card], pictures: Sequence[Picture], number: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    _draw_header(draw, report)
+    _draw_cards(draw, report, cards, first=number[0] == 1)
+    _draw_pictures(image, draw, report, pictures)
+    _draw_footer(draw, report, number)
+    return np.asarray(image)
+
+
+def _draw_header(draw: ImageDraw.ImageDraw, report: Report) -> None:
+    draw.text((MARGIN, 34), "Gransk", ACCENT, _font(24))
+    draw.text((MARGIN, 66), _clip(report.title, 38, 900), TEXT, _font(38))
+    analysed = f"{report.say('analysed')} {report.local_time:%Y-%m-%d %H:%M}"
+    count = f"{len(report.findings.frames)} {report.say('images')}"
+    draw.text((MARGIN, 122), f"{analysed}  ·  {count}", QUIET, _font(20))
+    statement = report.say("research")
+    width = draw.textlength(statement, _font(22))
+    left = WIDTH - MARGIN - width - 36
+    draw.rounded_rectangle((left, 48, WIDTH - MARGIN, 98), 10, outline=WARNING, width=2)
+    draw.text((left + 18, 59), statement, WARNING, _font(22))
+    if report.incomplete:
+        draw.text((WIDTH - MARGIN, 122), report.say("incomplete"), WARNING, _font(20), anchor="ra")
+    draw.line((MARGIN, 166, WIDTH - MARGIN, 166), LINE, 2)
+
+
+def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card], first: bool) -> None:
+    y = TOP
+    if first and not report.findings.findings:
+        draw.text((MARGIN, y), report.say("none"), TEXT, _font(30))
+        y += 64
+    for card in cards:
+        box = (MARGIN, y, MARGIN + TABLE_WIDTH, y + card.height)
+        draw.rounded_rectangle(box, 12, fill=CARD)
+        draw.text((MARGIN + 22, y + 18), _clip(card.heading, 26, 250), TEXT, _font(26))
+        right = MARGIN + TABLE_WIDTH - 22
+        draw.text((right, y + 24), card.certainty, ACCENT, _font(20), anchor="ra")
+        for n, (label, value) in enumerate(card.pairs):
+            line = y + 62 + 28 * n
+            draw.text((MARGIN + 22, line), _clip(label, 19, 270), QUIET, _font(19))
+            draw.text((right, line), _clip(value, 19, 240), TEXT, _font(19), anchor="ra")
+        y += card.height + 16
+    if first:
+        notes = [report.presentation.text(n, report.language) for n in report.findings.notes]
+        _draw_notes(draw, notes, y + 8)
+
+
+def _draw_notes(draw: ImageDraw.ImageDraw, notes: list[str], y: int) -> None:
+    lines = [line for note in notes for line in _wrap(note, 18, TABLE_WIDTH)]
+    for line in lines[: max(0, (BOTTOM - y) // 26)]:
+        draw.text((MARGIN, y), line, WARNING, _font(18))
+        y += 26
+
+
+def _draw_pictures(
+    image: Image.Image, draw: ImageDraw.ImageDraw, report: Report, pictures: Sequence[Picture]
+) -> None:
+    across = 1 if len(pictures) == 1 else 2 if len(pictures) <= 4 else 3
+    down = max(1, -(-len(pictures) // across))
+    width = (WIDTH - MARGIN - GRID_LEFT - GUTTER * (across - 1)) // across
+    height = (BOTTOM - TOP - GUTTER * (down - 1)) // down - CAPTION
+    size = min(width, height)
+    for n, picture in enumerate(pictures):
+        left = GRID_LEFT + (n % across) * (width + GUTTER)
+        top = TOP + (n // across) * (size + CAPTION + GUTTER)
+        bottom = top + _draw_picture(image, picture, (left, top), size)
+        caption = picture.caption.get(report.language) or picture.caption.get("en", "")
+        for line_number, line in enumerate(_wrap(caption, 17, size)[:2]):
+            draw.text((left, bottom + 8 + 22 * line_number), line, QUIET, _font(17))
+
+
+def _draw_picture(image: Image.Image, picture: Picture, corner: tuple[int, int], size: int) -> int:
+    """The picture as large as the square lets it, outlines sharp; its height comes back."""
+    grey = np.asarray(picture.pixels, np.uint8)
+    scale = size / max(grey.shape)
+    shape = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    large = Image.fromarray(grey).resize(shape, Image.Resampling.BICUBIC).convert("RGB")
+    draw = ImageDraw.Draw(large)
+    for outline in picture.outlines:
+        points = [(x * scale, y * scale) for x, y in outline]
+        draw.line([*points, points[0]], OUTLINE, 2)
+    if picture.spacing_mm:
+        _draw_scale(draw, shape, scale / picture.spacing_mm)
+    image.paste(large, corner)
+    return shape[1]
+
+
+def _draw_scale(draw: ImageDraw.ImageDraw, shape: tuple[int, int], pixels_a_mm: float) -> None:
+    """A bar of 10 mm, or 50 mm where that would be tiny."""
+    length = 10 if 10 * pixels_a_mm >= 30 else 50
+    right, bottom = shape[0] - 14, shape[1] - 16
+    left = right - length * pixels_a_mm
+    if left < 10:
+        return
+    draw.line((left, bottom, right, bottom), TEXT, 3)
+    for x in (left, right):
+        draw.line((x, bottom - 6, x, bottom + 6), TEXT, 3)
+    draw.text(((left + right) / 2, bottom - 10), f"{length} mm", TEXT, _font(15), anchor="ms")
+
+
+def _draw_footer(draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, int]) -> None:
+    findings = report.findings
+    draw.line((MARGIN, HEIGHT - 72, WIDTH - MARGIN, HEIGHT - 72), LINE, 2)
+    models = ", ".join(f"{m.id} {m.version}" for m in findings.models)
+    made = (
+        f"Gransk {report.version}  ·  {findings.application} {findings.application_version}"
+        f"  ·  {report.say('model')}: {models or '-'}"
+    )
+    draw.text((MARGIN, HEIGHT - 54), _clip(made, 17, 1200), QUIET, _font(17))
+    page = report.say("page").format(page=number[0], pages=number[1])
+    draw.text((WIDTH - MARGIN, HEIGHT - 54), page, QUIET, _font(17), anchor="ra")
+
+
+def _clip(text: str, size: int, width: float) -> str:
+    """Text cut to a width in pixels."""
+    font = _font(size)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+def _wrap(text: str, size: int, width: float) -> list[str]:
+    """Text in lines of a width in pixels."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _font(size).getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(_clip(word, size, width))
+    return lines

@@ -1,0 +1,50 @@
+"""Findings as summary pages: Secondary Capture images that every viewer shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from highdicom.sc import SCImage
+
+from gransk.core.application import Picture
+from gransk.results.dicom.common import MANUFACTURER, MadeObject, Report, bare_source, seal
+from gransk.results.dicom.page import draw_pages
+
+SERIES_NUMBER = 9003
+
+
+def make_sc(report: Report, pictures: Sequence[Picture]) -> list[MadeObject]:
+    """One image a page, without any name or number of the patient in it."""
+    series_uid = report.uid("SC", "series")
+    made = []
+    for number, pixels in enumerate(draw_pages(report, pictures), start=1):
+        sop_uid = report.uid("SC", str(number))
+        dataset = SCImage.from_ref_dataset(
+            bare_source(report),
+            pixel_array=pixels,
+            photometric_interpretation="RGB",
+            bits_allocated=8,
+            coordinate_system="PATIENT",
+            series_instance_uid=series_uid,
+            series_number=SERIES_NUMBER,
+            sop_instance_uid=sop_uid,
+            instance_number=number,
+            manufacturer=MANUFACTURER,
+            patient_orientation=("L", "P"),
+            transfer_syntax_uid="1.2.840.10008.1.2.1",
+            series_description=f"{report.title}: {report.say('summary')}"[:64],
+        )
+        dataset["PatientOrientation"].value = None
+        dataset.ImageType = ["DERIVED", "SECONDARY"]
+        dataset.ConversionType = "WSD"
+        dataset.BurnedInAnnotation = "NO"
+        dataset.RecognizableVisualFeatures = "NO"
+        dataset.ImageComments = report.say("research")
+        for keyword in (
+            "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+            "BodyPartExamined",
+        ):  # fmt: skip
+            if keyword in report.header:
+                dataset.add(report.header[keyword])
+        made.append(seal(dataset, report, "SC", (series_uid, sop_uid)))
+    return made
