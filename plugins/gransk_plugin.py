@@ -36,7 +36,7 @@ CHANGED = frozenset(
     (
         orthanc.ChangeType.NEW_INSTANCE,
         orthanc.ChangeType.NEW_STUDY,
-        orthanc.ChangeType.STABLE_STUDY,
+        orthanc.ChangeType.DELETED,
     )
 )
 
@@ -48,17 +48,12 @@ class Nudger:
         self._url = url
         self._secret = secret
         self._flag = threading.Event()
-        self._deleted = False
         self._stop = threading.Event()
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._thread = threading.Thread(target=self._run, name="gransk-nudge", daemon=True)
         self._thread.start()
 
     def changed(self) -> None:
-        self._flag.set()
-
-    def deleted(self) -> None:
-        self._deleted = True
         self._flag.set()
 
     def stop(self) -> None:
@@ -74,8 +69,7 @@ class Nudger:
             if self._stop.is_set():
                 return
             self._flag.clear()
-            deleted, self._deleted = self._deleted, False
-            problem = self._send(deleted)
+            problem = self._send()
             if problem and not silent:
                 orthanc.LogWarning(
                     f"Gransk: nothing answers at {self._url} ({problem}); "
@@ -83,18 +77,13 @@ class Nudger:
                 )
             silent = bool(problem)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS) if problem else PAUSE_SECONDS
-            if problem and deleted:
-                self.deleted()
             self._stop.wait(pause)
 
-    def _send(self, deleted: bool) -> str | None:
+    def _send(self) -> str | None:
         request = urllib.request.Request(  # noqa: S310 (the site's own setting)
             self._url,
-            data=json.dumps({"deleted": deleted}).encode("ascii"),
-            headers={
-                "Content-Type": "application/json",
-                "Authorization": "Bearer " + self._secret,
-            },
+            data=b"",
+            headers={"Authorization": "Bearer " + self._secret},
             method="POST",
         )
         try:
@@ -130,9 +119,7 @@ def answer_archive(output: Any, uri: str, **request: Any) -> None:
 
 def on_change(change: int, level: int, resource: str) -> None:
     """Called by Orthanc's own change thread: sets a flag and returns."""
-    if change == orthanc.ChangeType.DELETED:
-        nudger.deleted()
-    elif change in CHANGED:
+    if change in CHANGED:
         nudger.changed()
     elif change == orthanc.ChangeType.ORTHANC_STOPPED:
         nudger.stop()

@@ -7,7 +7,7 @@ import datetime
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gransk.site.database import Base, UtcDateTime
+from gransk.site.database import Base, UtcDateTime, utcnow
 
 
 class Archive(Base):
@@ -54,5 +54,13 @@ class SeenStudy(Base):
     deleted_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     settled_fingerprint: Mapped[str] = mapped_column(String(64))
     """The fingerprint last handed to the pipeline; empty before the first."""
+    pending: Mapped[bool] = mapped_column(default=True, index=True)
+    """The archive changed it and it is not settled since."""
+    noticed_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime, default=utcnow)
+    """When the archive was last seen to change it, by any object, ours too."""
+    instances: Mapped[int] = mapped_column(default=0)
+    """Every object of it when it was last read: images, reports, ours."""
+    last_update: Mapped[str] = mapped_column(String(32), default="")
+    """Orthanc's own time of its last change when it was last read."""
 
     __table_args__ = (Index("ix_study_open", "deleted_at", "changed_at"),)

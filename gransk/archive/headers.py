@@ -1,0 +1,135 @@
+"""Orthanc's tags as a pydicom header, and which objects are input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydicom import DataElement, Dataset, Sequence, config
+from pydicom.datadict import dictionary_has_tag, dictionary_VM, dictionary_VR
+from pydicom.dataset import FileMetaDataset
+from pydicom.tag import Tag
+from pydicom.uid import UID
+
+MANUFACTURER = "Gransk"
+"""What our own objects carry as Manufacturer (0008,0070)."""
+
+_CLASS = "1.2.840.10008.5.1.4.1.1."
+SECONDARY_CAPTURE = (_CLASS + "7",)
+NO_IMAGES = tuple(
+    _CLASS + branch
+    for branch in (
+        "9",  # waveforms
+        "11",  # presentation states
+        "66",  # raw data, registration, fiducials, segmentation, surfaces
+        "67",  # real world value mapping
+        "68",  # surface scans
+        "88",  # structured reports, dose reports, key objects
+        "104",  # encapsulated documents
+        "481",  # radiotherapy
+    )
+)
+"""Branches of the storage classes that hold no image to analyse (PS3.4 B.5)."""
+
+NO_INPUT_MODALITIES = frozenset({"SR", "SEG", "PR", "KO", "DOC"})
+
+_DOSE_IMAGE_TYPES = frozenset({"SCREEN SAVE", "DOSE_INFO", "DOSE INFO", "CSA REPORT"})
+_DOSE_DESCRIPTION = re.compile(
+    r"\bdose (report|info|record|summary)|\bpatient protocol|\bdosisrapport", re.IGNORECASE
+)
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_ONE_TEXT = frozenset({"LT", "ST", "UR", "UT"})
+_NUMBERS = {"FL": float, "FD": float} | dict.fromkeys(("SL", "SS", "SV", "UL", "US", "UV"), int)
+_DEPTH = 12
+
+
+def is_input(header: Dataset) -> bool:
+    """May this object be input of an analysis?
+
+    Never are structured reports, key objects, presentation states,
+    segmentations and documents, pictures of a scanner's dose report, and what
+    Gransk itself made.
+    """
+    sop_class = str(header.get("SOPClassUID", ""))
+    if _within(sop_class, NO_IMAGES) or header.get("Modality", "") in NO_INPUT_MODALITIES:
+        return False
+    captured = _within(sop_class, SECONDARY_CAPTURE)
+    if captured and str(header.get("Manufacturer", "")).strip() == MANUFACTURER:
+        return False
+    image_type = {str(value).upper() for value in _values(header.get("ImageType"))}
+    if not captured and "DERIVED" not in image_type:
+        return True
+    return not (
+        image_type & _DOSE_IMAGE_TYPES
+        or _DOSE_DESCRIPTION.search(str(header.get("SeriesDescription", "")))
+    )
+
+
+def dataset(tags: Mapping[str, Any], transfer_syntax: str = "") -> Dataset:
+    """A header from Orthanc's full tags (``/instances/{id}/tags``).
+
+    Binary values, private elements and values that do not fit their
+    representation are left out.
+    """
+    header = _dataset(tags, 0)
+    meta = FileMetaDataset()
+    if transfer_syntax:
+        meta.TransferSyntaxUID = UID(transfer_syntax)
+    header.file_meta = meta
+    return header
+
+
+def _dataset(tags: Mapping[str, Any], depth: int) -> Dataset:
+    result = Dataset()
+    for number, entry in tags.items():
+        element = _element(number, entry, depth)
+        if element is not None:
+            result.add(element)
+    return result
+
+
+def _element(number: str, entry: Any, depth: int) -> DataElement | None:
+    try:
+        tag = Tag(number.replace(",", ""))
+        kind, value = entry["Type"], entry.get("Value")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if tag.is_private or not dictionary_has_tag(tag):
+        return None
+    representation = dictionary_VR(tag).split(" or ")[-1]
+    if "US or SS" in dictionary_VR(tag):
+        representation = "SS" if str(value or "").startswith("-") else "US"
+    try:
+        if kind == "Sequence" and representation == "SQ" and depth < _DEPTH:
+            items = Sequence([_dataset(item, depth + 1) for item in value])
+            return DataElement(tag, "SQ", items)
+        if kind != "String" or representation in _BINARY or representation == "SQ":
+            return None
+        parsed = _parsed(str(value), representation, dictionary_VM(tag))
+        return DataElement(tag, representation, parsed, validation_mode=config.IGNORE)
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        return None
+
+
+def _parsed(text: str, representation: str, multiplicity: str) -> Any:
+    if representation in _ONE_TEXT:
+        return text
+    parts: list[Any] = text.split("\\") if multiplicity != "1" else [text]
+    if convert := _NUMBERS.get(representation):
+        parts = [convert(part) for part in parts if part.strip()]
+    elif representation == "AT":
+        parts = [Tag(part.replace(",", "")) for part in parts if part.strip()]
+    if not parts:
+        return None
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _within(uid: str, branches: tuple[str, ...]) -> bool:
+    return any(uid == branch or uid.startswith(branch + ".") for branch in branches)
+
+
+def _values(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,107 @@
+"""What a study in the archive consists of now: its input images and their fingerprint."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from pydicom import Dataset, dcmread
+
+from gransk.archive.headers import dataset, is_input
+from gransk.archive.orthanc import Orthanc, StoredInstance
+from gransk.core.errors import InvalidValueError
+from gransk.core.keys import digest
+from gransk.core.study import Instance, Study
+
+REMEMBERED = 50_000
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A study as it lies in the archive.
+
+    Parameters
+    ----------
+    headers : Study or None
+        The input images, headers from the archive's tags; ``load`` fetches the
+        file. None where there is no input image.
+    fingerprint : str
+        Digest of SOP Instance UID and file MD5 of every input image; empty
+        where there is none. The file holds every attribute that a report
+        repeats, so corrected patient data change it too.
+    images : int
+        Input images.
+    instances : int
+        Every object, reports and our own included.
+    """
+
+    headers: Study | None
+    fingerprint: str
+    images: int
+    instances: int
+
+
+class FileFacts:
+    """MD5 and transfer syntax of stored files, each asked for once.
+
+    Orthanc gives a file a new id whenever it is stored, so nothing here ages.
+    """
+
+    def __init__(self, orthanc: Orthanc) -> None:
+        self._orthanc = orthanc
+        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+
+    def of(self, instance: StoredInstance) -> tuple[str, str]:
+        if instance.file_id not in self._known:
+            self._known[instance.file_id] = (
+                self._orthanc.md5(instance.orthanc_id),
+                self._orthanc.transfer_syntax(instance.orthanc_id),
+            )
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return self._known[instance.file_id]
+
+
+def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
+    """Read what a study consists of.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        Where the archive does not answer.
+    NotInArchiveError
+        Where the study, or an object of it, went while reading.
+    """
+    listed = orthanc.instances(orthanc_id)
+    tags = orthanc.tags(orthanc_id)
+    instances: list[Instance] = []
+    prints: list[list[str]] = []
+    for stored in listed:
+        header = dataset(tags.get(stored.orthanc_id, {}))
+        if not is_input(header):
+            continue
+        md5, transfer_syntax = facts.of(stored)
+        prints.append([stored.sop_instance_uid, md5])
+        header.file_meta.TransferSyntaxUID = transfer_syntax
+        instance = _instance(orthanc, stored.orthanc_id, header)
+        if instance is not None:
+            instances.append(instance)
+    return Inputs(
+        headers=Study.from_instances(instances) if instances else None,
+        fingerprint=digest(sorted(prints)) if instances else "",
+        images=len(instances),
+        instances=len(listed),
+    )
+
+
+def _instance(orthanc: Orthanc, instance_id: str, header: Dataset) -> Instance | None:
+    """An image of the study; None where it lacks what identifies it (PS3.3 C.12.1)."""
+
+    def load() -> Dataset:
+        return dcmread(io.BytesIO(orthanc.file(instance_id)))
+
+    try:
+        return Instance(header=header, load=load)
+    except InvalidValueError:
+        return None
