@@ -17,13 +17,13 @@ BoolArray = npt.NDArray[np.bool_]
 
 LUNG_HU = -850.0
 TISSUE_HU = 50.0
-# Gaussian widths in mm; a ball answers most at a width of its radius / sqrt(3).
-SIGMAS = (1.0, 1.5, 2.2, 3.3, 5.0, 7.5)
+# Gaussian width in mm, most spots kept. A ball answers most at its radius / sqrt(3).
+# Vessels crowd the small widths; a place of their own keeps faint large nodules.
+SCALES = ((1.0, 200), (1.5, 200), (2.2, 120), (3.3, 50), (5.0, 30), (7.5, 15))
 COARSE_FROM = 3.0
 WEAKEST = 40.0
 SLAB_MM = 64.0
 MARGIN_MM = 24.0
-MOST = 600
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,8 @@ def find_spots(
     volume: Volume,
     lungs: BoolArray,
     progress: Callable[[float], None] = lambda _: None,
-    most: int = MOST,
 ) -> list[Spot]:
-    """The strongest round spots of the lungs, strongest first.
+    """The strongest round spots of each size in the lungs, strongest first.
 
     Parameters
     ----------
@@ -61,8 +60,6 @@ def find_spots(
         Same shape; not empty.
     progress : callable
         Told the share done, 0 to 1.
-    most : int
-        At most so many.
     """
     spacing = volume.geometry.spacing
     whole = grid.box_of(lungs, (1, 1, 1))
@@ -78,10 +75,17 @@ def find_spots(
                 float(np.interp(p, np.arange(len(a)), a)) for p, a in zip(point, at, strict=True)
             )
             if low <= index[0] < high:
-                radius = sigma * 3**0.5
-                found.append(Spot((index[0], index[1], index[2]), radius, strength))
+                found.append(Spot((index[0], index[1], index[2]), _radius(sigma), strength))
         progress((number + 1) / len(slabs))
-    return _apart(found, spacing)[:most]
+    chosen: list[Spot] = []
+    for sigma, quota in SCALES:
+        same = [s for s in found if s.radius_mm == _radius(sigma)]
+        chosen += sorted(same, key=lambda s: -s.strength)[:quota]
+    return _apart(chosen, spacing)
+
+
+def _radius(sigma: float) -> float:
+    return float(sigma * 3**0.5)
 
 
 def _slabs(
@@ -110,17 +114,29 @@ def _maxima(
                           mode="nearest")  # fmt: skip
     coarse_inside = ndimage.binary_dilation(inside)[::2, ::2, ::2]
     coarse_inside = _fit(coarse_inside, coarse.shape)
-    for sigma in SIGMAS:
+    for sigma, quota in SCALES:
         step = 1.0 if sigma < COARSE_FROM else 2.0
         image, mask = (fine, inside) if step == 1.0 else (coarse, coarse_inside)
         width = sigma / step if step == 1.0 else (sigma**2 - 0.8**2) ** 0.5 / step
         blurred = ndimage.gaussian_filter(image, width, truncate=3.0)
         answer = -ndimage.laplace(blurred) * np.float32((sigma / step) ** 2)
-        reach = 1 if sigma < 2 else 2
-        top = ndimage.maximum_filter(answer, 2 * reach + 1)
-        points = np.argwhere((answer == top) & (answer > WEAKEST) & mask)
-        for point, strength in _roundness(blurred, points, (sigma / step) ** 2):
+        points = _peaks(answer, mask)
+        spots = sorted(_roundness(blurred, points, (sigma / step) ** 2), key=lambda s: -s[1])
+        for point, strength in spots[: 2 * quota]:
             yield (point + 0.5) * step - 0.5, sigma, strength
+
+
+def _peaks(answer: FloatArray, mask: BoolArray) -> npt.NDArray[np.int64]:
+    """Points above their 26 neighbours, away from the array's faces."""
+    inner = (slice(1, -1),) * 3
+    points = np.argwhere((answer[inner] > WEAKEST) & mask[inner]) + 1
+    value = answer[tuple(points.T)]
+    for offset in np.ndindex(3, 3, 3):
+        if offset == (1, 1, 1):
+            continue
+        keep = value >= answer[tuple((points + offset - 1).T)]
+        points, value = points[keep], value[keep]
+    return points
 
 
 def _fit(mask: BoolArray, shape: tuple[int, ...]) -> BoolArray:
@@ -134,8 +150,6 @@ def _roundness(
     image: FloatArray, points: npt.NDArray[np.int64], scale: float
 ) -> Iterator[tuple[npt.NDArray[np.float64], float]]:
     """Strength of each point: geometric mean of Hessian's middle and least curvature."""
-    inner = np.all((points > 0) & (points < np.array(image.shape) - 1), axis=1)
-    points = points[inner]
     if len(points) == 0:
         return
 

@@ -96,9 +96,7 @@ def smoothed(hu: FloatArray, spacing: tuple[float, float, float]) -> FloatArray:
     return out
 
 
-def patch(
-    volume: Volume, centre: npt.ArrayLike, size: int, step_mm: float = STEP_MM
-) -> FloatArray:
+def patch(volume: Volume, centre: npt.ArrayLike, size: int, step_mm: float = STEP_MM) -> FloatArray:
     """A cube round a point.
 
     Parameters
@@ -132,3 +130,25 @@ def patch(
     else:
         part = smoothed(part, volume.geometry.spacing)
     return resampled(part, [a - lo for a, lo in zip(at, start, strict=True)])
+
+
+VIEW_SIZE = 32
+VIEW_STEPS_MM = (1.0, 2.0)
+
+
+def views(volume: Volume, centre: npt.ArrayLike) -> FloatArray:
+    """What the detector's network sees of a spot: 32 mm near by and 64 mm round it.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan.
+    centre : array_like of three floats
+        Fractional (k, j, i) index.
+
+    Returns
+    -------
+    ndarray of float32, shape (2, 32, 32, 32)
+        HU clipped to -1000..400 on grids of 1 mm and 2 mm.
+    """
+    return np.stack([patch(volume, centre, VIEW_SIZE, step) for step in VIEW_STEPS_MM])

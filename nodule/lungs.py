@@ -64,7 +64,8 @@ def _coarse(volume: Volume, steps: list[int]) -> npt.NDArray[np.float32]:
     for j in range(sj):
         for i in range(si):
             total += np.maximum(hu[:, j:rows:sj, i:columns:si], -1024)
-    return total / np.float32(sj * si)
+    total /= np.float32(sj * si)
+    return total
 
 
 def _lung_air(hu: npt.NDArray[np.float32], spacing: npt.NDArray[np.float64]) -> BoolArray:

@@ -1,0 +1,142 @@
+"""Nodule candidates: round spots of the lungs, judged by the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gransk.core.errors import InvalidValueError, ModelError
+from gransk.core.models import Model
+from gransk.core.volume import Volume
+from nodule.candidates import Spot, find_spots
+from nodule.grid import views
+
+BoolArray = npt.NDArray[np.bool_]
+
+MODEL_ID = "nodule-detector"
+BATCH = 16
+SEARCH_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place that may be a nodule.
+
+    Parameters
+    ----------
+    index : tuple of float
+        Centre, fractional (k, j, i) in voxels of the scan.
+    centre_lps_mm : tuple of float
+        Centre in the patient, mm, LPS.
+    radius_mm : float
+        Rough radius of the spot; measurement needs a segmentation.
+    probability : float
+        The network's output, 0 to 1; ranks marks and is not a risk of cancer.
+    malignancy : float or None
+        0 to 1, how suspicious readers found nodules that look alike; None where
+        the model gives none.
+    """
+
+    index: tuple[float, float, float]
+    centre_lps_mm: tuple[float, float, float]
+    radius_mm: float
+    probability: float
+    malignancy: float | None
+
+
+class Detector:
+    """Finds nodules from 3 mm in the lungs of a CT.
+
+    Parameters
+    ----------
+    model : Model
+        The model ``nodule-detector``: ``views`` in, ``probability`` and
+        ``malignancy`` out.
+    threshold : float, optional
+        Least probability that is returned; the card's operating point where it
+        is not given.
+
+    Raises
+    ------
+    ModelError
+        Where neither the card nor the caller gives a threshold.
+    InvalidValueError
+        Where the threshold is not within 0 and 1.
+    """
+
+    def __init__(self, model: Model, threshold: float | None = None) -> None:
+        if threshold is None:
+            if model.card.operating_point is None:
+                raise ModelError(f"model {model.card.id}: the card has no operating point")
+            threshold = model.card.operating_point.threshold
+        if not 0 <= threshold <= 1:
+            raise InvalidValueError("threshold", threshold, "a number from 0 to 1")
+        self.threshold = threshold
+        self._model = model
+
+    def detect(
+        self,
+        volume: Volume,
+        lungs: BoolArray,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> list[Candidate]:
+        """Candidates at or above the threshold, most probable first.
+
+        Parameters
+        ----------
+        volume : Volume
+            Axial CT in HU.
+        lungs : ndarray of bool, shape (slices, rows, columns)
+            From :func:`nodule.lungs.segment_lungs`.
+        progress : callable
+            Told the share done, 0 to 1.
+
+        Raises
+        ------
+        InvalidValueError
+            Where lungs and volume differ in shape or lungs are empty.
+        """
+        if lungs.shape != volume.hu.shape or not lungs.any():
+            raise InvalidValueError("lungs", lungs.shape, "a mask of the volume, not empty")
+        spots = find_spots(volume, lungs, lambda share: progress(SEARCH_SHARE * share))
+        found: list[Candidate] = []
+        for start in range(0, len(spots), BATCH):
+            found += self._judge(volume, spots[start : start + BATCH])
+            done = min(1.0, (start + BATCH) / len(spots))
+            progress(SEARCH_SHARE + (1 - SEARCH_SHARE) * done)
+        return _apart([c for c in found if c.probability >= self.threshold])
+
+    def _judge(self, volume: Volume, spots: list[Spot]) -> list[Candidate]:
+        batch = np.stack([views(volume, spot.index) for spot in spots])
+        out = self._model.run({"views": batch})
+        malignancy = out.get("malignancy")
+        candidates = []
+        for number, spot in enumerate(spots):
+            x, y, z = (float(v) for v in volume.geometry.to_lps(spot.index))
+            candidates.append(
+                Candidate(
+                    index=spot.index,
+                    centre_lps_mm=(x, y, z),
+                    radius_mm=spot.radius_mm,
+                    probability=float(out["probability"][number]),
+                    malignancy=None if malignancy is None else float(malignancy[number]),
+                )
+            )
+        return candidates
+
+
+def _apart(candidates: list[Candidate]) -> list[Candidate]:
+    """By falling probability, without those inside the ball of a more probable one."""
+    kept: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: -c.probability):
+        place = np.asarray(candidate.centre_lps_mm)
+        if all(
+            np.linalg.norm(place - other.centre_lps_mm)
+            > max(4.0, 1.2 * other.radius_mm, 1.2 * candidate.radius_mm)
+            for other in kept
+        ):
+            kept.append(candidate)
+    return kept
