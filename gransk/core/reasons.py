@@ -22,6 +22,7 @@ class Reason(StrEnum):
     INCONSISTENT_IMAGES = "inconsistent_images"
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported_transfer_syntax"
     UNSUPPORTED_SOP_CLASS = "unsupported_sop_class"
+    UNREADABLE_FILE = "unreadable_file"
     UNDECODABLE_PIXELS = "undecodable_pixels"
     NOT_HOUNSFIELD = "not_hounsfield"
     NO_LUNGS = "no_lungs"
@@ -89,6 +90,10 @@ TEXTS: dict[Reason, dict[str, str]] = {
     Reason.UNSUPPORTED_SOP_CLASS: {
         "en": "This kind of image object is not supported.",
         "da": "Denne type billedobjekt understøttes ikke.",
+    },
+    Reason.UNREADABLE_FILE: {
+        "en": "A file of the study is damaged and cannot be read.",
+        "da": "En fil i undersøgelsen er beskadiget og kan ikke læses.",
     },
     Reason.UNDECODABLE_PIXELS: {
         "en": "The pixel data are damaged and cannot be decoded.",

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,28 @@ LONGEST_WAIT_SECONDS = 60.0
 OUTAGE_HOURS = 24.0
 
 
+class Busy:
+    """Counts the tries that are under way, so that a worker ends between them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait_for_none(self, seconds: float) -> bool:
+        """Wait until no try is under way; False where one still is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count == 0, seconds)
+
+
 @dataclass(frozen=True)
 class Tools:
     """What the workflow works with; ``stopping`` is set when the worker shall end."""
@@ -51,6 +73,7 @@ class Tools:
     blobs: BlobStore
     applications: Mapping[str, Application]
     stopping: threading.Event
+    busy: Busy = field(default_factory=Busy)
 
 
 def register(tools: Tools) -> None:
@@ -59,7 +82,11 @@ def register(tools: Tools) -> None:
 
     @DBOS.step(name="analyse_once")
     def once(item: str, generation: int, attempt: int) -> dict[str, Any]:
-        how, detail = _Try(tools, Work(item, generation, attempt)).run()
+        with tools.busy:
+            how, detail = _Try(tools, Work(item, generation, attempt)).run()
+        if how == How.STOPPED:
+            # The worker ends now; its work is pending still and will be recovered.
+            threading.Event().wait()
         return {"how": how.value, "detail": detail, "at": time.time()}
 
     @DBOS.step(name="analyse_give_up")
@@ -101,17 +128,12 @@ def open_rows(session: Session) -> list[Open]:
     query = (
         select(Workitem.id, Workitem.generation, Workitem.attempt, Workitem.priority)
         .where(Workitem.state.in_(OPEN))
-        .order_by(Workitem.priority.desc(), Workitem.created_at)
+        .order_by(Workitem.priority, Workitem.created_at)
     )
     return [
-        Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), rank(row[3]))
+        Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), max(1, row[3]))
         for row in session.execute(query)
     ]
-
-
-def rank(priority: int) -> int:
-    """The queue's order, where the lowest goes first, of the worklist's priority."""
-    return max(1, 1000 - priority)
 
 
 def lost(session: Session, row: Open, status: str) -> None:
@@ -154,6 +176,8 @@ class _Try:
             return How.BROKEN, type(error).__name__
 
     def _run(self) -> tuple[How, str]:
+        if self.tools.stopping.is_set():
+            return How.STOPPED, ""
         config = self.tools.config
         with self.tools.database.begin() as session:
             item = workitems.start(session, self.work, config.workers.max_deaths)
@@ -195,9 +219,6 @@ class _Try:
                 with self.tools.database.begin() as session:
                     workitems.clear_deaths(session, self.work)
         log.info("work %s: %s, peak %d MB", self.work.workflow_id, ended.how, ended.peak_mb)
-        if ended.how == How.STOPPED:
-            # The worker ends now; its work is pending still and will be recovered.
-            threading.Event().wait()
         return self._conclude(ended)
 
     def _conclude(self, ended: Ended) -> tuple[How, str]:

@@ -22,7 +22,7 @@ from gransk.archive.fetch import fetch_study
 from gransk.archive.orthanc import ArchiveUnavailableError, NotInArchiveError, Orthanc
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import Application, Context, Picture, Progress, Selection, applications
-from gransk.core.errors import GranskError, RefusalError
+from gransk.core.errors import GranskError, RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import report_key, selection_key
 from gransk.core.models import ModelLibrary
@@ -86,6 +86,8 @@ def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Me
         return protocol.Done(objects=tuple(_run(job, config, channel)))
     except RefusalError as refusal:
         return protocol.Refused(reason=refusal.reason, detail=refusal.detail)
+    except UnreadableInputError as error:
+        return protocol.Refused(reason=Reason.UNREADABLE_FILE, detail=str(error))
     except ArchiveUnavailableError as error:
         return protocol.Unreachable(detail=str(error))
     except NotInArchiveError as error:

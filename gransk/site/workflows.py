@@ -46,6 +46,9 @@ new workflow under a new name instead."""
 MAX_RECOVERIES = 10
 """DBOS's own limit of starts; the pipeline counts deaths and gives up earlier."""
 
+POLL_SECONDS = 0.5
+"""How often a worker looks into each queue."""
+
 EXIT_LOST = 75
 """Exit status of a worker that was declared lost: start it again."""
 
@@ -264,19 +267,24 @@ def configure(
 
 
 def register_queues(config: Config) -> None:
-    """The three queues and how many of each a worker runs at once."""
-    concurrency = {
-        QueueName.ANALYSE: 1,
-        QueueName.RELEASE: 1,
-        QueueName.DELIVER: config.workers.deliveries,
-    }
-    for queue, count in concurrency.items():
+    """The three queues and how many of each a worker runs at once.
+
+    Deliveries are divided by destination (the partition key), so that one which
+    does not answer holds up no other.
+    """
+    for queue in (QueueName.ANALYSE, QueueName.RELEASE):
         DBOS.register_queue(
             queue.value,
-            worker_concurrency=count,
-            polling_interval_sec=0.5,
+            worker_concurrency=1,
+            polling_interval_sec=POLL_SECONDS,
             on_conflict="always_update",
         )
+    DBOS.register_queue(
+        QueueName.DELIVER.value,
+        partition_worker_concurrency=config.workers.deliveries,
+        polling_interval_sec=POLL_SECONDS,
+        on_conflict="always_update",
+    )
 
 
 def _prepare(url: str) -> None:
