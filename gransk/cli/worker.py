@@ -1,0 +1,127 @@
+"""``gransk worker``: a process that executes workflows: analyse, release, deliver."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import OperationalError
+
+from gransk.archive.orthanc import (
+    ArchiveRefusedError,
+    ArchiveUnavailableError,
+    NotInArchiveError,
+    Orthanc,
+)
+from gransk.cli.options import ConfigOption, config_path
+from gransk.core.application import applications
+from gransk.core.errors import GranskError
+from gransk.delivery import deliver
+from gransk.pipeline import analyse
+from gransk.reading import release
+from gransk.results.starter import Starter
+from gransk.results.store import BlobStore
+from gransk.site.config import Config, check_applications, load_config
+from gransk.site.migrate import open_database
+from gransk.site.workflows import Worker, configure
+
+START_SECONDS = 0.3
+BUSY_SECONDS = 5.0
+log = logging.getLogger(__name__)
+
+
+class OrthancDestination:
+    """Our own archive as a destination."""
+
+    def __init__(self, orthanc: Orthanc) -> None:
+        self.orthanc = orthanc
+
+    def send(self, sop_instance_uid: str, content: bytes) -> None:
+        """Store the object, unless the same bytes are there."""
+        try:
+            there = self.orthanc.find_instance(sop_instance_uid)
+            if there is None or self._file(there) != content:
+                self.orthanc.store(content)
+        except ArchiveUnavailableError as error:
+            raise deliver.UnavailableError(str(error)) from error
+        except ArchiveRefusedError as error:
+            raise deliver.RefusedError(str(error)) from error
+
+    def _file(self, instance_id: str) -> bytes | None:
+        try:
+            return self.orthanc.file(instance_id)
+        except NotInArchiveError:
+            return None
+
+
+def worker(
+    slot: Annotated[
+        int | None, typer.Option(min=0, help="Seat of this worker; the first free one if absent.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Analyse, release and deliver, until SIGTERM or Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        _work(load_config(config_path(config)), slot)
+    except GranskError as error:
+        typer.echo(f"gransk worker: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _work(config: Config, slot: int | None) -> None:
+    installed = applications()
+    check_applications(config, installed)
+    database = open_database(config)
+    blobs = BlobStore(config.blob_folder)
+    orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
+    stopping = threading.Event()
+    tools = analyse.Tools(config, database, blobs, installed, stopping)
+    executor = configure(config, database, slot=slot)
+    analyse.register(tools)
+    release.register(config, database)
+    destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
+    deliver.register(database, blobs, destinations)
+    _end_on_signals(stopping)
+    executor.launch()
+    log.info("worker %s is ready", executor.seat.id)
+    starters = [analyse.starter(database), release.starter(database), deliver.starter(database)]
+    _start_until(stopping, starters)
+    _stop(executor, tools)
+
+
+def _start_until(stopping: threading.Event, starters: Sequence[Starter]) -> None:
+    """Start what waits, until told to stop; a database that fails is tried again."""
+    while not stopping.wait(START_SECONDS):
+        for starter in starters:
+            try:
+                starter.run_once()
+            except OperationalError as error:
+                log.warning("the database did not answer: %s", type(error.orig).__name__)
+
+
+def _stop(executor: Worker, tools: analyse.Tools) -> None:
+    """End in good order: no death is counted, and the work is there for the next life."""
+    tools.busy.wait_for_none(BUSY_SECONDS)
+    executor.stop()
+    tools.database.close()
+    logging.shutdown()
+    sys.stdout.flush()
+    # Threads that sleep between two tries would hold up an ordinary end.
+    os._exit(0)
+
+
+def _end_on_signals(stopping: threading.Event) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
