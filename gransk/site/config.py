@@ -72,6 +72,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def viewer_folder() -> Path:
+    """Where ``make install`` puts OHIF, beside the package."""
+    return Path(__file__).resolve().parents[2] / "node_modules" / "@ohif" / "app" / "dist"
+
+
 class DatabaseSection(Section):
     """Where our tables and the durable queue's lie."""
 
@@ -113,6 +118,7 @@ class ServiceSection(Section):
     session_hours: float = Field(default=12, gt=0, le=168)
     max_upload_mb: int = Field(default=4096, ge=1)
     source_url: HttpUrl | None = None
+    viewer_folder: SitePath = Field(default_factory=viewer_folder)
 
     def nudge_secret(self) -> str:
         """The secret that Orthanc's plugin shows when it nudges us.
@@ -138,7 +144,7 @@ class IntakeSection(Section):
 
     poll_seconds: float = Field(default=1, gt=0, le=60)
     quiet_seconds: float = Field(default=5, ge=0)
-    incomplete_after_seconds: float = Field(default=180, ge=0)
+    incomplete_after_seconds: float = Field(default=180, ge=0, validate_default=True)
     reconcile_seconds: float = Field(default=600, gt=0)
     min_free_disk_mb: int = Field(default=2048, ge=0)
 
@@ -158,8 +164,8 @@ class WorkersSection(Section):
     time_limit_seconds: float = Field(default=900, gt=0)
     deliveries: int = Field(default=4, ge=1, le=64)
     heartbeat_seconds: float = Field(default=5, gt=0, le=30)
-    lost_after_seconds: float = Field(default=60, gt=0, le=100)
-    max_deaths: int = Field(default=3, ge=1, le=10)
+    lost_after_seconds: float = Field(default=60, gt=0, le=100, validate_default=True)
+    max_deaths: int = Field(default=3, ge=1, le=5)
     retries: int = Field(default=3, ge=0, le=20)
     retry_seconds: float = Field(default=10, gt=0, le=3600)
 
@@ -288,12 +294,12 @@ def parse_config(text: str, path: Path) -> Config:
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
         raise ConfigurationError(f"{path}:{line} {error.problem}; wants YAML") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: {error}; wants YAML") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: got {type(values).__name__}, wants keys with values")
-    values = {key: {} if value is None else value for key, value in values.items()}
+    values = _without_nulls(values)
     try:
         return Config.model_validate(values, context={"folder": path.resolve().parent})
     except ValidationError as error:
@@ -364,6 +370,8 @@ def _fault(detail: ErrorDetails, schema: type[BaseModel]) -> str:
     kind, got = detail["type"], _shown(detail["input"], path)
     if kind == "extra_forbidden":
         return f"{path}: unknown key{_near(str(detail['loc'][-1]), _keys(schema, detail['loc']))}"
+    if kind == "invalid_key":
+        return f"{path}: got {got} as a key, wants text"
     if kind == "missing":
         return f"{path}: missing; wants a value"
     wants = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -417,17 +425,29 @@ def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return filled
 
 
+def _without_nulls(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A key without a value has its default, in the sections too."""
+    return {
+        key: {k: v for k, v in value.items() if v is not None}
+        if isinstance(value, dict) and key != "applications"
+        else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
 class _Loader(yaml.SafeLoader):
     """YAML's safe loader that refuses a key given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
             if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key_node.value!r} stands twice",
                     problem_mark=key_node.start_mark,
                 )
-            if isinstance(key_node, yaml.ScalarNode):
-                seen.add(key_node.value)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)

@@ -1,0 +1,185 @@
+"""The configuration is checked, and an error names the key."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel, Field
+
+from gransk.core.errors import ConfigurationError
+from gransk.site.config import (
+    Config,
+    application_settings,
+    check_applications,
+    load_config,
+    parse_config,
+)
+
+SHIPPED = Path(__file__).parents[2] / "orthanc_config" / "gransk.yaml"
+
+
+def error_of(text, folder="/site"):
+    with pytest.raises(ConfigurationError) as error:
+        parse_config(text, Path(folder) / "gransk.yaml")
+    return str(error.value)
+
+
+def leaves(values, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def test_shipped_file_shows_every_key_and_its_default(tmp_path):
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    defaults = parse_config("", tmp_path / "gransk.yaml").model_dump(mode="json")
+    assert sorted(leaves(shipped)) == sorted(leaves(defaults))
+    assert parse_config("intake:\nlanguage:", tmp_path / "gransk.yaml").language == "en"
+    text = SHIPPED.read_text(encoding="utf-8").replace("data_folder: ../var", "data_folder: data")
+    same = parse_config(text, tmp_path / "gransk.yaml").model_dump(mode="json")
+    assert same == defaults
+    assert load_config(SHIPPED).data_folder == SHIPPED.parents[1] / "var"
+
+
+def test_shipped_file_explains_every_key():
+    explained = False
+    for line in SHIPPED.read_text(encoding="utf-8").splitlines():
+        if line.strip().startswith("#"):
+            explained = True
+        elif not line.strip():
+            explained = False
+        elif not re.match(r"^\w+:$", line):
+            assert explained, f"{line!r} stands without a word of explanation"
+
+
+def test_empty_file_is_the_default(tmp_path):
+    config = parse_config("", tmp_path / "gransk.yaml")
+    assert config.data_folder == tmp_path / "data"
+    assert config.database.url == f"sqlite:///{tmp_path}/data/gransk.db"
+    assert config.orthanc.password_file == tmp_path / "data" / "secrets" / "orthanc"
+
+
+def test_paths_follow_the_file_and_the_data_folder(tmp_path):
+    text = "data_folder: ../x\northanc: {password_file: secret.txt}\nservice: {port: 9000}"
+    config = parse_config(text, tmp_path / "a" / "gransk.yaml")
+    assert config.data_folder == tmp_path / "x"
+    assert config.orthanc.password_file == tmp_path / "a" / "secret.txt"
+    assert config.service.nudge_secret_file == tmp_path / "x" / "secrets" / "nudge"
+    assert config.service.public_url == "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("langauge: da", "langauge: unknown key; did you mean 'language'?"),
+        ("intake: {quiet_secnds: 3}", "intake.quiet_secnds: unknown key; did you mean 'quiet_sec"),
+        ("release: {xyz: 3}", "release.xyz: unknown key; known here: mode"),
+        ("language: dk", "language: got 'dk', wants 'da' or 'en'"),
+        ("service: {port: 99999}", "service.port: got 99999, wants less than or equal to 65535"),
+        ("service: {port: often}", "service.port: got 'often', wants a valid integer"),
+        ("service: 5", "service: got 5, wants "),
+        ("data_folder: 5", "data_folder: got 5, wants "),
+        ("intake: {poll_seconds: .nan}", "intake.poll_seconds: got nan, wants "),
+        ("intake: {quiet_seconds: 300}", "intake.incomplete_after_seconds: got 180, wants no less"),
+        ("workers: {lost_after_seconds: 9}", "workers.lost_after_seconds: got 9, wants at least"),
+        ("workers: {heartbeat_seconds: 25}", "workers.lost_after_seconds: got 60, wants at least"),
+        (
+            "destinations: [{name: a, kind: ftp}]",
+            "destinations[0].kind: got 'ftp', wants 'orthanc'",
+        ),
+        ("destinations: [{kind: orthanc}]", "destinations[0].name: missing; wants a value"),
+        ("orthanc: {url: 'ftp://x'}", "orthanc.url: got 'ftp://x', wants an address that starts"),
+        ("orthanc: {aet: MUCH_TOO_LONG_TITLE}", "orthanc.aet: got 'MUCH_TOO_LONG_TITLE', wants"),
+        ("database: {url: x}", "database.url: got 'x', wants a URL such as"),
+        ("a: [1", "line 1, column 6: expected"),
+        ("language: da\nlanguage: en", "line 2, column 1: the key 'language' stands twice"),
+        ("language: 'da", "line 1"),
+        ("- 1", "got list, wants keys with values"),
+        ("{[1]: 2}", "line 1"),
+        ("2024-13-77: x", "gransk.yaml"),
+        ("intake: {1: 2}", "intake[1]: got 1 as a key, wants text"),
+    ],
+)
+def test_errors_name_key_got_and_wanted(text, message):
+    assert message in error_of(text)
+
+
+def test_every_fault_is_told_at_once():
+    message = error_of("language: dk\nintake: {poll_seconds: 0}\nworker: {}")
+    assert len(message.splitlines()) == 3
+
+
+def test_destinations_have_names_of_their_own():
+    text = "destinations: [{name: a, kind: orthanc}, {name: a, kind: orthanc}]"
+    assert "destinations whose names differ" in error_of(text)
+
+
+def test_errors_show_no_password():
+    message = error_of("database: {url: 'oracle://me:hemmelig@host/x'}")
+    assert "database.url: got a URL, wants" in message
+    assert "hemmelig" not in message
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_config(tmp_path / "none.yaml")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_config(tmp_path)
+    (tmp_path / "bad.yaml").write_bytes(b"language: \xff")
+    with pytest.raises(ConfigurationError, match="byte 10 is not UTF-8"):
+        load_config(tmp_path / "bad.yaml")
+
+
+def test_digest_follows_the_content(tmp_path):
+    path = tmp_path / "gransk.yaml"
+    one, same = parse_config("", path), parse_config("language: en", path)
+    other = parse_config("language: da", path)
+    assert one.digest == same.digest != other.digest
+
+
+def test_configuration_cannot_be_changed(tmp_path):
+    config = parse_config("", tmp_path / "gransk.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        config.language = "da"
+
+
+def test_secrets(tmp_path):
+    config = parse_config("", tmp_path / "gransk.yaml")
+    with pytest.raises(ConfigurationError, match=r"orthanc\.password_file: .* cannot be read"):
+        config.orthanc.password()
+    path = config.service.nudge_secret_file
+    path.parent.mkdir(parents=True)
+    path.write_text("\n")
+    with pytest.raises(ConfigurationError, match="is empty"):
+        config.service.nudge_secret()
+    path.write_text("word\n")
+    assert config.service.nudge_secret() == "word"
+
+
+class Settings(BaseModel):
+    model_config = {"extra": "forbid"}
+    threshold: float = Field(default=0.5, ge=0, le=1)
+
+
+class Tiny:
+    id = "tiny"
+    settings_schema = Settings
+
+
+def test_application_settings(tmp_path):
+    def config(text) -> Config:
+        return parse_config(text, tmp_path / "gransk.yaml")
+
+    assert application_settings(config(""), Tiny()) == Settings()
+    good = config("applications: {tiny: {threshold: 0.2}}")
+    assert application_settings(good, Tiny()).threshold == 0.2
+    check_applications(good, {"tiny": Tiny()})
+    with pytest.raises(ConfigurationError, match=r"applications\.tiny: threshold: got 7, wants"):
+        application_settings(config("applications: {tiny: {threshold: 7}}"), Tiny())
+    with pytest.raises(ConfigurationError, match=r"unknown key; did you mean 'threshold'"):
+        check_applications(config("applications: {tiny: {treshold: 1}}"), {"tiny": Tiny()})
+    with pytest.raises(ConfigurationError, match=r"applications\.tinny: no such .* mean 'tiny'"):
+        check_applications(config("applications: {tinny: {}}"), {"tiny": Tiny()})

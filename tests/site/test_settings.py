@@ -1,0 +1,52 @@
+"""The configuration is kept as versions, without its secrets."""
+
+import json
+
+import pytest
+from sqlalchemy import select
+
+from gransk.core.errors import InvalidValueError
+from gransk.site.config import parse_config
+from gransk.site.database import Database
+from gransk.site.events import EventKind, verify
+from gransk.site.migrate import upgrade
+from gransk.site.settings import latest_settings, record_settings
+from gransk.site.tables import Event, SettingVersion
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    upgrade(database)
+    yield database
+    database.close()
+
+
+def test_a_version_for_each_difference(database, tmp_path):
+    first = parse_config("", tmp_path / "gransk.yaml")
+    second = parse_config("intake: {quiet_seconds: 7}", tmp_path / "gransk.yaml")
+    numbers = []
+    for config in (first, first, second, first):
+        with database.begin() as session:
+            numbers.append(record_settings(session, config, "anna", "trying"))
+    assert numbers == [1, 1, 2, 3]
+    with database.read() as session:
+        assert verify(session) is None
+        assert latest_settings(session).content["intake"]["quiet_seconds"] == 5
+        changed = session.scalars(select(Event).where(Event.kind == EventKind.SETTINGS_CHANGED))
+        assert [event.data["number"] for event in changed] == [1, 2, 3]
+
+
+def test_passwords_are_masked(database, tmp_path):
+    text = "database: {url: 'postgresql+psycopg://gransk:hemmelig@host/db'}"
+    with database.begin() as session:
+        record_settings(session, parse_config(text, tmp_path / "g.yaml"), "anna", "moved")
+    with database.read() as session:
+        content = session.scalars(select(SettingVersion)).one().content
+    assert "hemmelig" not in json.dumps(content)
+    assert content["database"]["url"] == "postgresql+psycopg://gransk:***@host/db"
+
+
+def test_a_reason_is_wanted(database, tmp_path):
+    with pytest.raises(InvalidValueError), database.begin() as session:
+        record_settings(session, parse_config("", tmp_path / "g.yaml"), "anna", " ")
