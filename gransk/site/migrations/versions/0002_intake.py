@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,7 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     instant = sa.DateTime(timezone=True)
-    columns = (
+    columns: tuple[sa.Column[Any], ...] = (
         sa.Column("pending", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.Column("noticed_at", instant, nullable=False, server_default="2026-01-01 00:00:00+00"),
         sa.Column("instances", sa.Integer(), nullable=False, server_default="0"),
