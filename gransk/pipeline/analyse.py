@@ -128,12 +128,17 @@ def open_rows(session: Session) -> list[Open]:
     query = (
         select(Workitem.id, Workitem.generation, Workitem.attempt, Workitem.priority)
         .where(Workitem.state.in_(OPEN))
-        .order_by(Workitem.priority, Workitem.created_at)
+        .order_by(Workitem.priority.desc(), Workitem.created_at)
     )
     return [
-        Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), max(1, row[3]))
+        Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), rank(row[3]))
         for row in session.execute(query)
     ]
+
+
+def rank(priority: int) -> int:
+    """The queue's order, where the lowest goes first, of the worklist's priority."""
+    return max(1, 1000 - priority)
 
 
 def lost(session: Session, row: Open, status: str) -> None:

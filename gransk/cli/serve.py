@@ -1,0 +1,131 @@
+"""``gransk serve``: intake, pages, API and DICOMweb in one process."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+import uvicorn
+from filelock import FileLock, Timeout
+
+import gransk
+from gransk.archive.intake import Intake
+from gransk.archive.orthanc import Orthanc
+from gransk.cli.options import ConfigOption, config_path
+from gransk.core.application import applications
+from gransk.core.errors import ConfigurationError, GranskError
+from gransk.pipeline.handlers import Handlers
+from gransk.site.config import Config, check_applications, load_config
+from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.migrate import open_database
+from gransk.site.settings import record_settings
+from gransk.web.app import create_app
+
+GRACE_SECONDS = 5
+INTAKE_SECONDS = 20.0
+TIDY_SECONDS = 600.0
+SCRATCH_SECONDS = 6 * 3600.0
+"""Scratch folders that a killed worker left are older than any analysis may last."""
+
+log = logging.getLogger(__name__)
+
+
+def serve(config: ConfigOption = None) -> None:
+    """Run the service until SIGTERM or Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("httpx", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        site = load_config(config_path(config))
+        with _only_one(site):
+            _serve(site)
+    except GranskError as error:
+        typer.echo(f"gransk serve: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _serve(config: Config) -> None:
+    installed = applications()
+    check_applications(config, installed)
+    database = open_database(config)
+    with database.begin() as session:
+        version = record_settings(session, config, SYSTEM, "read when the service started")
+        data = {"version": gransk.__version__, "settings": version}
+        record(session, SYSTEM, EventKind.SERVICE_STARTED, "service", data)
+    orthanc = Orthanc(config.orthanc)
+    intake = Intake(config, database, orthanc, Handlers(installed, version))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(config, database, orthanc, intake),
+            host=config.service.host,
+            port=config.service.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    stop = threading.Event()
+    try:
+        with _beside(stop, lambda: intake.run(stop), lambda: _tidy(config, stop)):
+            server.run()
+    finally:
+        with database.begin() as session:
+            record(session, SYSTEM, EventKind.SERVICE_STOPPED, "service")
+        orthanc.close()
+        database.close()
+
+
+@contextmanager
+def _only_one(config: Config) -> Iterator[None]:
+    config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with FileLock(config.data_folder / "serve.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ConfigurationError(
+            f"a service already runs on {config.data_folder}; stop it first, or set data_folder"
+        ) from error
+
+
+@contextmanager
+def _beside(stop: threading.Event, *loops: Callable[[], None]) -> Iterator[None]:
+    """Run loops in threads while the body runs, then tell them to stop and wait."""
+    threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        deadline = time.monotonic() + INTAKE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _tidy(config: Config, stop: threading.Event) -> None:
+    """Remove now and then what killed workers left."""
+    while True:
+        remove_old_scratch(config.scratch_folder, SCRATCH_SECONDS)
+        if stop.wait(TIDY_SECONDS):
+            return
+
+
+def remove_old_scratch(folder: Path, seconds: float) -> int:
+    """Remove scratch folders untouched for some seconds; returns how many."""
+    old = time.time() - seconds
+    removed = 0
+    for path in folder.iterdir() if folder.is_dir() else ():
+        try:
+            if path.is_dir() and path.stat().st_mtime < old:
+                shutil.rmtree(path)
+                removed += 1
+        except OSError as error:
+            log.warning("scratch folder %s stays: %s", path.name, error.strerror)
+    return removed
