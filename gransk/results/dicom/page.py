@@ -178,7 +178,7 @@ def _draw_picture(image: Image.Image, picture: Picture, corner: tuple[int, int],
     if picture.spacing_mm:
         _draw_scale(draw, shape, scale / picture.spacing_mm)
     image.paste(large, corner)
-    return shape[1]
+    return int(shape[1])
 
 
 def _draw_scale(draw: ImageDraw.ImageDraw, shape: tuple[int, int], pixels_a_mm: float) -> None:

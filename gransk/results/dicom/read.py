@@ -1,0 +1,162 @@
+"""Our own structured report back to findings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pydicom
+from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
+
+from gransk.core import codes as terms
+from gransk.core.codes import Code
+from gransk.core.errors import InvalidValueError, UnreadableInputError
+from gransk.core.findings import Finding, Measurement, Quality, Region
+from gransk.results.dicom import sr
+
+TRACKING_ID, TRACKING_UID = ("112039", "DCM"), ("112040", "DCM")
+FINDING, SITE = ("121071", "DCM"), ("363698007", "SCT")
+METHOD = ("370129005", "SCT")
+MEASUREMENTS, GROUP = ("126010", "DCM"), ("125007", "DCM")
+
+
+def read_report(content: bytes) -> list[Finding]:
+    """Findings of a structured report that `make_objects` made.
+
+    Masks are in the segmentation, and so are the slices of a masked finding
+    beyond the drawn one; everything else comes back as it was written.
+
+    Parameters
+    ----------
+    content : bytes
+        DICOM file.
+
+    Raises
+    ------
+    UnreadableInputError
+        Where it is no DICOM file.
+    InvalidValueError
+        Where it is no measurement report.
+    """
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(content))
+    except (InvalidDicomError, EOFError, OSError, ValueError) as error:
+        raise UnreadableInputError("the report is no readable DICOM file") from error
+    if _name(dataset) != ("126000", "DCM"):
+        raise InvalidValueError("report", _name(dataset), "an Imaging Measurement Report (126000)")
+    found: dict[str, Finding] = {}
+    for container in _children(dataset, MEASUREMENTS):
+        for group in _children(container, GROUP):
+            _add_group(found, group)
+    return list(found.values())
+
+
+def _add_group(found: dict[str, Finding], group: Dataset) -> None:
+    lesion = next(_children(group, _key(sr.LESION)), None)
+    if lesion is not None:
+        first = found[str(lesion.UID)]
+        found[first.tracking_uid] = first.model_copy(
+            update={"regions": first.regions + tuple(_regions(group))}
+        )
+        return
+    finding = _finding(group)
+    found[finding.tracking_uid] = finding
+
+
+def _finding(group: Dataset) -> Finding:
+    centre = next(_children(group, _key(sr.CENTRE)), None)
+    origin = next(_children(group, _key(sr.ORIGIN)), None)
+    malignancy = _share(group, terms.PROBABILITY)
+    x, y, z = centre.TextValue.split("\\") if centre is not None else ("0", "0", "0")
+    return Finding(
+        tracking_uid=str(next(_children(group, TRACKING_UID)).UID),
+        tracking_id=str(next(_children(group, TRACKING_ID)).TextValue),
+        kind=_code(next(_children(group, FINDING)).ConceptCodeSequence[0]),
+        site=_code(next(_children(group, SITE)).ConceptCodeSequence[0]),
+        probability=_share(group, terms.CERTAINTY) or 0.0,
+        malignancy=malignancy,
+        centre_lps_mm=None if centre is None else (float(x), float(y), float(z)),
+        measurements=tuple(_measurements(group)),
+        qualities=tuple(_qualities(group)),
+        regions=tuple(_regions(group)),
+        origin="detector" if origin is None else str(origin.TextValue),
+    )
+
+
+def _measurements(group: Dataset) -> Iterator[Measurement]:
+    for item in group.ContentSequence:
+        name = next(_children(item, TRACKING_ID), None)
+        if item.ValueType != "NUM" or name is None:
+            continue
+        value = _value(item)
+        upper = next(_children(item, _key(sr.UPPER)), None)
+        lower = next(_children(item, _key(sr.LOWER)), None)
+        method = next(_children(item, METHOD), None)
+        yield Measurement(
+            name=str(name.TextValue),
+            concept=_code(item.ConceptNameCodeSequence[0]),
+            unit=_code(item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0]),
+            value=value,
+            interval=(
+                None
+                if upper is None or lower is None
+                else (value - _value(lower), value + _value(upper))
+            ),
+            method=None if method is None else str(method.ConceptCodeSequence[0].CodeMeaning),
+        )
+
+
+def _qualities(group: Dataset) -> Iterator[Quality]:
+    for item in group.ContentSequence:
+        name = next(_children(item, TRACKING_ID), None)
+        if item.ValueType == "CODE" and name is not None:
+            yield Quality(
+                name=str(name.TextValue),
+                concept=_code(item.ConceptNameCodeSequence[0]),
+                value=_code(item.ConceptCodeSequence[0]),
+            )
+
+
+def _regions(group: Dataset) -> Iterator[Region]:
+    for item in group.ContentSequence:
+        if item.ValueType == "SCOORD" and item.GraphicType == "POLYLINE":
+            image = item.ContentSequence[0].ReferencedSOPSequence[0]
+            numbers = [float(v) for v in item.GraphicData]
+            frame = image.get("ReferencedFrameNumber")
+            yield Region(
+                sop_instance_uid=str(image.ReferencedSOPInstanceUID),
+                frame=None if frame is None else int(frame),
+                points=tuple(zip(numbers[0:-2:2], numbers[1:-2:2], strict=True)),
+            )
+
+
+def _share(group: Dataset, concept: Code) -> float | None:
+    item = next(_children(group, (concept.value, concept.scheme)), None)
+    return None if item is None else _value(item) / 100
+
+
+def _value(item: Dataset) -> float:
+    measured = item.MeasuredValueSequence[0]
+    return float(measured.get("FloatingPointValue", measured.NumericValue))
+
+
+def _children(item: Dataset, name: tuple[str, str]) -> Iterator[Dataset]:
+    return (child for child in item.get("ContentSequence") or [] if _name(child) == name)
+
+
+def _name(item: Dataset) -> tuple[str, str] | None:
+    names = item.get("ConceptNameCodeSequence")
+    return _key(names[0]) if names else None
+
+
+def _key(code: Dataset) -> tuple[str, str]:
+    return str(code.get("CodeValue", "")), str(code.CodingSchemeDesignator)
+
+
+def _code(code: Dataset) -> Code:
+    return Code(
+        value=str(code.get("CodeValue") or code.get("LongCodeValue")),
+        scheme=str(code.CodingSchemeDesignator),
+        meaning=str(code.CodeMeaning),
+    )
