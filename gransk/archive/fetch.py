@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from gransk.archive.headers import is_input
-from gransk.archive.orthanc import NotInArchiveError, Orthanc
+from gransk.archive.orthanc import ArchiveFaultError, NotInArchiveError, Orthanc
 from gransk.archive.tables import SeenStudy
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.study import Instance, Study
@@ -65,7 +65,7 @@ def fetch_study(orthanc: Orthanc, seen: SeenStudy, folder: Path) -> Study:
         raise NotInArchiveError("the archive holds no image of the study")
     paths = [folder / f"{number:06}.dcm" for number in range(1, len(listed) + 1)]
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(orthanc.download, [i.orthanc_id for i in listed], paths))
+        list(pool.map(partial(_download, orthanc), [i.orthanc_id for i in listed], paths))
     instances = []
     for path in paths:
         header = read_header(path)
@@ -76,6 +76,13 @@ def fetch_study(orthanc: Orthanc, seen: SeenStudy, folder: Path) -> Study:
     if not instances:
         raise UnreadableInputError("the study holds no image that may be analysed")
     return Study.from_instances(instances)
+
+
+def _download(orthanc: Orthanc, instance_id: str, path: Path) -> None:
+    try:
+        orthanc.download(instance_id, path)
+    except ArchiveFaultError as error:
+        raise UnreadableInputError(f"the archive cannot read {path.name}: {error}") from error
 
 
 def read_header(path: Path) -> Dataset:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from pydicom import Dataset, dcmread
+from pydicom.uid import UID
 
 from gransk.archive.headers import dataset, is_input
-from gransk.archive.orthanc import Orthanc, StoredInstance
+from gransk.archive.orthanc import ArchiveFaultError, Orthanc, StoredInstance
 from gransk.core.errors import InvalidValueError
 from gransk.core.keys import digest
 from gransk.core.study import Instance, Study
@@ -74,7 +77,7 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
         Where the study, or an object of it, went while reading.
     """
     listed = orthanc.instances(orthanc_id)
-    tags = orthanc.tags(orthanc_id)
+    tags = _tags(orthanc, orthanc_id, listed)
     instances: list[Instance] = []
     prints: list[list[str]] = []
     for stored in listed:
@@ -83,7 +86,7 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
             continue
         md5, transfer_syntax = facts.of(stored)
         prints.append([stored.sop_instance_uid, md5])
-        header.file_meta.TransferSyntaxUID = transfer_syntax
+        header.file_meta.TransferSyntaxUID = UID(transfer_syntax)
         instance = _instance(orthanc, stored.orthanc_id, header)
         if instance is not None:
             instances.append(instance)
@@ -93,6 +96,21 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
         images=len(instances),
         instances=len(listed),
     )
+
+
+def _tags(
+    orthanc: Orthanc, orthanc_id: str, listed: list[StoredInstance]
+) -> dict[str, dict[str, Any]]:
+    """Tags of every instance; those of damaged files are left out."""
+    try:
+        return orthanc.tags(orthanc_id)
+    except ArchiveFaultError:
+        pass
+    found = {}
+    for stored in listed:
+        with suppress(ArchiveFaultError):
+            found[stored.orthanc_id] = orthanc.instance_tags(stored.orthanc_id)
+    return found
 
 
 def _instance(orthanc: Orthanc, instance_id: str, header: Dataset) -> Instance | None:

@@ -29,6 +29,10 @@ class ArchiveUnavailableError(ArchiveError):
     """The archive does not answer now; the same call may succeed later."""
 
 
+class ArchiveFaultError(ArchiveUnavailableError):
+    """The archive answers that it failed: a damaged file of its own, or a full disk."""
+
+
 class ArchiveRefusedError(ArchiveError):
     """The archive answers that it will not: credentials, or what was asked of it."""
 
@@ -196,6 +200,10 @@ class Orthanc:
         """The tags of every instance of a study, by Orthanc id, in one call."""
         return dict(self._json("GET", f"/studies/{orthanc_id}/instances-tags"))
 
+    def instance_tags(self, instance_id: str) -> dict[str, Any]:
+        """The tags of one instance."""
+        return dict(self._json("GET", f"/instances/{instance_id}/tags"))
+
     def md5(self, instance_id: str) -> str:
         """MD5 of an instance's file, as Orthanc noted it when storing."""
         return self._text(f"/instances/{instance_id}/attachments/dicom/md5")
@@ -307,6 +315,10 @@ class Orthanc:
             raise NotInArchiveError(f"Orthanc holds nothing at {place}/...") from error
         if status is not None and 400 <= int(status) < 500:
             raise ArchiveRefusedError(f"Orthanc refused {place} with status {status}") from error
+        if status is not None and int(status) not in (502, 503, 504):
+            raise ArchiveFaultError(
+                f"Orthanc failed at {place} with status {status}; its own log says why"
+            ) from error
         cause = f"status {status}" if status else type(error).__name__
         raise ArchiveUnavailableError(
             f"Orthanc at {self.url} does not answer ({cause}); is it running? see orthanc.url"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -84,7 +85,11 @@ class OrthancProcess:
             path.write_text(json.dumps(values))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["Orthanc", str(path)], stdout=log, stderr=log, start_new_session=True
+                ["Orthanc", str(path)],
+                env={**os.environ, "TCP_NODELAY": "1"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:

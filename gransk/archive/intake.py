@@ -1,0 +1,303 @@
+"""How studies are noticed, waited for and handed over.
+
+A study is handed over in the transaction that notes it as settled. Nothing is
+remembered in memory alone but what may be asked for again, so a crash anywhere
+loses nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import shutil
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from gransk.archive import studies
+from gransk.archive.inputs import FileFacts, read_inputs
+from gransk.archive.orthanc import (
+    ArchiveError,
+    ArchiveRefusedError,
+    NotInArchiveError,
+    Orthanc,
+)
+from gransk.archive.status import Cause, State, Status
+from gransk.archive.tables import SeenStudy
+from gransk.archive.watch import Watch
+from gransk.core.errors import GranskError
+from gransk.core.study import Study
+from gransk.site.config import Config
+from gransk.site.database import Database, utcnow
+from gransk.site.events import SYSTEM, EventKind, record
+
+log = logging.getLogger(__name__)
+
+LONGEST_RETRY_SECONDS = 300.0
+_MB = 1 << 20
+
+
+class Handlers(Protocol):
+    """What intake tells, each within its own transaction (``complete`` without one)."""
+
+    def complete(self, headers: Study) -> bool | None:
+        """Is the exam complete? None where no application reads it."""
+
+    def submit(self, session: Session, seen: SeenStudy, headers: Study, incomplete: bool) -> None:
+        """The study is settled, with other input than at the last call."""
+
+    def withdraw(self, session: Session, seen: SeenStudy) -> None:
+        """A study that was submitted is gone from the archive."""
+
+    def restore(self, session: Session, seen: SeenStudy) -> None:
+        """A withdrawn study is back with the same input."""
+
+
+@dataclass
+class _Retry:
+    """A study that a fault of ours kept from being settled."""
+
+    times: int
+    after: float
+
+
+class Intake:
+    """Notices studies, waits until they are complete, hands them over.
+
+    Parameters
+    ----------
+    config : Config
+    database : Database
+    orthanc : Orthanc
+    handlers : Handlers
+    """
+
+    def __init__(
+        self, config: Config, database: Database, orthanc: Orthanc, handlers: Handlers
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._orthanc = orthanc
+        self._handlers = handlers
+        self._facts = FileFacts(orthanc)
+        self._nudged = threading.Event()
+        self._status = Status(State.STARTING, Cause.NONE, utcnow())
+        self._judged: dict[str, datetime.datetime] = {}
+        self._retries: dict[str, _Retry] = {}
+        self._watch = Watch(orthanc, database, handlers.withdraw, config.intake.reconcile_seconds)
+        self._due: datetime.datetime | None = None
+
+    def status(self) -> Status:
+        return self._status
+
+    def nudge(self) -> None:
+        """Look at the archive now; any thread may call this, as often as it likes."""
+        self._nudged.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Take studies in until told to stop; no fault of the archive ends this."""
+        pause = self._config.intake.poll_seconds
+        while not stop.is_set():
+            self._nudged.clear()
+            ok = self._try_once()
+            pause = self._config.intake.poll_seconds if ok else min(max(pause, 0.5) * 2, 5.0)
+            deadline = time.monotonic() + (self._until_due(pause) if ok else pause)
+            while not stop.is_set() and time.monotonic() < deadline:
+                if self._nudged.wait(min(0.2, max(0.0, deadline - time.monotonic()))):
+                    self._watch.count_soon()
+                    break
+        self._become(State.STOPPED, Cause.NONE)
+
+    def _until_due(self, pause: float) -> float:
+        """The pause, shortened where a study will have been quiet long enough before."""
+        if self._due is None:
+            return pause
+        return min(pause, max(0.05, (self._due - utcnow()).total_seconds()))
+
+    def run_once(self) -> None:
+        """One look at the archive.
+
+        Raises
+        ------
+        ArchiveError
+            Where it does not answer or refuses us; nothing is lost.
+        """
+        facts = self._orthanc.facts()
+        self._watch.look(facts.identity)
+        if self._room(facts.free_bytes):
+            self._settle()
+
+    def _try_once(self) -> bool:
+        try:
+            self.run_once()
+        except ArchiveRefusedError as error:
+            self._fail(Cause.ARCHIVE_REFUSES, str(error))
+        except ArchiveError as error:
+            self._fail(Cause.ARCHIVE_UNAVAILABLE, str(error))
+        except SQLAlchemyError as error:
+            self._fail(Cause.DATABASE_FAILED, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 (the next look may succeed; status says it)
+            self._fail(Cause.INTERNAL_ERROR, place(error))
+        else:
+            return True
+        return False
+
+    def _fail(self, cause: Cause, text: str) -> None:
+        if self._status.cause != cause:
+            log.error("intake: %s", text)
+        self._become(State.UNAVAILABLE, cause)
+
+    def _become(self, state: State, cause: Cause) -> None:
+        if (state, cause) != (self._status.state, self._status.cause):
+            self._status = Status(state, cause, utcnow())
+
+    def _room(self, archive_free: int | None) -> bool:
+        """Is there room for work? Says so where that changed."""
+        least = self._config.intake.min_free_disk_mb * _MB
+        self._config.data_folder.mkdir(parents=True, exist_ok=True)
+        cause = Cause.NONE
+        if shutil.disk_usage(self._config.data_folder).free < least:
+            cause = Cause.DISK_FULL
+        elif archive_free is not None and archive_free < least:
+            cause = Cause.ARCHIVE_DISK_FULL
+        state = State.PAUSED if cause else State.RUNNING
+        was_paused = self._status.state == State.PAUSED
+        self._become(state, cause)
+        if was_paused != (state == State.PAUSED):
+            kind = EventKind.INTAKE_PAUSED if cause else EventKind.INTAKE_RESUMED
+            with self._database.begin() as session:
+                record(session, SYSTEM, kind, self._orthanc.name, {"cause": cause.value})
+        return not cause
+
+    def _settle(self) -> None:
+        """Hand over every study that waited long enough."""
+        query = (
+            select(SeenStudy)
+            .where(SeenStudy.archive == self._orthanc.name, SeenStudy.pending)
+            .order_by(SeenStudy.priority.desc(), SeenStudy.noticed_at)
+        )
+        with self._database.read() as session:
+            waiting = list(session.scalars(query))
+        quiet = datetime.timedelta(seconds=self._config.intake.quiet_seconds)
+        self._due = min(
+            (due for seen in waiting if (due := seen.noticed_at + quiet) > utcnow()), default=None
+        )
+        self._judged = {s.key: at for s in waiting if (at := self._judged.get(s.key))}
+        self._retries = {s.key: r for s in waiting if (r := self._retries.get(s.key))}
+        for seen in waiting:
+            if seen.noticed_at + quiet > utcnow():
+                continue
+            retry = self._retries.get(seen.key)
+            judged = self._judged.get(seen.key) == seen.noticed_at
+            if (judged and not self._waited(seen)) or (retry and time.monotonic() < retry.after):
+                continue
+            self._try_to_settle(seen)
+
+    def _try_to_settle(self, seen: SeenStudy) -> None:
+        """Keep one study's fault from stopping the others; it is tried again later."""
+        key = seen.key
+        try:
+            self._settle_one(seen)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 (others must be settled; logged, retried)
+            if isinstance(error, ArchiveError):
+                self._orthanc.system()  # raises where the archive, not the study, is the fault
+            times = self._retries[key].times + 1 if key in self._retries else 1
+            pause = min(2.0**times, LONGEST_RETRY_SECONDS)
+            self._retries[key] = _Retry(times, time.monotonic() + pause)
+            log.error(
+                "study %s cannot be settled, next try in %.0f s: %s", key, pause, place(error)
+            )
+
+    def _waited(self, seen: SeenStudy) -> bool:
+        longest = datetime.timedelta(seconds=self._config.intake.incomplete_after_seconds)
+        return utcnow() - seen.noticed_at >= longest
+
+    def _settle_one(self, seen: SeenStudy) -> None:
+        try:
+            listed = self._orthanc.study(seen.orthanc_id)
+            inputs = read_inputs(self._orthanc, seen.orthanc_id, self._facts)
+        except NotInArchiveError:
+            if not self._watch.lose(seen.key):
+                raise
+            return
+        key = self._merged(seen)
+        headers = inputs.headers
+        if headers is None:
+            complete: bool | None = None
+        elif inputs.fingerprint == seen.settled_fingerprint:
+            complete = True
+        else:
+            complete = self._handlers.complete(headers)
+        hold = complete is False and not self._waited(seen)
+        with self._database.begin() as session:
+            row = session.get_one(SeenStudy, key)
+            studies.update(row, inputs)
+            row.last_update = str(listed.get("LastUpdate", ""))
+            if headers is None:
+                self._without_images(session, row)
+            elif not hold:
+                row.pending = False
+                self._hand_over(session, row, headers, incomplete=complete is False)
+        if hold:
+            self._judged[key] = seen.noticed_at
+
+    def _merged(self, seen: SeenStudy) -> str:
+        """A study under a new Orthanc id whose old one went meanwhile keeps the old row."""
+        if seen.settled_fingerprint:
+            return seen.key
+        name = self._orthanc.name
+        with self._database.read() as session:
+            others = studies.siblings(session, name, seen.study_instance_uid, seen.orthanc_id)
+        old = next((other for other in others if self._watch.gone(other)), None)
+        if old is None:
+            return seen.key
+        with self._database.begin() as session:
+            row = session.get_one(SeenStudy, old.key)
+            row.orthanc_id = seen.orthanc_id
+            studies.notice(row, seen.noticed_at)
+            session.delete(session.get_one(SeenStudy, seen.key))
+        return old.key
+
+    def _without_images(self, session: Session, row: SeenStudy) -> None:
+        """Only reports are left, or were ever there: nothing to analyse."""
+        row.pending = False
+        if row.settled_fingerprint and row.deleted_at is None:
+            self._watch.withdraw(session, row)
+
+    def _hand_over(
+        self, session: Session, row: SeenStudy, headers: Study, incomplete: bool
+    ) -> None:
+        returned = row.deleted_at is not None
+        row.deleted_at = None
+        if returned:
+            record(session, SYSTEM, EventKind.STUDY_RETURNED, row.key)
+        if row.fingerprint == row.settled_fingerprint:
+            if returned:
+                self._handlers.restore(session, row)
+            return
+        if row.settled_fingerprint:
+            record(session, SYSTEM, EventKind.STUDY_CHANGED, row.key)
+        kind = EventKind.STUDY_INCOMPLETE if incomplete else EventKind.STUDY_READY
+        record(session, SYSTEM, kind, row.key, {"images": row.images})
+        row.settled_fingerprint = row.fingerprint
+        self._handlers.submit(session, row, headers, incomplete)
+
+
+def place(error: Exception) -> str:
+    """Kind and place of a fault; its text might hold a patient's data.
+
+    Our own errors never do.
+    """
+    if isinstance(error, GranskError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

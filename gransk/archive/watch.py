@@ -1,0 +1,291 @@
+"""What changed in the archive: its log, its counts, and a sweep over all it holds.
+
+Orthanc's change log says what arrived; its cursor and what was learnt from it
+are committed together. Deletions stand in no log: counts that no longer agree
+and a sweep at start, at times and after a log that ended find them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from gransk.archive import studies
+from gransk.archive.orthanc import Change, NotInArchiveError, Orthanc
+from gransk.archive.tables import Archive, SeenStudy
+from gransk.site.database import Database, utcnow
+from gransk.site.events import SYSTEM, EventKind, record
+
+COUNT_SECONDS = 3.0
+"""Least time between two comparisons of counts."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A changed study as the archive lists it; ``continues`` is the study under its old id."""
+
+    orthanc_id: str
+    listed: dict[str, Any]
+    count: int
+    continues: SeenStudy | None
+
+
+class Watch:
+    """Notices what changed in the archive and keeps the rows of studies.
+
+    Parameters
+    ----------
+    orthanc : Orthanc
+    database : Database
+    withdraw : callable
+        ``withdraw(session, seen)``: a study that was submitted is gone.
+    reconcile_seconds : float
+        Time between two sweeps.
+    """
+
+    def __init__(
+        self,
+        orthanc: Orthanc,
+        database: Database,
+        withdraw: Callable[[Session, SeenStudy], None],
+        reconcile_seconds: float,
+    ) -> None:
+        self._orthanc = orthanc
+        self._database = database
+        self._tell_withdrawn = withdraw
+        self._reconcile_seconds = reconcile_seconds
+        self._sweep_at = 0.0
+        self._count_at = 0.0
+        self._count_wanted = False
+
+    def count_soon(self) -> None:
+        """Something happened: what the log does not tell shows in the counts."""
+        self._count_wanted = True
+
+    def look(self, identity: str) -> None:
+        """Write down all that changed since the last look.
+
+        Parameters
+        ----------
+        identity : str
+            Of the archive, or empty where it is not known.
+        """
+        self._know_archive(identity)
+        self._read_log()
+        if time.monotonic() >= self._sweep_at:
+            self._sweep()
+        elif self._count_wanted and time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + COUNT_SECONDS
+            self._count_wanted = False
+            if self._counts_differ():
+                self._sweep()
+
+    def _know_archive(self, identity: str) -> None:
+        """Make the archive's row; another archive under the old name forces a sweep."""
+        name = self._orthanc.name
+        with self._database.read() as session:
+            known = session.get(Archive, name)
+        if known is not None and (not identity or known.identity == identity):
+            return
+        rebuilt = known is not None and known.identity != ""
+        last = self._orthanc.last_change() if rebuilt else 0
+        with self._database.begin() as session:
+            if known is None:
+                session.add(Archive(name=name, identity=identity, cursor=0, swept_at=None))
+                return
+            row = session.get_one(Archive, name)
+            row.identity = identity
+            if rebuilt:
+                row.cursor, row.swept_at = last, None
+                record(session, SYSTEM, EventKind.ARCHIVE_CHANGED, name, {"cause": "identity"})
+        if rebuilt:
+            self._sweep_at = 0.0
+
+    def _read_log(self) -> None:
+        name = self._orthanc.name
+        while True:
+            with self._database.read() as session:
+                cursor = session.get_one(Archive, name).cursor
+            page = self._orthanc.changes(cursor)
+            if not page.changes:
+                if page.last != cursor:
+                    self._log_ended(cursor, page.last)
+                return
+            touched = self._resolve(page.changes)
+            found = [self._look_up(study) for study in sorted(touched)]
+            with self._database.begin() as session:
+                for one in found:
+                    self._note(session, one)
+                session.get_one(Archive, name).cursor = page.last
+            if page.done:
+                return
+
+    def _log_ended(self, cursor: int, last: int) -> None:
+        """The log is shorter than what we read of it, or lost the lines after.
+
+        Shorter: the archive was rebuilt. Lines lost: their studies were
+        deleted. Either way what it holds is looked at.
+        """
+        with self._database.begin() as session:
+            row = session.get_one(Archive, self._orthanc.name)
+            row.cursor = last
+            if last < cursor:
+                row.swept_at = None
+                data = {"cause": "log", "cursor": cursor, "last": last}
+                record(session, SYSTEM, EventKind.ARCHIVE_CHANGED, self._orthanc.name, data)
+        if last < cursor:
+            self._sweep_at = 0.0
+        else:
+            self._count_wanted = True
+
+    def _resolve(self, changes: Iterable[Change]) -> set[str]:
+        """Orthanc ids of the studies that changes are about."""
+        touched = {c.orthanc_id for c in changes if c.kind == "NewStudy"}
+        waiting = {c.orthanc_id for c in changes if c.kind == "NewInstance"}
+        while waiting:
+            try:
+                series = self._orthanc.series_of(waiting.pop())
+            except NotInArchiveError:
+                continue
+            touched.add(str(series["ParentStudy"]))
+            waiting -= set(series["Instances"])
+        return touched
+
+    def _look_up(self, orthanc_id: str) -> _Found | None:
+        """What the archive says of a changed study; None where it is gone already."""
+        name = self._orthanc.name
+        try:
+            listed = self._orthanc.study(orthanc_id)
+            count = self._orthanc.instance_count(orthanc_id)
+        except NotInArchiveError:
+            return None
+        with self._database.read() as session:
+            known = studies.by_orthanc_id(session, name, orthanc_id)
+            uid = str(listed.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
+            others = [] if known else studies.siblings(session, name, uid, orthanc_id)
+        gone = next((other for other in others if self.gone(other)), None)
+        return _Found(orthanc_id, listed, count, gone)
+
+    def gone(self, seen: SeenStudy) -> bool:
+        """Is a study that we know gone from the archive?"""
+        try:
+            self._orthanc.study(seen.orthanc_id)
+        except NotInArchiveError:
+            return True
+        return False
+
+    def _note(self, session: Session, found: _Found | None) -> None:
+        """Write that the archive changed a study: its row, a corrected one's, or a new one."""
+        if found is None:
+            return
+        now = utcnow()
+        name = self._orthanc.name
+        seen = studies.by_orthanc_id(session, name, found.orthanc_id)
+        if seen is None and found.continues is not None:
+            old = session.get_one(SeenStudy, found.continues.key)
+            if old.orthanc_id == found.continues.orthanc_id:
+                seen = old
+                seen.orthanc_id = found.orthanc_id
+        if seen is None:
+            seen = studies.new_study(session, name, found.listed, now)
+        studies.notice(seen, now)
+        if not seen.settled_fingerprint:
+            seen.images = found.count
+
+    def _counts_differ(self) -> bool:
+        """Does the archive hold more or less than we know of?"""
+        statistics = self._orthanc.statistics()
+        present = present_in(self._orthanc.name)
+        with self._database.read() as session:
+            known = session.scalar(select(func.count()).where(present)) or 0
+            settled = session.scalar(
+                select(func.sum(SeenStudy.instances)).where(present, ~SeenStudy.pending)
+            )
+            open_ids = session.scalars(
+                select(SeenStudy.orthanc_id).where(present, SeenStudy.pending)
+            ).all()
+        if known != int(statistics["CountStudies"]):
+            return True
+        try:
+            open_count = sum(self._orthanc.instance_count(study) for study in open_ids)
+        except NotInArchiveError:
+            return True
+        return int(settled or 0) + open_count != int(statistics["CountInstances"])
+
+    def _sweep(self) -> None:
+        """Compare all that the archive holds with all that we know.
+
+        Studies that no event announced, that went, that came back, and those
+        whose number of objects or time of change differ. After a rebuild, and
+        until a sweep came to its end, every study is looked at anew.
+        """
+        name = self._orthanc.name
+        held = {str(study["ID"]): str(study["LastUpdate"]) for study in self._orthanc.studies()}
+        counts = dict.fromkeys(held, 0)
+        for series in self._orthanc.all_series():
+            parent = str(series["ParentStudy"])
+            counts[parent] = counts.get(parent, 0) + len(series["Instances"])
+        with self._database.read() as session:
+            whole = session.get_one(Archive, name).swept_at is None
+            rows = list(session.scalars(select(SeenStudy).where(present_in(name))))
+        present = {row.orthanc_id: row for row in rows}
+        changed = [
+            study
+            for study, updated in held.items()
+            if (row := present.get(study)) is None
+            or (
+                not row.pending
+                and (whole or (row.instances, row.last_update) != (counts[study], updated))
+            )
+        ]
+        for study in changed:
+            found = self._look_up(study)
+            with self._database.begin() as session:
+                self._note(session, found)
+        for study in sorted(set(present) - set(held)):
+            self.lose(present[study].key)
+        with self._database.begin() as session:
+            session.get_one(Archive, name).swept_at = utcnow()
+            if changed or set(present) - set(held):
+                data = {"noticed": len(changed), "gone": len(set(present) - set(held))}
+                record(session, SYSTEM, EventKind.SWEEP_DONE, name, data)
+        self._sweep_at = time.monotonic() + self._reconcile_seconds
+
+    def lose(self, key: str) -> bool:
+        """Note that a study is gone from the archive, if it really is; was it?"""
+        with self._database.read() as session:
+            seen = session.get(SeenStudy, key)
+        if seen is None or not self.gone(seen):
+            return False
+        with self._database.begin() as session:
+            row = session.get_one(SeenStudy, key)
+            row.instances = 0
+            self.withdraw(session, row)
+        return True
+
+    def withdraw(self, session: Session, seen: SeenStudy) -> None:
+        """Note that a study, or all its images, went."""
+        seen.pending = False
+        if seen.deleted_at is not None:
+            return
+        seen.deleted_at = utcnow()
+        record(session, SYSTEM, EventKind.STUDY_DELETED, seen.key)
+        if seen.settled_fingerprint:
+            self._tell_withdrawn(session, seen)
+
+
+def present_in(archive: str) -> ColumnElement[bool]:
+    """Rows whose study the archive holds, as far as we know.
+
+    A study whose images were deleted but not its reports counts as deleted and
+    is still there.
+    """
+    return and_(
+        SeenStudy.archive == archive,
+        or_(SeenStudy.deleted_at.is_(None), SeenStudy.pending, SeenStudy.instances > 0),
+    )
