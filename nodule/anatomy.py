@@ -8,6 +8,7 @@ partial volume.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,10 +55,10 @@ def _ellipsoid(
     return result
 
 
-def _taper(z: FloatArray | float) -> FloatArray | float:
+def _taper(z: FloatArray | float) -> npt.NDArray[np.floating[Any]]:
     """How much narrower the chest is at a height: 1 up to z = 10, 0 at the apex."""
     share = np.clip((np.asarray(z) - 10) / (APEX_MM - 10), 0, 1)
-    return np.sqrt(np.maximum(1 - share**2.4, 1e-4))
+    return np.asarray(np.sqrt(np.maximum(1 - share**2.4, 1e-4)))
 
 
 def body(p: Plane) -> FloatArray:
@@ -95,7 +96,8 @@ def aorta(p: Plane) -> FloatArray:
     along = np.hypot(p.x - 6, p.y - 14)
     arch = 12.0 - np.hypot(along - 30 * np.abs(np.cos(np.arctan2(z - 52, along + 1e-3))), z - 52)
     arch = np.where((np.abs(p.x - 6 - (p.y - 14) * 0.6) < 14) & (along < 34), arch, -50.0)
-    return np.maximum(np.maximum(down, up), arch).astype(np.float32)
+    result: FloatArray = np.maximum(np.maximum(down, up), arch).astype(np.float32)
+    return result
 
 
 def mediastinum(p: Plane) -> FloatArray:
@@ -103,7 +105,8 @@ def mediastinum(p: Plane) -> FloatArray:
     z = np.asarray(p.z)
     width = 20 + 12 / (1 + np.exp(-(p.y + 10) / 14)) + 8 * np.exp(-(((z - 15) / 40) ** 2))
     front = np.clip((p.y + 84) / 50, 0.25, 1)
-    return (width * front - np.abs(p.x - 3)).astype(np.float32)
+    distance: FloatArray = (width * front - np.abs(p.x - 3)).astype(np.float32)
+    return distance
 
 
 def vertebra(p: Plane) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 from scipy import ndimage
 
 from gransk.core.ct import CT_IMAGE
@@ -124,8 +124,8 @@ def make_phantom(
     progress("phantom", 0.2)
     images = []
     for k, z in enumerate(grid.z):
-        hu = _tissue(Plane(grid.x, grid.y, np.float32(z)), rng)
-        inside = np.clip(anatomy.lungs(Plane(grid.x, grid.y, np.float32(z))) / 2, 0, 1)
+        hu = _tissue(Plane(grid.x, grid.y, float(z)), rng)
+        inside = np.clip(anatomy.lungs(Plane(grid.x, grid.y, float(z))) / 2, 0, 1)
         hu += (SOLID_HU - hu) * blood[k] * inside
         hu += (20.0 - hu) * np.maximum(wall[k], 0)
         hu += (-990.0 - hu) * lumen[k]
@@ -164,7 +164,7 @@ class _Grid:
         pixel = FIELD_MM / SIZE
         across = ((np.arange(SIZE) - (SIZE - 1) / 2) * pixel).astype(np.float32)
         count = spec.slices or max(3, round(spec.length_mm / spec.spacing_mm))
-        z = (np.arange(count) - (count - 1) / 2) * spec.spacing_mm
+        z = (np.arange(count, dtype=np.float64) - (count - 1) / 2) * spec.spacing_mm
         return cls(across[None, :], across[:, None] + np.float32(MIDDLE_Y_MM), z, pixel,
                    spec.spacing_mm, spec.thickness_mm or spec.spacing_mm)  # fmt: skip
 
@@ -193,14 +193,19 @@ def _place_nodules(rng: np.random.Generator, spec: PhantomSpec) -> list[Nodule]:
             raise InvalidValueError("nodules", spec.nodules, "fewer, or a longer scan")
         found.append(
             Nodule(
-                centre_lps_mm=tuple(round(float(v), 2) for v in centre),
-                semi_axes_mm=tuple(round(float(v), 3) for v in semi),
+                centre_lps_mm=_rounded(centre),
+                semi_axes_mm=_rounded(semi),
                 hu=GLASS_HU if glass else SOLID_HU,
                 texture="ground_glass" if glass else "solid",
                 place="juxtapleural" if pleural else "isolated",
             )
         )
     return found
+
+
+def _rounded(vector: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (round(float(v), 3) for v in vector)
+    return x, y, z
 
 
 def _point(centre: npt.NDArray[np.float64]) -> tuple[FloatArray, FloatArray, float]:
@@ -349,8 +354,8 @@ def _image(hu: FloatArray, spec: PhantomSpec, grid: _Grid, k: int) -> Dataset:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     identity = spec.model_dump_json()
-    instance = uid("phantom image", identity, str(k))
-    ds.file_meta.MediaStorageSOPClassUID = CT_IMAGE
+    instance = UID(uid("phantom image", identity, str(k)))
+    ds.file_meta.MediaStorageSOPClassUID = UID(CT_IMAGE)
     ds.file_meta.MediaStorageSOPInstanceUID = instance
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     date = spec.study_date.strftime("%Y%m%d")
