@@ -1,0 +1,116 @@
+"""The web application: pages, REST, the DICOMweb proxy and the viewer put together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from gransk.archive.orthanc import Orthanc
+from gransk.core.application import applications
+from gransk.site.config import Config
+from gransk.site.database import Database
+from gransk.web import api, dicomweb, doors, pages, people_pages, viewer
+from gransk.web.access import Caller, caller_of, language_of
+from gransk.web.guard import Guard
+from gransk.web.rendering import page
+from gransk.web.texts import catalogue, text
+from gransk.web.upstream import Upstream
+from gransk.web.wiring import Nudged, Wiring
+
+MACHINE_PATHS = ("/api/", "/dicom-web/", "/nudge")
+log = logging.getLogger(__name__)
+
+
+def create_app(
+    config: Config, database: Database, orthanc: Orthanc, intake: Nudged | None = None
+) -> FastAPI:
+    """The web application.
+
+    Making it touches nothing; connections open when it starts.
+
+    Parameters
+    ----------
+    config : Config
+    database : Database
+        Upgraded to the schema of this code.
+    orthanc : Orthanc
+    intake : optional
+        Told of a nudge.
+    """
+    wiring = Wiring(
+        config=config,
+        database=database,
+        orthanc=orthanc,
+        intake=intake,
+        applications=applications(),
+        viewer_folder=config.service.viewer_folder,
+        upstream=Upstream(config.orthanc),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        wiring.upstream.open()
+        yield
+        await wiring.upstream.close()
+
+    app = FastAPI(
+        title="Gransk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
+    app.state.wiring = wiring
+    for router in (pages, doors, people_pages, api, dicomweb, viewer):
+        app.include_router(router.router)
+    static = StaticFiles(directory=Path(__file__).parent / "static")
+    app.mount("/static", static, name="static")
+    app.include_router(viewer.files)
+    app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _failed)
+    app.add_middleware(Guard, wiring=wiring)
+    return app
+
+
+async def _refused(request: Request, error: HTTPException) -> Response:
+    return await _answer(request, error.status_code, str(error.detail))
+
+
+async def _invalid(request: Request, _error: RequestValidationError) -> Response:
+    return await _answer(request, 422, "")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    # Starlette raises it again after this answer, so that the server logs it.
+    return await _answer(request, 500, "")
+
+
+async def _answer(request: Request, status: int, detail: str) -> Response:
+    """What a person reads, or a machine, of a refusal."""
+    for_machine = request.url.path.startswith(MACHINE_PATHS)
+    if status == 401 and not for_machine:
+        return _to_sign_in(request)
+    caller = await caller_of(request) if status != 500 else Caller()
+    language = language_of(request)
+    key = detail if detail in catalogue() else f"error_{status}"
+    said = text(key if key in catalogue() else "error_400", language)
+    if for_machine:
+        headers = {"www-authenticate": "Bearer"} if status == 401 else None
+        return JSONResponse({"error": said}, status, headers)
+    return page(request, "error.html", caller, status, error=said)
+
+
+def _to_sign_in(request: Request) -> Response:
+    address = "/sign-in"
+    if request.headers.get("hx-request"):
+        return Response(status_code=401, headers={"hx-redirect": address})
+    if request.method == "GET" and request.url.path != "/":
+        query = f"?{request.url.query}" if request.url.query else ""
+        address += "?" + urlencode({"next": request.url.path + query})
+    return RedirectResponse(address, 303)

@@ -1,0 +1,303 @@
+"""Signing in and out, links, and a person's own account."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gransk.core.errors import InvalidValueError
+from gransk.site import people
+from gransk.web import texts
+from gransk.web.access import (
+    LANGUAGE_COOKIE,
+    SESSION_COOKIE,
+    AnyCaller,
+    Person,
+    allow,
+    from_loopback,
+    language_of,
+)
+from gransk.web.permissions import Permission
+from gransk.web.rendering import NAVIGATION, page
+from gransk.web.wiring import wiring
+
+FORM_COOKIE = "gransk_form"
+"""Ties a form to its browser before there is a session."""
+
+Text = Annotated[str, Form(max_length=1024)]
+public = [Depends(allow(Permission.PUBLIC))]
+router = APIRouter()
+
+
+@router.get("/sign-in")
+def show_sign_in(request: Request, caller: AnyCaller, next: str = "/") -> Response:
+    """The page to sign in."""
+    if caller.account:
+        return RedirectResponse(_home(caller.may), 303)
+    return _door(request, "sign_in", _action("/sign-in", next), _sign_in_fields(request))
+
+
+@router.post("/sign-in", dependencies=public)
+def sign_in(
+    request: Request, name: Text, password: Text, csrf: Text = "", next: str = "/"
+) -> Response:
+    """Check name and password; every failure reads the same and is throttled by name."""
+    _check_form(request, csrf)
+    known = wiring(request)
+    try:
+        signed_in = people.sign_in(
+            known.database, name, password, known.config.service.session_hours
+        )
+    except people.SignInError:
+        error = "sign_in_wrong"
+        fields = _sign_in_fields(request, name)
+        return _door(request, "sign_in", _action("/sign-in", next), fields, error, 401)
+    return _enter(request, signed_in, next)
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, caller: Person) -> Response:
+    """End the session."""
+    with wiring(request).database.begin() as session:
+        people.sign_out(session, request.cookies.get(SESSION_COOKIE, ""))
+    answer = RedirectResponse("/sign-in", 303)
+    answer.delete_cookie(SESSION_COOKIE, path="/")
+    return answer
+
+
+@router.get("/start", dependencies=public)
+def show_start(request: Request, token: str = "") -> Response:
+    """A one-time link: the first administrator's, or a person's own."""
+    first = _opened(request, token)
+    if first is None:
+        return _door(request, "sign_in", "/sign-in", _sign_in_fields(request), "link_wrong", 403)
+    return _door(request, *_start_texts(first), _start_fields(request, first), link_token=token)
+
+
+@router.post("/start", dependencies=public)
+def start(
+    request: Request,
+    token: Text,
+    password: Text,
+    csrf: Text = "",
+    name: Text = "",
+    full_name: Text = "",
+) -> Response:
+    """Use a one-time link: set the password, and sign in."""
+    _check_form(request, csrf)
+    known, language = wiring(request), language_of(request)
+    first = _opened(request, token)
+    hours = known.config.service.session_hours
+    try:
+        with known.database.begin() as session:
+            signed_in = (
+                people.use_first_link(session, token, name, full_name, password, hours, language)
+                if first
+                else people.use_link(session, token, password, hours)
+            )
+    except people.LinkError:
+        return _door(request, "sign_in", "/sign-in", _sign_in_fields(request), "link_wrong", 403)
+    except InvalidValueError as error:
+        fields = _start_fields(request, bool(first), name, full_name)
+        key = refusal(error)
+        return _door(request, *_start_texts(bool(first)), fields, key, 422, link_token=token)
+    return _enter(request, signed_in, "/")
+
+
+@router.get("/account")
+def show_account(request: Request, caller: Person, done: str = "") -> Response:
+    """A person's own account."""
+    return _account(request, caller, message="password_changed" if done == "password" else "")
+
+
+@router.post("/account/language")
+def change_language(request: Request, caller: Person, language: Text) -> Response:
+    """Choose the language of the pages."""
+    with wiring(request).database.begin() as session:
+        account = people.find_account(session, caller.name)
+        if account is None or language not in texts.LANGUAGES:
+            raise HTTPException(422)
+        people.change_account(session, account, language=language, actor=caller.name)
+    return RedirectResponse("/account", 303)
+
+
+@router.post("/account/password")
+def change_password(request: Request, caller: Person, current: Text, new: Text) -> Response:
+    """Choose a new password, which ends every session of the account but a new one."""
+    known = wiring(request)
+    try:
+        with known.database.begin() as session:
+            account = people.find_account(session, caller.name)
+            if account is None:
+                raise HTTPException(422)
+            people.change_password(session, account, new, current=current, actor=caller.name)
+    except people.SignInError:
+        return _account(request, caller, error="sign_in_wrong", status=422)
+    except InvalidValueError as error:
+        return _account(request, caller, error=refusal(error), status=422)
+    signed_in = people.sign_in(known.database, caller.name, new, known.config.service.session_hours)
+    return _enter(request, signed_in, "/account?done=password")
+
+
+def refusal(error: InvalidValueError) -> str:
+    """Key of the text that says what a form's field wants."""
+    return {
+        "name": "refused_name",
+        "full name": "refused_full_name",
+        "password": "refused_password",
+        "roles": "refused_roles",
+    }.get(error.name, "error_422")
+
+
+def _account(
+    request: Request, caller: Any, message: str = "", error: str = "", status: int = 200
+) -> Response:
+    t = texts.translator(language_of(request))
+    return page(
+        request,
+        "account.html",
+        caller,
+        status,
+        message=t(message) if message else "",
+        error=t(error, length=people.PASSWORD_LENGTH) if error else "",
+        shortest=people.PASSWORD_LENGTH,
+    )
+
+
+def _home(may: frozenset[Permission]) -> str:
+    """The first page of the navigation that a person may see."""
+    return next(address for _, address, permission in NAVIGATION if permission in may)
+
+
+def _enter(request: Request, signed_in: people.SignedIn, next_page: str) -> Response:
+    """Go on as the person who has just signed in."""
+    inside = next_page if next_page.startswith("/") and next_page[1:2] not in ("/", "\\") else "/"
+    answer = RedirectResponse(inside, 303)
+    answer.set_cookie(
+        SESSION_COOKIE,
+        signed_in.token,
+        expires=signed_in.expires_at,
+        httponly=True,
+        samesite="strict" if secure(request) else "lax",
+        secure=secure(request),
+        path="/",
+    )
+    answer.delete_cookie(FORM_COOKIE, path="/")
+    return answer
+
+
+def secure(request: Request) -> bool:
+    """Are the pages reached by TLS?"""
+    return wiring(request).config.service.public_url.startswith("https://")
+
+
+def _opened(request: Request, token: str) -> bool | None:
+    """Is a link the first administrator's? None where it is no good.
+
+    The first administrator's link works from this machine alone.
+    """
+    with wiring(request).database.read() as session:
+        try:
+            first = people.open_link(session, token).account_id is None
+        except people.LinkError:
+            return None
+    return None if first and not from_loopback(request.scope) else first
+
+
+def _check_form(request: Request, shown: str) -> None:
+    kept = request.cookies.get(FORM_COOKIE, "")
+    if not kept or not hmac.compare_digest(kept.encode(), shown.encode()):
+        raise HTTPException(403, "csrf")
+
+
+def _action(path: str, next_page: str) -> str:
+    return f"{path}?{urlencode({'next': next_page})}" if next_page != "/" else path
+
+
+def _sign_in_fields(request: Request, name: str = "") -> list[dict[str, Any]]:
+    t = texts.translator(language_of(request))
+    return [
+        {"name": "name", "label": t("account_name"), "autocomplete": "username", "value": name},
+        {
+            "name": "password",
+            "label": t("password"),
+            "type": "password",
+            "autocomplete": "current-password",
+        },
+    ]
+
+
+def _start_texts(first: bool) -> tuple[str, str]:
+    return ("start" if first else "join"), "/start"
+
+
+def _start_fields(
+    request: Request, first: bool, name: str = "", full_name: str = ""
+) -> list[dict[str, Any]]:
+    t = texts.translator(language_of(request))
+    password = {
+        "name": "password",
+        "label": t("new_password"),
+        "type": "password",
+        "autocomplete": "new-password",
+        "hint": t("password_hint", length=people.PASSWORD_LENGTH),
+        "minlength": people.PASSWORD_LENGTH,
+    }
+    if not first:
+        return [password]
+    return [
+        {
+            "name": "name",
+            "label": t("account_name"),
+            "autocomplete": "username",
+            "hint": t("refused_name"),
+            "value": name,
+        },
+        {
+            "name": "full_name",
+            "label": t("full_name"),
+            "autocomplete": "name",
+            "value": full_name,
+        },
+        password,
+    ]
+
+
+def _door(
+    request: Request,
+    kind: str,
+    action: str,
+    fields: list[dict[str, Any]],
+    error: str = "",
+    status: int = 200,
+    link_token: str = "",
+) -> Response:
+    """A page for somebody who is not signed in: one form."""
+    t = texts.translator(language_of(request))
+    form_csrf = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
+    answer = page(
+        request,
+        "sign_in.html",
+        None,
+        status,
+        title=t("sign_in" if kind == "sign_in" else f"{kind}_title"),
+        intro="" if kind == "sign_in" else t(f"{kind}_text"),
+        button=t("sign_in" if kind == "sign_in" else f"{kind}_button"),
+        action=action,
+        fields=fields,
+        error=t(error, length=people.PASSWORD_LENGTH) if error else "",
+        link_token=link_token,
+        form_csrf=form_csrf,
+    )
+    answer.set_cookie(
+        FORM_COOKIE, form_csrf, httponly=True, samesite="strict", secure=secure(request), path="/"
+    )
+    asked = request.query_params.get("language")
+    if asked in texts.LANGUAGES:
+        answer.set_cookie(LANGUAGE_COOKIE, asked, max_age=31536000, samesite="lax", path="/")
+    return answer

@@ -1,0 +1,56 @@
+"""Who may do what: one table from role to permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from gransk.site.tables import Role
+
+
+class Permission(StrEnum):
+    """What a route asks of its caller."""
+
+    PUBLIC = "public"
+    """Nothing: the caller may be anyone."""
+    SIGNED_IN = "signed_in"
+    """An account, whatever its roles."""
+    NUDGE = "nudge"
+    """The plugin inside Orthanc, by its secret."""
+    WORKLIST = "worklist"
+    """See studies and their findings."""
+    IMAGES = "images"
+    """Read images and result objects, in the viewer or by DICOMweb."""
+    STORE = "store"
+    """Store DICOM objects."""
+    RERUN = "rerun"
+    """Start a failed analysis again."""
+    PEOPLE = "people"
+    """Add people and change their roles."""
+    EVENTS = "events"
+    """Read the event log."""
+
+
+READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
+
+OF_ROLE: dict[Role, frozenset[Permission]] = {
+    Role.RADIOLOGIST: READER | {Permission.RERUN},
+    Role.ARBITER: READER | {Permission.RERUN},
+    Role.TRAINEE: READER,
+    Role.RADIOGRAPHER: READER | {Permission.STORE, Permission.RERUN},
+    Role.NURSE: frozenset({Permission.WORKLIST}),
+    Role.COORDINATOR: frozenset({Permission.WORKLIST, Permission.RERUN}),
+    Role.RESPONSIBLE_RADIOLOGIST: READER | {Permission.RERUN, Permission.EVENTS},
+    Role.ADMINISTRATOR: READER
+    | {Permission.STORE, Permission.RERUN, Permission.PEOPLE, Permission.EVENTS},
+    Role.AUDITOR: frozenset({Permission.EVENTS}),
+}
+
+OF_MACHINE = frozenset({Permission.IMAGES, Permission.STORE})
+"""What a machine token may do."""
+
+
+def permissions(roles: Iterable[str]) -> frozenset[Permission]:
+    """Everything that a person with these roles may do."""
+    mine: frozenset[Permission] = frozenset({Permission.SIGNED_IN})
+    return mine.union(*(OF_ROLE[Role(role)] for role in roles))

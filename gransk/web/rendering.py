@@ -1,0 +1,115 @@
+"""Templates and what every page knows."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+import gransk
+from gransk.web import texts
+from gransk.web.access import Caller, language_of
+from gransk.web.permissions import Permission
+from gransk.web.viewer import STUDY_PAGE
+from gransk.web.wiring import wiring
+from gransk.web.worklist import Query, Row
+
+NAVIGATION = (
+    ("nav_worklist", "/", Permission.WORKLIST),
+    ("nav_people", "/people", Permission.PEOPLE),
+    ("nav_events", "/events", Permission.EVENTS),
+    ("nav_account", "/account", Permission.SIGNED_IN),
+)
+STEPS = ("start", "fetch", "select", "digest", "pictures", "objects")
+"""The pipeline's own steps; the others are named by the application."""
+
+environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(
+    request: Request, template: str, caller: Caller | None = None, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """One page, in the caller's language.
+
+    Parameters
+    ----------
+    request : Request
+    template : str
+        File in ``templates``.
+    caller : Caller, optional
+        Who sees it; nobody by default.
+    status : int
+    **values
+        What the template needs beside what every page knows.
+    """
+    language = language_of(request)
+    known = wiring(request)
+    everything = {
+        "t": texts.translator(language),
+        "language": language,
+        "languages": texts.NAMES,
+        "account": caller.account if caller else None,
+        "csrf": caller.csrf if caller else "",
+        "may": caller.may if caller else frozenset(),
+        "navigation": NAVIGATION,
+        "path": request.url.path,
+        "version": gransk.__version__,
+        "source": known.config.service.source_url or "/source",
+        "person": texts.person_name,
+        "date": partial(texts.dicom_date, language=language),
+        "time": partial(texts.instant, language=language),
+        "viewer": viewer_address,
+        "address": query_address,
+        "priority": priority,
+        "step": partial(step_text, known.applications, language),
+        "kind": partial(named, "kind", language),
+        "event_name": partial(named, "event", language),
+        **values,
+    }
+    template_of = environment.get_template(template)
+    return HTMLResponse(template_of.render(everything), status)
+
+
+def viewer_address(study_instance_uid: str) -> str:
+    """Where the viewer shows a study."""
+    return STUDY_PAGE + quote(study_instance_uid, safe="")
+
+
+def query_address(query: Query, **changes: Any) -> str:
+    """A query, changed, as the part of an address after the question mark."""
+    values = query.model_dump() | changes
+    defaults = Query().model_dump()
+    return urlencode({k: str(v) for k, v in values.items() if v != defaults[k]})
+
+
+def priority(row: Row) -> str:
+    """``urgent`` or ``routine``."""
+    value = row.item.priority if row.item else row.study.priority
+    return "urgent" if value > 0 else "routine"
+
+
+def step_text(applications: dict[str, Any], language: str, row: Row) -> str:
+    """What a running study's step is called."""
+    step = row.item.step if row.item else ""
+    if step in STEPS:
+        return texts.text(f"step_{step}", language)
+    application = applications.get(row.item.application) if row.item else None
+    named_by = application.presentation.texts if application else {}
+    found = named_by.get(f"step_{step}") or named_by.get(step) or {}
+    return str(found.get(language, step))
+
+
+def named(prefix: str, language: str, code: str) -> str:
+    """The text of a code of another room; one that the catalogue lacks stays as it is."""
+    return texts.catalogue().get(f"{prefix}_{code}", {}).get(language, code)

@@ -1,0 +1,38 @@
+// Keys of the worklist, and the focus that stays where it was when the list renews itself.
+(() => {
+  'use strict';
+  const rows = () => Array.from(document.querySelectorAll('[data-row]'));
+  const current = () => rows().findIndex(row => row.contains(document.activeElement));
+
+  function move(step) {
+    const all = rows();
+    if (!all.length) return;
+    const here = current();
+    const next = here < 0 ? (step > 0 ? 0 : all.length - 1) : here + step;
+    const row = all[Math.min(Math.max(next, 0), all.length - 1)];
+    row.querySelector('.open').focus();
+    row.scrollIntoView({ block: 'nearest' });
+  }
+
+  document.addEventListener('keydown', event => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches('input, select, textarea')) {
+      if (event.key === 'Escape') event.target.blur();
+      return;
+    }
+    if (event.key === 'j' || event.key === 'ArrowDown') move(1);
+    else if (event.key === 'k' || event.key === 'ArrowUp') move(-1);
+    else if (event.key === '/' && document.getElementById('search')) document.getElementById('search').focus();
+    else if (event.key === 'd' && current() >= 0) rows()[current()].querySelector('.details').click();
+    else return;
+    if (rows().length) event.preventDefault();
+  });
+
+  // A click anywhere in a row opens its images, as its link does.
+  document.addEventListener('click', event => {
+    const row = event.target.closest('[data-row]');
+    if (!row || event.target.closest('a, button, input')) return;
+    if (window.getSelection().toString()) return;
+    row.querySelector('.open').click();
+  });
+})();

@@ -1,0 +1,62 @@
+"""The status strip: queue, workers, intake, Orthanc."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from gransk.results.tables import Workitem, WorkState
+from gransk.site.database import utcnow
+from gransk.site.tables import Executor
+from gransk.web.wiring import Wiring
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the suite is; ``intake_stopped`` and ``orthanc`` are empty where all is well
+    and where Orthanc is silent."""
+
+    waiting: int
+    running: int
+    workers: int
+    intake_stopped: str
+    orthanc: str
+
+
+def status(known: Wiring, language: str) -> Status:
+    """How the suite is now; the intake's cause in ``language``."""
+    orthanc = known.version()
+    intake = known.intake.status() if known.intake else None
+    seconds = known.config.workers.lost_after_seconds
+    with known.database.read() as session:
+        counts = dict(
+            session.execute(
+                select(Workitem.state, func.count())
+                .where(Workitem.state.in_([WorkState.WAITING, WorkState.RUNNING]))
+                .group_by(Workitem.state)
+            ).all()
+        )
+        return Status(
+            waiting=counts.get(WorkState.WAITING, 0),
+            running=counts.get(WorkState.RUNNING, 0),
+            workers=_workers(session, seconds),
+            intake_stopped=intake.text(language) if intake and intake.cause else "",
+            orthanc=orthanc,
+        )
+
+
+def _workers(session: Session, lost_after: float) -> int:
+    since = utcnow() - datetime.timedelta(seconds=lost_after)
+    alive = (
+        select(func.count())
+        .select_from(Executor)
+        .where(
+            Executor.kind == "worker",
+            Executor.heartbeat_at > since,
+            Executor.stopped_at.is_(None),
+        )
+    )
+    return session.scalar(alive) or 0

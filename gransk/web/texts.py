@@ -1,0 +1,79 @@
+"""Every text of the pages in each language, from ``texts.yaml``."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LANGUAGES = ("da", "en")
+NAMES = {"da": "Dansk", "en": "English"}
+DATES = {"da": "%d.%m.%Y", "en": "%Y-%m-%d"}
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """Key to language to text."""
+    content = (Path(__file__).parent / "texts.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, dict[str, str]] = yaml.safe_load(content)
+    return loaded
+
+
+def text(key: str, language: str, **values: Any) -> str:
+    """One text, its ``{name}`` places filled with ``values``.
+
+    Raises
+    ------
+    KeyError
+        Where the catalogue lacks key or language.
+    """
+    return catalogue()[key][language].format(**values)
+
+
+def translator(language: str) -> Callable[..., str]:
+    """``text`` for one language, as the templates call it."""
+
+    def translate(key: str, **values: Any) -> str:
+        return text(key, language, **values)
+
+    return translate
+
+
+def person_name(value: str) -> str:
+    """A DICOM person name (PS3.5 6.2.1) as people read it.
+
+    The alphabetic group comes as "Family, Given Middle"; an ideographic group
+    follows in brackets.
+    """
+    groups = [_name_group(group) for group in value.split("=")]
+    alphabetic, ideographic = groups[0], groups[1] if len(groups) > 1 else ""
+    if alphabetic and ideographic:
+        return f"{alphabetic} ({ideographic})"
+    return alphabetic or ideographic
+
+
+def _name_group(group: str) -> str:
+    parts = [part.strip() for part in group.split("^")] + [""] * 5
+    family, given, middle, prefix, suffix = parts[:5]
+    rest = " ".join(part for part in (prefix, given, middle, suffix) if part)
+    return ", ".join(part for part in (family, rest) if part)
+
+
+def dicom_date(value: str, language: str) -> str:
+    """A DICOM date as people read it; what is no date stays as it is."""
+    try:
+        day = datetime.datetime.strptime(value.strip().replace(".", ""), "%Y%m%d")
+    except ValueError:
+        return value.strip()
+    return day.strftime(DATES[language])
+
+
+def instant(value: datetime.datetime | None, language: str) -> str:
+    """An instant in the service's local time."""
+    if value is None:
+        return ""
+    return value.astimezone().strftime(f"{DATES[language]} %H:%M")

@@ -1,0 +1,109 @@
+"""The OHIF viewer, served to people who may see images.
+
+OHIF's built files name each other from the root, so they answer there; its
+pages live under ``/viewer`` and its data come from our DICOMweb proxy alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import mimetypes
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from sqlalchemy import select
+
+from gransk.archive.tables import SeenStudy
+from gransk.site.events import EventKind, record
+from gransk.web.access import Caller, allow, language_of
+from gransk.web.permissions import Permission
+from gransk.web.wiring import wiring
+
+PAGES = "/viewer"
+STUDY_PAGE = f"{PAGES}/viewer?StudyInstanceUIDs="
+WITHHELD = frozenset(
+    {"index.html", "app-config.js", "init-service-worker.js", "sw.js", "_headers", "_redirects"}
+)
+"""OHIF's own entry, configuration and service worker: ours stand in their place, or none."""
+
+router = APIRouter()
+files = APIRouter()
+"""OHIF's built files; included last, since it takes every path that is left."""
+
+mimetypes.add_type("application/wasm", ".wasm")
+mimetypes.add_type("text/javascript", ".mjs")
+
+
+def app_config(language: str) -> str:
+    """OHIF's configuration: our proxy, and no other source of data."""
+    template = (Path(__file__).parent / "static" / "ohif-config.js").read_text(encoding="utf-8")
+    return template.replace("__LANGUAGE__", json.dumps(language))
+
+
+@lru_cache(maxsize=4)
+def _index(path: Path, _changed: float) -> tuple[str, str]:
+    """OHIF's page without its service worker, and the policy that lets its scripts run."""
+    html = path.read_text(encoding="utf-8")
+    html = re.sub(r'<script[^>]*init-service-worker\.js"></script>', "", html)
+    html = re.sub(r'<script[^>]*app-config\.js"></script>', "", html)
+    html = html.replace(
+        "<script defer", f'<script src="{PAGES}/app-config.js"></script><script defer', 1
+    )
+    inline = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in inline
+    )
+    return html, (
+        "default-src 'none'; "
+        f"script-src 'self' 'wasm-unsafe-eval' {hashes}; "
+        "worker-src 'self' blob:; connect-src 'self' blob: data:; img-src 'self' blob: data:; "
+        "style-src 'self' 'unsafe-inline'; font-src 'self' data:; manifest-src 'self'; "
+        "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+@router.get(f"{PAGES}/app-config.js", dependencies=[Depends(allow(Permission.IMAGES))])
+def config(request: Request) -> Response:
+    return Response(app_config(language_of(request)), media_type="text/javascript")
+
+
+@router.get(PAGES)
+@router.get(PAGES + "/{page:path}")
+def index(
+    request: Request,
+    caller: Annotated[Caller, Depends(allow(Permission.IMAGES))],
+    studies: Annotated[str, Query(alias="StudyInstanceUIDs")] = "",
+) -> Response:
+    """Every page of OHIF; its own router reads the address."""
+    path = wiring(request).viewer_folder / "index.html"
+    if not path.is_file():
+        raise HTTPException(503, "viewer_missing")
+    _note_opened(request, caller, studies.split(","))
+    html, policy = _index(path, path.stat().st_mtime)
+    return HTMLResponse(html, headers={"content-security-policy": policy})
+
+
+def _note_opened(request: Request, caller: Caller, uids: list[str]) -> None:
+    """The event that a person opened studies."""
+    chosen = select(SeenStudy.key).where(SeenStudy.study_instance_uid.in_(uids))
+    with wiring(request).database.begin() as session:
+        for key in session.scalars(chosen).all():
+            record(session, caller.name, EventKind.STUDY_OPENED, key, {"in": "viewer"})
+
+
+@files.get("/{path:path}", dependencies=[Depends(allow(Permission.IMAGES))])
+def built_file(path: str, request: Request) -> Response:
+    """One of OHIF's built files."""
+    folder = wiring(request).viewer_folder.resolve()
+    wanted = (folder / path).resolve()
+    if path in WITHHELD or not wanted.is_relative_to(folder) or not wanted.is_file():
+        raise HTTPException(404)
+    hashed = re.search(r"\.[0-9a-f]{16}\.|^[0-9a-f]{16}\.", wanted.name) is not None
+    kept = "private, max-age=31536000, immutable" if hashed else "private, no-cache"
+    return FileResponse(wanted, headers={"cache-control": kept})

@@ -1,0 +1,128 @@
+"""What the routes share: configuration, database, archive, store, caches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+
+from gransk.archive.intake import Status
+from gransk.archive.orthanc import ArchiveError, Orthanc
+from gransk.core.application import Application
+from gransk.core.findings import Findings
+from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.results.tables import Workitem
+from gransk.site.config import Config
+from gransk.site.database import Database
+from gransk.web.source import SourceArchive
+from gransk.web.upstream import Upstream
+
+LINES = 20_000
+VERSION_SECONDS = 10.0
+log = logging.getLogger(__name__)
+
+
+class Nudged(Protocol):
+    """The intake, as far as the pages know it."""
+
+    def nudge(self) -> None:
+        """Look at the change log now."""
+
+    def status(self) -> Status:
+        """How the intake is, and why."""
+
+
+class Lines:
+    """Findings in a line, kept by analysis key: sealed findings never change."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(
+        self, session: Session, item: Workitem, application: Application, language: str
+    ) -> str | None:
+        """The line of a ready study, or None where its findings cannot be read."""
+        key = (str(item.analysis_key), language)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        try:
+            findings = read_findings(session, self._blobs, key[0])
+        except (BlobError, KeyError, ValueError) as error:
+            log.error("findings of study %s cannot be read: %s", item.study_key, error)
+            return None
+        line = application.presentation.line(findings, language)
+        with self._lock:
+            self._known[key] = line
+            while len(self._known) > LINES:
+                self._known.popitem(last=False)
+        return line
+
+
+class OrthancVersion:
+    """Orthanc's version, asked for at most every few seconds; empty where it is silent."""
+
+    def __init__(self, orthanc: Orthanc) -> None:
+        self._orthanc = orthanc
+        self._lock = threading.Lock()
+        self._known = ""
+        self._asked = -VERSION_SECONDS
+
+    def __call__(self) -> str:
+        with self._lock:
+            if time.monotonic() - self._asked >= VERSION_SECONDS:
+                try:
+                    self._known = str(self._orthanc.system()["Version"])
+                except (ArchiveError, KeyError):
+                    self._known = ""
+                self._asked = time.monotonic()
+            return self._known
+
+
+@dataclass
+class Wiring:
+    """Everything that a route may need beside its request."""
+
+    config: Config
+    database: Database
+    orthanc: Orthanc
+    intake: Nudged | None
+    applications: dict[str, Application]
+    viewer_folder: Path
+    upstream: Upstream
+    blobs: BlobStore = field(init=False)
+    lines: Lines = field(init=False)
+    version: OrthancVersion = field(init=False)
+    source: SourceArchive = field(default_factory=SourceArchive)
+    has_administrator: bool = False
+    """Known once it is so; before, the database is asked at each request."""
+
+    def __post_init__(self) -> None:
+        self.blobs = BlobStore(self.config.blob_folder)
+        self.lines = Lines(self.blobs)
+        self.version = OrthancVersion(self.orthanc)
+
+    def findings(self, session: Session, analysis_key: str) -> Findings:
+        return read_findings(session, self.blobs, analysis_key)
+
+    def nudge(self) -> None:
+        if self.intake is not None:
+            self.intake.nudge()
+
+
+def wiring(request: Request) -> Wiring:
+    """The wiring of the application that serves a request."""
+    found = request.app.state.wiring
+    if not isinstance(found, Wiring):
+        raise TypeError("the application was not made by create_app")
+    return found

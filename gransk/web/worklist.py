@@ -1,0 +1,214 @@
+"""The reading worklist as data: one row for each study and application."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
+from sqlalchemy.orm import Session
+
+from gransk.archive.tables import SeenStudy
+from gransk.core.application import Application
+from gransk.core.reasons import Reason, text
+from gransk.results.tables import Report, Workitem, WorkState
+
+PAGE_SIZE = 50
+SHOWN: tuple[WorkState, ...] = tuple(
+    state for state in WorkState if state is not WorkState.WITHDRAWN
+)
+"""States that the worklist shows unless one is asked for by name."""
+
+LineOf = Callable[[Session, Workitem, Application, str], str | None]
+"""Findings of a ready study in one line, in a language."""
+
+
+class Query(BaseModel):
+    """What a person asks of the worklist: filter, order and page."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: WorkState | Literal[""] = ""
+    search: Annotated[str, Field(max_length=128)] = ""
+    sort: Literal["received", "patient", "study_date", "state", "priority"] = "received"
+    order: Literal["asc", "desc"] = "desc"
+    page: Annotated[int, Field(ge=1, le=100_000)] = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the worklist.
+
+    ``study.patient_name`` and its like are DICOM text as it came; ``findings``
+    is None where there are none to show, sealed and released.
+    """
+
+    study: SeenStudy
+    item: Workitem | None
+    state: WorkState
+    reason: str
+    line: str | None
+    application: str
+
+    @property
+    def received_at(self) -> datetime.datetime:
+        return self.item.images_at if self.item else self.study.changed_at
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of rows, the number of all that match, and the studies in each state."""
+
+    rows: list[Row]
+    total: int
+    counts: dict[WorkState, int]
+    query: Query
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // PAGE_SIZE))
+
+
+# A study that was seen but not yet handed to the pipeline is waiting.
+STATE: ColumnElement[str] = func.coalesce(Workitem.state, WorkState.WAITING.value)
+RECEIVED = func.coalesce(Workitem.images_at, SeenStudy.changed_at)
+STATE_ORDER = case({state.value: n for n, state in enumerate(WorkState)}, value=STATE)
+SORTS: dict[str, ColumnElement[Any]] = {
+    "received": RECEIVED,
+    "patient": func.lower(SeenStudy.patient_name),
+    "study_date": SeenStudy.study_date + SeenStudy.study_time,
+    "state": STATE_ORDER,
+    "priority": func.coalesce(Workitem.priority, SeenStudy.priority),
+}
+
+
+def _joined(*columns: Any) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(SeenStudy)
+        .outerjoin(Workitem, Workitem.study_key == SeenStudy.key)
+    )
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    """Every word of the search is in the name, the ID or the accession number."""
+    text_of = (
+        SeenStudy.patient_name,
+        SeenStudy.patient_id,
+        SeenStudy.accession_number,
+    )
+    return and_(
+        *(
+            or_(
+                *(
+                    func.lower(cast(column, String)).contains(word, autoescape=True)
+                    for column in text_of
+                )
+            )
+            for word in search.lower().replace(",", " ").replace("^", " ").split()
+        )
+    )
+
+
+def _conditions(query: Query, with_state: bool) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.search.strip():
+        conditions.append(_matches(query.search))
+    if with_state and query.state:
+        conditions.append(STATE.is_not_distinct_from(query.state.value))
+    if query.state != WorkState.WITHDRAWN:
+        conditions.append(SeenStudy.deleted_at.is_(None))
+        conditions.append(STATE.is_distinct_from(WorkState.WITHDRAWN.value))
+    return conditions
+
+
+def page(
+    session: Session,
+    query: Query,
+    language: str,
+    installed: dict[str, Application],
+    line_of: LineOf,
+) -> Page:
+    """One page of the worklist.
+
+    Parameters
+    ----------
+    session : Session
+    query : Query
+    language : str
+        ``da`` or ``en``, of the findings' line and the reasons.
+    installed : dict
+        Applications by id, for their presentation.
+    line_of : callable
+        Findings of a ready study in one line.
+    """
+    counts: dict[WorkState, int] = dict.fromkeys(SHOWN, 0)
+    counting = _joined(STATE, func.count()).where(*_conditions(query, with_state=False))
+    for state, count in session.execute(counting.group_by(STATE)):
+        counts[WorkState(state)] = count
+    total = counts[WorkState(query.state)] if query.state else sum(counts[s] for s in SHOWN)
+    column = SORTS[query.sort]
+    ordered = (
+        _joined(SeenStudy, Workitem)
+        .where(*_conditions(query, with_state=True))
+        .order_by(
+            column.desc() if query.order == "desc" else column.asc(),
+            RECEIVED.desc(),
+            SeenStudy.key,
+        )
+    )
+    found = session.execute(ordered.limit(PAGE_SIZE).offset((query.page - 1) * PAGE_SIZE)).all()
+    released = _released(session, [item.report_key for _, item in found if item])
+    rows = [
+        make_row(session, study, item, language, installed, line_of, released)
+        for study, item in found
+    ]
+    return Page(rows, total, counts, query)
+
+
+def _released(session: Session, report_keys: list[str | None]) -> set[str]:
+    keys = [key for key in report_keys if key]
+    return set(
+        session.scalars(
+            select(Report.key).where(
+                Report.key.in_(keys),
+                Report.released_at.is_not(None),
+                Report.withdrawn_at.is_(None),
+            )
+        )
+    )
+
+
+def make_row(
+    session: Session,
+    study: SeenStudy,
+    item: Workitem | None,
+    language: str,
+    installed: dict[str, Application],
+    line_of: LineOf,
+    released: set[str] | None = None,
+) -> Row:
+    """The line of one study; findings show only once their report is released."""
+    if item is None:
+        return Row(study, None, WorkState.WAITING, "", None, "")
+    if released is None:
+        released = _released(session, [item.report_key])
+    application = installed.get(item.application)
+    title = application.presentation.title[language] if application else item.application
+    line = None
+    if application and item.state == WorkState.READY and item.report_key in released:
+        line = line_of(session, item, application, language)
+    return Row(study, item, WorkState(item.state), reason_text(item.reason, language), line, title)
+
+
+def reason_text(code: str | None, language: str) -> str:
+    """The text of a reason code; a code of another version stays as it is."""
+    if not code:
+        return ""
+    try:
+        return text(Reason(code), language)
+    except ValueError:
+        return code

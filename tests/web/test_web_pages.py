@@ -1,0 +1,232 @@
+"""The pages as a person meets them."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import time
+
+import pytest
+
+import gransk
+from gransk.core.reasons import Reason, text
+from gransk.results.tables import WorkState
+from gransk.site.tables import Role
+
+
+def test_worklist_shows_every_state_with_its_reason_and_findings(site):
+    site.sealed(site.study(1))
+    site.item(site.study(2), WorkState.RUNNING, step="fetch", share=0.42)
+    site.item(
+        site.study(3), WorkState.NOT_ANALYSED, reason=Reason.SLICES_TOO_THICK, incomplete=True
+    )
+    site.item(site.study(4), WorkState.FAILED, reason=Reason.WORKER_LOST)
+    site.study(5, priority=100)
+    html = site.person(Role.RADIOLOGIST).get("/").text
+    assert "2 nodules, 8.5 mm" in html
+    assert 'value="42"' in html
+    assert "Fetching images 42 %" in html
+    assert text(Reason.SLICES_TOO_THICK, "en") in html
+    assert text(Reason.WORKER_LOST, "en") in html
+    assert "Incomplete images" in html
+    assert "Urgent" in html
+    assert "Images are arriving" in html
+    assert "Testesen, Patient1" in html
+    assert "1951-12-24" in html
+    assert "Research use. Not a medical device." in html
+    assert "/viewer/viewer?StudyInstanceUIDs=1.2.3.1" in html
+
+
+def test_worklist_in_danish(site):
+    site.sealed(site.study(1))
+    site.item(site.study(2), WorkState.FAILED, reason=Reason.WORKER_LOST)
+    html = site.person(Role.RADIOLOGIST, language="da").get("/").text
+    assert '<html lang="da">' in html
+    assert "2 noduli, 8.5 mm" in html
+    assert "24.12.1951" in html
+    assert text(Reason.WORKER_LOST, "da") in html
+    assert "Ikke medicinsk udstyr" in html
+
+
+def test_findings_not_released_are_on_no_page(site):
+    key = site.study(1)
+    site.sealed(key, released=False)
+    client = site.person(Role.RADIOLOGIST)
+    for address in ("/", f"/studies/{key}", "/api/worklist", f"/api/studies/{key}"):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert "8.5" not in answer.text
+        assert "volume" not in answer.text.lower()
+
+
+def test_withdrawn_and_deleted_studies_leave_the_worklist(site):
+    site.item(site.study(1), WorkState.WITHDRAWN, reason=Reason.WITHDRAWN)
+    client = site.person(Role.RADIOLOGIST)
+    assert "Patient1" not in client.get("/").text
+    assert "Patient1" in client.get("/?state=withdrawn").text
+
+
+@pytest.mark.parametrize(
+    "search", ["patient7", "Testesen, Patient7", "000007-0000", "acc7", "PATIENT7 testesen"]
+)
+def test_search_finds_name_id_and_accession_number(site, search):
+    for number in (6, 7, 8):
+        site.study(number)
+    html = site.person(Role.RADIOLOGIST).get("/", params={"search": search}).text
+    assert "Patient7" in html
+    assert "Patient6" not in html
+    assert "Patient8" not in html
+
+
+def test_search_takes_wildcards_as_text(site):
+    site.study(1)
+    assert "No study matches" in site.person(Role.RADIOLOGIST).get("/?search=%25").text
+
+
+def test_sort_and_filter(site):
+    site.study(1, patient_name="Bravo")
+    site.study(2, patient_name="alfa")
+    site.item(site.study(3, patient_name="Charlie"), WorkState.FAILED, reason="internal_error")
+    client = site.person(Role.RADIOLOGIST)
+    found = re.findall(r'class="open"[^>]*>(\w+)<', client.get("/?sort=patient&order=asc").text)
+    assert found == ["alfa", "Bravo", "Charlie"]
+    found = re.findall(r'class="open"[^>]*>(\w+)<', client.get("/?state=failed").text)
+    assert found == ["Charlie"]
+
+
+@pytest.mark.parametrize("query", ["state=nonsense", "sort=1;drop", "page=0", "page=x"])
+def test_a_query_that_makes_no_sense_is_refused(site, query):
+    assert site.person(Role.RADIOLOGIST).get(f"/?{query}").status_code == 422
+
+
+def test_the_open_list_is_sent_again_only_where_it_changed(site):
+    key = site.study(1)
+    client = site.person(Role.RADIOLOGIST)
+    seen = re.search(r'data-seen="(\w+)"', client.get("/").text)[1]
+    assert client.get(f"/worklist/list?seen={seen}").status_code == 204
+    site.sealed(key)
+    answer = client.get(f"/worklist/list?seen={seen}")
+    assert answer.status_code == 200
+    assert "2 nodules" in answer.text
+
+
+def test_ten_thousand_studies_come_in_a_fifth_of_a_second(site):
+    with site.database.begin() as session:
+        connection = session.connection()
+        key = site_key = None
+    site_key = site.study(0)
+    site.item(site_key, WorkState.FAILED, reason="internal_error")
+    with site.database.begin() as session:
+        connection = session.connection()
+        for table, column in (("study", "key"), ("workitem", "id")):
+            columns = [c[1] for c in connection.exec_driver_sql(f"PRAGMA table_info({table})")]
+            changed = {
+                column: "printf('%032d', n)",
+                "study_key": "printf('%032d', n)",
+                "patient_name": "'Family' || (n * 7919 % 10007) || '^Given'",
+                "patient_id": "'ID' || n",
+                "state": "CASE WHEN n % 3 THEN 'waiting' ELSE 'failed' END",
+            }
+            picked = ", ".join(
+                changed[c] if c in changed else f"(SELECT {c} FROM {table} LIMIT 1)"
+                for c in columns
+            )
+            connection.exec_driver_sql(
+                "WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many "
+                f"WHERE n < 10000) INSERT INTO {table} SELECT {picked} FROM many"
+            )
+    assert key is None
+    client = site.person(Role.RADIOLOGIST)
+    addresses = (
+        "/",
+        "/?search=family12",
+        "/?sort=patient&page=100",
+        "/?state=failed&sort=priority",
+    )
+    for address in addresses:
+        best = 1.0
+        for _ in range(3):
+            start = time.perf_counter()
+            assert client.get(address).status_code == 200
+            best = min(best, time.perf_counter() - start)
+        assert best < 0.2, f"{address} took {best:.3f} s"
+
+
+def test_case_page_tells_everything_of_a_study(site):
+    key = site.study(1)
+    site.sealed(key, incomplete=True)
+    client = site.person(Role.RADIOLOGIST)
+    html = client.get(f"/studies/{key}").text
+    for shown in (
+        "Nodule 1", "150.0 mm³", "Series 3: thinnest.", "nodule-detector", "a" * 64,
+        "Analysed before all images had arrived", "Result objects made", "Study opened",
+        "Research use",
+    ):  # fmt: skip
+        assert shown in html, shown
+
+
+def test_a_failed_study_is_analysed_again_by_who_may(site):
+    key = site.study(1)
+    item = site.item(key, WorkState.FAILED, reason=Reason.INTERNAL_ERROR, detail="step 3 broke")
+    trainee, radiologist = site.person(Role.TRAINEE), site.person(Role.RADIOLOGIST)
+    assert "Analyse again" not in trainee.get(f"/studies/{key}").text
+    assert trainee.post(f"/studies/{key}/rerun", data={"workitem": item}).status_code == 403
+    page = radiologist.get(f"/studies/{key}").text
+    assert "Analyse again" in page
+    assert "step 3 broke" in page
+    answer = radiologist.post(f"/studies/{key}/rerun", data={"workitem": item})
+    assert answer.status_code == 303
+    assert "started again" in radiologist.get(answer.headers["location"]).text
+    assert "Failed <b>0</b>" in radiologist.get("/").text
+    again = radiologist.post(f"/studies/{key}/rerun", data={"workitem": item})
+    assert "cannot be started" in radiologist.get(again.headers["location"]).text
+
+
+def test_dicom_text_is_escaped(site):
+    evil = "<script>alert(1)</script>^'\"><img src=x>"
+    key = site.study(1, patient_name=evil, description=evil, patient_id=evil, accession_number=evil)
+    client = site.person(Role.RADIOLOGIST)
+    for address in ("/", f"/studies/{key}", f"/?search={evil}"):
+        html = client.get(address).text
+        assert "<script>alert" not in html
+        assert "<img" not in html
+        assert "&lt;script&gt;" in html
+
+
+def test_no_such_page(site):
+    client = site.person(Role.RADIOLOGIST)
+    for address in ("/studies/none", "/nothing", "/api/studies/none"):
+        assert client.get(address).status_code == 404
+
+
+def test_source_of_the_running_version_is_offered_to_everybody(site):
+    assert 'href="/source"' in site.client().get("/sign-in").text
+    answer = site.client().get("/source")
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+        names = tar.getnames()
+        root = f"gransk-{gransk.__version__}"
+        running = tar.extractfile(f"{root}/gransk/web/app.py").read()
+    assert running == open(gransk.__path__[0] + "/web/app.py", "rb").read()
+    for name in ("nodule/__init__.py", "pyproject.toml", "LICENSE", "plugins/gransk_plugin.py"):
+        assert f"{root}/{name}" in names
+    assert not [name for name in names if "__pycache__" in name or "/." in name]
+
+
+def test_auditor_reads_the_event_log_and_no_patient(site):
+    site.study(1)
+    client = site.person(Role.AUDITOR)
+    assert client.get("/").status_code == 403
+    html = client.get("/events").text
+    assert "is intact" in html
+    assert "Account added" in html
+    assert "Testesen" not in html
+    assert site.person(Role.RADIOLOGIST).get("/events").status_code == 403
+
+
+def test_status_strip(site):
+    site.item(site.study(1), WorkState.WAITING)
+    html = site.person(Role.RADIOLOGIST).get("/status").text
+    assert "1 waiting, 0 running" in html
+    assert "No worker is alive" in html
+    assert "Orthanc does not answer" in html
