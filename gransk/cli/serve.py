@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 def serve(config: ConfigOption = None) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "urllib3"):
+    for chatty in ("alembic", "httpx", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         site = load_config(config_path(config))

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated
@@ -32,7 +31,7 @@ from gransk.site.config import Config, check_applications, load_config
 from gransk.site.migrate import open_database
 from gransk.site.workflows import Worker, configure
 
-START_SECONDS = 0.3
+START_SECONDS = 0.5
 BUSY_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
@@ -69,7 +68,8 @@ def worker(
 ) -> None:
     """Analyse, release and deliver, until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("alembic", "dbos", "httpx", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         _work(load_config(config_path(config)), slot)
     except GranskError as error:
@@ -83,24 +83,25 @@ def _work(config: Config, slot: int | None) -> None:
     database = open_database(config)
     blobs = BlobStore(config.blob_folder)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
-    stopping = threading.Event()
-    tools = analyse.Tools(config, database, blobs, installed, stopping)
+    tools = analyse.Tools(config, database, blobs, installed)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
-    release.register(config, database)
+    release.register(config, database, tools.look)
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)
-    _end_on_signals(stopping)
+    _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
     starters = [analyse.starter(database), release.starter(database), deliver.starter(database)]
-    _start_until(stopping, starters)
+    _start_until_stopped(tools, starters)
     _stop(executor, tools)
 
 
-def _start_until(stopping: threading.Event, starters: Sequence[Starter]) -> None:
+def _start_until_stopped(tools: analyse.Tools, starters: Sequence[Starter]) -> None:
     """Start what waits, until told to stop; a database that fails is tried again."""
-    while not stopping.wait(START_SECONDS):
+    while not tools.stopping.is_set():
+        tools.look.wait(START_SECONDS)
+        tools.look.clear()
         for starter in starters:
             try:
                 starter.run_once()
@@ -119,9 +120,10 @@ def _stop(executor: Worker, tools: analyse.Tools) -> None:
     os._exit(0)
 
 
-def _end_on_signals(stopping: threading.Event) -> None:
+def _end_on_signals(tools: analyse.Tools) -> None:
     def end(number: int, frame: FrameType | None) -> None:
-        stopping.set()
+        tools.stopping.set()
+        tools.look.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)

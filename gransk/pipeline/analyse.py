@@ -66,13 +66,18 @@ class Busy:
 
 @dataclass(frozen=True)
 class Tools:
-    """What the workflow works with; ``stopping`` is set when the worker shall end."""
+    """What the workflow works with.
+
+    ``stopping`` is set when the worker shall end; ``look`` tells the starters
+    that there may be something to start.
+    """
 
     config: Config
     database: Database
     blobs: BlobStore
     applications: Mapping[str, Application]
-    stopping: threading.Event
+    stopping: threading.Event = field(default_factory=threading.Event)
+    look: threading.Event = field(default_factory=threading.Event)
     busy: Busy = field(default_factory=Busy)
 
 
@@ -297,6 +302,7 @@ class _Try:
                 return How.UNWANTED, ""
             seal_report(session, item, asked.report_key, asked.analysis_key, self.created, objects)
             workitems.ready(session, item)
+        self.tools.look.set()
         return How.DONE, ""
 
     def _settings(self, session: Session, item: Workitem) -> dict[str, Any]:

@@ -6,6 +6,7 @@ decision support: at once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from dbos import DBOS
@@ -24,14 +25,19 @@ NAME = "release"
 POLICY = "policy:at_once"
 
 
-def register(config: Config, database: Database) -> None:
-    """Make the workflow known to DBOS; call it before DBOS is launched."""
+def register(config: Config, database: Database, look: threading.Event) -> None:
+    """Make the workflow known to DBOS; call it before DBOS is launched.
+
+    ``look`` tells the starters that there may be something to start.
+    """
     destinations = [destination.name for destination in config.destinations]
 
     @DBOS.step(name="release_once", retries_allowed=True, interval_seconds=1.0, max_attempts=10)
     def once(report_key: str) -> bool:
         with database.begin() as session:
-            return release_report(session, report_key, POLICY, destinations)
+            released = release_report(session, report_key, POLICY, destinations)
+        look.set()
+        return released
 
     @workflow(NAME)
     def release(report_key: str) -> bool:
