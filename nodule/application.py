@@ -32,6 +32,7 @@ from nodule.lungs import segment_lungs
 from nodule.measurement import NoduleMeasurement, measure
 from nodule.presentation import TEXTURE, TEXTURES, details, presentation
 from nodule.segmentation import segment
+from nodule.series import SeriesRules
 
 AXIAL = "axial plane of largest area"
 CROP_MM = 56.0
@@ -43,8 +44,8 @@ class NoduleSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    series: series.SeriesRules = Field(
-        default_factory=series.SeriesRules, description="How the series is chosen."
+    series: SeriesRules = Field(
+        default_factory=SeriesRules, description="How the series is chosen."
     )
     operating_point: float | None = Field(
         default=None, ge=0, le=1,
@@ -76,8 +77,7 @@ class NoduleApplication:
 
     def ready(self, study: Study) -> bool:
         """Is a suitable series there without gaps, with all images it states?"""
-        rules = series.SeriesRules()
-        return series.ready(study, rules)
+        return series.ready(study, SeriesRules())
 
     def select(self, study: Study, settings: BaseModel) -> Selection:
         """Choose the series."""

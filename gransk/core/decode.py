@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, dcmread, uid
+from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
@@ -104,13 +105,17 @@ def read_dataset(stream: BinaryIO, pixels: bool = True) -> Dataset:
     try:
         deflated = _DEFLATED in stream.read(4096)
         stream.seek(0)
-        dataset = dcmread(_inflated(stream) if deflated else stream, stop_before_pixels=not pixels)
+        dataset: FileDataset = dcmread(
+            _inflated(stream) if deflated else stream, stop_before_pixels=not pixels
+        )
         if deflated:
             dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
     except InvalidDicomError as error:
         raise UnreadableInputError("not a DICOM file: it lacks the DICM prefix") from error
     except (*_DAMAGED, MemoryError, RecursionError) as error:
         raise UnreadableInputError(f"damaged DICOM file ({type(error).__name__})") from error
+    # pydicom would keep the stream, which its owner closes.
+    dataset.buffer = None
     return dataset
 
 

@@ -59,16 +59,19 @@ class Geometry:
     @property
     def affine(self) -> npt.NDArray[np.float64]:
         """3 x 3 matrix whose columns are the steps in mm along k, j and i."""
-        return (np.asarray(self.directions) * np.asarray(self.spacing)[:, None]).T
+        steps: npt.NDArray[np.float64] = (
+            np.asarray(self.directions) * np.asarray(self.spacing)[:, None]
+        )
+        return steps.T
 
     def to_lps(self, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Patient coordinates (mm, LPS) of (k, j, i) indices, shape (..., 3)."""
-        return np.asarray(index, dtype=float) @ self.affine.T + np.asarray(self.origin)
+        return np.asarray(np.asarray(index, dtype=float) @ self.affine.T + np.asarray(self.origin))
 
     def to_index(self, lps: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Fractional (k, j, i) indices of patient coordinates (mm, LPS)."""
         delta = np.asarray(lps, dtype=float) - np.asarray(self.origin)
-        return delta @ np.linalg.inv(self.affine).T
+        return np.asarray(delta @ np.linalg.inv(self.affine).T)
 
     @property
     def voxel_volume_mm3(self) -> float:

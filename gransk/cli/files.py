@@ -1,0 +1,106 @@
+"""DICOM files of a person's disk as one study."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pydicom import Dataset
+
+from gransk.core.decode import read_dataset
+from gransk.core.errors import InvalidValueError, UnreadableInputError
+from gransk.core.study import Instance, Study
+
+MAX_FILES = 100_000
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lay under the given paths.
+
+    Parameters
+    ----------
+    instances : tuple of Instance
+    skipped : int
+        Files that are no readable DICOM object.
+    """
+
+    instances: tuple[Instance, ...]
+    skipped: int
+
+
+def read_paths(
+    paths: Iterable[Path], progress: Callable[[float], None] = lambda share: None
+) -> Found:
+    """Headers of every DICOM object in files and folders.
+
+    Raises
+    ------
+    UnreadableInputError
+        Where a path does not exist or holds more files than can be meant.
+    """
+    files = list(_files(paths))
+    instances: list[Instance] = []
+    skipped = 0
+    for number, path in enumerate(files):
+        try:
+            header = read_file(path, pixels=False)
+            if header.file_meta.get("MediaStorageSOPClassUID") == MEDIA_STORAGE_DIRECTORY:
+                continue
+            instances.append(Instance(header, partial(read_file, path)))
+        except (UnreadableInputError, InvalidValueError):
+            skipped += 1
+        progress((number + 1) / len(files))
+    return Found(tuple(instances), skipped)
+
+
+def read_file(path: Path, pixels: bool = True) -> Dataset:
+    """One DICOM file, mapped so that no claimed length is believed.
+
+    Raises
+    ------
+    UnreadableInputError
+        Where it cannot be opened or is no DICOM object.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+            return read_dataset(view, pixels)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UnreadableInputError("the file is empty") from error
+    except OSError as error:
+        raise UnreadableInputError(f"the file cannot be read: {error.strerror}") from error
+
+
+def one_study(instances: Iterable[Instance]) -> Study:
+    """The study of all instances.
+
+    Raises
+    ------
+    UnreadableInputError
+        Where there is none, or more than one; the message tells the remedy.
+    """
+    found = tuple(instances)
+    if not found:
+        raise UnreadableInputError("no DICOM object was found in the given paths")
+    studies = {instance.study_instance_uid for instance in found}
+    if len(studies) > 1:
+        raise UnreadableInputError(
+            f"the given paths hold {len(studies)} studies; give the files of one study at a time"
+        )
+    return Study.from_instances(found)
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    count = 0
+    for path in paths:
+        if not path.exists():
+            raise UnreadableInputError(f"{path} does not exist")
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            count += 1
+            if count > MAX_FILES:
+                raise UnreadableInputError(f"more than {MAX_FILES} files; give a smaller folder")
+            yield file
