@@ -1,0 +1,344 @@
+"""The doctor: everything an administrator would look at. It looks and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydicom.pixels.decoders.base import get_decoder
+from sqlalchemy import func, make_url, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from gransk.core.application import applications
+from gransk.core.decode import SYNTAXES
+from gransk.core.errors import ConfigurationError, ModelError
+from gransk.core.models import ModelLibrary
+from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
+from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
+from gransk.site import events, people
+from gransk.site.config import Config, check_applications, load_config, read_secret
+from gransk.site.database import Database, utcnow
+from gransk.site.migrate import SchemaState, schema_state
+from gransk.site.settings import latest_settings
+from gransk.site.tables import Executor
+
+MEGABYTE = 1 << 20
+WAITING_MINUTES = 60
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Level(StrEnum):
+    """How it stands."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check saw.
+
+    Parameters
+    ----------
+    check : str
+        Key of `NAMES`.
+    level : Level
+    seen : str
+        Key of `SEEN`, and of `REMEDIES` where there is one.
+    values : dict
+        Filled into the texts.
+    """
+
+    check: str
+    level: Level
+    seen: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def name(self, language: str) -> str:
+        return NAMES[self.check][language]
+
+    def what(self, language: str) -> str:
+        return SEEN[self.seen][language].format(**self.values)
+
+    def remedy(self, language: str) -> str:
+        return REMEDIES.get(self.seen, {}).get(language, "").format(**self.values)
+
+
+Check = Callable[[Config], Iterable[Result]]
+
+
+def examine(path: Path, more: Iterable[Check] = ()) -> Iterator[Result]:
+    """Run every check, one after the other; a check that breaks is itself a result.
+
+    Parameters
+    ----------
+    path : Path
+        The configuration's file. Where it is wrong nothing else is checked.
+    more : iterable of callable
+        Checks beside those of this module, such as `doctor_orthanc.CHECKS`.
+    """
+    try:
+        config = load_config(path)
+        check_applications(config, applications())
+    except ConfigurationError as error:
+        yield Result("configuration", Level.FAIL, "config_bad", {"error": str(error)})
+        return
+    yield Result("configuration", Level.OK, "config_good", {"path": str(path)})
+    for check in (*CHECKS, *more):
+        name = check.__name__.removeprefix("check_")
+        try:
+            yield from check(config)
+        except Exception as error:  # noqa: BLE001 (the other checks still have something to say)
+            cause = f"{type(error).__name__}: {error}"
+            yield Result(name, Level.FAIL, "unexpected", {"error": cause})
+
+
+def check_data_folder(config: Config) -> Iterator[Result]:
+    """Is the data folder there, ours to write, and closed to others?"""
+    folder = config.data_folder
+    values = {"path": str(folder)}
+    if not folder.is_dir():
+        yield Result("data_folder", Level.WARN, "folder_missing", values)
+        return
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError:
+        yield Result("data_folder", Level.FAIL, "folder_readonly", values)
+        return
+    if folder.stat().st_mode & 0o077:
+        yield Result("data_folder", Level.WARN, "folder_open", values)
+    else:
+        yield Result("data_folder", Level.OK, "folder_good", values)
+
+
+def check_secrets(config: Config) -> Iterator[Result]:
+    """Can secrets be read by us, and by us alone?"""
+    secrets = {
+        "orthanc.password_file": config.orthanc.password_file,
+        "service.nudge_secret_file": config.service.nudge_secret_file,
+    }
+    faults = [fault for key, path in secrets.items() for fault in _secret_faults(key, path)]
+    yield from faults or [Result("secrets", Level.OK, "secrets_good")]
+
+
+def _secret_faults(key: str, path: Path) -> Iterator[Result]:
+    if not path.exists():
+        yield Result("secrets", Level.WARN, "secret_missing", {"path": str(path)})
+        return
+    try:
+        read_secret(path, key)
+    except ConfigurationError as error:
+        yield Result("secrets", Level.FAIL, "secret_unreadable", {"error": str(error)})
+        return
+    if path.stat().st_mode & 0o077:
+        yield Result("secrets", Level.WARN, "secret_open", {"path": str(path)})
+
+
+def check_disk(config: Config) -> Iterator[Result]:
+    """Is there room, well above where intake pauses?"""
+    folder = next(p for p in (config.data_folder, *config.data_folder.parents) if p.is_dir())
+    least = config.intake.min_free_disk_mb
+    free = shutil.disk_usage(folder).free // MEGABYTE
+    values = {"free": free, "least": least}
+    if free < least:
+        yield Result("disk", Level.FAIL, "disk_low", values)
+    elif free < 2 * least:
+        yield Result("disk", Level.WARN, "disk_low", values)
+    else:
+        yield Result("disk", Level.OK, "disk_good", values)
+
+
+def check_database(config: Config) -> Iterator[Result]:
+    """Our tables, and what they tell: events, settings, people, workers, work."""
+    if _file_missing(config.database.url):
+        yield Result("database", Level.WARN, "database_missing")
+        return
+    database = Database(config.database.url)
+    try:
+        state = schema_state(database)
+        if state is not SchemaState.CURRENT:
+            newer = state is SchemaState.NEWER
+            level = Level.FAIL if newer else Level.WARN
+            yield Result("database", level, "database_newer" if newer else "database_older")
+            return
+        yield Result("database", Level.OK, "database_current")
+        with database.read() as session:
+            for check in (_settings, _events, _administrator, _workers, _dead_letters, _waiting):
+                yield from check(config, session)
+    except SQLAlchemyError as error:
+        yield Result("database", Level.FAIL, "database_unreachable", {"error": _cause(error)})
+    finally:
+        database.close()
+
+
+def check_queue(config: Config) -> Iterator[Result]:
+    """Can the durable queue's tables be reached?"""
+    if _file_missing(config.database.workflows_url):
+        yield Result("queue", Level.WARN, "database_missing")
+        return
+    database = Database(config.database.workflows_url)
+    try:
+        with database.read() as session:
+            session.execute(text("SELECT 1"))
+        yield Result("queue", Level.OK, "database_current")
+    except SQLAlchemyError as error:
+        yield Result("queue", Level.FAIL, "database_unreachable", {"error": _cause(error)})
+    finally:
+        database.close()
+
+
+def check_service(config: Config) -> Iterator[Result]:
+    """Does the service answer, and is it safe to reach from outside?"""
+    service = config.service
+    host = "127.0.0.1" if service.host in ("0.0.0.0", "::") else service.host  # noqa: S104
+    url = f"http://{host}:{service.port}"
+    try:
+        httpx.get(url, timeout=5, trust_env=False)
+        yield Result("service", Level.OK, "service_up", {"url": url})
+    except httpx.HTTPError:
+        yield Result("service", Level.FAIL, "service_down", {"url": url})
+    if service.host not in LOOPBACK and not service.public_url.startswith("https://"):
+        yield Result("service", Level.WARN, "service_plain", {"host": service.host})
+
+
+def check_viewer(config: Config) -> Iterator[Result]:
+    """Are the viewer's files installed?"""
+    folder = config.service.viewer_folder
+    if (folder / "index.html").is_file():
+        yield Result("viewer", Level.OK, "viewer_there")
+    else:
+        yield Result("viewer", Level.FAIL, "viewer_missing", {"folder": str(folder)})
+
+
+def check_models(config: Config) -> Iterator[Result]:
+    """Is every model what its card says, and does it load on the chosen device?"""
+    folder = config.models.folder
+    library = ModelLibrary(folder, config.models.threads, config.models.device)
+    try:
+        ids = library.ids()
+    except ModelError as error:
+        yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
+        return
+    good = []
+    for model_id in ids:
+        try:
+            good.append(f"{model_id} {library.load(model_id).card.version}")
+        except ModelError as error:
+            yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
+    if good:
+        yield Result("models", Level.OK, "models_good", {"models": ", ".join(good)})
+    elif not ids:
+        yield Result("models", Level.FAIL, "models_none", {"folder": str(folder)})
+
+
+def check_codecs(config: Config) -> Iterator[Result]:
+    """Can every transfer syntax that we promise be decoded here?"""
+    missing = [s.name for uid, s in SYNTAXES.items() if not get_decoder(uid).is_available]
+    if missing:
+        yield Result("codecs", Level.FAIL, "codecs_missing", {"names": ", ".join(missing)})
+    else:
+        yield Result("codecs", Level.OK, "codecs_good", {"count": len(SYNTAXES)})
+
+
+CHECKS: tuple[Check, ...] = (
+    check_data_folder,
+    check_secrets,
+    check_disk,
+    check_database,
+    check_queue,
+    check_service,
+    check_viewer,
+    check_models,
+    check_codecs,
+)
+
+
+def _settings(config: Config, session: Session) -> Iterator[Result]:
+    last = latest_settings(session)
+    if last is None:
+        yield Result("settings", Level.WARN, "settings_none")
+        return
+    same = last.digest == config.digest
+    level, seen = (Level.OK, "settings_same") if same else (Level.WARN, "settings_differ")
+    yield Result("settings", level, seen, {"number": last.number})
+
+
+def _events(config: Config, session: Session) -> Iterator[Result]:
+    broken = events.verify(session)
+    if broken is not None:
+        yield Result("events", Level.FAIL, "events_broken", {"number": broken})
+        return
+    number, last = events.head(session)
+    yield Result("events", Level.OK, "events_whole", {"count": number, "hash": last[:16]})
+
+
+def _administrator(config: Config, session: Session) -> Iterator[Result]:
+    if people.has_administrator(session):
+        yield Result("administrator", Level.OK, "administrator_there")
+    else:
+        yield Result("administrator", Level.WARN, "administrator_missing")
+
+
+def _workers(config: Config, session: Session) -> Iterator[Result]:
+    now = utcnow()
+    running = session.scalars(
+        select(Executor).where(Executor.kind == "worker", Executor.stopped_at.is_(None))
+    )
+    silence = [(now - worker.heartbeat_at).total_seconds() for worker in running]
+    alive = sum(seconds < config.workers.lost_after_seconds for seconds in silence)
+    values = {"alive": alive, "wanted": config.workers.processes}
+    if alive == 0:
+        yield Result("workers", Level.FAIL, "workers_none", values)
+    elif alive < config.workers.processes:
+        yield Result("workers", Level.WARN, "workers_few", values)
+    else:
+        yield Result("workers", Level.OK, "workers_alive", values)
+
+
+def _dead_letters(config: Config, session: Session) -> Iterator[Result]:
+    analyses = session.scalar(
+        select(func.count()).select_from(Workitem).where(Workitem.state == WorkState.FAILED)
+    )
+    deliveries = session.scalar(
+        select(func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.FAILED)
+    )
+    values = {"analyses": analyses, "deliveries": deliveries}
+    if analyses or deliveries:
+        yield Result("dead_letters", Level.WARN, "dead_some", values)
+    else:
+        yield Result("dead_letters", Level.OK, "dead_none")
+
+
+def _waiting(config: Config, session: Session) -> Iterator[Result]:
+    count, oldest = session.execute(
+        select(func.count(), func.min(Workitem.images_at)).where(
+            Workitem.state.in_((WorkState.WAITING, WorkState.RUNNING))
+        )
+    ).one()
+    minutes = int((utcnow() - oldest).total_seconds() // 60) if oldest else 0
+    values = {"count": count, "minutes": minutes}
+    if minutes >= WAITING_MINUTES:
+        yield Result("waiting", Level.WARN, "waiting_long", values)
+    else:
+        yield Result("waiting", Level.OK, "waiting_good", values)
+
+
+def _file_missing(url: str) -> bool:
+    """Would opening this URL make a new file?"""
+    parsed = make_url(url)
+    return parsed.get_backend_name() == "sqlite" and not os.path.exists(parsed.database or "")
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    """The driver's first line: what failed, without the statement."""
+    return str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]

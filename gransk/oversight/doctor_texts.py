@@ -1,0 +1,291 @@
+"""What the doctor says, in each language: the name of a check, what it saw, the remedy."""
+
+from __future__ import annotations
+
+NAMES: dict[str, dict[str, str]] = {
+    "configuration": {"en": "Configuration", "da": "Konfiguration"},
+    "data_folder": {"en": "Data folder", "da": "Datamappe"},
+    "secrets": {"en": "Secret files", "da": "Hemmelige filer"},
+    "disk": {"en": "Free disk", "da": "Fri diskplads"},
+    "database": {"en": "Database", "da": "Database"},
+    "queue": {"en": "Durable queue", "da": "Arbejdskø"},
+    "settings": {"en": "Settings in force", "da": "Gældende indstillinger"},
+    "events": {"en": "Event log", "da": "Hændelseslog"},
+    "administrator": {"en": "Administrator", "da": "Administrator"},
+    "workers": {"en": "Workers", "da": "Analyseprocesser"},
+    "dead_letters": {"en": "Failed work", "da": "Fejlet arbejde"},
+    "waiting": {"en": "Waiting work", "da": "Ventende arbejde"},
+    "service": {"en": "Service", "da": "Tjeneste"},
+    "viewer": {"en": "Viewer", "da": "Billedviser"},
+    "models": {"en": "Models", "da": "Modeller"},
+    "codecs": {"en": "Image codecs", "da": "Billedkodninger"},
+    "clock": {"en": "Clock", "da": "Ur"},
+    "orthanc": {"en": "Orthanc", "da": "Orthanc"},
+    "orthanc_version": {"en": "Orthanc's version", "da": "Orthancs version"},
+    "orthanc_access": {"en": "Orthanc's HTTP", "da": "Orthancs HTTP"},
+    "orthanc_plugins": {"en": "Orthanc's plugins", "da": "Orthancs plugins"},
+    "gransk_plugin": {"en": "Gransk's plugin", "da": "Gransks plugin"},
+    "dicom_door": {"en": "DICOM door", "da": "DICOM-indgang"},
+    "dicom_hosts": {"en": "DICOM senders", "da": "DICOM-afsendere"},
+}
+
+SEEN: dict[str, dict[str, str]] = {
+    "unexpected": {"en": "the check failed: {error}", "da": "kontrollen fejlede: {error}"},
+    "skipped": {"en": "not checked: {why}", "da": "ikke kontrolleret: {why}"},
+    "config_good": {"en": "{path} is valid", "da": "{path} er gyldig"},
+    "config_bad": {"en": "{error}", "da": "{error}"},
+    "folder_good": {"en": "{path} is writable", "da": "der kan skrives i {path}"},
+    "folder_missing": {"en": "{path} does not exist yet", "da": "{path} findes ikke endnu"},
+    "folder_readonly": {"en": "{path} is not writable", "da": "der kan ikke skrives i {path}"},
+    "folder_open": {
+        "en": "other users of the machine can read {path}",
+        "da": "andre brugere af maskinen kan læse {path}",
+    },
+    "secrets_good": {"en": "readable by this user alone", "da": "kan kun læses af denne bruger"},
+    "secret_missing": {"en": "{path} does not exist yet", "da": "{path} findes ikke endnu"},
+    "secret_unreadable": {"en": "{error}", "da": "{error}"},
+    "secret_open": {
+        "en": "other users of the machine can read {path}",
+        "da": "andre brugere af maskinen kan læse {path}",
+    },
+    "disk_good": {"en": "{free} MB free", "da": "{free} MB fri"},
+    "disk_low": {
+        "en": "{free} MB free; intake pauses below {least} MB",
+        "da": "{free} MB fri; modtagelsen holder pause under {least} MB",
+    },
+    "database_current": {"en": "reachable, schema up to date", "da": "kan nås, skema ajour"},
+    "database_missing": {"en": "does not exist yet", "da": "findes ikke endnu"},
+    "database_older": {
+        "en": "reachable; its schema is older than this version",
+        "da": "kan nås; skemaet er ældre end denne version",
+    },
+    "database_newer": {
+        "en": "it was made by a newer version of Gransk",
+        "da": "den er lavet af en nyere version af Gransk",
+    },
+    "database_unreachable": {"en": "cannot be reached: {error}", "da": "kan ikke nås: {error}"},
+    "settings_same": {
+        "en": "version {number} is the file's content",
+        "da": "version {number} er filens indhold",
+    },
+    "settings_none": {"en": "none was recorded yet", "da": "ingen er registreret endnu"},
+    "settings_differ": {
+        "en": "the file differs from version {number}, which was recorded last",
+        "da": "filen afviger fra version {number}, som er den senest registrerede",
+    },
+    "events_whole": {
+        "en": "{count} events, chain whole, last hash {hash}",
+        "da": "{count} hændelser, kæden er hel, sidste hash {hash}",
+    },
+    "events_broken": {
+        "en": "the chain is broken at event {number}: the log was changed",
+        "da": "kæden er brudt ved hændelse {number}: loggen er ændret",
+    },
+    "administrator_there": {"en": "there is one", "da": "der er en"},
+    "administrator_missing": {
+        "en": "there is none; pages answer this machine alone",
+        "da": "der er ingen; siderne svarer kun denne maskine",
+    },
+    "workers_alive": {"en": "{alive} of {wanted} alive", "da": "{alive} af {wanted} i live"},
+    "workers_few": {"en": "{alive} of {wanted} alive", "da": "{alive} af {wanted} i live"},
+    "workers_none": {"en": "none is alive", "da": "ingen er i live"},
+    "dead_none": {"en": "none", "da": "intet"},
+    "dead_some": {
+        "en": "{analyses} analyses and {deliveries} deliveries failed for good",
+        "da": "{analyses} analyser og {deliveries} leveringer er endeligt fejlet",
+    },
+    "waiting_good": {"en": "{count} waiting or running", "da": "{count} venter eller kører"},
+    "waiting_long": {
+        "en": "{count} waiting or running, the oldest for {minutes} minutes",
+        "da": "{count} venter eller kører, den ældste i {minutes} minutter",
+    },
+    "service_up": {"en": "answers at {url}", "da": "svarer på {url}"},
+    "service_down": {"en": "does not answer at {url}", "da": "svarer ikke på {url}"},
+    "service_plain": {
+        "en": "listens on {host}, and people reach it by plain http",
+        "da": "lytter på {host}, og folk når den med ukrypteret http",
+    },
+    "viewer_there": {"en": "installed", "da": "installeret"},
+    "viewer_missing": {"en": "no index.html in {folder}", "da": "ingen index.html i {folder}"},
+    "models_good": {"en": "{models}", "da": "{models}"},
+    "models_none": {"en": "none in {folder}", "da": "ingen i {folder}"},
+    "model_bad": {"en": "{error}", "da": "{error}"},
+    "codecs_good": {"en": "all {count} can be decoded", "da": "alle {count} kan afkodes"},
+    "codecs_missing": {"en": "cannot be decoded: {names}", "da": "kan ikke afkodes: {names}"},
+    "clock_good": {
+        "en": "agrees with Orthanc's within {seconds} s",
+        "da": "stemmer med Orthancs inden for {seconds} s",
+    },
+    "clock_differs": {
+        "en": "differs from Orthanc's by {seconds} s",
+        "da": "afviger {seconds} s fra Orthancs",
+    },
+    "orthanc_up": {"en": "answers at {url}", "da": "svarer på {url}"},
+    "orthanc_down": {"en": "{error}", "da": "{error}"},
+    "version_good": {"en": "{version}", "da": "{version}"},
+    "version_flawed": {
+        "en": "{version}; releases up to 1.12.10 have published flaws that let a remote "
+        "machine run code",
+        "da": "{version}; versioner til og med 1.12.10 har kendte fejl, der lader en anden "
+        "maskine køre kode",
+    },
+    "version_old": {
+        "en": "{version}; supported from 1.10.1",
+        "da": "{version}; understøttet fra 1.10.1",
+    },
+    "version_unknown": {
+        "en": "{version} is no release; known flaws cannot be looked up",
+        "da": "{version} er ingen udgivelse; kendte fejl kan ikke slås op",
+    },
+    "access_closed": {"en": "asks for a password", "da": "kræver adgangskode"},
+    "access_local": {
+        "en": "answers without a password; every user of this machine can read all images",
+        "da": "svarer uden adgangskode; alle brugere af maskinen kan læse alle billeder",
+    },
+    "access_open": {
+        "en": "remote access without authentication: anyone on the network can read and delete",
+        "da": "fjernadgang uden adgangskode: alle på netværket kan læse og slette",
+    },
+    "plugins_good": {"en": "Python and DICOMweb are loaded", "da": "Python og DICOMweb er indlæst"},
+    "plugins_missing": {"en": "not loaded: {names}", "da": "ikke indlæst: {names}"},
+    "gransk_plugin_good": {"en": "answers", "da": "svarer"},
+    "gransk_plugin_missing": {"en": "does not answer", "da": "svarer ikke"},
+    "door_guarded": {
+        "en": "refuses images from an AE title that is not listed",
+        "da": "afviser billeder fra en AE-titel, der ikke er på listen",
+    },
+    "door_open": {
+        "en": "takes images from any AE title (DicomAlwaysAllowStore)",
+        "da": "modtager billeder fra enhver AE-titel (DicomAlwaysAllowStore)",
+    },
+    "door_closed": {
+        "en": "nothing listens at {host}:{port}",
+        "da": "intet lytter på {host}:{port}",
+    },
+    "hosts_checked": {"en": "checked by address or TLS", "da": "kontrolleres på adresse eller TLS"},
+    "hosts_unchecked": {
+        "en": "an AE title alone opens the door (DicomCheckModalityHost and DicomTlsEnabled "
+        "are false)",
+        "da": "en AE-titel alene åbner indgangen (DicomCheckModalityHost og DicomTlsEnabled "
+        "er false)",
+    },
+}
+
+REMEDIES: dict[str, dict[str, str]] = {
+    "unexpected": {"en": "report this message", "da": "meld denne besked"},
+    "config_bad": {"en": "correct the key in the file", "da": "ret nøglen i filen"},
+    "folder_missing": {"en": "it is made at the first start", "da": "laves ved første start"},
+    "folder_readonly": {
+        "en": "give the user that runs Gransk the folder (chown)",
+        "da": "giv mappen til den bruger, der kører Gransk (chown)",
+    },
+    "folder_open": {"en": "chmod 700 {path}", "da": "chmod 700 {path}"},
+    "secret_missing": {"en": "it is made at the first start", "da": "laves ved første start"},
+    "secret_unreadable": {
+        "en": "write the secret in the file, or let Gransk make a new one",
+        "da": "skriv hemmeligheden i filen, eller lad Gransk lave en ny",
+    },
+    "secret_open": {"en": "chmod 600 {path}", "da": "chmod 600 {path}"},
+    "disk_low": {"en": "make room on the disk", "da": "skaf plads på disken"},
+    "database_missing": {"en": "it is made at the first start", "da": "laves ved første start"},
+    "database_older": {
+        "en": "back it up and start the service, which upgrades it",
+        "da": "tag en sikkerhedskopi og start tjenesten, som opgraderer den",
+    },
+    "database_newer": {
+        "en": "upgrade Gransk, or restore an older database",
+        "da": "opgrader Gransk, eller genskab en ældre database",
+    },
+    "database_unreachable": {
+        "en": "check the database's address in the configuration and that it runs",
+        "da": "kontrollér databasens adresse i konfigurationen, og at den kører",
+    },
+    "settings_none": {
+        "en": "it is recorded when the service starts",
+        "da": "registreres, når tjenesten starter",
+    },
+    "settings_differ": {
+        "en": "restart the service and the workers",
+        "da": "genstart tjenesten og analyseprocesserne",
+    },
+    "events_broken": {
+        "en": "keep the database as evidence, find who could write to it, restore a backup",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
+    },
+    "administrator_missing": {
+        "en": "gransk people link prints a one-time link",
+        "da": "gransk people link skriver et engangslink",
+    },
+    "workers_few": {"en": "start gransk worker", "da": "start gransk worker"},
+    "workers_none": {"en": "start gransk worker", "da": "start gransk worker"},
+    "dead_some": {
+        "en": "gransk dead lists them and runs them again",
+        "da": "gransk dead viser dem og kører dem igen",
+    },
+    "waiting_long": {
+        "en": "look at the workers' log; more workers.processes clear a queue faster",
+        "da": "se analyseprocessernes log; flere workers.processes tømmer køen hurtigere",
+    },
+    "service_down": {"en": "start gransk serve", "da": "start gransk serve"},
+    "service_plain": {
+        "en": "put a TLS proxy in front and give its https address as service.public_url",
+        "da": "sæt en TLS-proxy foran, og angiv dens https-adresse som service.public_url",
+    },
+    "viewer_missing": {"en": "make install", "da": "make install"},
+    "models_none": {"en": "set models.folder", "da": "angiv models.folder"},
+    "model_bad": {
+        "en": "restore the model's folder from the release",
+        "da": "genskab modellens mappe fra udgivelsen",
+    },
+    "codecs_missing": {
+        "en": "install Gransk's dependencies again",
+        "da": "installér Gransks afhængigheder igen",
+    },
+    "clock_differs": {
+        "en": "set both machines' clocks by NTP",
+        "da": "stil begge maskiners ure med NTP",
+    },
+    "orthanc_down": {
+        "en": "start Orthanc; check orthanc.url, username and password_file",
+        "da": "start Orthanc; kontrollér orthanc.url, username og password_file",
+    },
+    "version_flawed": {
+        "en": "upgrade Orthanc, or let only listed machines reach its ports",
+        "da": "opgrader Orthanc, eller lad kun kendte maskiner nå dens porte",
+    },
+    "version_old": {"en": "upgrade Orthanc", "da": "opgrader Orthanc"},
+    "version_unknown": {
+        "en": "run a release of Orthanc in production",
+        "da": "brug en udgivet version af Orthanc i drift",
+    },
+    "access_local": {
+        "en": "set AuthenticationEnabled and RegisteredUsers in Orthanc's configuration",
+        "da": "sæt AuthenticationEnabled og RegisteredUsers i Orthancs konfiguration",
+    },
+    "access_open": {
+        "en": "set RemoteAccessAllowed to false, or AuthenticationEnabled to true, and restart",
+        "da": "sæt RemoteAccessAllowed til false eller AuthenticationEnabled til true, og genstart",
+    },
+    "plugins_missing": {
+        "en": "install orthanc-python and orthanc-dicomweb and name them in Plugins",
+        "da": "installér orthanc-python og orthanc-dicomweb, og angiv dem i Plugins",
+    },
+    "gransk_plugin_missing": {
+        "en": "set PythonScript to plugins/gransk_plugin.py; without it studies are found by "
+        "reading the change log, and a rebuilt archive is noticed later",
+        "da": "sæt PythonScript til plugins/gransk_plugin.py; uden findes undersøgelser ved at "
+        "læse ændringsloggen, og et genopbygget arkiv opdages senere",
+    },
+    "door_open": {
+        "en": "set DicomAlwaysAllowStore to false and list senders in DicomModalities",
+        "da": "sæt DicomAlwaysAllowStore til false, og angiv afsendere i DicomModalities",
+    },
+    "door_closed": {
+        "en": "set orthanc.dicom_host and dicom_port, or DicomServerEnabled in Orthanc",
+        "da": "angiv orthanc.dicom_host og dicom_port, eller DicomServerEnabled i Orthanc",
+    },
+    "hosts_unchecked": {
+        "en": "set DicomCheckModalityHost to true, or use TLS",
+        "da": "sæt DicomCheckModalityHost til true, eller brug TLS",
+    },
+}

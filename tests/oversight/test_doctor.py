@@ -1,0 +1,224 @@
+"""The doctor sees what is wrong, and changes nothing."""
+
+import json
+import string
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from gransk.cli.doctor import doctor as doctor_command
+from gransk.core.decode import SYNTAXES
+from gransk.oversight import doctor, doctor_orthanc
+from gransk.oversight.doctor import CHECKS, Level, examine
+from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
+from gransk.site import people
+from gransk.site.config import load_config
+from gransk.site.database import utcnow
+from gransk.site.migrate import open_database
+from gransk.site.settings import record_settings
+from gransk.site.tables import Executor, Role
+
+PARSER = string.Formatter()
+
+
+@pytest.fixture(autouse=True)
+def _no_applications(monkeypatch):
+    monkeypatch.setattr(doctor, "applications", dict)
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "gransk.yaml"
+    path.write_text("intake: {min_free_disk_mb: 1}\n")
+    return path
+
+
+@pytest.fixture
+def database(path):
+    database = open_database(load_config(path))
+    yield database
+    database.close()
+
+
+def seen(path, **wanted):
+    """The results by the codes of what they saw."""
+    return {result.seen: result for result in examine(path)}
+
+
+def test_bad_configuration_ends_it(path):
+    path.write_text("langauge: da")
+    results = list(examine(path))
+    assert [r.level for r in results] == [Level.FAIL]
+    assert "did you mean 'language'?" in results[0].what("en")
+
+
+def test_nothing_is_made(path, tmp_path):
+    results = seen(path)
+    assert results["folder_missing"].level is Level.WARN
+    assert results["database_missing"].level is Level.WARN
+    assert results["secret_missing"].level is Level.WARN
+    assert [p.name for p in tmp_path.iterdir()] == ["gransk.yaml"]
+
+
+def test_healthy_database(path, database):
+    config = load_config(path)
+    with database.begin() as session:
+        record_settings(session, config, "root", "first")
+        people.create_account(session, "root", "R", [Role.ADMINISTRATOR], password="x" * 12)
+        now = utcnow()
+        session.add(
+            Executor(
+                id="h-worker-0", kind="worker", host="h", pid=1, started_at=now, heartbeat_at=now
+            )
+        )
+    results = seen(path)
+    for code in (
+        "config_good",
+        "folder_good",
+        "disk_good",
+        "database_current",
+        "settings_same",
+        "events_whole",
+        "administrator_there",
+        "workers_alive",
+        "dead_none",
+        "waiting_good",
+    ):
+        assert results[code].level is Level.OK
+
+
+def test_broken_chain_fails(path, database):
+    with database.begin() as session:
+        session.execute(text("DROP TRIGGER event_no_update"))
+        session.execute(text("UPDATE event SET actor = 'eve'"))
+    result = seen(path)["events_broken"]
+    assert result.level is Level.FAIL
+    assert "event 1" in result.what("en")
+
+
+def test_newer_database_fails(path, database):
+    with database.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'zzz'"))
+    assert seen(path)["database_newer"].level is Level.FAIL
+
+
+def test_silent_workers_fail(path, database):
+    assert seen(path)["workers_none"].level is Level.FAIL
+    with database.begin() as session:
+        old = people.datetime.datetime(2020, 1, 1, tzinfo=people.datetime.UTC)
+        session.add(
+            Executor(
+                id="h-worker-0", kind="worker", host="h", pid=1, started_at=old, heartbeat_at=old
+            )
+        )
+    assert seen(path)["workers_none"].level is Level.FAIL
+
+
+def test_changed_settings_are_told(path, database):
+    with database.begin() as session:
+        record_settings(session, load_config(path), "root", "first")
+    path.write_text("intake: {min_free_disk_mb: 1, quiet_seconds: 9}\n")
+    assert seen(path)["settings_differ"].level is Level.WARN
+
+
+def test_open_folders_and_secrets(path, database):
+    config = load_config(path)
+    config.data_folder.chmod(0o755)
+    secret = config.orthanc.password_file
+    secret.parent.mkdir()
+    secret.write_text("word")
+    secret.chmod(0o644)
+    config.service.nudge_secret_file.write_text("")
+    results = seen(path)
+    assert results["folder_open"].level is Level.WARN
+    assert results["secret_open"].level is Level.WARN
+    assert results["secret_unreadable"].level is Level.FAIL
+
+
+def test_full_disk(path, database):
+    path.write_text("intake: {min_free_disk_mb: 999999999}\n")
+    assert seen(path)["disk_low"].level is Level.FAIL
+
+
+def test_models_that_are_not_what_they_claim(path, database, tmp_path):
+    (tmp_path / "models" / "odd").mkdir(parents=True)
+    path.write_text("models: {folder: models}\n")
+    result = seen(path)["model_bad"]
+    assert result.level is Level.FAIL
+    assert "odd" in result.what("da")
+
+
+def test_service_without_tls(path):
+    path.write_text("service: {host: 0.0.0.0, port: 9}\n")
+    results = seen(path)
+    assert results["service_plain"].level is Level.WARN
+    assert results["service_down"].level is Level.FAIL
+
+
+def test_every_promised_codec_is_here(path):
+    assert f"all {len(SYNTAXES)} can" in seen(path)["codecs_good"].what("en")
+
+
+def test_a_check_that_breaks_is_told_and_the_rest_go_on(path, monkeypatch):
+    def check_disk(config):
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(doctor, "CHECKS", (check_disk, *CHECKS[-1:]))
+    results = list(examine(path))
+    assert [r.level for r in results] == [Level.OK, Level.FAIL, Level.OK]
+    assert "by nought" in results[1].what("en")
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("1.9.7", Level.FAIL),
+        ("1.10.1", Level.WARN),
+        ("1.12.7", Level.WARN),
+        ("1.12.10", Level.WARN),
+        ("1.12.11", Level.OK),
+        ("1.13.0", Level.OK),
+        ("mainline", Level.WARN),
+    ],
+)
+def test_versions(version, level):
+    result = doctor_orthanc.version_result(version)
+    assert result.level is level
+    assert version in result.what("da")
+
+
+def test_texts_are_whole_in_both_languages():
+    for table in (NAMES, SEEN, REMEDIES):
+        for code, texts in table.items():
+            assert set(texts) == {"en", "da"}, code
+            fields = [
+                {f for _, f, _, _ in string.Formatter().parse(t) if f} for t in texts.values()
+            ]
+            assert fields[0] == fields[1], code
+    assert set(REMEDIES) <= set(SEEN)
+
+
+def run(path, *arguments):
+    import typer
+
+    app = typer.Typer()
+    app.command()(doctor_command)
+    return CliRunner().invoke(app, ["--config", str(path), *arguments])
+
+
+def test_command_prints_json(path):
+    outcome = run(path, "--json", "--language", "da")
+    assert outcome.exit_code == 1
+    answer = json.loads(outcome.stdout)
+    assert answer["ok"] is False
+    by_check = {check["check"]: check for check in answer["checks"]}
+    assert by_check["orthanc"]["level"] == "fail"
+    assert by_check["codecs"]["what"].endswith("kan afkodes")
+
+
+def test_command_prints_a_table(path):
+    outcome = run(path)
+    assert outcome.exit_code == 1
+    assert "fault" in outcome.stdout
+    assert "Data folder" in outcome.stdout
