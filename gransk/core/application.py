@@ -185,7 +185,12 @@ def applications() -> dict[str, Application]:
     """
     found: dict[str, Application] = {}
     for point in sorted(entry_points(group="gransk.applications"), key=lambda p: p.name):
-        application = point.load()()
+        try:
+            application = point.load()()
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                f"entry point {point.name!r} cannot be loaded ({error}); install its package again"
+            ) from error
         if not isinstance(application, Application):
             raise ConfigurationError(f"entry point {point.name!r} is no Gransk application")
         if application.id in found:
