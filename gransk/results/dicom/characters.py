@@ -20,11 +20,16 @@ PLAIN = {
 
 
 def encodings(header: Dataset) -> list[str]:
-    """Python codecs of a dataset's Specific Character Set (PS3.3 C.12.1.1.2)."""
+    """Python codecs of a dataset's Specific Character Set that our words may use.
+
+    See PS3.3 C.12.1.1.2. ISO 2022 IR 58 is left out: pydicom writes no escape
+    sequence for it.
+    """
     value = header.get("SpecificCharacterSet")
     if not value:
         return ["ascii"]
-    return ["ascii" if e == "iso8859" else e for e in convert_encodings(value)]
+    codecs = ["ascii" if codec == "iso8859" else codec for codec in convert_encodings(value)]
+    return [codec for codec in codecs if codec != "iso_ir_58"]
 
 
 def fit(text: str, codecs: list[str]) -> str:

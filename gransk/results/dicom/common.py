@@ -60,8 +60,9 @@ COPIED = (
     # Patient Study (C.7.2.2)
     "AdmittingDiagnosesDescription", "AdmittingDiagnosesCodeSequence", "PatientAge",
     "PatientSize", "PatientWeight", "PatientBodyMassIndex", "MedicalAlerts", "Allergies",
-    "SmokingStatus", "PregnancyStatus", "Occupation", "AdditionalPatientHistory",
-    "PatientSexNeutered", "AdmissionID", "IssuerOfAdmissionIDSequence", "ServiceEpisodeID",
+    "SmokingStatus", "PregnancyStatus", "LastMenstrualDate", "Occupation",
+    "AdditionalPatientHistory", "PatientSexNeutered", "AdmissionID",
+    "IssuerOfAdmissionIDSequence", "ServiceEpisodeID",
     "IssuerOfServiceEpisodeIDSequence", "ServiceEpisodeDescription", "PatientState",
     # Clinical Trial Subject and Study (C.7.1.3, C.7.2.3)
     "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName",

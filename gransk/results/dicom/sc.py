@@ -37,6 +37,8 @@ def make_sc(report: Report, pictures: Sequence[Picture]) -> list[MadeObject]:
         dataset["PatientOrientation"].value = None
         dataset.ImageType = ["DERIVED", "SECONDARY"]
         dataset.ConversionType = "WSD"
+        dataset["DateOfSecondaryCapture"].value = report.local_time.strftime("%Y%m%d")
+        dataset["TimeOfSecondaryCapture"].value = report.local_time.strftime("%H%M%S")
         dataset.BurnedInAnnotation = "NO"
         dataset.RecognizableVisualFeatures = "NO"
         dataset.ImageComments = report.say("research")

@@ -177,11 +177,15 @@ def _refer_to_real_images(dataset: Dataset, frames: list[FrameRef], sources: lis
                 item.ReferencedSOPInstanceUID = frame.sop_instance_uid
                 if frame.frame is not None:
                     item.ReferencedFrameNumber = frame.frame
+    dataset.SourceImageSequence = [_instance(f) for f in _objects(frames)]
     for series in dataset.ReferencedSeriesSequence:
         of_series = [f for f in frames if f.series_instance_uid == str(series.SeriesInstanceUID)]
-        series.ReferencedInstanceSequence = [
-            _instance(frame) for frame in {f.sop_instance_uid: f for f in of_series}.values()
-        ]
+        series.ReferencedInstanceSequence = [_instance(f) for f in _objects(of_series)]
+
+
+def _objects(frames: list[FrameRef]) -> list[FrameRef]:
+    """One frame of each object."""
+    return list({frame.sop_instance_uid: frame for frame in frames}.values())
 
 
 def _instance(frame: FrameRef) -> Dataset:
