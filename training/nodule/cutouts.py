@@ -41,6 +41,8 @@ class Cutout:
         Longest axial diameter.
     malignancy : float
         Readers' median, 1 to 5; NaN where it is not known.
+    texture : float
+        Readers' median, 1 ground glass to 5 solid; NaN where it is not known.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Cutout:
     readers: int
     diameter_mm: float
     malignancy: float
+    texture: float = float("nan")
 
     @property
     def centre(self) -> npt.NDArray[np.float64]:
@@ -100,6 +103,7 @@ def _read_nodule(
         readers=int(row["readers"]),
         diameter_mm=float(row["diameter_mm"]),
         malignancy=float(row["malignancy"] or "nan"),
+        texture=float(row["texture"] or "nan"),
     )
 
 
