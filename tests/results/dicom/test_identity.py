@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from conftest import (
+from dicom_samples import (
     COLUMNS,
     ROWS,
     by_kind,
@@ -215,7 +215,7 @@ def test_equal_inputs_give_equal_bytes(headers, two_nodules):
 
 def test_another_process_makes_the_same_bytes(headers, two_nodules):
     script = (
-        "import sys, hashlib; sys.path.insert(0, sys.argv[1]); import conftest as c\n"
+        "import sys, hashlib; sys.path.insert(0, sys.argv[1]); import dicom_samples as c\n"
         "h = c.ct_headers()\n"
         "f = c.findings_of(h, c.nodule(1, h, (5, 30, 40)), c.nodule(2, h, (6, 20, 20), radius=3),"
         " notes=(c.Note(code='thick', values={'mm': 2.5}),))\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from conftest import by_kind, ct_headers, errors, findings_of, make, nodule, pictures, read
+from dicom_samples import by_kind, ct_headers, errors, findings_of, make, nodule, pictures, read
 
 from gransk.results.dicom.page import BACKGROUND, HEIGHT, OUTLINE, WIDTH
 

@@ -6,7 +6,7 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from conftest import (
+from dicom_samples import (
     COLUMNS,
     ROWS,
     by_kind,

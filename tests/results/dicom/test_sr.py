@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import (
+from dicom_samples import (
     SPACING,
     by_kind,
     ct_headers,
