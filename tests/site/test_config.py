@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, Field
 
+from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError
 from gransk.site.config import (
     Config,
@@ -35,13 +36,28 @@ def leaves(values, prefix=""):
 
 def test_shipped_file_shows_every_key_and_its_default(tmp_path):
     shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    del shipped["applications"]
     defaults = parse_config("", tmp_path / "gransk.yaml").model_dump(mode="json")
+    assert defaults.pop("applications") == {}
     assert sorted(leaves(shipped)) == sorted(leaves(defaults))
-    assert parse_config("intake:\nlanguage:", tmp_path / "gransk.yaml").language == "en"
     text = SHIPPED.read_text(encoding="utf-8").replace("data_folder: ../var", "data_folder: data")
     same = parse_config(text, tmp_path / "gransk.yaml").model_dump(mode="json")
-    assert same == defaults
+    assert {key: same[key] for key in defaults} == defaults
     assert load_config(SHIPPED).data_folder == SHIPPED.parents[1] / "var"
+
+
+def test_shipped_file_shows_every_setting_of_the_applications():
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["applications"]
+    assert shipped
+    for name, section in shipped.items():
+        schema = applications()[name].settings_schema
+        assert sorted(leaves(section)) == sorted(leaves(schema().model_dump(mode="json")))
+        assert schema.model_validate(section) == schema()
+
+
+def test_keys_without_values_have_their_defaults(tmp_path):
+    config = parse_config("intake:\nlanguage:\nservice: {port: }", tmp_path / "gransk.yaml")
+    assert (config.language, config.service.port, config.intake.quiet_seconds) == ("en", 8600, 5)
 
 
 def test_shipped_file_explains_every_key():

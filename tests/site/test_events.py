@@ -14,8 +14,8 @@ from gransk.site.tables import Event
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/test.db")
+def database(url):
+    database = Database(url)
     upgrade(database)
     yield database
     database.close()
@@ -50,8 +50,11 @@ def test_chain_is_whole(database):
 def test_tampering_is_found(database, tampering, broken):
     _fill(database, 5)
     with database.begin() as session:
-        session.execute(text("DROP TRIGGER event_no_update"))
-        session.execute(text("DROP TRIGGER event_no_delete"))
+        if database.url.startswith("sqlite"):
+            session.execute(text("DROP TRIGGER event_no_update"))
+            session.execute(text("DROP TRIGGER event_no_delete"))
+        else:
+            session.execute(text("DROP TRIGGER event_no_change ON event"))
         session.execute(text(tampering))
     with database.read() as session:
         assert verify(session) == broken

@@ -19,8 +19,8 @@ from gransk.site.tables import Event, SettingVersion
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/test.db")
+def database(url):
+    database = Database(url)
     yield database
     database.close()
 
@@ -79,10 +79,9 @@ def _upgrade(url, barrier, results):
         results.put(repr(error))
 
 
-def test_processes_that_start_at_once(tmp_path):
+def test_processes_that_start_at_once(url):
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(3), context.Queue()
-    url = f"sqlite:///{tmp_path}/test.db"
     processes = [context.Process(target=_upgrade, args=(url, barrier, results)) for _ in range(3)]
     for process in processes:
         process.start()

@@ -15,8 +15,8 @@ from gransk.site.tables import Event, SettingVersion
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/test.db")
+def database(url):
+    database = Database(url)
     upgrade(database)
     yield database
     database.close()
