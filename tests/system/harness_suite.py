@@ -30,18 +30,16 @@ class Suite:
     ----------
     folder : Path
         Holds configuration, data, archive and logs.
-    workers : int
-        How many.
     environment : dict, optional
         Added to that of the service and the workers.
     sections : dict
-        Sections of the configuration that override the defaults.
+        Sections of the configuration that override the defaults; as many workers
+        are started as ``workers.processes`` says.
     """
 
     def __init__(
         self,
         folder: Path,
-        workers: int = 1,
         environment: dict[str, str] | None = None,
         **sections: Any,
     ) -> None:
@@ -53,7 +51,8 @@ class Suite:
         self.config_file.write_text(yaml.safe_dump(content), encoding="utf-8")
         (folder / "orthanc").mkdir()
         self.orthanc = OrthancProcess(self.config, folder / "orthanc")
-        self.names = ["orthanc", "service", *(f"worker-{slot}" for slot in range(workers))]
+        count = self.config.workers.processes
+        self.names = ["orthanc", "service", *(f"worker-{n}" for n in range(count))]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._database: Database | None = None
 
