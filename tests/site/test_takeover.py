@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import select
 
 from gransk.site.config import load_config
@@ -22,11 +23,12 @@ WORKER = Path(__file__).with_name("takeover_worker.py")
 class Site:
     """A folder with a configuration, a queue and real workers."""
 
-    def __init__(self, folder, lost_after=2):
+    def __init__(self, folder, lost_after=2, database=None):
         self.folder = folder
-        (folder / "gransk.yaml").write_text(
-            f"workers: {{heartbeat_seconds: 0.4, lost_after_seconds: {lost_after}}}\n"
-        )
+        values = {"workers": {"heartbeat_seconds": 0.4, "lost_after_seconds": lost_after}}
+        if database:
+            values["database"] = {"url": database, "workflows_url": database}
+        (folder / "gransk.yaml").write_text(yaml.safe_dump(values))
         self.config = load_config(folder / "gransk.yaml")
         self.database = open_database(self.config)
         self.queue = WorkQueue(self.config)
@@ -89,6 +91,19 @@ def _begin(site, process_slot=0):
 
 
 def test_killed_worker_is_replaced_once_by_another(site):
+    _kill_and_replace(site)
+
+
+@pytest.mark.full
+def test_killed_worker_is_replaced_on_postgresql(tmp_path, postgresql):
+    site = Site(tmp_path, database=postgresql)
+    try:
+        _kill_and_replace(site)
+    finally:
+        site.close()
+
+
+def _kill_and_replace(site):
     victim = site.start(0)
     _begin(site)
     for slot in (1, 2):
