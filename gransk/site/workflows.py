@@ -1,9 +1,10 @@
 """Durable work on DBOS: who enqueues, who executes, and who takes over.
 
-The service process and the command line *enqueue* and look: they hold a
-`WorkQueue`. Worker processes *execute*: they import the modules that define
-workflows, call `configure`, then `launch`. Each worker also watches the others
-and takes over the work of one that is lost.
+What waits stands in tables of the result store; the service and the command line
+write rows there and never touch the queue. Worker processes *execute*: they import
+the modules that define workflows, call `configure`, then `launch`, and start a
+workflow for each open row. Each worker also watches the others and takes over the
+work of one that is lost.
 
 A workflow runs at least once, and its steps may run again after a crash, so a
 step writes by key, and writing twice is the same as once. Of two processes that
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import ParamSpec, TypeVar
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy import make_url
 
 from gransk.core.errors import GranskError
@@ -63,92 +64,9 @@ class QueueName(StrEnum):
     DELIVER = "deliver"
 
 
-class Priority:
-    """Lower runs first."""
-
-    URGENT = 1
-    NORMAL = 10
-    SWEEP = 20
-
-
 def workflow(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function as the workflow of that name, which never changes."""
     return DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERIES)
-
-
-class WorkQueue:
-    """Where the service puts work, and asks how it goes. Executes nothing.
-
-    Parameters
-    ----------
-    config : Config
-    """
-
-    def __init__(self, config: Config) -> None:
-        _prepare(config.database.workflows_url)
-        self._client = DBOSClient(
-            system_database_url=config.database.workflows_url,
-            serializer=DBOSPortableJSONSerializer(),
-            application_name=NAME,
-        )
-
-    def enqueue(
-        self,
-        queue: QueueName,
-        workflow_name: str,
-        workflow_id: str,
-        *arguments: str | int | float | bool | None,
-        priority: int = Priority.NORMAL,
-        deduplication_id: str | None = None,
-    ) -> str:
-        """Put a workflow in its queue; the same id twice is the same workflow.
-
-        Parameters
-        ----------
-        queue : QueueName
-        workflow_name : str
-            As given to `workflow`.
-        workflow_id : str
-            Key and attempt. An id that has ended, well or badly, never runs again.
-        *arguments
-            Keys.
-        priority : int
-            Lower runs first.
-        deduplication_id : str, optional
-            While a workflow with it waits or runs in the queue, no other starts.
-
-        Returns
-        -------
-        str
-            The id that runs: the given one, or that of the workflow which
-            already holds ``deduplication_id``.
-        """
-        options: EnqueueOptions = {
-            "queue_name": queue.value,
-            "workflow_name": workflow_name,
-            "workflow_id": workflow_id,
-            "app_version": PROTOCOL,
-            "priority": priority,
-        }
-        if deduplication_id is not None:
-            options["deduplication_id"] = deduplication_id
-            options["duplication_policy"] = "return-existing"
-        return self._client.enqueue(options, *arguments).get_workflow_id()
-
-    def status(self, workflow_id: str) -> str | None:
-        """DBOS's state of a workflow (``ENQUEUED``, ``PENDING``, ``SUCCESS``, ``ERROR``,
-        ``CANCELLED``, ``MAX_RECOVERY_ATTEMPTS_EXCEEDED``), or None where there is none."""
-        found = self._client.list_workflows(
-            workflow_ids=[workflow_id], load_input=False, load_output=False
-        )
-        return found[0].status if found else None
-
-    def cancel(self, workflow_id: str) -> None:
-        """End a workflow at its next step."""
-        self._client.cancel_workflow(workflow_id)
-
-    def close(self) -> None:
-        self._client.destroy()
 
 
 class Worker:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dbos import DBOSClient, DBOSPortableJSONSerializer
 from sqlalchemy import select
 
 from gransk.site.config import load_config
 from gransk.site.events import EventKind, verify
 from gransk.site.migrate import open_database
 from gransk.site.tables import Event, Executor
-from gransk.site.workflows import EXIT_LOST, QueueName, WorkQueue
+from gransk.site.workflows import EXIT_LOST, NAME, PROTOCOL, QueueName
 
 pytestmark = pytest.mark.system
 WORKER = Path(__file__).with_name("takeover_worker.py")
@@ -31,7 +32,7 @@ class Site:
         (folder / "gransk.yaml").write_text(yaml.safe_dump(values))
         self.config = load_config(folder / "gransk.yaml")
         self.database = open_database(self.config)
-        self.queue = WorkQueue(self.config)
+        self.client = None
         self.processes = []
 
     def start(self, slot):
@@ -43,6 +44,23 @@ class Site:
         self.processes.append(process)
         self.wait(lambda: (self.folder / f"up-{slot}").exists(), f"worker {slot} to start")
         return process
+
+    def enqueue(self, workflow_id, key):
+        self.client = self.client or DBOSClient(
+            system_database_url=self.config.database.workflows_url,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=NAME,
+        )
+        options = {
+            "queue_name": QueueName.ANALYSE.value,
+            "workflow_name": "slow",
+            "workflow_id": workflow_id,
+            "app_version": PROTOCOL,
+        }
+        self.client.enqueue(options, key)
+
+    def status(self, workflow_id):
+        return self.client.list_workflows(workflow_ids=[workflow_id])[0].status
 
     def go(self, slot):
         (self.folder / f"go-{slot}").touch()
@@ -72,7 +90,8 @@ class Site:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait(10)
-        self.queue.close()
+        if self.client:
+            self.client.destroy()
         with self.database.read() as session:
             assert verify(session) is None
         self.database.close()
@@ -86,7 +105,8 @@ def site(tmp_path):
 
 
 def _begin(site, process_slot=0):
-    site.queue.enqueue(QueueName.ANALYSE, "slow", "w1", "key1", deduplication_id="key1")
+    for _ in range(2):
+        site.enqueue("w1", "key1")
     site.wait(lambda: f"second {process_slot}" in site.steps(), "the second step")
 
 
@@ -110,7 +130,7 @@ def _kill_and_replace(site):
         site.go(slot)
         site.start(slot)
     victim.kill()
-    site.wait(lambda: site.queue.status("w1") == "SUCCESS", "another worker to finish")
+    site.wait(lambda: site.status("w1") == "SUCCESS", "another worker to finish")
     time.sleep(1)
     steps = [line.split()[0] for line in site.steps()]
     assert steps == ["first", "second", "second", "sealed"]
@@ -127,7 +147,7 @@ def test_paused_worker_is_shut_out(site):
     paused.send_signal(signal.SIGSTOP)
     site.go(1)
     other = site.start(1)
-    site.wait(lambda: site.queue.status("w1") == "SUCCESS", "another worker to finish")
+    site.wait(lambda: site.status("w1") == "SUCCESS", "another worker to finish")
     site.go(0)
     paused.send_signal(signal.SIGCONT)
     assert paused.wait(10) == EXIT_LOST
@@ -145,7 +165,7 @@ def test_restarted_worker_finds_its_own_work_at_once(tmp_path):
         victim.wait()
         site.go(0)
         again = site.start(0)
-        site.wait(lambda: site.queue.status("w1") == "SUCCESS", "the worker to finish")
+        site.wait(lambda: site.status("w1") == "SUCCESS", "the worker to finish")
         assert site.steps() == ["first 0", "second 0", "second 0", "sealed 0"]
         started = site.events(EventKind.WORKER_STARTED)
         assert [event.data["after_crash"] for event in started] == [False, True]
@@ -163,11 +183,3 @@ def test_one_slot_one_process(site):
     )
     assert log.returncode != 0
     assert "slot 0 of worker on this machine is held" in log.stderr
-
-
-def test_same_work_is_queued_once(site):
-    first = site.queue.enqueue(QueueName.ANALYSE, "slow", "w1", "k", deduplication_id="k")
-    assert site.queue.enqueue(QueueName.ANALYSE, "slow", "w1", "k", deduplication_id="k") == first
-    assert site.queue.enqueue(QueueName.ANALYSE, "slow", "w2", "k", deduplication_id="k") == first
-    assert site.queue.status("w1") == "ENQUEUED"
-    assert site.queue.status("w2") is None
