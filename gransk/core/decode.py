@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, dcmread, uid
+from pydicom import Dataset, config, dcmread, uid
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.errors import InvalidDicomError
@@ -35,26 +35,30 @@ class Syntax:
         How its frames state their own size: ``native``, ``rle``, ``jpeg`` or ``j2k``.
     lossless : bool
         Whether the encoding itself keeps every value.
+    plugin : str
+        The one decoder that is used: another, tried after a failure, might make an
+        image of damaged data.
     """
 
     name: str
     kind: str
     lossless: bool
+    plugin: str = "pylibjpeg"
 
 
 # Closed list: what is not here is refused (docs/series.md).
 SYNTAXES: dict[str, Syntax] = {
-    uid.ImplicitVRLittleEndian: Syntax("Implicit VR Little Endian", "native", True),
-    uid.ExplicitVRLittleEndian: Syntax("Explicit VR Little Endian", "native", True),
-    uid.DeflatedExplicitVRLittleEndian: Syntax("Deflated Explicit VR LE", "native", True),
-    uid.ExplicitVRBigEndian: Syntax("Explicit VR Big Endian", "native", True),
+    uid.ImplicitVRLittleEndian: Syntax("Implicit VR Little Endian", "native", True, ""),
+    uid.ExplicitVRLittleEndian: Syntax("Explicit VR Little Endian", "native", True, ""),
+    uid.DeflatedExplicitVRLittleEndian: Syntax("Deflated Explicit VR LE", "native", True, ""),
+    uid.ExplicitVRBigEndian: Syntax("Explicit VR Big Endian", "native", True, ""),
     uid.RLELossless: Syntax("RLE Lossless", "rle", True),
     uid.JPEGBaseline8Bit: Syntax("JPEG Baseline (Process 1)", "jpeg", False),
     uid.JPEGExtended12Bit: Syntax("JPEG Extended (Process 2 and 4)", "jpeg", False),
     uid.JPEGLossless: Syntax("JPEG Lossless (Process 14)", "jpeg", True),
     uid.JPEGLosslessSV1: Syntax("JPEG Lossless (Process 14, SV1)", "jpeg", True),
-    uid.JPEGLSLossless: Syntax("JPEG-LS Lossless", "jpeg", True),
-    uid.JPEGLSNearLossless: Syntax("JPEG-LS Near-Lossless", "jpeg", False),
+    uid.JPEGLSLossless: Syntax("JPEG-LS Lossless", "jpeg", True, "pyjpegls"),
+    uid.JPEGLSNearLossless: Syntax("JPEG-LS Near-Lossless", "jpeg", False, "pyjpegls"),
     uid.JPEG2000Lossless: Syntax("JPEG 2000 Lossless", "j2k", True),
     uid.JPEG2000: Syntax("JPEG 2000", "j2k", False),
     uid.HTJ2KLossless: Syntax("HTJ2K Lossless", "j2k", True),
@@ -62,12 +66,17 @@ SYNTAXES: dict[str, Syntax] = {
     uid.HTJ2K: Syntax("HTJ2K", "j2k", False),
 }
 
+# Last marker of JPEG, JPEG-LS and JPEG 2000; without it a frame was cut off.
+END_OF_IMAGE = b"\xff\xd9"
 MAX_SIDE = 4096
 MAX_FRAMES = 4096
 MAX_INFLATED_BYTES = 2 << 30
 
 # Transfer Syntax UID (0002,0010) with that value, as every file encodes it.
 _DEFLATED = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"
+
+# Malformed values are read as they stand: warnings would quote them.
+config.settings.reading_validation_mode = config.IGNORE
 
 # What pydicom and its decoders raise on damaged input.
 _DAMAGED = (
@@ -226,7 +235,10 @@ def decode_frames(dataset: Dataset) -> Iterator[StoredArray]:
         if syntax.kind != "native":
             _check_encoded(data, count, rows, columns, syntax.kind)
         decoded = 0
-        for frame, _ in get_decoder(syntax_uid).iter_array(dataset, raw=True):
+        frames = get_decoder(syntax_uid).iter_array(
+            dataset, raw=True, decoding_plugin=syntax.plugin
+        )
+        for frame, _ in frames:
             if frame.shape != (rows, columns):
                 raise ValueError("decoded to another size")
             decoded += 1
@@ -257,9 +269,9 @@ def _check_encoded(data: bytes, count: int, rows: int, columns: int, kind: str) 
             good = len(frame) <= 4 * rows * columns + 65536
         else:
             size = _j2k_size(frame) if kind == "j2k" else _jpeg_size(frame)
-            good = size == (rows, columns)
+            good = size == (rows, columns) and END_OF_IMAGE in frame[-16:]
         if not good:
-            raise ValueError("a frame's size is not that of the image")
+            raise ValueError("a frame is cut off, or its size is not that of the image")
     if found != count:
         raise ValueError("another number of frames than stated")
 
