@@ -101,6 +101,8 @@ def read_header(path: Path) -> Dataset:
         raise UnreadableInputError(
             f"{path.name} cannot be read as DICOM ({type(error).__name__})"
         ) from error
+    if "SOPInstanceUID" not in header:
+        raise UnreadableInputError(f"{path.name} holds no DICOM object")
     return header
 
 

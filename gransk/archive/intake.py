@@ -115,10 +115,13 @@ class Intake:
         self._become(State.STOPPED, Cause.NONE)
 
     def _until_due(self, pause: float) -> float:
-        """The pause, shortened where a study will have been quiet long enough before."""
-        if self._due is None:
-            return pause
-        return min(pause, max(0.05, (self._due - utcnow()).total_seconds()))
+        """The pause, shortened where there is something to do before."""
+        count = self._watch.seconds_to_count()
+        if count is not None:
+            pause = min(pause, count)
+        if self._due is not None:
+            pause = min(pause, (self._due - utcnow()).total_seconds())
+        return max(0.05, pause)
 
     def run_once(self) -> None:
         """One look at the archive.

@@ -67,6 +67,10 @@ class Watch:
         """Something happened: what the log does not tell shows in the counts."""
         self._count_wanted = True
 
+    def seconds_to_count(self) -> float | None:
+        """Until the counts are compared; None where nothing happened."""
+        return max(0.0, self._count_at - time.monotonic()) if self._count_wanted else None
+
     def look(self, identity: str) -> None:
         """Write down all that changed since the last look.
 
@@ -225,6 +229,7 @@ class Watch:
         until a sweep came to its end, every study is looked at anew.
         """
         name = self._orthanc.name
+        self._count_wanted = False
         held = {str(study["ID"]): str(study["LastUpdate"]) for study in self._orthanc.studies()}
         counts = dict.fromkeys(held, 0)
         for series in self._orthanc.all_series():
