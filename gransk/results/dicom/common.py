@@ -166,6 +166,14 @@ class Report:
     def say(self, key: str) -> str:
         return text(key, self.language)
 
+    def series_number(self, number: int) -> int:
+        """A Series Number above the analysed series', so that viewers open the images first."""
+        try:
+            analysed = int(self.header.get("SeriesNumber") or 0)
+        except (TypeError, ValueError):
+            analysed = 0
+        return max(9000, min(analysed, 2**31 - 10)) + number
+
     def plane(self, frame: FrameRef) -> Plane | None:
         """Where an analysed image lies."""
         return plane(self.by_uid[frame.sop_instance_uid].header, frame.frame)

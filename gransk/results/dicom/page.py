@@ -188,10 +188,14 @@ def _draw_scale(draw: ImageDraw.ImageDraw, shape: tuple[int, int], pixels_a_mm: 
     left = right - length * pixels_a_mm
     if left < 10:
         return
-    draw.line((left, bottom, right, bottom), TEXT, 3)
-    for x in (left, right):
-        draw.line((x, bottom - 6, x, bottom + 6), TEXT, 3)
-    draw.text(((left + right) / 2, bottom - 10), f"{length} mm", TEXT, _font(15), anchor="ms")
+    for colour, width in ((BACKGROUND, 7), (TEXT, 3)):
+        draw.line((left, bottom, right, bottom), colour, width)
+        for x in (left, right):
+            draw.line((x, bottom - 6, x, bottom + 6), colour, width)
+    where = ((left + right) / 2, bottom - 10)
+    draw.text(
+        where, f"{length} mm", TEXT, _font(15), anchor="ms", stroke_width=2, stroke_fill=BACKGROUND
+    )
 
 
 def _draw_footer(draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, int]) -> None:

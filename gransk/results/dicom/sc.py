@@ -10,8 +10,6 @@ from gransk.core.application import Picture
 from gransk.results.dicom.common import MANUFACTURER, MadeObject, Report, bare_source, seal
 from gransk.results.dicom.page import draw_pages
 
-SERIES_NUMBER = 9003
-
 
 def make_sc(report: Report, pictures: Sequence[Picture]) -> list[MadeObject]:
     """One image a page, without any name or number of the patient in it."""
@@ -26,7 +24,7 @@ def make_sc(report: Report, pictures: Sequence[Picture]) -> list[MadeObject]:
             bits_allocated=8,
             coordinate_system="PATIENT",
             series_instance_uid=series_uid,
-            series_number=SERIES_NUMBER,
+            series_number=report.series_number(3),
             sop_instance_uid=sop_uid,
             instance_number=number,
             manufacturer=MANUFACTURER,

@@ -20,7 +20,6 @@ from gransk.core.keys import uid
 from gransk.results.dicom.common import MANUFACTURER, MadeObject, Report, bare_source, seal
 from gransk.results.dicom.planes import Plane
 
-SERIES_NUMBER = 9002
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 COLOURS = (
     (255, 196, 0), (0, 200, 255), (255, 90, 120), (120, 230, 90), (200, 140, 255), (255, 140, 60),
@@ -46,7 +45,7 @@ def make_seg(report: Report) -> MadeObject | None:
         segmentation_type="BINARY",
         segment_descriptions=[_segment(report, n, f) for n, f in enumerate(masked, start=1)],
         series_instance_uid=series_uid,
-        series_number=SERIES_NUMBER,
+        series_number=report.series_number(2),
         sop_instance_uid=sop_uid,
         instance_number=1,
         manufacturer=MANUFACTURER,

@@ -46,7 +46,6 @@ from gransk.results.dicom.common import (
 from gransk.results.dicom.regions import Points, drawn_regions
 from gransk.results.dicom.texts import LANGUAGES
 
-SERIES_NUMBER = 9001
 CONTAINS = RelationshipTypeValues.CONTAINS
 
 
@@ -64,7 +63,7 @@ def make_sr(report: Report) -> MadeObject:
         evidence=_evidence(report),
         content=_content(report),
         series_instance_uid=series_uid,
-        series_number=SERIES_NUMBER,
+        series_number=report.series_number(1),
         sop_instance_uid=sop_uid,
         instance_number=1,
         manufacturer=MANUFACTURER,

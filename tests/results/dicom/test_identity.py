@@ -238,6 +238,15 @@ def test_objects_name_themselves_in_the_file_meta(headers, two_nodules):
         assert dataset.file_meta.ImplementationVersionName == "GRANSK"
 
 
+@pytest.mark.parametrize(("number", "expected"), [(3, 9001), (3000566, 3000567), (None, 9001)])
+def test_series_stand_behind_the_images(two_nodules, number, expected):
+    headers = ct_headers()
+    for header in headers:
+        header.SeriesNumber = number
+    made = [read(m).SeriesNumber for m in make(headers, two_nodules)]
+    assert made == [expected, expected + 1, expected + 2]
+
+
 def test_images_must_be_of_the_study(headers, two_nodules):
     with pytest.raises(InvalidValueError, match="images not in the study"):
         make(headers[:3], two_nodules)
