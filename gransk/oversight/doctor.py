@@ -24,7 +24,13 @@ from gransk.core.models import ModelLibrary
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import events, people
-from gransk.site.config import Config, check_applications, load_config, read_secret
+from gransk.site.config import (
+    Config,
+    application_settings,
+    check_applications,
+    load_config,
+    read_secret,
+)
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.settings import latest_settings
@@ -190,7 +196,7 @@ def check_queue(config: Config) -> Iterator[Result]:
     try:
         with database.read() as session:
             session.execute(text("SELECT 1"))
-        yield Result("queue", Level.OK, "database_current")
+        yield Result("queue", Level.OK, "queue_reachable")
     except SQLAlchemyError as error:
         yield Result("queue", Level.FAIL, "database_unreachable", {"error": _cause(error)})
     finally:
@@ -221,7 +227,7 @@ def check_viewer(config: Config) -> Iterator[Result]:
 
 
 def check_models(config: Config) -> Iterator[Result]:
-    """Is every model what its card says, and does it load on the chosen device?"""
+    """Is every model there that an application wants, is it what its card says, does it load?"""
     folder = config.models.folder
     library = ModelLibrary(folder, config.models.threads, config.models.device)
     try:
@@ -229,6 +235,14 @@ def check_models(config: Config) -> Iterator[Result]:
     except ModelError as error:
         yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
         return
+    wanted = {
+        model_id: application.id
+        for application in applications().values()
+        for model_id in application.models(application_settings(config, application))
+    }
+    for model_id in sorted(set(wanted) - set(ids)):
+        values = {"model": model_id, "application": wanted[model_id], "folder": str(folder)}
+        yield Result("models", Level.FAIL, "model_missing", values)
     good = []
     for model_id in ids:
         try:
@@ -237,7 +251,7 @@ def check_models(config: Config) -> Iterator[Result]:
             yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
     if good:
         yield Result("models", Level.OK, "models_good", {"models": ", ".join(good)})
-    elif not ids:
+    elif not ids and not wanted:
         yield Result("models", Level.FAIL, "models_none", {"folder": str(folder)})
 
 

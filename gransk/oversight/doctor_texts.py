@@ -64,6 +64,7 @@ SEEN: dict[str, dict[str, str]] = {
         "da": "den er lavet af en nyere version af Gransk",
     },
     "database_unreachable": {"en": "cannot be reached: {error}", "da": "kan ikke nås: {error}"},
+    "queue_reachable": {"en": "reachable", "da": "kan nås"},
     "settings_same": {
         "en": "version {number} is the file's content",
         "da": "version {number} er filens indhold",
@@ -110,6 +111,10 @@ SEEN: dict[str, dict[str, str]] = {
     "models_good": {"en": "{models}", "da": "{models}"},
     "models_none": {"en": "none in {folder}", "da": "ingen i {folder}"},
     "model_bad": {"en": "{error}", "da": "{error}"},
+    "model_missing": {
+        "en": "{application} needs {model}, which is not in {folder}",
+        "da": "{application} kræver {model}, som ikke er i {folder}",
+    },
     "codecs_good": {"en": "all {count} can be decoded", "da": "alle {count} kan afkodes"},
     "codecs_missing": {"en": "cannot be decoded: {names}", "da": "kan ikke afkodes: {names}"},
     "clock_good": {
@@ -233,6 +238,10 @@ REMEDIES: dict[str, dict[str, str]] = {
     },
     "viewer_missing": {"en": "make install", "da": "make install"},
     "models_none": {"en": "set models.folder", "da": "angiv models.folder"},
+    "model_missing": {
+        "en": "restore the model's folder from the release, or set models.folder",
+        "da": "genskab modellens mappe fra udgivelsen, eller angiv models.folder",
+    },
     "model_bad": {
         "en": "restore the model's folder from the release",
         "da": "genskab modellens mappe fra udgivelsen",

@@ -4,6 +4,8 @@ import json
 import string
 
 import pytest
+import typer
+from pydantic import BaseModel
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -41,7 +43,7 @@ def database(path):
     database.close()
 
 
-def seen(path, **wanted):
+def seen(path):
     """The results by the codes of what they saw."""
     return {result.seen: result for result in examine(path)}
 
@@ -149,6 +151,25 @@ def test_models_that_are_not_what_they_claim(path, database, tmp_path):
     assert "odd" in result.what("da")
 
 
+def test_models_that_an_application_wants(path, database, tmp_path, monkeypatch):
+    class Settings(BaseModel):
+        pass
+
+    class Wanting:
+        id = "wanting"
+        settings_schema = Settings
+
+        def models(self, settings):
+            return ("eyes",)
+
+    monkeypatch.setattr(doctor, "applications", lambda: {"wanting": Wanting()})
+    (tmp_path / "models").mkdir()
+    path.write_text("models: {folder: models}\n")
+    result = seen(path)["model_missing"]
+    assert result.level is Level.FAIL
+    assert "wanting needs eyes" in result.what("en")
+
+
 def test_service_without_tls(path):
     path.write_text("service: {host: 0.0.0.0, port: 9}\n")
     results = seen(path)
@@ -200,8 +221,6 @@ def test_texts_are_whole_in_both_languages():
 
 
 def run(path, *arguments):
-    import typer
-
     app = typer.Typer()
     app.command()(doctor_command)
     return CliRunner().invoke(app, ["--config", str(path), *arguments])
