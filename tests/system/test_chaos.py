@@ -1,0 +1,148 @@
+"""No study is lost, doubled or stuck, whoever is killed and whenever."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chaos import STEPS, Chaos, check, hits
+from harness_suite import Suite
+
+from gransk.cli.processes import gransk_command
+from gransk.site.events import verify
+
+pytestmark = pytest.mark.system
+
+WORKERS = {
+    "processes": 2,
+    "heartbeat_seconds": 2,
+    "lost_after_seconds": 8,
+    "retry_seconds": 1,
+}
+INTAKE = {"quiet_seconds": 2, "incomplete_after_seconds": 20, "reconcile_seconds": 30}
+SEED = int(os.environ.get("GRANSK_CHAOS_SEED", "20"))
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[Path]]:
+    """Small synthetic chest CTs, each another study; made as they are asked for."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    made: list[Path] = []
+
+    def give(count: int) -> list[Path]:
+        for seed in range(len(made) + 1, count + 1):
+            target = folder / str(seed)
+            options = ["--seed", str(seed), "--spacing", "5", "--slices", "40", "--nodules", "2"]
+            subprocess.run(
+                gransk_command("phantom", str(target), *options),
+                check=True,
+                capture_output=True,
+            )
+            made.append(target)
+        return made[:count]
+
+    return give
+
+
+def _suite(folder: Path) -> Suite:
+    folder.mkdir()
+    return Suite(folder, workers=WORKERS, intake=INTAKE)
+
+
+def _after(suite: Suite, studies: list[Path]) -> None:
+    check(suite, studies)
+    with suite.database.read() as session:
+        assert verify(session) is None, "the event log's chain is broken"
+
+
+def _span(suite: Suite, studies: list[Path], count: int) -> float:
+    """Seconds from first C-STORE to last delivery of ``count`` undisturbed studies."""
+    quiet = Chaos(suite, studies, 0, [], None)
+    quiet.run(kills=0, span=0, patience=300)
+    return (time.monotonic() - quiet.began) * count / len(studies)
+
+
+@pytest.mark.timeout(900)
+def test_kills_with_restart(tmp_path: Path, phantoms: Callable[[int], list[Path]]) -> None:
+    """The short form: six studies, everyone may be killed and comes back."""
+    studies = phantoms(6)
+    with _suite(tmp_path / "suite") as suite:
+        chaos = Chaos(suite, studies, SEED, ["worker-0", "worker-1", "service", "orthanc"], (0, 2))
+        chaos.run(kills=8, span=60, patience=300)
+        print(f"\nseed {SEED}\n{chaos.table()}")
+        assert len(chaos.kills) >= 3, "hardly anything was killed: the span is too long"
+        _after(suite, studies)
+
+
+@pytest.mark.timeout(900)
+def test_worker_that_never_comes_back(
+    tmp_path: Path, phantoms: Callable[[int], list[Path]]
+) -> None:
+    """A killed worker's study is taken over by the other within two minutes."""
+    studies = phantoms(2)
+    with _suite(tmp_path / "suite") as suite:
+        chaos = Chaos(suite, studies, SEED, ["worker-0"], None)
+        chaos.run(kills=1, span=12, patience=120)
+        assert chaos.kills, "the worker was never killed: the span is too long"
+        print(f"\nseed {SEED}\n{chaos.table()}")
+        _after(suite, studies)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(5400)
+def test_kills_until_every_step_was_hit(
+    tmp_path: Path, phantoms: Callable[[int], list[Path]]
+) -> None:
+    """The long form: 24 studies a round, with and without restart, until each step was hit."""
+    studies = phantoms(24)
+    rounds: list[Chaos] = []
+    with _suite(tmp_path / "calibration") as suite:
+        span = _span(suite, studies[:3], len(studies))
+    for number in itertools.count():
+        with _suite(tmp_path / f"round{number}") as suite:
+            everyone = ["worker-0", "worker-1", "service", "orthanc"]
+            chaos = Chaos(suite, studies, SEED + number, everyone, (0, 4))
+            chaos.run(kills=16, span=span, patience=900)
+            rounds.append(chaos)
+            print(f"\nround {number}, seed {SEED + number}, restarted\n{chaos.table()}")
+            _after(suite, studies)
+        with _suite(tmp_path / f"round{number}-lasting") as suite:
+            chaos = Chaos(suite, studies[:8], SEED + number, ["worker-0"], None)
+            chaos.run(kills=1, span=span / 3, patience=900)
+            rounds.append(chaos)
+            print(f"\nround {number}, seed {SEED + number}, never restarted\n{chaos.table()}")
+            _after(suite, studies[:8])
+        counted = hits(rounds)
+        missed = [step for step in STEPS if not counted[step]]
+        if not missed or number == 2:
+            break
+    print("\nhits by step:", dict(counted))
+    assert not missed, f"steps that no kill hit: {missed}"
+
+
+@pytest.mark.parametrize("victim", ["service", "orthanc"])
+@pytest.mark.timeout(600)
+def test_long_absence(tmp_path: Path, phantoms: Callable[[int], list[Path]], victim: str) -> None:
+    """Without the service or Orthanc nothing is lost, and work goes on when it is there again."""
+    studies = phantoms(2)
+    with _suite(tmp_path / "suite") as suite:
+        suite.store(studies[0])
+        suite.until(lambda: bool(suite.items()), 60, "the first study to be noticed")
+        suite.kill(victim)
+        if victim == "service":
+            suite.wait_ended(1, 120)
+            suite.wait_delivered(60)
+            assert set(suite.store(studies[1])) == {0}
+        else:
+            assert set(suite.store(studies[1])) == {-1}
+        suite.restart(victim)
+        if victim == "orthanc":
+            assert set(suite.store(studies[1])) == {0}
+        suite.wait_ended(2, 180)
+        suite.wait_delivered(120)
+        _after(suite, studies)
