@@ -6,12 +6,10 @@ Paths are relative to the folder of the file that names them.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,13 +20,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from gransk.core.application import Application, model_folder
 from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
+from gransk.site.faults import explain, near, read_yaml
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -288,15 +287,7 @@ def load_config(path: Path) -> Config:
 
 def parse_config(text: str, path: Path) -> Config:
     """Check a configuration's text; ``path`` names it in errors and anchors relative paths."""
-    try:
-        values = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        raise ConfigurationError(f"{path}:{line} {error.problem}; wants YAML") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: {error}; wants YAML") from error
-    values = {} if values is None else values
+    values = read_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: got {type(values).__name__}, wants keys with values")
     values = _without_nulls(values)
@@ -334,7 +325,7 @@ def check_applications(config: Config, installed: Mapping[str, Application]) -> 
     for name in config.applications:
         if name not in installed:
             raise ConfigurationError(
-                f"applications.{name}: no such application is installed{_near(name, installed)}"
+                f"applications.{name}: no such application is installed{near(name, installed)}"
             )
     for application in installed.values():
         application_settings(config, application)
@@ -359,61 +350,6 @@ def read_secret(path: Path, key: str) -> str:
     return secret
 
 
-def explain(error: ValidationError, schema: type[BaseModel], where: str) -> str:
-    """Every fault in pydantic's error, one a line: the key, what it got, what it wants."""
-    return "\n".join(f"{where}: {_fault(detail, schema)}" for detail in error.errors())
-
-
-def _fault(detail: ErrorDetails, schema: type[BaseModel]) -> str:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
-    path = "".join(parts).removeprefix(".")
-    kind, got = detail["type"], _shown(detail["input"], path)
-    if kind == "extra_forbidden":
-        return f"{path}: unknown key{_near(str(detail['loc'][-1]), _keys(schema, detail['loc']))}"
-    if kind == "invalid_key":
-        return f"{path}: got {got} as a key, wants text"
-    if kind == "missing":
-        return f"{path}: missing; wants a value"
-    wants = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    wants = wants.split(", unable to parse")[0]
-    return f"{path or 'configuration'}: got {got}, wants {wants}"
-
-
-def _shown(value: Any, path: str) -> str:
-    """A value as an error may show it: short, and no password."""
-    if "database" in path and isinstance(value, str) and "@" in value:
-        return "a URL"
-    if isinstance(value, BaseModel | Mapping):
-        return "these values"
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    close = difflib.get_close_matches(name, names, 1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known here: {', '.join(sorted(names))}" if names else ""
-
-
-def _keys(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed where an unknown one stood."""
-    here: Any = schema
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        field = here.model_fields.get(part)
-        if field is None:
-            return []
-        candidates = (field.annotation, *get_args(field.annotation))
-        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if not models:
-            return []
-        here = models[0]
-    return list(here.model_fields)
-
-
 def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     filled = dict(values)
     for key, default in defaults.items():
@@ -434,20 +370,3 @@ def _without_nulls(values: Mapping[Any, Any]) -> dict[Any, Any]:
         for key, value in values.items()
         if value is not None
     }
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                continue
-            if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key_node.value!r} stands twice",
-                    problem_mark=key_node.start_mark,
-                )
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)

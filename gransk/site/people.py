@@ -7,26 +7,32 @@ are random and long, by SHA-256. Every act is an event.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError, InvalidValueError
+from gransk.site.credentials import (
+    PASSWORD_LENGTH as PASSWORD_LENGTH,
+)
+from gransk.site.credentials import (
+    check_password,
+    failures,
+    hash_password,
+    hash_token,
+    needs_rehash,
+    verify_password,
+)
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
-from gransk.site.tables import Account, Event, MachineToken, Role, SignInLink, WebSession
+from gransk.site.tables import Account, MachineToken, Role, SignInLink, WebSession
 
-PASSWORD_LENGTH = 12
 LINK_LIFETIME = datetime.timedelta(hours=24)
-THROTTLE_WINDOW = datetime.timedelta(minutes=15)
 THROTTLE_FAILURES = 5
 """Failed sign-ins of one name within the window, after which it must wait."""
 
@@ -38,8 +44,6 @@ UNKNOWN_FAILURES = 50
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
 _RESERVED = {SYSTEM, UNKNOWN, "database", "settings"}
-_hasher = PasswordHasher()
-_NOBODY = _hasher.hash(secrets.token_urlsafe())
 
 
 class SignInError(GranskError):
@@ -130,7 +134,8 @@ def create_account(
         created_at=utcnow(),
     )
     if password is not None:
-        account.password_hash = _hash_password(password, name)
+        check_password(password, name)
+        account.password_hash = hash_password(password)
     session.add(account)
     session.flush()
     record(session, actor, EventKind.ACCOUNT_CREATED, name, {"roles": account.roles})
@@ -203,9 +208,10 @@ def change_password(
     InvalidValueError
         Where the new password is refused.
     """
-    if current is not None and not _verify_password(account.password_hash, current):
+    if current is not None and not verify_password(account.password_hash, current):
         raise SignInError
-    account.password_hash = _hash_password(password, account.name)
+    check_password(password, account.name)
+    account.password_hash = hash_password(password)
     _end_sessions(session, account)
     record(session, actor, EventKind.PASSWORD_CHANGED, account.name)
 
@@ -227,10 +233,10 @@ def sign_in(database: Database, name: str, password: str, hours: float) -> Signe
     name = name.strip().lower()
     with database.read() as session:
         account = find_account(session, name)
-        throttled = _failures(session, account.name if account else UNKNOWN) >= (
+        throttled = failures(session, account.name if account else UNKNOWN) >= (
             THROTTLE_FAILURES if account else UNKNOWN_FAILURES
         )
-    right = _verify_password(account.password_hash if account else None, password)
+    right = verify_password(account.password_hash if account else None, password)
     if account is None or not right or not account.active or throttled:
         if not throttled:
             subject = account.name if account else UNKNOWN
@@ -242,14 +248,14 @@ def sign_in(database: Database, name: str, password: str, hours: float) -> Signe
         session.refresh(account)
         if not account.active:
             raise SignInError
-        if account.password_hash and _hasher.check_needs_rehash(account.password_hash):
-            account.password_hash = _hasher.hash(password)
+        if account.password_hash and needs_rehash(account.password_hash):
+            account.password_hash = hash_password(password)
         return _start_session(session, account, hours)
 
 
 def session_of(session: Session, token: str) -> tuple[Account, WebSession] | None:
     """Who a cookie's token belongs to; None where it is unknown or expired."""
-    web = session.get(WebSession, _hash_token(token))
+    web = session.get(WebSession, hash_token(token))
     if web is None or web.expires_at <= utcnow():
         return None
     account = session.get(Account, web.account_id)
@@ -263,7 +269,7 @@ def csrf_matches(web: WebSession, token: str) -> bool:
 
 def sign_out(session: Session, token: str) -> None:
     """End a session; an unknown token is no error."""
-    web = session.get(WebSession, _hash_token(token))
+    web = session.get(WebSession, hash_token(token))
     if web is None:
         return
     account = session.get_one(Account, web.account_id)
@@ -309,7 +315,7 @@ def open_link(session: Session, token: str) -> SignInLink:
     ------
     LinkError
     """
-    link = session.get(SignInLink, _hash_token(token))
+    link = session.get(SignInLink, hash_token(token))
     if link is None or link.used_at is not None or link.expires_at <= utcnow():
         raise LinkError
     if link.account_id is None and has_administrator(session):
@@ -380,7 +386,7 @@ def create_token(session: Session, name: str, *, actor: str) -> str:
         raise InvalidValueError("name", name, "a name that no machine has or had")
     token = secrets.token_urlsafe(32)
     session.add(
-        MachineToken(name=name, token_hash=_hash_token(token), active=True, created_at=utcnow())
+        MachineToken(name=name, token_hash=hash_token(token), active=True, created_at=utcnow())
     )
     record(session, actor, EventKind.TOKEN_CREATED, name)
     return token
@@ -404,9 +410,7 @@ def revoke_token(session: Session, name: str, *, actor: str) -> None:
 
 def machine_of(session: Session, token: str) -> MachineToken | None:
     """The machine that a token belongs to, or None."""
-    found = session.scalar(
-        select(MachineToken).where(MachineToken.token_hash == _hash_token(token))
-    )
+    found = session.scalar(select(MachineToken).where(MachineToken.token_hash == hash_token(token)))
     return found if found is not None and found.active else None
 
 
@@ -450,57 +454,12 @@ def _language(value: str) -> str:
     return value
 
 
-def _hash_password(password: str, name: str) -> str:
-    if len(password) < PASSWORD_LENGTH or password.strip().lower() == name:
-        raise InvalidValueError(
-            "password", "*" * 3, f"at least {PASSWORD_LENGTH} characters, and not the name"
-        )
-    if len(password) > 1024:
-        raise InvalidValueError("password", "*" * 3, "at most 1024 characters")
-    return _hasher.hash(password)
-
-
-def _verify_password(stored: str | None, password: str) -> bool:
-    """Takes as long for an account that does not exist."""
-    try:
-        _hasher.verify(stored or _NOBODY, password[:1024])
-    except (VerificationError, InvalidHashError):
-        return False
-    return stored is not None
-
-
-def _failures(session: Session, subject: str) -> int:
-    """Failed sign-ins in the window, since the last that went well."""
-    since = utcnow() - THROTTLE_WINDOW
-    last = session.scalar(
-        select(func.max(Event.at)).where(
-            Event.subject == subject, Event.kind == EventKind.SIGNED_IN.value
-        )
-    )
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Event)
-            .where(
-                Event.subject == subject,
-                Event.kind == EventKind.SIGN_IN_FAILED.value,
-                Event.at > (max(since, last) if last else since),
-            )
-        )
-        or 0
-    )
-
-
-def _hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def _new_link(session: Session, account: Account | None) -> str:
     token = secrets.token_urlsafe(32)
     now = utcnow()
     session.add(
         SignInLink(
-            token_hash=_hash_token(token),
+            token_hash=hash_token(token),
             account_id=account.id if account else None,
             created_at=now,
             expires_at=now + LINK_LIFETIME,
@@ -516,7 +475,7 @@ def _start_session(session: Session, account: Account, hours: float) -> SignedIn
     session.execute(delete(WebSession).where(WebSession.expires_at <= now))
     session.add(
         WebSession(
-            token_hash=_hash_token(token),
+            token_hash=hash_token(token),
             account_id=account.id,
             csrf=csrf,
             created_at=now,

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from gransk.core.errors import InvalidValueError
-from gransk.site import people
+from gransk.site import credentials, people
 from gransk.site.database import Database
 from gransk.site.events import EventKind, verify
 from gransk.site.migrate import upgrade
@@ -83,8 +83,8 @@ def test_guessing_is_throttled(database, anna, monkeypatch):
     with pytest.raises(people.SignInError):
         people.sign_in(database, "anna", PASSWORD, hours=1)
     assert kinds(database).count(EventKind.SIGN_IN_FAILED) == people.THROTTLE_FAILURES
-    later = people.utcnow() + people.THROTTLE_WINDOW + datetime.timedelta(seconds=1)
-    monkeypatch.setattr(people, "utcnow", lambda: later)
+    later = people.utcnow() + credentials.THROTTLE_WINDOW + datetime.timedelta(seconds=1)
+    monkeypatch.setattr(credentials, "utcnow", lambda: later)
     assert people.sign_in(database, "anna", PASSWORD, hours=1).account.name == "anna"
 
 
