@@ -241,7 +241,7 @@ class Intake:
             complete = self._handlers.complete(headers)
         hold = complete is False and not self._waited(seen)
         with self._database.begin() as session:
-            row = session.get_one(SeenStudy, key)
+            row = session.get_one(SeenStudy, key, with_for_update=True)
             studies.update(row, inputs)
             row.last_update = str(listed.get("LastUpdate", ""))
             if headers is None:

@@ -120,6 +120,8 @@ def _ours(config: Config, folder: Path) -> dict[str, Any]:
         "RegisteredUsers": {config.orthanc.username: config.orthanc.password()},
         "StorageDirectory": storage,
         "IndexDirectory": storage,
+        "ExecuteLuaEnabled": False,
+        "RestApiWriteToFileSystemEnabled": False,
         "OverwriteInstances": True,
         "StoreMD5ForAttachments": True,
         "Plugins": [str(plugin) for plugin in plugins()],

@@ -16,9 +16,10 @@ from gransk.archive.inputs import Inputs
 from gransk.archive.tables import SeenStudy
 from gransk.site.events import SYSTEM, EventKind, record
 
+BACKLOG = -100
 ROUTINE = 0
 URGENT = 100
-"""Priorities: higher goes first."""
+"""Priorities: higher goes first. Backlog is what an archive held when we first met it."""
 
 _URGENT = frozenset({"STAT", "HIGH", "EMERGENCY", "ASAP"})
 _ATTRIBUTES = {
@@ -40,6 +41,7 @@ def new_study(
     archive: str,
     listed: Mapping[str, Any],
     now: datetime.datetime,
+    priority: int = ROUTINE,
 ) -> SeenStudy:
     """A row for a study of Orthanc's list, under a key that says nothing of the patient."""
     tags = {**listed.get("PatientMainDicomTags", {}), **listed.get("MainDicomTags", {})}
@@ -51,7 +53,7 @@ def new_study(
         images=0,
         fingerprint="",
         settled_fingerprint="",
-        priority=ROUTINE,
+        priority=priority,
         first_seen_at=now,
         changed_at=now,
         noticed_at=now,

@@ -196,7 +196,9 @@ class Watch:
                 seen = old
                 seen.orthanc_id = found.orthanc_id
         if seen is None:
-            seen = studies.new_study(session, name, found.listed, now)
+            met = session.get_one(Archive, name).swept_at is not None
+            priority = studies.ROUTINE if met else studies.BACKLOG
+            seen = studies.new_study(session, name, found.listed, now, priority)
         studies.notice(seen, now)
         if not seen.settled_fingerprint:
             seen.images = found.count
@@ -230,7 +232,9 @@ class Watch:
         """
         name = self._orthanc.name
         self._count_wanted = False
-        held = {str(study["ID"]): str(study["LastUpdate"]) for study in self._orthanc.studies()}
+        held = {
+            str(study["ID"]): str(study.get("LastUpdate", "")) for study in self._orthanc.studies()
+        }
         counts = dict.fromkeys(held, 0)
         for series in self._orthanc.all_series():
             parent = str(series["ParentStudy"])

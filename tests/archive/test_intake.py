@@ -14,6 +14,7 @@ from tiny import CT, DOSE_SR, SC, SEG, SR, Site, TinyStudy
 from gransk.archive import intake as intake_module
 from gransk.archive.orthanc import ArchiveUnavailableError, Orthanc
 from gransk.archive.status import Cause, State
+from gransk.archive.studies import BACKLOG, ROUTINE, URGENT
 from gransk.archive.tables import Archive
 
 pytestmark = pytest.mark.system
@@ -55,6 +56,17 @@ def test_stored_by_stow(site: Sites) -> None:
     )
     assert answer.status_code == 200
     assert here.look(3) == ["submit"]
+
+
+def test_what_arrives_goes_before_what_lay_there(site: Sites) -> None:
+    here, old, new = site(), TinyStudy("OLD"), TinyStudy("NEW")
+    here.send(*old.images())
+    here.look(2)
+    urgent = TinyStudy("URGENT")
+    here.send(*new.images(), *urgent.images(RequestedProcedurePriority="STAT"))
+    here.look(2)
+    priorities = {row.patient_id: row.priority for row in here.rows()}
+    assert priorities == {"OLD": BACKLOG, "NEW": ROUTINE, "URGENT": URGENT}
 
 
 def test_waits_until_quiet(site: Sites) -> None:
