@@ -73,7 +73,7 @@ def page(
         "address": query_address,
         "priority": priority,
         "step": partial(step_text, known.applications, language),
-        "kind": partial(named, "kind", language),
+        "kind": lambda code: named("kind", language, code.lower()),
         "event_name": partial(named, "event", language),
         **values,
     }
@@ -81,9 +81,12 @@ def page(
     return HTMLResponse(template_of.render(everything), status)
 
 
-def viewer_address(study_instance_uid: str) -> str:
-    """Where the viewer shows a study."""
-    return STUDY_PAGE + quote(study_instance_uid, safe="")
+def viewer_address(study_instance_uid: str, series_instance_uid: str = "") -> str:
+    """Where the viewer shows a study, at one of its series where one is named."""
+    address = STUDY_PAGE + quote(study_instance_uid, safe="")
+    if series_instance_uid:
+        address += "&initialSeriesInstanceUID=" + quote(series_instance_uid, safe="")
+    return address
 
 
 def query_address(query: Query, **changes: Any) -> str:

@@ -49,8 +49,9 @@ def person_name(value: str) -> str:
     The alphabetic group comes as "Family, Given Middle"; an ideographic group
     follows in brackets.
     """
-    groups = [_name_group(group) for group in value.split("=")]
-    alphabetic, ideographic = groups[0], groups[1] if len(groups) > 1 else ""
+    groups = value.split("=")
+    alphabetic = _name_group(groups[0])
+    ideographic = " ".join(groups[1].replace("^", " ").split()) if len(groups) > 1 else ""
     if alphabetic and ideographic:
         return f"{alphabetic} ({ideographic})"
     return alphabetic or ideographic

@@ -23,6 +23,7 @@ from gransk.archive.tables import SeenStudy
 from gransk.site.events import EventKind, record
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
+from gransk.web.texts import text
 from gransk.web.wiring import wiring
 
 PAGES = "/viewer"
@@ -31,6 +32,15 @@ WITHHELD = frozenset(
     {"index.html", "app-config.js", "init-service-worker.js", "sw.js", "_headers", "_redirects"}
 )
 """OHIF's own entry, configuration and service worker: ours stand in their place, or none."""
+
+# ndarray and the decoders, which OHIF reads segmentations and images with, compile code from text.
+POLICY = (
+    "script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; default-src 'none'; "
+    "worker-src 'self' blob:; connect-src 'self' blob: data:; img-src 'self' blob: data:; "
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data:; manifest-src 'self'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+"""Of OHIF's page and of its workers: nothing from, and nothing to, another host."""
 
 router = APIRouter()
 files = APIRouter()
@@ -43,7 +53,7 @@ mimetypes.add_type("text/javascript", ".mjs")
 def app_config(language: str) -> str:
     """OHIF's configuration: our proxy, and no other source of data."""
     template = (Path(__file__).parent / "static" / "ohif-config.js").read_text(encoding="utf-8")
-    return template.replace("__LANGUAGE__", json.dumps(language))
+    return template.replace("__RESEARCH__", json.dumps(text("research_short", language)))
 
 
 @lru_cache(maxsize=4)
@@ -59,13 +69,7 @@ def _index(path: Path, _changed: float) -> tuple[str, str]:
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in inline
     )
-    return html, (
-        "default-src 'none'; "
-        f"script-src 'self' 'wasm-unsafe-eval' {hashes}; "
-        "worker-src 'self' blob:; connect-src 'self' blob: data:; img-src 'self' blob: data:; "
-        "style-src 'self' 'unsafe-inline'; font-src 'self' data:; manifest-src 'self'; "
-        "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-    )
+    return html, POLICY.replace("'self'", f"'self' {hashes}", 1)
 
 
 @router.get(f"{PAGES}/app-config.js", dependencies=[Depends(allow(Permission.IMAGES))])
@@ -106,4 +110,5 @@ def built_file(path: str, request: Request) -> Response:
         raise HTTPException(404)
     hashed = re.search(r"\.[0-9a-f]{16}\.|^[0-9a-f]{16}\.", wanted.name) is not None
     kept = "private, max-age=31536000, immutable" if hashed else "private, no-cache"
-    return FileResponse(wanted, headers={"cache-control": kept})
+    headers = {"cache-control": kept, "content-security-policy": POLICY}
+    return FileResponse(wanted, headers=headers)

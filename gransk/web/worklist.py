@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydicom.uid import SegmentationStorage
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import Application
 from gransk.core.reasons import Reason, text
-from gransk.results.tables import Report, Workitem, WorkState
+from gransk.results.tables import (
+    Delivery,
+    DeliveryState,
+    Report,
+    ReportObject,
+    Workitem,
+    WorkState,
+)
 
 PAGE_SIZE = 50
 SHOWN: tuple[WorkState, ...] = tuple(
@@ -52,6 +60,8 @@ class Row:
     reason: str
     line: str | None
     application: str
+    opens_at: str = ""
+    """Series of ours that the viewer opens first, delivered to the archive; empty where none is."""
 
     @property
     def received_at(self) -> datetime.datetime:
@@ -161,25 +171,37 @@ def page(
         )
     )
     found = session.execute(ordered.limit(PAGE_SIZE).offset((query.page - 1) * PAGE_SIZE)).all()
-    released = _released(session, [item.report_key for _, item in found if item])
+    reports = _reports(session, [item.report_key for _, item in found if item])
     rows = [
-        make_row(session, study, item, language, installed, line_of, released)
+        make_row(session, study, item, language, installed, line_of, reports)
         for study, item in found
     ]
     return Page(rows, total, counts, query)
 
 
-def _released(session: Session, report_keys: list[str | None]) -> set[str]:
+def _reports(session: Session, report_keys: list[str | None]) -> dict[str, str]:
+    """Released reports, and the series of each that the viewer opens first."""
     keys = [key for key in report_keys if key]
-    return set(
+    found = dict.fromkeys(
         session.scalars(
             select(Report.key).where(
                 Report.key.in_(keys),
                 Report.released_at.is_not(None),
                 Report.withdrawn_at.is_(None),
             )
+        ),
+        "",
+    )
+    delivered = (
+        select(ReportObject.report_key, ReportObject.series_instance_uid)
+        .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
+        .where(
+            ReportObject.report_key.in_(found),
+            ReportObject.sop_class_uid == SegmentationStorage,
+            Delivery.state == DeliveryState.SENT,
         )
     )
+    return found | {key: series for key, series in session.execute(delivered)}
 
 
 def make_row(
@@ -189,19 +211,27 @@ def make_row(
     language: str,
     installed: dict[str, Application],
     line_of: LineOf,
-    released: set[str] | None = None,
+    reports: dict[str, str] | None = None,
 ) -> Row:
     """The line of one study; findings show only once their report is released."""
     if item is None:
         return Row(study, None, WorkState.WAITING, "", None, "")
-    if released is None:
-        released = _released(session, [item.report_key])
+    if reports is None:
+        reports = _reports(session, [item.report_key])
     application = installed.get(item.application)
     title = application.presentation.title[language] if application else item.application
     line = None
-    if application and item.state == WorkState.READY and item.report_key in released:
+    if application and item.state == WorkState.READY and item.report_key in reports:
         line = line_of(session, item, application, language)
-    return Row(study, item, WorkState(item.state), reason_text(item.reason, language), line, title)
+    return Row(
+        study=study,
+        item=item,
+        state=WorkState(item.state),
+        reason=reason_text(item.reason, language),
+        line=line,
+        application=title,
+        opens_at=reports.get(str(item.report_key), "") if line is not None else "",
+    )
 
 
 def reason_text(code: str | None, language: str) -> str:

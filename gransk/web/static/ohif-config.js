@@ -4,7 +4,7 @@ window.config = {
   routerBasename: '/viewer',
   extensions: [],
   modes: [],
-  customizationService: {},
+  customizationService: [{ 'ohif.tours': { $set: [] } }],
   showStudyList: false,
   showLoadingIndicator: true,
   showWarningMessageForCrossOrigin: false,
@@ -16,13 +16,14 @@ window.config = {
   disableConfirmationPrompts: true,
   measurementTrackingMode: 'simplified',
   investigationalUseDialog: { option: 'never' },
-  i18n: { language: __LANGUAGE__ },
   whiteLabeling: {
     createLogoComponentFn: function (React) {
+      const line = (key, text, style) => React.createElement('span', { key, style }, text);
       return React.createElement(
         'a',
-        { href: '/', style: { color: '#fff', fontWeight: 600, fontSize: '18px', padding: '0 12px' } },
-        '\u2190 Gransk'
+        { href: '/', style: { color: '#fff', padding: '0 12px', display: 'grid', lineHeight: 1.25 } },
+        line('back', '\u2190 Gransk', { fontWeight: 600, fontSize: '17px' }),
+        line('research', __RESEARCH__, { color: '#f7cf82', fontSize: '12px', whiteSpace: 'nowrap' })
       );
     },
   },

@@ -1,0 +1,384 @@
+"""A person in a browser: the worklist, and Gransk's own objects painted in OHIF."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_orthanc import OrthancProcess, make_config
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydicom import dcmread
+from viewer_study import DATA, KnownStudy, lidc_study, outline_lps, phantom_study
+from web_server import serving
+from web_site import Site, open_site
+
+from gransk.core.reasons import Reason
+from gransk.results.store import BlobStore, NewObject
+from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
+from gransk.site.database import utcnow
+from gransk.site.tables import Executor, Role
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+CHROMIUM = os.environ.get("GRANSK_CHROMIUM", "/usr/bin/chromium")
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+PAINTED_SECONDS = 60
+PASSWORD = "a long enough password"
+
+
+@dataclass
+class Stage:
+    """A site on a real port, with one study in Orthanc and its results beside it."""
+
+    site: Site
+    known: KnownStudy
+    address: str
+    key: str
+    item: str
+
+
+@pytest.fixture(scope="module", params=["phantom", pytest.param("lidc", marks=pytest.mark.full)])
+def stage(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("stage")
+    if request.param == "lidc" and not (DATA / "LIDC-IDRI-0001").is_dir():
+        pytest.skip("LIDC-IDRI-0001 is not in GRANSK_DATA")
+    known = lidc_study() if request.param == "lidc" else phantom_study(folder / "phantom")
+    config = make_config(folder)
+    process = OrthancProcess(config, folder / "orthanc").start()
+    try:
+        for content in [f.read_bytes() for f in known.files] + [o.content for o in known.objects]:
+            process.client.store(content)
+        site = open_site(config)
+        key, item = _seed(site, known)
+        with serving(site.app, config.service.port) as address:
+            yield Stage(site, known, address, key, item)
+        site.close()
+    finally:
+        process.stop()
+
+
+def _seed(site: Site, known: KnownStudy) -> tuple[str, str]:
+    """The study with its results, and neighbours in every other state."""
+    site.account("admin", "Anna Administrator", Role.ADMINISTRATOR)
+    site.account("rasmussen", "Rikke Rasmussen", Role.RADIOLOGIST)
+    head = dcmread(known.files[0], stop_before_pixels=True)
+    key = site.study(
+        1,
+        study_instance_uid=known.study.uid,
+        patient_name=str(head.PatientName),
+        patient_id=str(head.PatientID),
+        patient_birth_date=str(head.get("PatientBirthDate", "")),
+        patient_sex=str(head.get("PatientSex", "")),
+        description=str(head.get("StudyDescription", "")),
+        study_date=str(head.get("StudyDate", "")),
+        accession_number=str(head.get("AccessionNumber", "")),
+        images=len(known.files),
+    )
+    blobs = BlobStore(site.config.blob_folder)
+    objects = tuple(
+        NewObject(
+            made.kind,
+            made.sop_class_uid,
+            made.sop_instance_uid,
+            made.series_instance_uid,
+            blobs.put(made.content),
+        )
+        for made in known.objects
+    )
+    item = site.sealed(key, known.findings, objects=objects, application="nodule")
+    with site.database.begin() as session:
+        report = session.get_one(Workitem, item).report_key
+        for made in known.objects:
+            session.add(
+                Delivery(
+                    id=made.sop_instance_uid[-32:],
+                    report_key=report,
+                    sop_instance_uid=made.sop_instance_uid,
+                    destination="orthanc",
+                    state=DeliveryState.SENT,
+                    attempt=1,
+                    error="",
+                    created_at=utcnow(),
+                    sent_at=utcnow(),
+                )
+            )
+        now = utcnow()
+        session.add(
+            Executor(
+                id="worker-1",
+                kind="worker",
+                host="here",
+                pid=1,
+                started_at=now,
+                heartbeat_at=now,
+                stopped_at=None,
+            )
+        )
+    named = {"application": "nodule"}
+    people = ("Møller^Åse", "Sørensen^Bjørn", "Nielsen^Ida", "Yamada^Tarou=山田^太郎", "Lund^Per")
+    for number, name in enumerate(people, 2):
+        site.study(number, patient_name=name, priority=100 * (number == 2))
+    keys = [site.study_key(number) for number in range(2, 7)]
+    site.item(keys[0], WorkState.RUNNING, step="detect", share=0.62, priority=100, **named)
+    site.item(keys[1], WorkState.WAITING, **named)
+    site.item(keys[2], WorkState.NOT_ANALYSED, reason=Reason.SLICES_TOO_THICK, **named)
+    site.item(keys[3], WorkState.FAILED, reason=Reason.WORKER_LOST, **named)
+    return key, item
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(stage: Stage, browser: Browser) -> Iterator[Page]:
+    """A radiologist's page that talks to nobody but the service."""
+    context = browser.new_context(viewport={"width": 1600, "height": 900}, color_scheme="dark")
+    opened = context.new_page()
+    outside: list[str] = []
+    faults: list[str] = []
+    ours = (stage.address, "blob:", "data:")
+    opened.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
+    opened.on(
+        "response", lambda r: faults.append(f"{r.status} {r.url}") if r.status > 399 else None
+    )
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    yield opened
+    context.close()
+    assert outside == []
+    assert faults == []
+
+
+def sign_in(page: Page, stage: Stage, name: str = "rasmussen") -> None:
+    page.goto(stage.address)
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.press("#password", "Enter")
+    page.wait_for_selector("h1")
+
+
+def keep(page: Page, request: Any, name: str) -> None:
+    """A picture for the documents, where one is asked for."""
+    folder = os.environ.get("GRANSK_SCREENSHOTS")
+    if folder:
+        case = request.node.callspec.params["stage"]
+        page.screenshot(path=str(Path(folder) / f"{name}-{case}.png"))
+
+
+def test_worklist_renews_itself_and_is_used_by_keyboard(page, stage, request):
+    sign_in(page, stage)
+    page.wait_for_selector("text=Ready")
+    keep(page, request, "worklist")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    focused = "document.activeElement.textContent"
+    assert page.evaluate(focused) == "Møller, Åse"
+    with stage.site.database.begin() as session:
+        row = session.get_one(Workitem, stage.site.item_id(stage.site.study_key(2)))
+        row.share = 0.87
+    page.wait_for_selector("progress[value='87']", timeout=10_000)
+    assert page.evaluate(focused) == "Møller, Åse"
+    page.keyboard.press("/")
+    page.keyboard.type("山田")
+    expect(page.locator("[data-row]")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("d")
+    page.wait_for_selector("h1:has-text('Yamada, Tarou (山田 太郎)')")
+
+
+@pytest.mark.parametrize("language", ["en", "da"])
+def test_pages_are_accessible(page, stage, request, language):
+    if request.node.callspec.params["stage"] != "phantom":
+        pytest.skip("the pages are the same")
+    assert AXE.is_file(), "axe-core is not installed; run make install-test"
+    seen = {}
+    page.goto(f"{stage.address}/sign-in?language={language}")
+    seen["sign-in"] = _serious(page)
+    sign_in(page, stage, "admin")
+    page.goto(f"{stage.address}/account")
+    page.select_option("#language", language)
+    page.click("form[action='/account/language'] button")
+    page.wait_for_selector(f"html[lang={language}]")
+    for address in ("/", f"/studies/{stage.key}", "/account", "/people", "/events"):
+        page.goto(stage.address + address)
+        seen[address] = _serious(page)
+    assert {name: found for name, found in seen.items() if found} == {}
+
+
+def _serious(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{v['id']}: {v['nodes'][0]['html'][:200]}"
+        for v in found["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+def test_case_page(page, stage, request):
+    sign_in(page, stage)
+    page.click(f"a[href='/studies/{stage.key}']")
+    page.wait_for_selector("text=Nodule 1")
+    keep(page, request, "case")
+    assert page.locator("text=Segmentation").count() == 1
+    assert page.locator(".chip.sent").count() == len(stage.known.objects)
+
+
+def test_segmentation_is_painted_at_the_nodules(page, stage, request):
+    sign_in(page, stage)
+    page.click("a.open")
+    _wait_for_images(page)
+    page.wait_for_function(
+        "services.segmentationService.getSegmentations().length === 1",
+        timeout=PAINTED_SECONDS * 1000,
+    )
+    page.mouse.move(5, 5)
+    for finding in range(len(stage.known.findings.findings)):
+        image, points = outline_lps(stage.known, finding)
+        _show_image(page, image)
+        inside = _filled(page, points)
+        painted = _until(page, lambda i=inside: _colour(page, i), 0.9)
+        assert painted["inside"] > 0.9, f"nodule {finding + 1}: {painted}"
+        assert painted["outside"] < 0.25 * painted["area"], f"nodule {finding + 1}: {painted}"
+        if finding == 0:
+            page.wait_for_timeout(500)
+            keep(page, request, "segmentation")
+    page.evaluate(
+        "services.segmentationService.clearSegmentationRepresentations("
+        "services.viewportGridService.getActiveViewportId())"
+    )
+    page.wait_for_timeout(1000)
+    without = _colour(page, inside)
+    assert without["inside"] < 0.02, f"colour without the segmentation: {without}"
+
+
+def test_report_is_painted_at_the_nodules(page, stage, request):
+    sign_in(page, stage)
+    report = next(o for o in stage.known.objects if o.kind == "SR")
+    page.goto(
+        f"{stage.address}/viewer/viewer?StudyInstanceUIDs={stage.known.study.uid}"
+        f"&initialSeriesInstanceUID={report.series_instance_uid}"
+    )
+    _wait_for_images(page)
+    page.mouse.move(5, 5)
+    image, points = outline_lps(stage.known, 0)
+    page.wait_for_function(
+        "uid => cornerstone.getEnabledElements()[0]?.viewport.getCurrentImageId()?.includes(uid)",
+        arg=image,
+        timeout=PAINTED_SECONDS * 1000,
+    )
+    drawn = _until(page, lambda: _along(page, points), 0.9)
+    assert drawn > 0.9, f"{drawn:.2f} of the outline is drawn"
+    keep(page, request, "report")
+    for length in ("Volume", "mm3"):
+        assert page.locator(
+            f"svg text:has-text('{length}'), svg tspan:has-text('{length}')"
+        ).count()
+    _show_image(page, stage.known.findings.frames[0].sop_instance_uid)
+    page.wait_for_timeout(1000)
+    assert _along(page, points) < 0.1
+
+
+# Looking at the viewport
+
+
+def _wait_for_images(page: Page) -> None:
+    page.wait_for_selector("canvas.cornerstone-canvas", timeout=PAINTED_SECONDS * 1000)
+    page.wait_for_function(
+        "cornerstone.getEnabledElements()[0]?.viewport?.getCurrentImageId?.()",
+        timeout=PAINTED_SECONDS * 1000,
+    )
+
+
+def _show_image(page: Page, sop_instance_uid: str) -> None:
+    page.evaluate(
+        """async uid => {
+            const viewport = cornerstone.getEnabledElements()[0].viewport;
+            const index = viewport.getImageIds().findIndex(id => id.includes(uid));
+            if (index < 0) throw new Error('the image is not in the viewport');
+            await viewport.setImageIdIndex(index);
+            viewport.render();
+        }""",
+        sop_instance_uid,
+    )
+
+
+def _on_screen(page: Page, points: list[tuple[float, float, float]]) -> list[tuple[float, float]]:
+    """Where points of the patient lie on the page, in pixels."""
+    found = page.evaluate(
+        """points => {
+            const viewport = cornerstone.getEnabledElements()[0].viewport;
+            const box = viewport.canvas.getBoundingClientRect();
+            const places = points.map(point => viewport.worldToCanvas(point));
+            return places.map(([x, y]) => [box.x + x, box.y + y]);
+        }""",
+        points,
+    )
+    return [(x, y) for x, y in found]
+
+
+def _pixels(page: Page) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+
+
+def _filled(page: Page, points: list[tuple[float, float, float]]) -> np.ndarray:
+    """The region's own pixels on the page, from its points alone."""
+    size = page.viewport_size
+    picture = Image.new("1", (size["width"], size["height"]))
+    ImageDraw.Draw(picture).polygon(_on_screen(page, points), fill=1)
+    return np.asarray(picture)
+
+
+def _colour(page: Page, inside: np.ndarray) -> dict[str, float]:
+    """Share of the region that is coloured, and coloured pixels round it."""
+    pixels = _pixels(page)
+    coloured = pixels.max(axis=2) - pixels.min(axis=2) > 40
+    rows, columns = np.nonzero(inside)
+    near = np.zeros_like(inside)
+    margin = 3 * max(np.ptp(rows), np.ptp(columns))
+    top, left = max(rows.min() - margin, 0), max(columns.min() - margin, 0)
+    near[top : rows.max() + margin, left : columns.max() + margin] = True
+    return {
+        "inside": float(coloured[inside].mean()),
+        "outside": float((coloured & near & ~inside).sum()),
+        "area": float(inside.sum()),
+    }
+
+
+def _along(page: Page, points: list[tuple[float, float, float]]) -> float:
+    """Share of the outline beside which a green line is drawn, within three pixels."""
+    pixels = _pixels(page)
+    green = pixels[..., 1] - np.maximum(pixels[..., 0], pixels[..., 2]) > 60
+    found = [
+        green[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4].any()
+        for x, y in _on_screen(page, points)
+    ]
+    return float(np.mean(found))
+
+
+def _until(page: Page, measure: Any, wanted: float) -> Any:
+    """Measure until enough is painted, or the time is over."""
+    for _ in range(PAINTED_SECONDS * 2):
+        found = measure()
+        if (found["inside"] if isinstance(found, dict) else found) > wanted:
+            return found
+        page.wait_for_timeout(500)
+    return found
