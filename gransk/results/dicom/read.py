@@ -43,7 +43,7 @@ def read_report(content: bytes) -> list[Finding]:
         dataset = pydicom.dcmread(io.BytesIO(content))
     except (InvalidDicomError, EOFError, OSError, ValueError) as error:
         raise UnreadableInputError("the report is no readable DICOM file") from error
-    if _name(dataset) != ("126000", "DCM"):
+    if _name(dataset) not in (("126000", "DCM"), _key(sr.NO_FINDINGS)):
         raise InvalidValueError("report", _name(dataset), "an Imaging Measurement Report (126000)")
     found: dict[str, Finding] = {}
     for container in _children(dataset, MEASUREMENTS):

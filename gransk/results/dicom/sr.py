@@ -56,7 +56,10 @@ def make_sr(report: Report) -> MadeObject:
     -----
     A Comprehensive SR with one planar measurement group (TID 1410) a finding:
     OHIF draws the first SCOORD of each tracking UID, Stone of Orthanc every
-    TID 1410 of a Comprehensive SR, and neither anything else.
+    TID 1410 of a Comprehensive SR, and neither anything else. OHIF ends in an
+    error at an Imaging Measurement Report (126000) without any measurement;
+    under another title it shows the text, so a report without findings bears
+    a title of its own and only text.
     """
     series_uid, sop_uid = report.uid("SR", "series"), report.uid("SR", "1")
     dataset = ComprehensiveSR(
@@ -78,7 +81,12 @@ def make_sr(report: Report) -> MadeObject:
 
 
 def _content(report: Report) -> Dataset:
-    root = _container(codes.DCM.ImagingMeasurementReport, relationship=None, template="1500")
+    findings = report.findings.findings
+    root = _container(
+        codes.DCM.ImagingMeasurementReport if findings else NO_FINDINGS,
+        relationship=None,
+        template="1500",
+    )
     content = root.ContentSequence
     name = LANGUAGES.get(report.language, report.language)
     content.extend(
@@ -92,14 +100,13 @@ def _content(report: Report) -> Dataset:
             RelationshipTypeValues.HAS_CONCEPT_MOD,
         )
     )
-    content.append(_image_library(report))
-    measurements = _container(codes.DCM.ImagingMeasurements)
-    for finding in report.findings.findings:
-        for number, (frame, points) in enumerate(drawn_regions(report, finding), start=1):
-            measurements.ContentSequence.extend(_group(report, finding, frame, points, number))
-    if not report.findings.findings:
-        del measurements.ContentSequence
-    content.append(measurements)
+    if findings:
+        content.append(_image_library(report))
+        measurements = _container(codes.DCM.ImagingMeasurements)
+        for finding in findings:
+            for number, (frame, points) in enumerate(drawn_regions(report, finding), start=1):
+                measurements.ContentSequence.extend(_group(report, finding, frame, points, number))
+        content.append(measurements)
     content.append(_statements(report))
     return root
 
@@ -175,6 +182,9 @@ def _group(
 
 ORIGINAL_SOURCE = CodedConcept("111040", "DCM", "Original Source")
 """Stone of Orthanc looks for this purpose of reference."""
+NO_FINDINGS = CodedConcept(
+    "no_findings", PRIVATE_SCHEME, "Imaging Measurement Report without findings"
+)
 LESION = CodedConcept("lesion_uid", PRIVATE_SCHEME, "Lesion Unique Identifier")
 CENTRE = CodedConcept("centre_lps_mm", PRIVATE_SCHEME, "Centre in patient coordinates (LPS, mm)")
 ORIGIN = CodedConcept("origin", PRIVATE_SCHEME, "Origin of finding")
@@ -269,6 +279,7 @@ def _statements(report: Report) -> Dataset:
         lines.append(report.say("incomplete"))
     if not findings.findings:
         lines.append(report.say("none"))
+        lines.append(f"{len(findings.frames)} {report.say('images')}, {_models(findings)}")
     lines.extend(report.presentation.text(note, report.language) for note in findings.notes)
     if any(m.interval for f in findings.findings for m in f.measurements):
         lines.append(report.say("intervals"))
@@ -276,6 +287,12 @@ def _statements(report: Report) -> Dataset:
     for line in lines:
         container.ContentSequence.append(TextContentItem(codes.DCM.Comment, line, CONTAINS))
     return container
+
+
+def _models(findings: model.Findings) -> str:
+    """Who looked, where no measurement group says it."""
+    who = f"{MANUFACTURER} {findings.application} {findings.application_version}"
+    return "; ".join([who, *(f"{m.id} {m.version} sha256={m.sha256}" for m in findings.models)])
 
 
 def _container(

@@ -118,13 +118,25 @@ def test_danish_note_keeps_its_letters(headers, two_nodules):
     assert "Snit på 2.5 mm - måler mindre nøjagtigt." in comments(report)
 
 
-def test_report_without_findings(headers):
-    objects = make(headers, findings_of(headers))
-    report = read(by_kind(objects, "SR"))
-    assert "No findings." in comments(report)
-    assert groups(report) == []
-    assert read_report(by_kind(objects, "SR").content) == []
-    assert [made.kind for made in objects] == ["SR", "SC"]
+def test_report_without_findings_is_text_alone(headers, tmp_path):
+    objects = make(headers, findings_of(headers), language="da")
+    made = by_kind(objects, "SR")
+    report = read(made)
+    assert name(report) != "126000"
+    assert {c.ValueType for c in report.ContentSequence} <= {"CODE", "TEXT", "UIDREF", "CONTAINER"}
+    assert comments(report)[1:] == [
+        "Ingen fund.",
+        f"12 billeder, Gransk nodule 1.2.3; nodule-detector 0.1.0 sha256={'ab' * 32}",
+    ]
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+    assert len(evidence.ReferencedSOPSequence) == len(headers)
+    assert read_report(made.content) == []
+    assert [m.kind for m in objects] == ["SR", "SC"]
+    path = tmp_path / "report.dcm"
+    path.write_bytes(made.content)
+    assert errors(path) == set()
+    dump = subprocess.run([tool("dsrdump"), path], capture_output=True, check=False)
+    assert dump.returncode == 0
 
 
 def test_incomplete_study_is_a_partial_report(headers, two_nodules):
