@@ -66,13 +66,27 @@ def is_input(header: Dataset) -> bool:
     )
 
 
-def dataset(tags: Mapping[str, Any], transfer_syntax: str = "") -> Dataset:
-    """A header from Orthanc's full tags (``/instances/{id}/tags``).
+Shared = dict[tuple[str, str], DataElement | None]
+"""Elements by number and text: most are the same in every image of a study."""
+
+
+def dataset(
+    tags: Mapping[str, Any], transfer_syntax: str = "", shared: Shared | None = None
+) -> Dataset:
+    """A header from Orthanc's full tags (``/instances/{id}/tags``), to be read only.
 
     Binary values, private elements and values that do not fit their
     representation are left out.
+
+    Parameters
+    ----------
+    tags : mapping
+    transfer_syntax : str
+        Written to the file meta information.
+    shared : dict, optional
+        Headers made with the same dict share their equal elements.
     """
-    header = _dataset(tags, 0)
+    header = _dataset(tags, 0, {} if shared is None else shared)
     meta = FileMetaDataset()
     if transfer_syntax:
         meta.TransferSyntaxUID = UID(transfer_syntax)
@@ -80,16 +94,26 @@ def dataset(tags: Mapping[str, Any], transfer_syntax: str = "") -> Dataset:
     return header
 
 
-def _dataset(tags: Mapping[str, Any], depth: int) -> Dataset:
+def _dataset(tags: Mapping[str, Any], depth: int, shared: Shared) -> Dataset:
     result = Dataset()
     for number, entry in tags.items():
-        element = _element(number, entry, depth)
+        element = _shared_element(number, entry, depth, shared)
         if element is not None:
             result.add(element)
     return result
 
 
-def _element(number: str, entry: Any, depth: int) -> DataElement | None:
+def _shared_element(number: str, entry: Any, depth: int, shared: Shared) -> DataElement | None:
+    value = entry.get("Value") if isinstance(entry, dict) else None
+    if not isinstance(value, str):
+        return _element(number, entry, depth, shared)
+    key = (number, value)
+    if key not in shared:
+        shared[key] = _element(number, entry, depth, shared)
+    return shared[key]
+
+
+def _element(number: str, entry: Any, depth: int, shared: Shared) -> DataElement | None:
     try:
         tag = Tag(number.replace(",", ""))
         kind, value = entry["Type"], entry.get("Value")
@@ -102,7 +126,7 @@ def _element(number: str, entry: Any, depth: int) -> DataElement | None:
         representation = "SS" if str(value or "").startswith("-") else "US"
     try:
         if kind == "Sequence" and representation == "SQ" and depth < _DEPTH:
-            items = Sequence([_dataset(item, depth + 1) for item in value])
+            items = Sequence([_dataset(item, depth + 1, shared) for item in value])
             return DataElement(tag, "SQ", items)
         if kind != "String" or representation in _BINARY or representation == "SQ":
             return None

@@ -11,7 +11,7 @@ from typing import Any
 from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
-from gransk.archive.headers import dataset, is_input
+from gransk.archive.headers import Shared, dataset, is_input
 from gransk.archive.orthanc import ArchiveFaultError, Orthanc, StoredInstance
 from gransk.core.errors import InvalidValueError
 from gransk.core.keys import digest
@@ -80,8 +80,9 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
     tags = _tags(orthanc, orthanc_id, listed)
     instances: list[Instance] = []
     prints: list[list[str]] = []
+    shared: Shared = {}
     for stored in listed:
-        header = dataset(tags.get(stored.orthanc_id, {}))
+        header = dataset(tags.pop(stored.orthanc_id, {}), shared=shared)
         if not is_input(header):
             continue
         md5, transfer_syntax = facts.of(stored)
