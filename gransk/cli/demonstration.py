@@ -11,12 +11,13 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from gransk.archive.orthanc import Orthanc
+from gransk.archive.orthanc_config import LOOPBACK_AET
 from gransk.cli.processes import gransk_command
 from gransk.core.errors import GranskError
 from gransk.delivery.dimse import Peer, send
 from gransk.site.config import OrthancSection
 
-CALLING_AET = "GRANSK"
+CALLING_AET = LOOPBACK_AET
 
 
 class NoStudyError(GranskError):
