@@ -38,7 +38,7 @@ def postgresql_server():
         binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"
     )
     yield f"postgresql+psycopg://gransk@127.0.0.1:{port}"
-    _as_server_user(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    _as_server_user(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-W", "stop")
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -93,7 +93,7 @@ def _write(url, count):
 
 
 def test_concurrent_writers_keep_one_chain(database):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_write, args=(database.url, 25)) for _ in range(3)]
     for process in processes:
         process.start()

@@ -80,7 +80,7 @@ def _upgrade(url, barrier, results):
 
 
 def test_processes_that_start_at_once(url):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(3), context.Queue()
     processes = [context.Process(target=_upgrade, args=(url, barrier, results)) for _ in range(3)]
     for process in processes:
