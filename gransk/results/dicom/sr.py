@@ -300,7 +300,12 @@ def _container(
     relationship: RelationshipTypeValues | None = CONTAINS,
     template: str | None = None,
 ) -> Dataset:
-    item = ContainerContentItem(name, template_id=template, relationship_type=relationship)
+    item = ContainerContentItem(
+        name,
+        is_content_continuous=False,
+        template_id=template,
+        relationship_type=relationship,
+    )
     item.ContentSequence = ContentSequence(is_root=relationship is None)
     return item
 
