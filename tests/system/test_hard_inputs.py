@@ -127,6 +127,7 @@ def test_a_huge_header_stays_within_the_limit(suite, tmp_path):
     assert item.reason in (None, Reason.MEMORY_LIMIT, Reason.UNREADABLE_FILE)
 
 
+@pytest.mark.full
 def test_two_thousand_slices_end(suite, tmp_path):
     before = len(suite.items())
     first = radiograph(70)
