@@ -7,8 +7,9 @@ partial volume.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +39,12 @@ class Plane:
 def _ellipse(p: Plane, x0: float, y0: float, a: float, b: float, power: float = 2.0) -> FloatArray:
     """Distance inside a superellipse, measured along the ray from its centre."""
     x, y = np.abs(p.x - x0), np.abs(p.y - y0)
-    radius = ((x / a) ** power + (y / b) ** power) ** (1 / power)
+    if power == 2.0:
+        radius = np.sqrt((x / a) ** 2 + (y / b) ** 2)
+    else:
+        radius = ((x / a) ** power + (y / b) ** power) ** np.float32(1 / power)
     length = np.sqrt(x**2 + y**2) / np.maximum(radius, 1e-3)
-    result: FloatArray = ((1 - radius) * np.where(radius < 1e-3, min(a, b), length)).astype(
-        np.float32
-    )
+    result: FloatArray = ((1 - radius) * np.maximum(length, min(a, b))).astype(np.float32)
     return result
 
 
@@ -76,7 +78,7 @@ def cavity(p: Plane) -> FloatArray:
     t = _taper(p.z)
     a, b = CAVITY_MM[0] * t, CAVITY_MM[1] * (0.25 + 0.75 * t)
     x, y = np.abs(p.x), np.abs(p.y - 8 * (1 - t))
-    radius = ((x / a) ** 2.3 + (y / b) ** 2.3) ** (1 / 2.3)
+    radius = ((x / a) ** 2.3 + (y / b) ** 2.3) ** np.float32(1 / 2.3)
     length = np.sqrt(x**2 + y**2) / np.maximum(radius, 1e-3)
     result: FloatArray = ((1 - radius) * np.minimum(length, a)).astype(np.float32)
     return result
@@ -88,23 +90,27 @@ def heart(p: Plane) -> FloatArray:
 
 
 def aorta(p: Plane) -> FloatArray:
-    """Ascending, arch and descending aorta."""
+    """Ascending and descending aorta; the arch is drawn as tubes."""
     z = np.asarray(p.z)
     down = np.where(z < 52, 12.5 - np.hypot(p.x - 22, p.y - 40), -50.0)
     up = np.where((z < 52) & (z > -30), 15.0 - np.hypot(p.x + 10, p.y + 12), -50.0)
-    # The arch bends from one to the other in a half circle.
-    along = np.hypot(p.x - 6, p.y - 14)
-    arch = 12.0 - np.hypot(along - 30 * np.abs(np.cos(np.arctan2(z - 52, along + 1e-3))), z - 52)
-    arch = np.where((np.abs(p.x - 6 - (p.y - 14) * 0.6) < 14) & (along < 34), arch, -50.0)
-    result: FloatArray = np.maximum(np.maximum(down, up), arch).astype(np.float32)
+    result: FloatArray = np.maximum(down, up).astype(np.float32)
     return result
+
+
+def arch() -> list[Tube]:
+    """The aortic arch, from the ascending to the descending aorta."""
+    angles = np.linspace(0, np.pi, 9)
+    middle, half = np.array([6.0, 14.0, 50.0]), np.array([16.0, 26.0, 0.0])
+    points = [middle - np.cos(a) * half + np.array([0, 0, 20 * np.sin(a)]) for a in angles]
+    return [Tube(a, b, 12.5) for a, b in itertools.pairwise(points)]
 
 
 def mediastinum(p: Plane) -> FloatArray:
     """The column between the lungs, wide at the back and narrow behind the sternum."""
     z = np.asarray(p.z)
     width = 20 + 12 / (1 + np.exp(-(p.y + 10) / 14)) + 8 * np.exp(-(((z - 15) / 40) ** 2))
-    front = np.clip((p.y + 84) / 50, 0.25, 1)
+    front = 0.22 + 0.78 / (1 + np.exp(-(p.y + 58) / 9))
     distance: FloatArray = (width * front - np.abs(p.x - 3)).astype(np.float32)
     return distance
 
@@ -138,17 +144,31 @@ def diaphragm(p: Plane) -> FloatArray:
     return np.asarray(above, dtype=np.float32)
 
 
-def lungs(p: Plane) -> FloatArray:
-    """Both lungs."""
-    inside = np.minimum(cavity(p) - 3, diaphragm(p))
-    for part in (heart(p) + 2, mediastinum(p), spine_column(p), aorta(p) + 2):
-        inside = np.minimum(inside, -part)
-    return inside.astype(np.float32)
+class Parts(NamedTuple):
+    """Distances that several tissues share; ``lungs`` is inside both lungs."""
+
+    cavity: FloatArray
+    diaphragm: FloatArray
+    heart: FloatArray
+    mediastinum: FloatArray
+    column: FloatArray
+    aorta: FloatArray
+    lungs: FloatArray
 
 
-def ribs(p: Plane) -> FloatArray:
-    """Ribs slope forward and down round the cavity."""
-    outside = -cavity(p)
+def parts(p: Plane) -> Parts:
+    """The chest's large parts."""
+    whole, above = cavity(p), diaphragm(p)
+    others = heart(p), mediastinum(p), spine_column(p), aorta(p)
+    inside = np.minimum(whole - 3, above)
+    for part, gap in zip(others, (2, 0, 0, 2), strict=True):
+        inside = np.minimum(inside, -part - np.float32(gap))
+    return Parts(whole, above, *others, inside.astype(np.float32))
+
+
+def ribs(p: Plane, inside: FloatArray) -> FloatArray:
+    """Ribs slope forward and down round the cavity, whose distance is given."""
+    outside = -inside
     angle = np.arctan2(p.x, p.y)
     drop = 34 * (1 - np.cos(angle))
     height = np.asarray(p.z) + drop
@@ -193,7 +213,7 @@ class Tube:
 def at(points: Vector) -> FloatArray:
     """Signed distance inside the lungs of loose points, shape (n, 3) as x, y, z."""
     x, y, z = (points[:, n].astype(np.float32) for n in range(3))
-    return lungs(Plane(x, y, z))
+    return parts(Plane(x, y, z)).lungs
 
 
 def grow_tree(

@@ -19,11 +19,10 @@ from gransk.core.ct import CT_IMAGE
 from gransk.core.errors import InvalidValueError
 from gransk.core.keys import uid
 from nodule import anatomy
-from nodule.anatomy import Plane, Tube
+from nodule.anatomy import Parts, Plane, Tube
 
 FloatArray = npt.NDArray[np.float32]
 
-SIZE = 512
 FIELD_MM = 360.0
 LUNG_HU, SOLID_HU, GLASS_HU = -860.0, 40.0, -600.0
 PADDING = -2000
@@ -52,6 +51,7 @@ class PhantomSpec(BaseModel):
     length_mm: float = Field(default=280.0, ge=6, le=400)
     slices: int | None = Field(default=None, ge=3, le=2000, description="Instead of the length.")
     nodules: int = Field(default=5, ge=0, le=12)
+    matrix: int = Field(default=512, ge=128, le=1024, description="Rows and columns.")
     kernel: Literal["B30f", "STANDARD", "LUNG"] = "STANDARD"
     noise_hu: float = Field(default=18.0, ge=0, le=200)
     character_set: Literal["ISO_IR 100", "ISO_IR 192", "\\ISO 2022 IR 87"] = "ISO_IR 100"
@@ -113,7 +113,7 @@ def make_phantom(
     vessels = [
         tube
         for side in (0, 1)
-        for leaves, leaf_mm in ((230, 0.5), (190, 0.5))
+        for leaves, leaf_mm in ((420, 0.55), (340, 0.5))
         for tube in anatomy.grow_tree(rng, side, leaves, leaf_mm, keep_free)
     ]
     bronchi = anatomy.airways(rng)
@@ -121,11 +121,16 @@ def make_phantom(
     grid = _Grid.of(spec)
     blood = _drawn(vessels, grid, 0.0)
     lumen, wall = _drawn(bronchi, grid, 0.0), _drawn(bronchi, grid, 1.1)
+    arch = _drawn(anatomy.arch(), grid, 0.0)
+    grains = _Grains(rng, spec.matrix)
     progress("phantom", 0.2)
     images = []
     for k, z in enumerate(grid.z):
-        hu = _tissue(Plane(grid.x, grid.y, float(z)), rng)
-        inside = np.clip(anatomy.lungs(Plane(grid.x, grid.y, float(z))) / 2, 0, 1)
+        plane = Plane(grid.x, grid.y, float(z))
+        parts = anatomy.parts(plane)
+        hu = _tissue(plane, parts, grains)
+        hu += (SOLID_HU - hu) * arch[k]
+        inside = np.clip(parts.lungs / 2, 0, 1)
         hu += (SOLID_HU - hu) * blood[k] * inside
         hu += (20.0 - hu) * np.maximum(wall[k], 0)
         hu += (-990.0 - hu) * lumen[k]
@@ -161,8 +166,9 @@ class _Grid:
 
     @classmethod
     def of(cls, spec: PhantomSpec) -> _Grid:
-        pixel = FIELD_MM / SIZE
-        across = ((np.arange(SIZE) - (SIZE - 1) / 2) * pixel).astype(np.float32)
+        pixel = FIELD_MM / spec.matrix
+        middle = (spec.matrix - 1) / 2
+        across = ((np.arange(spec.matrix) - middle) * pixel).astype(np.float32)
         count = spec.slices or max(3, round(spec.length_mm / spec.spacing_mm))
         z = (np.arange(count, dtype=np.float64) - (count - 1) / 2) * spec.spacing_mm
         return cls(across[None, :], across[:, None] + np.float32(MIDDLE_Y_MM), z, pixel,
@@ -219,9 +225,9 @@ def _cover(distance: FloatArray, width: float) -> FloatArray:
     return share
 
 
-def _tissue(p: Plane, rng: np.random.Generator) -> FloatArray:
+def _tissue(p: Plane, parts: Parts, grains: _Grains) -> FloatArray:
     """Everything but nodules, vessels and airways, in HU."""
-    hu = np.full((SIZE, SIZE), -1000, np.float32)
+    hu = np.full((p.y.shape[0], p.x.shape[1]), -1000, np.float32)
 
     def paint(distance: FloatArray, value: FloatArray | float, width: float = 0.8) -> None:
         nonlocal hu
@@ -231,42 +237,52 @@ def _tissue(p: Plane, rng: np.random.Generator) -> FloatArray:
     body = anatomy.body(p)
     paint(body, 20)
     paint(body - 2.0, -105)
-    paint(anatomy.muscle(p), 48 + 10 * _grain(rng, 6))
-    cavity = anatomy.cavity(p)
-    paint(cavity + 2.5, -40, 3)
+    paint(anatomy.muscle(p), 48 + 10 * grains.draw(6))
+    paint(parts.cavity + 2.5, -40, 3)
     paint(anatomy.scapulae(p), 380)
-    ribs, vertebra, sternum = anatomy.ribs(p), anatomy.vertebra(p), anatomy.sternum(p)
-    below = cavity - 3
-    liver = np.where(p.x < 3, 58.0, 48.0).astype(np.float32) + 6 * _grain(rng, 8)
-    paint(np.minimum(below, -anatomy.diaphragm(p)), liver)
-    paint(np.minimum(below, np.maximum(anatomy.mediastinum(p), anatomy.spine_column(p))), -60, 3)
-    paint(np.minimum(below, anatomy.spine_column(p)), 45)
-    paint(np.minimum(below, anatomy.heart(p) + 2), -70, 2)
-    paint(np.minimum(below, anatomy.heart(p) - 2), 42, 1.5)
-    paint(anatomy.aorta(p), 42)
-    for bone in (ribs, vertebra, sternum):
+    below = parts.cavity - 3
+    liver = np.where(p.x < 3, 58.0, 48.0).astype(np.float32) + 6 * grains.draw(8)
+    paint(np.minimum(below, -parts.diaphragm), liver)
+    paint(np.minimum(below, np.maximum(parts.mediastinum, parts.column)), -60, 3)
+    paint(np.minimum(below, parts.column), 45)
+    paint(np.minimum(below, parts.heart + 2), -70, 2)
+    paint(np.minimum(below, parts.heart - 2), 42, 1.5)
+    paint(parts.aorta, SOLID_HU)
+    for bone in (anatomy.ribs(p, parts.cavity), anatomy.vertebra(p), anatomy.sternum(p)):
         paint(bone, 620)
-        paint(bone - 2.2, 190 + 60 * _grain(rng, 2))
-    lung = LUNG_HU + 0.45 * p.y + 22 * _grain(rng, 5) + 14 * _grain(rng, 1.6)
-    paint(anatomy.lungs(p), lung)
+        paint(bone - 2.2, 190 + 60 * grains.draw(2))
+    lung = LUNG_HU + 0.45 * p.y + 22 * grains.draw(5) + 14 * grains.draw(1)
+    paint(parts.lungs, lung)
     return hu
 
 
-def _grain(rng: np.random.Generator, pixels: float) -> FloatArray:
-    """Smooth random texture of unit deviation."""
-    coarse = max(1, int(pixels))
-    side = -(-SIZE // coarse)
-    noise = ndimage.gaussian_filter(rng.standard_normal((side, side), np.float32), 0.8)
-    noise /= max(float(noise.std()), 1e-6)
-    if coarse > 1:
-        noise = ndimage.zoom(noise, coarse, order=1)[:SIZE, :SIZE]
-    result: FloatArray = noise
-    return result
+class _Grains:
+    """Smooth random textures of unit deviation, a few kept and shifted for each use."""
+
+    KEPT = 5
+
+    def __init__(self, rng: np.random.Generator, size: int) -> None:
+        self._rng = rng
+        self._textures = {
+            pixels: [_texture(rng, size, pixels) for _ in range(self.KEPT)]
+            for pixels in (1, 2, 5, 6, 8)
+        }
+
+    def draw(self, pixels: int) -> FloatArray:
+        """A texture whose grains are about that many pixels wide."""
+        number, down, across = self._rng.integers(0, (self.KEPT, 1000, 1000))
+        return np.roll(self._textures[pixels][number], (down, across), (0, 1))
+
+
+def _texture(rng: np.random.Generator, size: int, pixels: int) -> FloatArray:
+    noise = rng.standard_normal((size, size), np.float32)
+    result: FloatArray = ndimage.gaussian_filter(noise, 0.8 * pixels, mode="wrap")
+    return result / np.float32(result.std())
 
 
 def _drawn(tubes: Sequence[Tube], grid: _Grid, thicker: float) -> FloatArray:
     """Share of each voxel inside any tube, shape (slices, rows, columns)."""
-    share = np.zeros((len(grid.z), SIZE, SIZE), np.float32)
+    share = np.zeros((len(grid.z), grid.x.shape[1], grid.x.shape[1]), np.float32)
     offsets = (np.arange(3) - 1) / 3 * grid.thickness
     for tube in tubes:
         radius = tube.radius + thicker
@@ -341,8 +357,7 @@ def _add_nodule(hu: FloatArray, nodule: Nodule, grid: _Grid, k: int) -> None:
 def _scanned(hu: FloatArray, spec: PhantomSpec, rng: np.random.Generator) -> FloatArray:
     """Blur and noise of a kernel."""
     blur, smooth = KERNELS[spec.kernel]
-    pixel = FIELD_MM / SIZE
-    image = ndimage.gaussian_filter(hu, blur / pixel)
+    image = ndimage.gaussian_filter(hu, blur * spec.matrix / FIELD_MM)
     noise = ndimage.gaussian_filter(rng.standard_normal(hu.shape, np.float32), smooth)
     noise *= np.float32(spec.noise_hu / max(float(noise.std()), 1e-6))
     result: FloatArray = np.clip(image + noise, -1024, 3071)
@@ -399,7 +414,7 @@ def _header(
         ],
         "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PositionReferenceIndicator": "",
         "SliceLocation": f"{grid.z[k]:.4f}", "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME2", "Rows": SIZE, "Columns": SIZE,
+        "PhotometricInterpretation": "MONOCHROME2", "Rows": spec.matrix, "Columns": spec.matrix,
         "PixelSpacing": [grid.pixel, grid.pixel], "BitsAllocated": 16, "BitsStored": 16,
         "HighBit": 15, "PixelRepresentation": 1, "PixelPaddingValue": PADDING,
         "WindowCenter": -600, "WindowWidth": 1500, "RescaleIntercept": INTERCEPT,
