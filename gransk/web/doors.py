@@ -183,7 +183,7 @@ def _enter(request: Request, signed_in: people.SignedIn, next_page: str) -> Resp
         signed_in.token,
         expires=signed_in.expires_at,
         httponly=True,
-        samesite="strict" if secure(request) else "lax",
+        samesite="lax",
         secure=secure(request),
         path="/",
     )

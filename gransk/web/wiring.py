@@ -13,8 +13,8 @@ from typing import Protocol
 from fastapi import Request
 from sqlalchemy.orm import Session
 
-from gransk.archive.intake import Status
 from gransk.archive.orthanc import ArchiveError, Orthanc
+from gransk.archive.status import Status
 from gransk.core.application import Application
 from gransk.core.findings import Findings
 from gransk.results.store import BlobError, BlobStore, read_findings

@@ -161,22 +161,32 @@ def page(
         counts[WorkState(state)] = count
     total = counts[WorkState(query.state)] if query.state else sum(counts[s] for s in SHOWN)
     column = SORTS[query.sort]
+    # Keys are sorted first and rows read after: sorting whole rows is slow.
     ordered = (
-        _joined(SeenStudy, Workitem)
+        _joined(SeenStudy.key, Workitem.id)
         .where(*_conditions(query, with_state=True))
         .order_by(
             column.desc() if query.order == "desc" else column.asc(),
             RECEIVED.desc(),
             SeenStudy.key,
         )
+        .limit(PAGE_SIZE)
+        .offset((query.page - 1) * PAGE_SIZE)
     )
-    found = session.execute(ordered.limit(PAGE_SIZE).offset((query.page - 1) * PAGE_SIZE)).all()
+    keys = [(key, item) for key, item in session.execute(ordered)]
+    studies = {s.key: s for s in _by(session, SeenStudy, SeenStudy.key, [k for k, _ in keys])}
+    items = {i.id: i for i in _by(session, Workitem, Workitem.id, [i for _, i in keys if i])}
+    found = [(studies[key], items.get(item)) for key, item in keys]
     reports = _reports(session, [item.report_key for _, item in found if item])
     rows = [
         make_row(session, study, item, language, installed, line_of, reports)
         for study, item in found
     ]
     return Page(rows, total, counts, query)
+
+
+def _by(session: Session, table: Any, column: Any, values: list[str]) -> Any:
+    return session.scalars(select(table).where(column.in_(values)))
 
 
 def _reports(session: Session, report_keys: list[str | None]) -> dict[str, str]:

@@ -1,0 +1,291 @@
+"""Who may pass, and what leaves with every answer."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.routing import APIRoute
+from harness_orthanc import make_config
+from starlette.routing import Mount
+from web_site import PASSWORD
+
+from gransk.site import people
+from gransk.site.tables import Role
+from gransk.web.access import Allow
+from gransk.web.permissions import OF_MACHINE, OF_ROLE, Permission, permissions
+
+PUBLIC = {
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("GET", "/start"),
+    ("POST", "/start"),
+    ("GET", "/source"),
+    ("GET", "/api/health"),
+}
+SAMPLES = {"key": "k", "path": "studies", "page": "viewer", "name": "admin"}
+
+
+def _leaves(routes):
+    for route in routes:
+        inner = getattr(route, "original_router", None) or getattr(route, "router", None)
+        if isinstance(route, APIRoute) or inner is None:
+            yield route
+        else:
+            yield from _leaves(inner.routes)
+
+
+def routes(site):
+    """(method, path, permissions declared) of every route."""
+    found = []
+    for route in _leaves(site.app.routes):
+        if isinstance(route, Mount):
+            assert route.path == "/static"
+            continue
+        assert isinstance(route, APIRoute), f"{route} is no API route: it declares no permission"
+        declared = [d.call.permission for d in route.dependant.dependencies if _allow(d.call)]
+        found += [(method, route.path, declared) for method in route.methods]
+    return found
+
+
+def _allow(call):
+    return isinstance(call, Allow)
+
+
+def test_every_route_declares_one_permission(site):
+    found = routes(site)
+    assert len(found) > 25
+    for method, path, declared in found:
+        assert len(declared) == 1, f"{method} {path} declares {declared}"
+    public = {(m, p) for m, p, declared in found if declared == [Permission.PUBLIC]}
+    assert public == PUBLIC
+
+
+def test_nobody_passes_without_signing_in(site):
+    client = site.client()
+    for method, path, declared in routes(site):
+        if declared == [Permission.PUBLIC]:
+            continue
+        address = path.replace("{path:path}", "{path}").replace("{page:path}", "{page}")
+        answer = client.request(method, address.format(**SAMPLES))
+        refused = answer.status_code == 401 or (
+            answer.status_code == 303 and answer.headers["location"].startswith("/sign-in")
+        )
+        assert refused, f"{method} {path} answered {answer.status_code}"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_reaches_what_the_table_says(site, role):
+    client = site.person(role)
+    mine = permissions([role])
+    for method, path, (permission,) in routes(site):
+        if method != "GET" or permission is Permission.PUBLIC or "path:path" in path:
+            continue
+        answer = client.get(path.replace("{page:path}", "x").format(**SAMPLES))
+        assert (answer.status_code != 403) == (permission in mine), f"{role} {path}"
+
+
+def test_the_table_of_permissions_is_whole():
+    assert set(OF_ROLE) == set(Role)
+    everything = set().union(*OF_ROLE.values()) | {
+        Permission.PUBLIC,
+        Permission.SIGNED_IN,
+        Permission.NUDGE,
+    }
+    assert everything == set(Permission)
+    assert {Permission.WORKLIST, Permission.PEOPLE}.isdisjoint(OF_MACHINE)
+
+
+def test_a_session_without_its_token_changes_nothing(site):
+    client = site.person(Role.ADMINISTRATOR, name="other")
+    token = client.headers.pop("x-csrf-token")
+    for method, path, (permission,) in routes(site):
+        if method == "GET" or permission in (Permission.PUBLIC, Permission.NUDGE):
+            continue
+        address = path.replace("{path:path}", "{path}").format(**SAMPLES)
+        for csrf in ("", "wrong"):
+            data = {"csrf": csrf, "name": "x", "full_name": "x", "machine_name": "x"}
+            data |= {"workitem": "x", "language": "da", "current": "x", "new": "x", "active": "no"}
+            assert client.post(address, data=data).status_code == 403, path
+    assert client.post("/machines", data={"csrf": token, "machine_name": "m1"}).status_code == 200
+    with site.database.read() as session:
+        assert [machine.name for machine in people.list_tokens(session)] == ["m1"]
+
+
+def test_signing_in_and_out(site):
+    client = site.client()
+    assert client.get("/").headers["location"] == "/sign-in"
+    form = _form(client, "/sign-in")
+    answer = client.post("/sign-in", data=form | {"name": "admin", "password": PASSWORD})
+    assert answer.status_code == 303
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if "gransk_session=" in c)
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert client.get("/").status_code == 200
+    kept = client.cookies["gransk_session"]
+    csrf = client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
+    assert client.post("/sign-out", data={"csrf": csrf}).headers["location"] == "/sign-in"
+    client.cookies.set("gransk_session", kept)
+    assert client.get("/").status_code == 303
+
+
+def test_cookies_are_for_tls_alone_where_there_is_tls(make_site):
+    site = make_site(service={"public_url": "https://gransk.example"})
+    site.account("admin", "Anna", Role.ADMINISTRATOR)
+    client = site.client()
+    client.base_url = "https://127.0.0.1"
+    form = _form(client, "/sign-in")
+    answer = client.post("/sign-in", data=form | {"name": "admin", "password": PASSWORD})
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if "gransk_session=" in c)
+    assert "Secure" in cookie
+    assert "max-age" in answer.headers["strict-transport-security"]
+
+
+@pytest.mark.parametrize("next_page", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_signing_in_leads_to_no_other_site(site, next_page):
+    client = site.client()
+    form = _form(client, "/sign-in") | {"name": "admin", "password": PASSWORD}
+    answer = client.post("/sign-in", params={"next": next_page}, data=form)
+    assert answer.headers["location"] == "/"
+
+
+def test_signing_in_is_throttled_and_tells_nothing(site):
+    client = site.client()
+    form = _form(client, "/sign-in")
+    for _ in range(people.THROTTLE_FAILURES):
+        answer = client.post("/sign-in", data=form | {"name": "admin", "password": "wrong"})
+        assert answer.status_code == 401
+    wrong = client.post("/sign-in", data=form | {"name": "admin", "password": PASSWORD})
+    unknown = client.post("/sign-in", data=form | {"name": "nobody", "password": PASSWORD})
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.text == unknown.text.replace('value="nobody"', 'value="admin"')
+
+
+def test_a_form_of_another_browser_signs_nobody_in(site):
+    client = site.client()
+    data = {"name": "admin", "password": PASSWORD, "csrf": "other"}
+    assert client.post("/sign-in", data=data).status_code == 403
+    client.get("/sign-in")
+    assert client.post("/sign-in", data=data).status_code == 403
+
+
+def test_every_answer_carries_safe_headers(site):
+    client = site.person(Role.RADIOLOGIST)
+    for address in ("/", "/sign-in", "/static/gransk.css", "/nothing", "/api/health", "/people"):
+        headers = client.get(address).headers
+        assert "default-src 'none'" in headers["content-security-policy"], address
+        assert "unsafe" not in headers["content-security-policy"], address
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "same-origin"
+        assert "server" not in headers
+    assert client.get("/").headers["cache-control"] == "private, no-store"
+
+
+# Before there is an administrator
+
+
+def test_only_this_machine_is_answered_before_there_is_an_administrator(make_site):
+    site = make_site()
+    here, there = site.client(), site.client("192.0.2.7")
+    for address in ("/", "/sign-in", "/api/health", "/static/gransk.css", "/source"):
+        assert there.get(address).status_code == 403, address
+        assert here.get(address).status_code != 403, address
+    site.account("admin", "Anna", Role.ADMINISTRATOR)
+    assert there.get("/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-forwarded-for": "127.0.0.1"},
+        {"forwarded": "for=127.0.0.1"},
+        {"x-real-ip": "127.0.0.1"},
+        {"via": "1.1 proxy"},
+        {"host": "evil.example"},
+    ],
+)
+def test_a_proxy_is_not_this_machine(make_site, headers):
+    client = make_site().client()
+    assert client.get("/sign-in", headers=headers).status_code == 403
+
+
+def test_the_first_administrator_is_made_once(make_site):
+    site = make_site()
+    with site.database.begin() as session:
+        token = people.first_administrator_link(session)
+    client = site.client()
+    page = client.get(f"/start?token={token}")
+    assert "First administrator" in page.text
+    form = _form(client, f"/start?token={token}")
+    form |= {"token": token, "name": "anna", "full_name": "Anna Admin"}
+    short = client.post("/start", data=form | {"password": "short"})
+    assert short.status_code == 422
+    assert "at least 12 characters" in short.text
+    assert client.post("/start", data=form | {"password": PASSWORD}).status_code == 303
+    assert "Anna Admin" in client.get("/people").text
+    again = site.client()
+    form = form | _form(again, "/sign-in")
+    assert again.post("/start", data=form | {"password": PASSWORD}).status_code == 403
+    assert again.get(f"/start?token={token}").status_code == 403
+
+
+def test_a_new_person_chooses_a_password_by_link(site):
+    admin = site.person(Role.ADMINISTRATOR, name="boss")
+    data = {"name": "ida", "full_name": "Ida Nielsen", "roles": ["trainee", "nurse"]}
+    page = admin.post("/people", data=data).text
+    token = page.split("/start?token=")[1].split("<")[0]
+    client = site.client()
+    form = _form(client, f"/start?token={token}") | {"token": token, "password": PASSWORD}
+    assert client.post("/start", data=form).status_code == 303
+    assert client.get("/").status_code == 200
+    admin.post("/people/ida/active", data={"active": "no"})
+    assert client.get("/").status_code == 303
+
+
+def test_the_last_administrator_stays(site):
+    client = site.signed_in("admin")
+    answer = client.post("/people/admin/roles", data={"roles": ["nurse"]})
+    assert answer.status_code == 409
+    assert "last administrator" in answer.text
+    assert client.post("/people/admin/active", data={"active": "no"}).status_code == 409
+    assert client.post("/people/admin/roles", data={}).status_code == 422
+    assert client.get("/people").status_code == 200
+
+
+def test_account_changes_language_and_password(site):
+    client = site.person(Role.RADIOLOGIST, name="rikke")
+    assert client.post("/account/language", data={"language": "da"}).status_code == 303
+    assert "Arbejdsliste" in client.get("/").text
+    assert client.post("/account/language", data={"language": "xx"}).status_code == 422
+    wrong = {"current": "not this one", "new": "another long password"}
+    assert client.post("/account/password", data=wrong).status_code == 422
+    right = {"current": PASSWORD, "new": "another long password"}
+    assert client.post("/account/password", data=right).status_code == 303
+    assert site.signed_in("rikke", "another long password").get("/").status_code == 200
+
+
+def test_nudge_wants_the_plugins_secret(make_site, tmp_path):
+    class Intake:
+        nudged = 0
+
+        def nudge(self):
+            self.nudged += 1
+
+    intake = Intake()
+    site = make_site(make_config(tmp_path), intake)
+    client = site.client()
+    assert client.post("/nudge", json={}).status_code == 401
+    secret = site.config.service.nudge_secret()
+    headers = {"authorization": f"Bearer {secret}"}
+    assert client.post("/nudge", json={"deleted": False}, headers=headers).status_code == 200
+    assert intake.nudged == 1
+
+
+def test_health_says_nothing_of_patients(site):
+    site.study(1)
+    assert set(site.client().get("/api/health").json()) == {"status", "version"}
+
+
+def _form(client, address):
+    """The hidden token of a page's form."""
+    html = client.get(address).text
+    return {"csrf": html.split('name="csrf" value="')[1].split('"')[0]}

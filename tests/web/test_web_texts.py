@@ -1,0 +1,90 @@
+"""The catalogue of texts is whole, in both languages."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+import yaml
+
+import gransk.web
+from gransk.core.reasons import TEXTS, Reason
+from gransk.results.tables import DeliveryState, WorkState
+from gransk.site.events import EventKind
+from gransk.site.tables import Role
+from gransk.web import texts
+from gransk.web.rendering import STEPS
+
+ROOM = Path(gransk.web.__file__).parent
+
+
+def test_every_key_has_both_languages_with_the_same_places():
+    for key, versions in texts.catalogue().items():
+        assert set(versions) == set(texts.LANGUAGES), key
+        places = {
+            tuple(sorted(n for _, n, _, _ in string.Formatter().parse(t) if n))
+            for t in versions.values()
+        }
+        assert len(places) == 1, key
+        assert all(t.strip() for t in versions.values()), key
+
+
+def test_no_key_stands_twice():
+    keys = re.findall(r"^(\w+):", (ROOM / "texts.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(keys) == len(set(keys))
+    assert set(keys) == set(yaml.safe_load((ROOM / "texts.yaml").read_text(encoding="utf-8")))
+
+
+def used() -> set[str]:
+    """Keys that templates and code name, those put together by code too."""
+    found: set[str] = set()
+    for path in ROOM.rglob("*.html"):
+        found |= set(re.findall(r"\bt\('(\w+)'[,)]", path.read_text(encoding="utf-8")))
+    for path in ROOM.glob("*.py"):
+        content = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r"\b(?:t|text|texts\.text)\(\s*\"(\w+)\"", content))
+        quoted = set(re.findall(r"\"(\w+)\"", content))
+        found |= quoted & set(texts.catalogue())
+    for prefix, values in (
+        ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
+        ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
+        ("join", ("title", "text", "button")),
+        ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
+    ):  # fmt: skip
+        found |= {f"{prefix}_{value}" for value in values}
+    return found
+
+
+def test_every_key_used_exists_and_every_key_is_used():
+    assert used() - set(texts.catalogue()) == set()
+    assert set(texts.catalogue()) - used() == set()
+
+
+def test_every_reason_has_a_text():
+    assert set(TEXTS) == set(Reason)
+    assert all(set(t) == set(texts.LANGUAGES) for t in TEXTS.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Testesen^Anna", "Testesen, Anna"),
+        ("Testesen^Anna^Maria^Dr.^MD", "Testesen, Dr. Anna Maria MD"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada, Tarou (山田 太郎)"),
+        ("=山田^太郎", "山田 太郎"),
+        ("Only", "Only"),
+        ("^^^^", ""),
+        ("", ""),
+    ],
+)
+def test_person_name(value, shown):
+    assert texts.person_name(value) == shown
+
+
+def test_dates():
+    assert texts.dicom_date("20260105", "da") == "05.01.2026"
+    assert texts.dicom_date("2026.01.05", "en") == "2026-01-05"
+    assert texts.dicom_date("unknown", "en") == "unknown"
+    assert texts.dicom_date("", "en") == ""
