@@ -55,6 +55,11 @@ class FileFacts:
         self._orthanc = orthanc
         self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
+    def learn(self, orthanc_id: str) -> None:
+        """Ask for every file of a study, while there is time."""
+        for instance in self._orthanc.instances(orthanc_id):
+            self.of(instance)
+
     def of(self, instance: StoredInstance) -> tuple[str, str]:
         if instance.file_id not in self._known:
             self._known[instance.file_id] = (

@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from gransk.archive import studies
 from gransk.archive.inputs import FileFacts, read_inputs
 from gransk.archive.orthanc import (
     ArchiveError,
+    ArchiveFaultError,
     ArchiveRefusedError,
     NotInArchiveError,
     Orthanc,
@@ -39,6 +41,7 @@ from gransk.site.events import SYSTEM, EventKind, record
 
 log = logging.getLogger(__name__)
 
+PREPARE_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 _MB = 1 << 20
 
@@ -89,6 +92,7 @@ class Intake:
         self._nudged = threading.Event()
         self._status = Status(State.STARTING, Cause.NONE, utcnow())
         self._judged: dict[str, datetime.datetime] = {}
+        self._learnt: dict[str, datetime.datetime] = {}
         self._retries: dict[str, _Retry] = {}
         self._watch = Watch(orthanc, database, handlers.withdraw, config.intake.reconcile_seconds)
         self._due: datetime.datetime | None = None
@@ -191,16 +195,27 @@ class Intake:
         self._due = min(
             (due for seen in waiting if (due := seen.noticed_at + quiet) > utcnow()), default=None
         )
+        self._learnt = {s.key: at for s in waiting if (at := self._learnt.get(s.key))}
         self._judged = {s.key: at for s in waiting if (at := self._judged.get(s.key))}
         self._retries = {s.key: r for s in waiting if (r := self._retries.get(s.key))}
         for seen in waiting:
             if seen.noticed_at + quiet > utcnow():
+                self._prepare(seen)
                 continue
             retry = self._retries.get(seen.key)
             judged = self._judged.get(seen.key) == seen.noticed_at
             if (judged and not self._waited(seen)) or (retry and time.monotonic() < retry.after):
                 continue
             self._try_to_settle(seen)
+
+    def _prepare(self, seen: SeenStudy) -> None:
+        """While the last seconds of quiet pass: ask what settling will need."""
+        breathing = datetime.timedelta(seconds=PREPARE_SECONDS)
+        if seen.noticed_at + breathing > utcnow() or self._learnt.get(seen.key) == seen.noticed_at:
+            return
+        self._learnt[seen.key] = seen.noticed_at
+        with suppress(NotInArchiveError, ArchiveFaultError):  # settling will say it
+            self._facts.learn(seen.orthanc_id)
 
     def _try_to_settle(self, seen: SeenStudy) -> None:
         """Keep one study's fault from stopping the others; it is tried again later."""

@@ -41,8 +41,13 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def test_rebuilt_archive_withdraws_and_restores(orthanc: Start, tmp_path: Path) -> None:
-    site, study, other = Site(orthanc(), tmp_path), TinyStudy("P1"), TinyStudy("P2")
+@pytest.mark.parametrize("plugin", [True, False])
+def test_rebuilt_archive_withdraws_and_restores(
+    orthanc: Start, tmp_path: Path, plugin: bool
+) -> None:
+    process = orthanc(extra=None if plugin else {"Plugins": []})
+    assert bool(process.client.facts().identity) is plugin
+    site, study, other = Site(process, tmp_path), TinyStudy("P1"), TinyStudy("P2")
     site.send(*study.images(), *other.images())
     assert site.look(3) == ["submit", "submit"]
     site.process.stop()

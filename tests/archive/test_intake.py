@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def test_waits_until_quiet(site: Sites) -> None:
     assert here.look(3) == []
     assert here.row().images == 3
     assert here.row().pending
+
+
+def test_waiting_time_is_used(site: Sites, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "PREPARE_SECONDS", 0.0)
+    here, study = site(quiet_seconds=1), TinyStudy()
+    here.send(*study.images())
+    assert here.look(2) == []
+    time.sleep(1)
+
+    def late(self: Orthanc, instance_id: str) -> str:
+        raise ArchiveUnavailableError("asked again")
+
+    monkeypatch.setattr(Orthanc, "md5", late)
+    assert here.look() == ["submit"]
 
 
 def test_no_application_is_handed_over_too(site: Sites) -> None:
