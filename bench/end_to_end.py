@@ -79,9 +79,9 @@ def _result(database: Database) -> tuple[datetime.datetime, datetime.datetime]:
             lines = session.scalars(select(Delivery)).all()
         if item is not None and item.reason is not None:
             raise SystemExit(f"the study was not analysed: {item.reason}")
-        if item and item.started_at and lines:
-            if all(line.state == DeliveryState.SENT for line in lines):
-                return max(line.sent_at for line in lines if line.sent_at), item.started_at
+        sent = [line.sent_at for line in lines if line.state == DeliveryState.SENT and line.sent_at]
+        if item and item.started_at and lines and len(sent) == len(lines):
+            return max(sent), item.started_at
     raise SystemExit(f"no result after {PATIENCE_SECONDS} s")
 
 

@@ -87,13 +87,13 @@ class OrthancSection(Section):
     """The archive, its REST door and its DICOM door."""
 
     name: Name = "orthanc"
-    url: HttpUrl = "http://127.0.0.1:8042"
+    url: HttpUrl = "http://127.0.0.1:8601"
     username: str = "gransk"
     password_file: SitePath
     dicomweb_root: str = Field(default="/dicom-web", pattern=r"^(/[A-Za-z0-9_-]+)+$")
     aet: AeTitle = "ORTHANC"
     dicom_host: str = Field(default="127.0.0.1", min_length=1)
-    dicom_port: Port = 4242
+    dicom_port: Port = 11112
     timeout_seconds: float = Field(default=60, gt=0)
 
     def password(self) -> str:
