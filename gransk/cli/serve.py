@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import typer
 import uvicorn
@@ -74,12 +76,23 @@ def _serve(config: Config) -> None:
     stop = threading.Event()
     try:
         with _beside(stop, lambda: intake.run(stop), lambda: _tidy(config, stop)):
+            _outlast_signals()
             server.run()
     finally:
         with database.begin() as session:
             record(session, SYSTEM, EventKind.SERVICE_STOPPED, "service")
         orthanc.close()
         database.close()
+
+
+def _outlast_signals() -> None:
+    """Go on to an orderly end when uvicorn, which stops at a signal, raises it once more."""
+
+    def stopped(number: int, frame: FrameType | None) -> None:
+        log.info("signal %d: the service stops", number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stopped)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.delivery import deliver
 from gransk.pipeline import analyse
+from gransk.pipeline.supervise import Nursery
 from gransk.reading import release
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
@@ -78,12 +79,12 @@ def worker(
 
 
 def _work(config: Config, slot: int | None) -> None:
-    installed = applications()
-    check_applications(config, installed)
+    check_applications(config, applications())
     database = open_database(config)
     blobs = BlobStore(config.blob_folder)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
-    tools = analyse.Tools(config, database, blobs, installed)
+    nursery = Nursery(config.workers.memory_mb)
+    tools = analyse.Tools(config, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
     release.register(config, database, tools.look)
@@ -100,6 +101,7 @@ def _work(config: Config, slot: int | None) -> None:
 def _start_until_stopped(tools: analyse.Tools, starters: Sequence[Starter]) -> None:
     """Start what waits, until told to stop; a database that fails is tried again."""
     while not tools.stopping.is_set():
+        tools.nursery.prepare()
         tools.look.wait(START_SECONDS)
         tools.look.clear()
         for starter in starters:
@@ -112,6 +114,7 @@ def _start_until_stopped(tools: analyse.Tools, starters: Sequence[Starter]) -> N
 def _stop(executor: Worker, tools: analyse.Tools) -> None:
     """End in good order: no death is counted, and the work is there for the next life."""
     tools.busy.wait_for_none(BUSY_SECONDS)
+    tools.nursery.close()
     executor.stop()
     tools.database.close()
     logging.shutdown()

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
-from gransk.core.application import Application
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
-from gransk.pipeline.supervise import Callbacks, Ended, How, Limits, run_child
+from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
 from gransk.results.starter import Open, Starter
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
@@ -75,7 +73,7 @@ class Tools:
     config: Config
     database: Database
     blobs: BlobStore
-    applications: Mapping[str, Application]
+    nursery: Nursery
     stopping: threading.Event = field(default_factory=threading.Event)
     look: threading.Event = field(default_factory=threading.Event)
     busy: Busy = field(default_factory=Busy)
@@ -217,12 +215,11 @@ class _Try:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
-        workers = self.tools.config.workers
         callbacks = Callbacks(self._progress, self._answer, partial(self._found, scratch))
-        limits = Limits(workers.memory_mb, workers.time_limit_seconds)
+        seconds = self.tools.config.workers.time_limit_seconds
         ended = None
         try:
-            ended = run_child(job, limits, callbacks, self.tools.stopping)
+            ended = run_child(self.tools.nursery, job, seconds, callbacks, self.tools.stopping)
         finally:
             # Only a child that died by itself, or a worker that is no more, leaves its count.
             if ended is None or ended.how != How.DIED:

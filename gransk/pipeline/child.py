@@ -74,10 +74,20 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
+    _load_applications()
     job = channel.job()
+    os.chdir(job.output)
     config = Config.model_validate(job.config)
     _limit_memory(int(sys.argv[1]), config.models.device)
     channel.send(_outcome(job, config, channel))
+
+
+def _load_applications() -> None:
+    """Load their code while no job is here; what fails now fails again, and is told, then."""
+    try:
+        applications()
+    except Exception:  # noqa: BLE001
+        return
 
 
 def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Message:

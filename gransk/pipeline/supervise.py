@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import IO
 
 import psutil
@@ -24,6 +23,9 @@ from gransk.pipeline import protocol
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.2
+PAUSE_SECONDS = 30.0
+"""After a waiting child ended by itself."""
+
 MB = 1024 * 1024
 
 
@@ -65,14 +67,6 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a child may use; the clock starts when its images are here."""
-
-    memory_mb: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Callbacks:
     """How the worker answers its child.
 
@@ -85,32 +79,95 @@ class Callbacks:
     found: Callable[[protocol.Found], None]
 
 
+class Nursery:
+    """Starts children, one of them ahead of its job.
+
+    A child needs a second to load its libraries; one that waits has them.
+
+    Parameters
+    ----------
+    memory_mb : int
+        That a child may use.
+    """
+
+    def __init__(self, memory_mb: int) -> None:
+        self.memory_mb = memory_mb
+        self._spare: subprocess.Popen[bytes] | None = None
+        self._not_before = 0.0
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Have a child waiting; call it from a thread that lasts as long as the worker.
+
+        The kernel ends a child when the thread that started it ends.
+        """
+        with self._lock:
+            if self._spare is not None and self._spare.poll() is not None:
+                log.warning("a waiting child ended with %s", self._spare.returncode)
+                end(self._spare)
+                self._spare, self._not_before = None, time.monotonic() + PAUSE_SECONDS
+            if self._spare is None and time.monotonic() >= self._not_before:
+                self._spare = self._start()
+
+    def take(self) -> subprocess.Popen[bytes]:
+        """The waiting child, or a new one."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        return spare if spare is not None and spare.poll() is None else self._start()
+
+    def close(self) -> None:
+        """End the waiting child."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            end(spare)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gransk.pipeline.child", str(self.memory_mb)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "MALLOC_ARENA_MAX": "2", "OMP_WAIT_POLICY": "passive"},
+        )
+
+
 def run_child(
-    job: protocol.Job, limits: Limits, callbacks: Callbacks, stopping: threading.Event
+    nursery: Nursery,
+    job: protocol.Job,
+    seconds: float,
+    callbacks: Callbacks,
+    stopping: threading.Event,
 ) -> Ended:
     """Run one job in a child process and wait for its end.
 
     An error raised by a callback ends the child and is raised again.
+
+    Parameters
+    ----------
+    nursery : Nursery
+    job : Job
+    seconds : float
+        That it may last once its images are here.
+    callbacks : Callbacks
+    stopping : threading.Event
+        Ends the child when it is set.
     """
-    command = [sys.executable, "-m", "gransk.pipeline.child", str(limits.memory_mb)]
-    environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "OMP_WAIT_POLICY": "passive"}
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        cwd=Path(job.output),
-    )
+    process = nursery.take()
     try:
-        return _Watch(process, limits, callbacks, stopping).until_end(job)
+        return _Watch(process, nursery.memory_mb, seconds, callbacks, stopping).until_end(job)
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                _close(pipe)
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a child, if it still lives, and close its pipes."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            _close(pipe)
 
 
 class _Watch:
@@ -119,12 +176,14 @@ class _Watch:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        limits: Limits,
+        memory_mb: int,
+        seconds: float,
         callbacks: Callbacks,
         stopping: threading.Event,
     ) -> None:
         self.process = process
-        self.limits = limits
+        self.memory_mb = memory_mb
+        self.seconds = seconds
         self.callbacks = callbacks
         self.stopping = stopping
         self.deadline: float | None = None
@@ -159,7 +218,7 @@ class _Watch:
         match message:
             case protocol.Progress():
                 if message.step != "fetch" and self.deadline is None:
-                    self.deadline = time.monotonic() + self.limits.seconds
+                    self.deadline = time.monotonic() + self.seconds
                 if not self.callbacks.progress(message.step, message.share):
                     return Ended(How.UNWANTED)
             case protocol.Asked():
@@ -186,18 +245,18 @@ class _Watch:
         except psutil.NoSuchProcess:
             held = 0
         self.peak = max(self.peak, held)
-        if held > self.limits.memory_mb * MB:
-            detail = f"over {self.limits.memory_mb} MB"
+        if held > self.memory_mb * MB:
+            detail = f"over {self.memory_mb} MB"
             return Ended(How.REFUSED, reason=Reason.MEMORY_LIMIT, detail=detail)
         if self.deadline is not None and time.monotonic() > self.deadline:
-            detail = f"over {self.limits.seconds:.0f} s"
+            detail = f"over {self.seconds:.0f} s"
             return Ended(How.REFUSED, reason=Reason.TIME_LIMIT, detail=detail)
         return None
 
     def _silent(self) -> Ended:
         """The child closed its output without a last word: it died."""
         code = self.process.wait()
-        if code == -6 and self.peak > 0.7 * self.limits.memory_mb * MB:
+        if code == -6 and self.peak > 0.7 * self.memory_mb * MB:
             # C++ code that gets no memory aborts instead of raising.
             return Ended(How.REFUSED, reason=Reason.MEMORY_LIMIT, detail="aborted near its limit")
         return Ended(How.DIED, detail=f"signal {-code}" if code < 0 else f"exit {code}")
