@@ -12,8 +12,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
-MANUFACTURER = "Gransk"
-"""What our own objects carry as Manufacturer (0008,0070)."""
+from gransk.core.identity import MANUFACTURER
 
 _CLASS = "1.2.840.10008.5.1.4.1.1."
 SECONDARY_CAPTURE = (_CLASS + "7",)

@@ -15,30 +15,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydicom import Dataset
 
+from gransk.core.identity import COPIED
 from gransk.core.study import Instance
 
 if TYPE_CHECKING:
     from gransk.core.application import Application, Selection
     from gransk.core.models import ModelLibrary
-
-REPORT_ATTRIBUTES = (
-    "SpecificCharacterSet",
-    "PatientName",
-    "PatientID",
-    "IssuerOfPatientID",
-    "OtherPatientIDs",
-    "PatientBirthDate",
-    "PatientSex",
-    "PatientAge",
-    "StudyInstanceUID",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-    "StudyDescription",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "TimezoneOffsetFromUTC",
-)
 
 
 def digest(value: Any) -> str:
@@ -69,8 +51,15 @@ def image_digest(instance: Instance, attributes: Iterable[str], pixels_sha256: s
 
 
 def attribute_values(header: Dataset, attributes: Iterable[str]) -> dict[str, str]:
-    """Values of attributes as text, absent ones left out."""
-    return {name: str(header[name].value) for name in sorted(attributes) if name in header}
+    """Values of attributes as text, absent ones left out; malformed ones as their bytes."""
+    return {name: _value(header, name) for name in sorted(attributes) if name in header}
+
+
+def _value(header: Dataset, name: str) -> str:
+    try:
+        return str(header[name].value)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return repr(header.get_item(name))
 
 
 def analysis_key(
@@ -130,7 +119,7 @@ def report_key(analysis: str, header: Dataset, extra: Mapping[str, Any] | None =
     return digest(
         {
             "analysis": analysis,
-            "attributes": attribute_values(header, REPORT_ATTRIBUTES),
+            "attributes": attribute_values(header, COPIED),
             "extra": dict(extra or {}),
         }
     )

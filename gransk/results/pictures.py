@@ -14,7 +14,12 @@ from gransk.core.application import Picture
 def pack_pictures(pictures: Sequence[Picture]) -> bytes:
     """Pictures as the bytes of one compressed NumPy archive."""
     words = [
-        {"caption": dict(picture.caption), "outlines": picture.outlines} for picture in pictures
+        {
+            "caption": dict(picture.caption),
+            "outlines": picture.outlines,
+            "spacing_mm": picture.spacing_mm,
+        }
+        for picture in pictures
     ]
     arrays = {f"pixels{n}": np.asarray(p.pixels, np.uint8) for n, p in enumerate(pictures)}
     arrays["words"] = np.frombuffer(json.dumps(words).encode("utf-8"), dtype=np.uint8)
@@ -34,6 +39,7 @@ def unpack_pictures(content: bytes) -> list[Picture]:
                 outlines=tuple(
                     tuple((float(x), float(y)) for x, y in line) for line in word["outlines"]
                 ),
+                spacing_mm=word["spacing_mm"],
             )
             for n, word in enumerate(words)
         ]

@@ -59,8 +59,8 @@ class Starter:
     rows : callable
         ``rows(session)``: the open rows, most urgent first.
     lost : callable
-        ``lost(session, row, status)``: the row's workflow ended without
-        ending the row; it says so where a person sees it.
+        ``lost(session, row, status)``: the row's workflow has ended. Where
+        the row is open still, says so where a person sees it and returns True.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Starter:
         queue: QueueName,
         workflow: str,
         rows: Callable[[Session], Sequence[Open]],
-        lost: Callable[[Session, Open, str], None],
+        lost: Callable[[Session, Open, str], bool],
     ) -> None:
         self.database = database
         self.queue = queue
@@ -122,6 +122,7 @@ class Starter:
                 if status is None:
                     self._started.discard(row.workflow_id)
                 elif status in ENDED:
-                    log.error("workflow %s ended as %s, its row open", row.workflow_id, status)
                     with self.database.begin() as session:
-                        self.lost(session, row, status)
+                        lost = self.lost(session, row, status)
+                    if lost:
+                        log.error("workflow %s ended as %s, its row open", row.workflow_id, status)

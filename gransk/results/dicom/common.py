@@ -23,56 +23,16 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from gransk.core.application import Presentation
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Findings, FrameRef
+from gransk.core.identity import COPIED, EMPTY_IF_ABSENT, MANUFACTURER
 from gransk.core.keys import uid
 from gransk.core.study import Instance, Study
 from gransk.results.dicom.characters import encodings, fit, fit_dataset
 from gransk.results.dicom.planes import Plane, plane
 from gransk.results.dicom.texts import text
 
-MANUFACTURER = "Gransk"
 PRIVATE_SCHEME = "99GRANSK"
 DEVICE_UID = uid("device", "gransk")
 IMPLEMENTATION_UID = UID(uid("implementation", "gransk"))
-
-EMPTY_IF_ABSENT = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "ReferringPhysicianName", "StudyID", "AccessionNumber",
-)  # fmt: skip
-"""Type 2 attributes of the Patient and General Study modules."""
-
-COPIED = (
-    *EMPTY_IF_ABSENT,
-    # Patient (PS3.3 C.7.1.1)
-    "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID",
-    "OtherPatientIDs", "OtherPatientIDsSequence", "OtherPatientNames", "PatientBirthTime",
-    "PatientBirthDateInAlternativeCalendar", "PatientAlternativeCalendar", "EthnicGroup",
-    "PatientComments", "QualityControlSubject", "PatientSpeciesDescription",
-    "PatientSpeciesCodeSequence", "PatientBreedDescription", "PatientBreedCodeSequence",
-    "BreedRegistrationSequence", "ResponsiblePerson", "ResponsiblePersonRole",
-    "ResponsibleOrganization", "PatientIdentityRemoved", "DeidentificationMethod",
-    "DeidentificationMethodCodeSequence", "SourcePatientGroupIdentificationSequence",
-    "GroupOfPatientsIdentificationSequence",
-    # General Study (C.7.2.1)
-    "StudyInstanceUID", "StudyDescription", "IssuerOfAccessionNumberSequence",
-    "ReferringPhysicianIdentificationSequence", "ConsultingPhysicianName",
-    "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy", "RequestingService",
-    "ReferencedStudySequence", "ProcedureCodeSequence", "ReasonForPerformedProcedureCodeSequence",
-    # Patient Study (C.7.2.2)
-    "AdmittingDiagnosesDescription", "AdmittingDiagnosesCodeSequence", "PatientAge",
-    "PatientSize", "PatientWeight", "PatientBodyMassIndex", "MedicalAlerts", "Allergies",
-    "SmokingStatus", "PregnancyStatus", "LastMenstrualDate", "Occupation",
-    "AdditionalPatientHistory", "PatientSexNeutered", "AdmissionID",
-    "IssuerOfAdmissionIDSequence", "ServiceEpisodeID",
-    "IssuerOfServiceEpisodeIDSequence", "ServiceEpisodeDescription", "PatientState",
-    # Clinical Trial Subject and Study (C.7.1.3, C.7.2.3)
-    "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName",
-    "ClinicalTrialSiteID", "ClinicalTrialSiteName", "ClinicalTrialSubjectID",
-    "ClinicalTrialSubjectReadingID", "ClinicalTrialTimePointID",
-    "ClinicalTrialTimePointDescription",
-    # SOP Common (C.12.1)
-    "SpecificCharacterSet", "TimezoneOffsetFromUTC",
-)  # fmt: skip
-"""What our objects repeat from the source: public attributes of patient and study alone."""
 
 
 @dataclass(frozen=True)

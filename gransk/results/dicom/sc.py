@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from highdicom.sc import SCImage
 
 from gransk.core.application import Picture
-from gransk.results.dicom.common import MANUFACTURER, MadeObject, Report, bare_source, seal
+from gransk.core.identity import MANUFACTURER
+from gransk.results.dicom.common import MadeObject, Report, bare_source, seal
 from gransk.results.dicom.page import draw_pages
 
 

@@ -16,8 +16,9 @@ from pydicom.sr.codedict import codes
 from gransk.core import codes as terms
 from gransk.core.codes import Code
 from gransk.core.findings import Finding, FrameRef
+from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
-from gransk.results.dicom.common import MANUFACTURER, MadeObject, Report, bare_source, seal
+from gransk.results.dicom.common import MadeObject, Report, bare_source, seal
 from gransk.results.dicom.planes import Plane
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"

@@ -32,10 +32,10 @@ from pydicom.sr.codedict import codes
 from gransk.core import codes as terms
 from gransk.core import findings as model
 from gransk.core.codes import Code
+from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
 from gransk.results.dicom.common import (
     DEVICE_UID,
-    MANUFACTURER,
     PRIVATE_SCHEME,
     MadeObject,
     Predecessor,
