@@ -85,7 +85,10 @@ def start(path: Path, site: Config, supervisor: Supervisor) -> None:
     logs = site.data_folder / "logs"
     orthanc = render(site, site.data_folder / "orthanc")
     with _step("Orthanc"):
-        supervisor.add(Process("orthanc", [binary, str(orthanc)], logs / "orthanc.log"))
+        # Without TCP_NODELAY each C-STORE answer waits for the sender's next packet.
+        environment = {"TCP_NODELAY": "1"}
+        command = [binary, str(orthanc)]
+        supervisor.add(Process("orthanc", command, logs / "orthanc.log", environment))
         _wait(lambda: _orthanc_answers(site), supervisor, "orthanc")
     with _step("Service"):
         command = gransk_command("serve", "--config", str(path))
