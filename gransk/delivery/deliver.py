@@ -126,15 +126,16 @@ def send_once(
         return Result.REFUSED, type(error).__name__
 
 
-def fail(session: Session, delivery_id: str, attempt: int, error: str) -> None:
-    """The delivery goes to the dead letters, where a person sees it."""
+def fail(session: Session, delivery_id: str, attempt: int, error: str) -> bool:
+    """The delivery goes to the dead letters, where a person sees it; False if it ended."""
     delivery = _wanted(session, delivery_id, attempt)
     if delivery is None:
-        return
+        return False
     delivery.state = DeliveryState.FAILED
     delivery.error = error[:2000]
     data = {"destination": delivery.destination, "error": error[:500]}
     record(session, SYSTEM, EventKind.DELIVERY_FAILED, _study(session, delivery), data)
+    return True
 
 
 def rerun(session: Session, delivery_id: str, actor: str) -> bool:
@@ -168,10 +169,10 @@ def open_rows(session: Session) -> list[Open]:
     ]
 
 
-def lost(session: Session, row: Open, status: str) -> None:
+def lost(session: Session, row: Open, status: str) -> bool:
     """A workflow ended and left its delivery open: a person must look at it."""
     delivery, attempt = row.arguments
-    fail(session, str(delivery), int(attempt), f"workflow ended as {status}")
+    return fail(session, str(delivery), int(attempt), f"workflow ended as {status}")
 
 
 def _wanted(session: Session, delivery_id: str, attempt: int) -> Delivery | None:

@@ -144,12 +144,13 @@ def rank(priority: int) -> int:
     return max(1, 1000 - priority)
 
 
-def lost(session: Session, row: Open, status: str) -> None:
+def lost(session: Session, row: Open, status: str) -> bool:
     """A workflow ended and left its row open: a person must look at it."""
     item, generation, attempt = row.arguments
     found = workitems.locked(session, Work(str(item), int(generation), int(attempt)))
     if found is not None:
         workitems.fail(session, found, Reason.INTERNAL_ERROR, f"workflow ended as {status}")
+    return found is not None
 
 
 def _wait(how: How, faults: int, outage: float, retry_seconds: float) -> float:

@@ -20,7 +20,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results.store import restore_report, withdraw_report
-from gransk.results.tables import Workitem, WorkState
+from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -161,6 +161,9 @@ def _return(session: Session, item: Workitem) -> None:
     if item.reason is None and item.report_key is not None:
         restore_report(session, item.report_key)
         item.state, item.share = WorkState.READY, 1.0
+        if session.get_one(Report, item.report_key).released_at is None:
+            # Its release may have ended while it was withdrawn: another is wanted.
+            item.attempt += 1
     elif item.reason is not None and item.reason not in _RETRIED:
         item.state = WorkState.NOT_ANALYSED
     else:

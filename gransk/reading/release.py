@@ -13,6 +13,7 @@ from dbos import DBOS
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gransk.core.reasons import Reason
 from gransk.results.starter import Open, Starter
 from gransk.results.store import queue_deliveries
 from gransk.results.tables import Report, Workitem, WorkState
@@ -76,21 +77,29 @@ def starter(database: Database) -> Starter:
 def open_rows(session: Session) -> list[Open]:
     """Current reports that are neither released nor withdrawn."""
     query = (
-        select(Report.key)
+        select(Report.key, Workitem.generation, Workitem.attempt)
         .join(Workitem, Workitem.report_key == Report.key)
         .where(Report.released_at.is_(None), Report.withdrawn_at.is_(None))
         .where(Workitem.state == WorkState.READY)
         .order_by(Report.created_at)
     )
-    return [Open(f"release-{key}", (key,)) for key in session.scalars(query)]
+    return [
+        Open(f"release-{row.key}-{row.generation}-{row.attempt}", (row.key,))
+        for row in session.execute(query)
+    ]
 
 
-def lost(session: Session, row: Open, status: str) -> None:
-    """A workflow ended and left its report unreleased: say so in the event log, once."""
-    report = session.get(Report, str(row.arguments[0]))
-    item = session.get(Workitem, report.workitem_id) if report is not None else None
-    if item is None or item.detail:
-        return
+def lost(session: Session, row: Open, status: str) -> bool:
+    """A workflow ended and left its report unreleased: the row goes to the dead letters.
+
+    Another try at the row finds its analysis sealed and releases it anew.
+    """
+    if row not in open_rows(session):
+        return False
+    report = session.get_one(Report, str(row.arguments[0]))
+    item = session.get_one(Workitem, report.workitem_id, with_for_update=True)
+    item.state, item.reason = WorkState.FAILED, Reason.INTERNAL_ERROR.value
     item.detail = f"release ended as {status}"
-    data = {"report": str(row.arguments[0]), "detail": item.detail}
-    record(session, SYSTEM, EventKind.DELIVERY_FAILED, item.study_key, data)
+    data = {"report": report.key, "detail": item.detail}
+    record(session, SYSTEM, EventKind.ANALYSIS_FAILED, item.study_key, data)
+    return True

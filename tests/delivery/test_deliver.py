@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from gransk.delivery import deliver
 from gransk.delivery.deliver import RefusedError, Result, UnavailableError
-from gransk.reading.release import open_rows, release_report
+from gransk.reading.release import lost, open_rows, release_report
 from gransk.results.store import (
     BlobStore,
     NewObject,
@@ -152,3 +152,20 @@ def test_damaged_bytes_are_never_sent(database, blobs):
     assert result == Result.REFUSED
     assert "damaged" in error
     assert taker.taken == {}
+
+
+def test_a_release_that_got_lost_is_seen_by_a_person(database):
+    with database.begin() as session:
+        (row,) = open_rows(session)
+        assert lost(session, row, "ERROR")
+        assert not lost(session, row, "ERROR")
+        assert session.get_one(Workitem, "i" * 32).state == WorkState.FAILED
+
+
+def test_a_release_that_ended_meanwhile_is_not_lost(database):
+    with database.read() as session:
+        (row,) = open_rows(session)
+    release(database)
+    with database.begin() as session:
+        assert not lost(session, row, "SUCCESS")
+        assert session.get_one(Workitem, "i" * 32).state == WorkState.READY

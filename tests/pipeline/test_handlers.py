@@ -11,6 +11,7 @@ from gransk.pipeline import workitems
 from gransk.pipeline.analyse import lost, open_rows
 from gransk.pipeline.handlers import Handlers
 from gransk.pipeline.workitems import Work
+from gransk.reading.release import open_rows as unreleased
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.database import Database, utcnow
@@ -161,8 +162,9 @@ def test_deleted_when_ready_and_back_is_ready_again(session, seen, headers, tmp_
     assert session.get_one(Report, "1" * 64).withdrawn_at is not None
     handler.restore(session, seen)
     (item,) = rows(session)
-    assert (item.state, item.attempt) == (WorkState.READY, 0)
+    assert item.state == WorkState.READY
     assert session.get_one(Report, "1" * 64).withdrawn_at is None
+    assert len(unreleased(session)) == 1
 
 
 def test_a_refusal_outlasts_deletion(session, seen, headers):
