@@ -35,6 +35,7 @@ def phantom(
         int | None, typer.Option(help="Number of slices; 280 mm where absent.")
     ] = None,
     nodules: Annotated[int, typer.Option(help="Number of nodules.")] = 5,
+    matrix: Annotated[int, typer.Option(help="Rows and columns.")] = 512,
     kernel: Annotated[str, typer.Option(help="B30f, STANDARD or LUNG.")] = "STANDARD",
     noise: Annotated[float, typer.Option(help="Standard deviation, HU.")] = 18.0,
     character_set: Annotated[
@@ -54,7 +55,7 @@ def phantom(
         _check(command, folder, check)
     given = {
         "seed": seed, "spacing_mm": spacing, "thickness_mm": thickness, "slices": slices,
-        "nodules": nodules, "kernel": kernel, "noise_hu": noise, "character_set": character_set,
+        "nodules": nodules, "matrix": matrix, "kernel": kernel, "noise_hu": noise, "character_set": character_set,
         "salt": uuid.uuid4().hex if new_study else "",
     }  # fmt: skip
     try:
