@@ -18,7 +18,7 @@ run: install
 
 install: .make/debian .make/venv .make/viewer
 
-install-test: install .make/debian-test .make/venv-test
+install-test: install .make/debian-test .make/venv-test .make/test-tools
 
 test: install-test lint
 	$(BIN)/pytest -q -m "not full"
@@ -55,7 +55,11 @@ clean:
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e ".[postgresql,dev]"
 	@touch $@
 
-.make/viewer: package.json .make/debian
+.make/viewer: package.json scripts/npm_package.sh .make/debian
 	@echo "Installing the OHIF viewer"
-	npm install --no-package-lock --no-audit --no-fund --ignore-scripts --omit=dev --loglevel=error
+	npm run --silent viewer
+	@touch $@
+
+.make/test-tools: package.json scripts/npm_package.sh .make/debian
+	npm run --silent test-tools
 	@touch $@
