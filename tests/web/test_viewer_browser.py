@@ -198,8 +198,7 @@ def test_worklist_renews_itself_and_is_used_by_keyboard(page, stage, request):
     page.keyboard.press("/")
     page.keyboard.type("山田")
     expect(page.locator("[data-row]")).to_have_count(1)
-    page.keyboard.press("Escape")
-    page.keyboard.press("j")
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("d")
     page.wait_for_selector("h1:has-text('Yamada, Tarou (山田 太郎)')")
 

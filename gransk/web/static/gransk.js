@@ -17,7 +17,10 @@
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches('input, select, textarea')) {
-      if (event.key === 'Escape') event.target.blur();
+      if (event.target.id === 'search' && event.key === 'ArrowDown') {
+        event.preventDefault();
+        move(1);
+      }
       return;
     }
     if (event.key === 'j' || event.key === 'ArrowDown') move(1);
