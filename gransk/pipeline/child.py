@@ -7,6 +7,7 @@ limit, and dies with the worker. Its standard output is for messages alone.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -102,6 +103,10 @@ def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Me
         return protocol.Unreachable(detail=str(error))
     except NotInArchiveError as error:
         return protocol.Missing(detail=str(error))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return protocol.Unreachable(detail="no room on the disk for scratch files")
+        return protocol.Broken(detail=_place(error))
     except MemoryError:
         return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail="no more memory was given")
     except Exception as error:  # noqa: BLE001 whatever it is, the queue goes on

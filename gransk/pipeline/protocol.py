@@ -95,7 +95,7 @@ class Refused(_Message):
 
 
 class Unreachable(_Message):
-    """The archive does not answer: none of the input's fault."""
+    """The archive does not answer, or the disk is full: none of the input's fault."""
 
     kind: Literal["unreachable"] = "unreachable"
     detail: str = ""

@@ -3,8 +3,10 @@
 import io
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from harness_suite import Suite
 from pydicom import dcmread
@@ -13,8 +15,12 @@ from sqlalchemy import select
 
 from gransk.archive.tables import SeenStudy
 from gransk.results.tables import DeliveryState, WorkState
+from gransk.site import people
+from gransk.site.tables import Role
+from gransk.web.access import SESSION_COOKIE
 
 pytestmark = pytest.mark.system
+PASSWORD = "a long enough pass phrase"
 PACKAGE = Path(__file__).parents[1] / "third_application"
 
 
@@ -65,4 +71,23 @@ def test_from_c_store_to_page_and_structured_report(suite, tmp_path):
     assert "research" in text.lower()
     assert any(one.Modality not in ("SR", "CR") for one in objects)
 
-    suite.until(lambda: len(suite.items()) == 1, 5, "our own objects to start nothing")
+    time.sleep(3)
+    assert len(suite.items()) == 1, "our own objects started something"
+
+
+@pytest.mark.parametrize(("language", "line"), [("en", "1 bright areas"), ("da", "1 lyse områder")])
+def test_the_page_shows_it(suite, tmp_path, language, line):
+    assert suite.store(save(radiograph(2), tmp_path / "2.dcm")) == [0]
+    suite.wait_ended(1, 60)
+    name = f"reader-{language}"
+    with suite.database.begin() as session:
+        people.create_account(
+            session, name, "Reader", [Role.RADIOLOGIST], password=PASSWORD, language=language
+        )
+    token = people.sign_in(suite.database, name, PASSWORD, 1).token
+    page = httpx.get(
+        f"http://127.0.0.1:{suite.config.service.port}/",
+        cookies={SESSION_COOKIE: token},
+        trust_env=False,
+    )
+    assert line in page.text
