@@ -70,7 +70,7 @@ def card(sha256: str, threshold: float, rows: list[dict[str, Any]]) -> dict[str,
         ],
         "operating_point": {
             "threshold": threshold,
-            "chosen_on": "2 false marks a scan on 3 LCTSC validation scans, read 3 times each "
+            "chosen_on": "2 false marks a scan on 3 LCTSC validation scans, read twice each "
             "with other validation nodules of LIDC-IDRI pasted in",
         },
         "training_data": [

@@ -17,7 +17,7 @@ def _block(width_in: int, width_out: int) -> nn.Sequential:
 
 
 def _tower(w: int) -> nn.Sequential:
-    """From 32 points an edge to 4; the first layer strides, as memory is what costs time."""
+    """To an eighth of the points along an edge; the first layer strides, as memory is what costs time."""
     return nn.Sequential(
         nn.Conv3d(1, w, 5, stride=2, padding=2, bias=False),
         nn.BatchNorm3d(w),
@@ -46,10 +46,11 @@ class SpotNet(nn.Module):
     def forward(self, views: Tensor) -> Tensor:
         scaled = (views.clamp(LOW_HU, HIGH_HU) - LOW_HU) / (HIGH_HU - LOW_HU)
         parts = []
-        for tower, view in ((self.near, scaled[:, :1]), (self.far, scaled[:, 1:])):
-            features = tower(view)
-            # The middle eighth says what is at the spot itself.
-            parts += [features.mean((2, 3, 4)), features[:, :, 1:3, 1:3, 1:3].amax((2, 3, 4))]
+        # Detail counts in the middle 24 mm; the far view shows what lies around.
+        near = self.near(scaled[:, :1, 4:28, 4:28, 4:28])
+        far = self.far(scaled[:, 1:])
+        for features, middle in ((near, near), (far, far[:, :, 1:3, 1:3, 1:3])):
+            parts += [features.mean((2, 3, 4)), middle.amax((2, 3, 4))]
         logits: Tensor = self.head(self.mix(torch.cat(parts, 1)))
         return logits
 
