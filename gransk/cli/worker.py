@@ -32,7 +32,7 @@ from gransk.site.config import Config, check_applications, load_config
 from gransk.site.migrate import open_database
 from gransk.site.workflows import Worker, configure
 
-START_SECONDS = 0.5
+START_SECONDS = 1.0
 BUSY_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
