@@ -297,7 +297,7 @@ def _tubes(nodes: list[Vector], parents: list[int], ends: list[int], leaf_mm: fl
 
 
 def airways(rng: np.random.Generator) -> list[Tube]:
-    """Trachea, main bronchi and three further generations; radii of the lumen."""
+    """Trachea, main bronchi and five further generations; radii of the lumen."""
     carina = np.array([2.0, 14.0, 40.0])
     tubes = [Tube(np.array([0.0, 4.0, 190.0]), carina, 8.5)]
     for hilum, outward in zip(HILA, (-1, 1), strict=True):
@@ -305,8 +305,13 @@ def airways(rng: np.random.Generator) -> list[Tube]:
         tubes.append(Tube(carina, root, 6.0))
         for direction in ((0.4, -0.3, 0.9), (0.7, -0.7, -0.2), (0.5, 0.45, -0.75)):
             way = np.array(direction) * (outward, 1, 1)
-            _fork(rng, root, way / np.linalg.norm(way), 24.0, 3.4, 3, tubes)
+            _fork(rng, root, way / np.linalg.norm(way), 24.0, 3.4, 5, tubes)
     return tubes
+
+
+def airway_walls(lumen: list[Tube]) -> list[Tube]:
+    """Outer walls; the smallest airways have none that could be seen."""
+    return [Tube(t.start, t.end, 1.25 * t.radius + 0.35) for t in lumen if t.radius > 1]
 
 
 def _fork(

@@ -119,9 +119,9 @@ def make_phantom(
     bronchi = anatomy.airways(rng)
     progress("phantom", 0.05)
     grid = _Grid.of(spec)
-    blood = _drawn(vessels, grid, 0.0)
-    lumen, wall = _drawn(bronchi, grid, 0.0), _drawn(bronchi, grid, 1.1)
-    arch = _drawn(anatomy.arch(), grid, 0.0)
+    blood = _drawn(vessels, grid)
+    lumen, wall = _drawn(bronchi, grid), _drawn(anatomy.airway_walls(bronchi), grid)
+    arch = _drawn(anatomy.arch(), grid)
     grains = _Grains(rng, spec.matrix)
     progress("phantom", 0.2)
     images = []
@@ -280,12 +280,12 @@ def _texture(rng: np.random.Generator, size: int, pixels: int) -> FloatArray:
     return result / np.float32(result.std())
 
 
-def _drawn(tubes: Sequence[Tube], grid: _Grid, thicker: float) -> FloatArray:
+def _drawn(tubes: Sequence[Tube], grid: _Grid) -> FloatArray:
     """Share of each voxel inside any tube, shape (slices, rows, columns)."""
     share = np.zeros((len(grid.z), grid.x.shape[1], grid.x.shape[1]), np.float32)
     offsets = (np.arange(3) - 1) / 3 * grid.thickness
     for tube in tubes:
-        radius = tube.radius + thicker
+        radius = tube.radius
         box = _box(np.minimum(tube.start, tube.end) - radius - 1,
                    np.maximum(tube.start, tube.end) + radius + 1, grid)  # fmt: skip
         if box is None:

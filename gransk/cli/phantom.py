@@ -55,7 +55,8 @@ def phantom(
         _check(command, folder, check)
     given = {
         "seed": seed, "spacing_mm": spacing, "thickness_mm": thickness, "slices": slices,
-        "nodules": nodules, "matrix": matrix, "kernel": kernel, "noise_hu": noise, "character_set": character_set,
+        "nodules": nodules, "matrix": matrix, "kernel": kernel, "noise_hu": noise,
+        "character_set": character_set,
         "salt": uuid.uuid4().hex if new_study else "",
     }  # fmt: skip
     try:

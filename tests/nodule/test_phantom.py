@@ -122,8 +122,8 @@ def test_the_check_sees_missed_extra_and_wrong(made):
     assert not check(made.truth, found[1:]).passed
     assert check(made.truth, found[1:], Limits(solid_missed=1)).passed
     extra = dict(found[0], centre_lps_mm=[0, 0, 0])
-    assert check(made.truth, [*found, extra, extra]).passed
-    assert not check(made.truth, [*found, extra, extra, extra]).passed
+    assert check(made.truth, [*found, *2 * [extra]]).passed
+    assert not check(made.truth, [*found, *3 * [extra]]).passed
     swollen = [dict(found[0], volume_mm3=found[0]["volume_mm3"] * 1.5), *found[1:]]
     faults = check(made.truth, swollen).faults
     assert len(faults) == 1
