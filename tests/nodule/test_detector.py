@@ -41,7 +41,7 @@ def everything(model, phantom):
 
 
 @pytest.mark.parametrize("ball", BALLS, ids=lambda b: f"{b.diameter_mm} mm")
-def test_a_solid_ball_away_from_vessels_is_found_once_at_the_operating_point(model, phantom, everything, ball):
+def test_a_solid_ball_away_from_vessels_is_found_once(model, phantom, everything, ball):
     centre = phantom[0].geometry.to_lps(index_of(phantom[0], ball))
     hits = [
         c

@@ -17,7 +17,7 @@ def _block(width_in: int, width_out: int) -> nn.Sequential:
 
 
 def _tower(w: int) -> nn.Sequential:
-    """To an eighth of the points along an edge; the first layer strides, as memory is what costs time."""
+    """An eighth of the points along an edge; the first layer strides to save memory traffic."""
     return nn.Sequential(
         nn.Conv3d(1, w, 5, stride=2, padding=2, bias=False),
         nn.BatchNorm3d(w),
