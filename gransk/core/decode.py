@@ -125,7 +125,21 @@ def read_dataset(stream: BinaryIO, pixels: bool = True) -> Dataset:
         raise UnreadableInputError(f"damaged DICOM file ({type(error).__name__})") from error
     # pydicom would keep the stream, which its owner closes.
     dataset.buffer = None
+    _drop_unreadable(dataset)
     return dataset
+
+
+def _drop_unreadable(dataset: Dataset) -> None:
+    """Convert every element now, and drop what cannot be: later reading never fails."""
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+            items = list(element.value) if element.VR == "SQ" else []
+        except (*_DAMAGED, RecursionError):
+            del dataset[tag]
+            continue
+        for item in items:
+            _drop_unreadable(item)
 
 
 def _inflated(stream: BinaryIO) -> BinaryIO:

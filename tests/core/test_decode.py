@@ -265,7 +265,7 @@ def test_damaged_deflate_is_unreadable():
         read_dataset(BytesIO(content[:start] + b"\xff" * 50))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     place=st.floats(0, 1, exclude_max=True),
     junk=st.binary(min_size=1, max_size=12),
