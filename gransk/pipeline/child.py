@@ -148,7 +148,7 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> Iterator[protoc
         presentation=application.presentation,
         pictures=pictures,
         report_key=report,
-        created=answer.created,
+        created=answer.created.astimezone(config.zone),
         incomplete=job.incomplete,
         predecessors=[Predecessor(study.uid, before[2], before[0], before[1])] if before else (),
         language=config.language,

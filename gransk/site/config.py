@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -59,9 +60,20 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise PydanticCustomError(
+            "time_zone", "a name of the IANA time zone database, such as Europe/Copenhagen"
+        ) from error
+    return value
+
+
 SitePath = Annotated[Path, AfterValidator(_resolve)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 AeTitle = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]([A-Za-z0-9_. -]{0,14}[A-Za-z0-9_.-])?$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
@@ -193,6 +205,7 @@ class Config(Section):
     """The whole configuration of a site."""
 
     language: Literal["da", "en"] = "en"
+    time_zone: TimeZone | None = None
     data_folder: SitePath = Field(validate_default=True, default=Path("data"))
     database: DatabaseSection
     orthanc: OrthancSection
@@ -237,6 +250,11 @@ class Config(Section):
         if len({destination.name for destination in values}) != len(values):
             raise PydanticCustomError("unique", "destinations whose names differ")
         return values
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The site's time zone; None is the machine's own, as `datetime.astimezone` takes it."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @property
     def blob_folder(self) -> Path:

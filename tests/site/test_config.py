@@ -94,6 +94,10 @@ def test_paths_follow_the_file_and_the_data_folder(tmp_path):
         ("intake: {quiet_secnds: 3}", "intake.quiet_secnds: unknown key; did you mean 'quiet_sec"),
         ("release: {xyz: 3}", "release.xyz: unknown key; known here: mode"),
         ("language: dk", "language: got 'dk', wants 'da' or 'en'"),
+        ("time_zone: CEST", "time_zone: got 'CEST', wants a name of the IANA time zone"),
+        ("time_zone: ../UTC", "time_zone: got '../UTC', wants a name of the IANA time zone"),
+        ("time_zone: Europe", "time_zone: got 'Europe', wants a name of the IANA time zone"),
+        ("time_zone: ''", "time_zone: got '', wants a name of the IANA time zone"),
         ("service: {port: 99999}", "service.port: got 99999, wants less than or equal to 65535"),
         ("service: {port: often}", "service.port: got 'often', wants a valid integer"),
         ("service: 5", "service: got 5, wants "),
@@ -121,6 +125,12 @@ def test_paths_follow_the_file_and_the_data_folder(tmp_path):
 )
 def test_errors_name_key_got_and_wanted(text, message):
     assert message in error_of(text)
+
+
+def test_time_zone(tmp_path):
+    path = tmp_path / "gransk.yaml"
+    assert parse_config("", path).zone is None
+    assert str(parse_config("time_zone: Europe/Copenhagen", path).zone) == "Europe/Copenhagen"
 
 
 def test_every_fault_is_told_at_once():
