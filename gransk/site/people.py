@@ -191,25 +191,29 @@ def set_active(session: Session, account: Account, active: bool, *, actor: str) 
     record(session, actor, kind, account.name)
 
 
-def change_password(
-    session: Session, account: Account, password: str, *, current: str | None = None, actor: str
-) -> None:
-    """Set a new password and end every session of the account.
-
-    Parameters
-    ----------
-    current : str, optional
-        The old password, where the person must prove knowing it.
+def change_own_password(database: Database, name: str, current: str, new: str) -> None:
+    """A person's own new password; the current one is checked and throttled as a sign-in is.
 
     Raises
     ------
     SignInError
-        Where ``current`` is wrong.
+        Where ``current`` is wrong, or after too many attempts.
     InvalidValueError
         Where the new password is refused.
     """
-    if current is not None and not verify_password(account.password_hash, current):
-        raise SignInError
+    account = _prove(database, name, current)
+    with database.begin() as session:
+        change_password(session, session.get_one(Account, account.id), new, actor=account.name)
+
+
+def change_password(session: Session, account: Account, password: str, *, actor: str) -> None:
+    """Set a new password and end every session of the account.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the new password is refused.
+    """
     check_password(password, account.name)
     account.password_hash = hash_password(password)
     _end_sessions(session, account)
@@ -222,13 +226,27 @@ def change_password(
 def sign_in(database: Database, name: str, password: str, hours: float) -> SignedIn:
     """Check name and password and make a session.
 
-    Takes the database, not a session: the slow hash is computed while no lock is
-    held, and a failure is recorded though the sign-in fails.
-
     Raises
     ------
     SignInError
         Whatever was wrong.
+    """
+    account = _prove(database, name, password)
+    with database.begin() as session:
+        account = session.merge(account)
+        session.refresh(account)
+        if not account.active:
+            raise SignInError
+        if account.password_hash and needs_rehash(account.password_hash):
+            account.password_hash = hash_password(password)
+        return _start_session(session, account, hours)
+
+
+def _prove(database: Database, name: str, password: str) -> Account:
+    """The active account of that name and password.
+
+    Takes the database, not a session: the slow hash is computed while no lock is
+    held, and a failure is recorded though the caller's act fails.
     """
     name = name.strip().lower()
     with database.read() as session:
@@ -243,14 +261,7 @@ def sign_in(database: Database, name: str, password: str, hours: float) -> Signe
             with database.begin() as session:
                 record(session, SYSTEM, EventKind.SIGN_IN_FAILED, subject)
         raise SignInError
-    with database.begin() as session:
-        account = session.merge(account)
-        session.refresh(account)
-        if not account.active:
-            raise SignInError
-        if account.password_hash and needs_rehash(account.password_hash):
-            account.password_hash = hash_password(password)
-        return _start_session(session, account, hours)
+    return account
 
 
 def session_of(session: Session, token: str) -> tuple[Account, WebSession] | None:

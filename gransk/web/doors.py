@@ -131,11 +131,7 @@ def change_password(request: Request, caller: Person, current: Text, new: Text) 
     """Choose a new password, which ends every session of the account but a new one."""
     known = wiring(request)
     try:
-        with known.database.begin() as session:
-            account = people.find_account(session, caller.name)
-            if account is None:
-                raise HTTPException(422)
-            people.change_password(session, account, new, current=current, actor=caller.name)
+        people.change_own_password(known.database, caller.name, current, new)
     except people.SignInError:
         return _account(request, caller, error="sign_in_wrong", status=422)
     except InvalidValueError as error:

@@ -109,13 +109,24 @@ def test_sessions_expire(database, anna, monkeypatch):
         assert len(session.scalars(select(WebSession)).all()) == 1
 
 
+def test_own_password_wants_the_current_one_and_is_throttled(database, anna):
+    people.change_own_password(database, "anna", PASSWORD, "y" * 20)
+    people.sign_in(database, "anna", "y" * 20, hours=1)
+    for _ in range(people.THROTTLE_FAILURES):
+        with pytest.raises(people.SignInError):
+            people.change_own_password(database, "anna", "wrong", "x" * 20)
+    with pytest.raises(people.SignInError):
+        people.change_own_password(database, "anna", "y" * 20, "x" * 20)
+    with pytest.raises(people.SignInError):
+        people.sign_in(database, "anna", "y" * 20, hours=1)
+
+
 def test_deactivation_and_password_change_end_sessions(database, anna):
     first = people.sign_in(database, "anna", PASSWORD, hours=1)
     with database.begin() as session:
-        account = people.find_account(session, "anna")
-        with pytest.raises(people.SignInError):
-            people.change_password(session, account, "x" * 20, current="wrong", actor="anna")
-        people.change_password(session, account, "y" * 20, current=PASSWORD, actor="anna")
+        people.change_password(
+            session, people.find_account(session, "anna"), "y" * 20, actor="root"
+        )
         assert people.session_of(session, first.token) is None
     second = people.sign_in(database, "anna", "y" * 20, hours=1)
     with database.begin() as session:
