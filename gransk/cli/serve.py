@@ -70,6 +70,8 @@ def _serve(config: Config) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Who asks is the peer alone: a forwarded address may be anybody's claim.
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
