@@ -131,18 +131,18 @@ def test_long_absence(tmp_path: Path, phantoms: Callable[[int], list[Path]], vic
     """Without the service or Orthanc nothing is lost, and work goes on when it is there again."""
     studies = phantoms(2)
     with _suite(tmp_path / "suite") as suite:
-        suite.store(studies[0])
+        suite.store(studies[0].glob("*.dcm"))
         suite.until(lambda: bool(suite.items()), 60, "the first study to be noticed")
         suite.kill(victim)
         if victim == "service":
             suite.wait_ended(1, 120)
             suite.wait_delivered(60)
-            assert set(suite.store(studies[1])) == {0}
+            assert set(suite.store(studies[1].glob("*.dcm"))) == {0}
         else:
-            assert set(suite.store(studies[1])) == {-1}
+            assert set(suite.store(studies[1].glob("*.dcm"))) == {-1}
         suite.restart(victim)
         if victim == "orthanc":
-            assert set(suite.store(studies[1])) == {0}
+            assert set(suite.store(studies[1].glob("*.dcm"))) == {0}
         suite.wait_ended(2, 180)
         suite.wait_delivered(120)
         _after(suite, studies)
