@@ -275,4 +275,5 @@ def _picture(
         },
         outlines=(outline,),
         spacing_mm=min(spacing),
+        tracking_uid=finding.tracking_uid,
     )

@@ -118,12 +118,15 @@ class Picture:
         the top left pixel is (0, 0).
     spacing_mm : float, optional
         Side of the picture's (square) pixels, for a scale bar.
+    tracking_uid : str
+        Of the finding that it shows; empty where it shows none, or several.
     """
 
     pixels: Any = field(repr=False)
     caption: Mapping[str, str]
     outlines: tuple[tuple[tuple[float, float], ...], ...] = ()
     spacing_mm: float | None = None
+    tracking_uid: str = ""
 
 
 @runtime_checkable

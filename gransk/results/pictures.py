@@ -18,6 +18,7 @@ def pack_pictures(pictures: Sequence[Picture]) -> bytes:
             "caption": dict(picture.caption),
             "outlines": picture.outlines,
             "spacing_mm": picture.spacing_mm,
+            "tracking_uid": picture.tracking_uid,
         }
         for picture in pictures
     ]
@@ -40,6 +41,7 @@ def unpack_pictures(content: bytes) -> list[Picture]:
                     tuple((float(x), float(y)) for x, y in line) for line in word["outlines"]
                 ),
                 spacing_mm=word["spacing_mm"],
+                tracking_uid=word.get("tracking_uid", ""),
             )
             for n, word in enumerate(words)
         ]

@@ -1,31 +1,22 @@
-"""The reading worklist, the page of a case, the event log, the source."""
+"""The reading worklist, the event log, the source."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
-from fastapi.responses import RedirectResponse
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import select
 
 import gransk
-from gransk.archive.tables import SeenStudy
-from gransk.core.findings import Finding, Findings
-from gransk.pipeline import workitems
-from gransk.results.store import BlobError
-from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem
-from gransk.site.events import EventKind, record, verify
+from gransk.site import events
 from gransk.site.tables import Event
 from gransk.web import worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.status import status
-from gransk.web.texts import text
-from gransk.web.wiring import Wiring, wiring
+from gransk.web.wiring import wiring
 
 EVENTS_SHOWN = 200
 Reader = Annotated[Caller, Depends(allow(Permission.WORKLIST))]
@@ -85,128 +76,44 @@ def _look(row: worklist.Row) -> tuple[Any, ...]:
     return (study.key, row.state, row.reason, row.line, running, row.received_at, named)
 
 
-@dataclass(frozen=True)
-class Case:
-    """One application's part of a case page; findings only once released."""
-
-    row: worklist.Row
-    findings: Findings | None
-    details: list[tuple[Finding, list[tuple[str, str]]]]
-    choice: list[str]
-    notes: list[str]
-    deliveries: list[tuple[ReportObject, Delivery]]
-    seconds: float | None
-
-
-@router.get("/studies/{key}")
-def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Response:
-    """One study: findings, why these images, models, delivery, events."""
-    known, language = wiring(request), language_of(request)
-    with known.database.begin() as session:
-        study = _study(session, key)
-        record(session, caller.name, EventKind.STUDY_OPENED, key)
-    with known.database.read() as session:
-        items = session.scalars(
-            select(Workitem).where(Workitem.study_key == key).order_by(Workitem.application)
-        ).all()
-        rows: list[Workitem | None] = [*items] or [None]
-        cases = [_case(known, session, study, item, language) for item in rows]
-        events = session.scalars(
-            select(Event)
-            .where(Event.subject == key)
-            .order_by(Event.number.desc())
-            .limit(EVENTS_SHOWN)
-        ).all()
-    message = text(done, language) if done in ("rerun_started", "rerun_not_possible") else ""
-    return page(
-        request,
-        "case.html",
-        caller,
-        study=study,
-        cases=cases,
-        events=events,
-        subjects=False,
-        message=message,
-    )
-
-
-def _study(session: Session, key: str) -> SeenStudy:
-    study = session.get(SeenStudy, key)
-    if study is None:
-        raise HTTPException(404)
-    return study
-
-
-def _case(
-    known: Wiring, session: Session, study: SeenStudy, item: Workitem | None, language: str
-) -> Case:
-    row = worklist.make_row(session, study, item, language, known.applications, known.lines)
-    if item is None or row.line is None:
-        return Case(row, None, [], [], [], [], None)
-    presentation = known.applications[item.application].presentation
-    try:
-        findings = known.findings(session, str(item.analysis_key))
-    except (BlobError, KeyError):
-        return Case(row, None, [], [], [], [], None)
-    sent = session.execute(
-        select(ReportObject, Delivery)
-        .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
-        .where(ReportObject.report_key == item.report_key)
-        .order_by(Delivery.destination, ReportObject.kind)
-    ).all()
-    analysis = session.get(Analysis, item.analysis_key)
-    return Case(
-        row=row,
-        findings=findings,
-        details=[(f, presentation.details(f, language)) for f in findings.findings],
-        choice=[presentation.text(note, language) for note in findings.choice],
-        notes=[presentation.text(note, language) for note in findings.notes],
-        deliveries=[(made, delivery) for made, delivery in sent],
-        seconds=analysis.seconds if analysis else None,
-    )
-
-
-@router.post("/studies/{key}/rerun")
-def rerun(
-    key: str,
-    request: Request,
-    workitem: Annotated[str, Form()],
-    caller: Annotated[Caller, Depends(allow(Permission.RERUN))],
-) -> Response:
-    """Analyse a study again that failed or was refused."""
-    with wiring(request).database.begin() as session:
-        item = session.get(Workitem, workitem)
-        if item is None or item.study_key != key:
-            raise HTTPException(404)
-        started = workitems.rerun(session, workitem, caller.name)
-    done = "rerun_started" if started else "rerun_not_possible"
-    return RedirectResponse(f"/studies/{key}?done={done}", 303)
-
-
 @router.get("/events")
 def show_events(
     request: Request,
     caller: Annotated[Caller, Depends(allow(Permission.EVENTS))],
-    before: int | None = None,
+    before: Annotated[int | None, Query(ge=1)] = None,
+    verify: bool = False,
 ) -> Response:
-    """The event log, newest first, and whether its chain is whole."""
+    """The event log, newest first; whether its chain is whole, where that is asked.
+
+    Parameters
+    ----------
+    before : int, optional
+        Show events of lower numbers; the newest where absent.
+    verify : bool
+        Walk the whole chain.
+    """
     with wiring(request).database.read() as session:
-        shown = select(Event).order_by(Event.number.desc()).limit(EVENTS_SHOWN)
-        if before is not None:
-            shown = shown.where(Event.number < before)
-        events = session.scalars(shown).all()
-        broken = verify(session)
-        count = session.scalar(select(func.count()).select_from(Event))
-    more = bool(events) and events[-1].number > 1
+        last, _ = events.head(session)
+        first = min(before or last + 1, last + 1)
+        shown = session.scalars(
+            select(Event)
+            .where(Event.number < first)
+            .order_by(Event.number.desc())
+            .limit(EVENTS_SHOWN)
+        ).all()
+        broken = events.verify(session) if verify else None
     return page(
         request,
         "events.html",
         caller,
-        events=events,
+        events=shown,
         subjects=True,
+        verified=verify,
         broken=broken,
-        count=count,
-        older=events[-1].number if more else None,
+        count=last,
+        before=before,
+        newer=min(first + EVENTS_SHOWN, last + 1) if first <= last else None,
+        older=shown[-1].number if shown and shown[-1].number > 1 else None,
     )
 
 

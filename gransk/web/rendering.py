@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 import gransk
+from gransk.site.database import utcnow
 from gransk.web import texts
 from gransk.web.access import Caller, language_of
 from gransk.web.permissions import Permission
@@ -68,7 +71,9 @@ def page(
         "source": known.config.service.source_url or "/source",
         "person": texts.person_name,
         "date": partial(texts.dicom_date, language=language),
-        "time": partial(texts.instant, language=language),
+        "time": partial(moment, language=language, zone=known.config.zone),
+        "zone": known.config.time_zone or texts.zone_name(utcnow().astimezone()),
+        "number": partial(texts.number, language=language),
         "viewer": viewer_address,
         "address": query_address,
         "priority": priority,
@@ -81,11 +86,26 @@ def page(
     return HTMLResponse(template_of.render(everything), status)
 
 
-def viewer_address(study_instance_uid: str, series_instance_uid: str = "") -> str:
-    """Where the viewer shows a study, at one of its series where one is named."""
+def moment(value: datetime.datetime | None, language: str, zone: datetime.tzinfo | None) -> Markup:
+    """An instant as an element whose title says its seconds and zone."""
+    if value is None:
+        return Markup("")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        value.isoformat(timespec="seconds"),
+        texts.instant(value, language, zone, full=True),
+        texts.instant(value, language, zone),
+    )
+
+
+def viewer_address(
+    study_instance_uid: str, series_instance_uid: str = "", sop_instance_uid: str = ""
+) -> str:
+    """Where the viewer shows a study, at one of its series or images where one is named."""
     address = STUDY_PAGE + quote(study_instance_uid, safe="")
     if series_instance_uid:
         address += "&initialSeriesInstanceUID=" + quote(series_instance_uid, safe="")
+    if sop_instance_uid:
+        address += "&initialSOPInstanceUID=" + quote(sop_instance_uid, safe="")
     return address
 
 

@@ -73,8 +73,26 @@ def dicom_date(value: str, language: str) -> str:
     return day.strftime(DATES[language])
 
 
-def instant(value: datetime.datetime | None, language: str) -> str:
-    """An instant in the service's local time."""
-    if value is None:
-        return ""
-    return value.astimezone().strftime(f"{DATES[language]} %H:%M")
+def instant(
+    value: datetime.datetime, language: str, zone: datetime.tzinfo | None, full: bool = False
+) -> str:
+    """An instant in a time zone, None for the machine's own; ``full`` with seconds and zone."""
+    local = value.astimezone(zone)
+    shown = local.strftime(f"{DATES[language]} %H:%M")
+    return f"{shown}{local.strftime(':%S')} {zone_name(local)}" if full else shown
+
+
+def zone_name(local: datetime.datetime) -> str:
+    """Name and offset of an instant's zone, such as CET (UTC+01:00)."""
+    name = local.tzname() or ""
+    offset = local.strftime("%z")
+    offset = f"UTC{offset[:3]}:{offset[3:5]}"
+    if name == "UTC":
+        return name
+    return f"{name} ({offset})" if name[:1].isalpha() else offset
+
+
+def number(value: float, digits: int, language: str) -> str:
+    """A number with the decimal sign of the language."""
+    shown = f"{value:.{digits}f}"
+    return shown.replace(".", ",") if language == "da" else shown

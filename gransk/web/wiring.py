@@ -9,16 +9,18 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from zipfile import BadZipFile
 
 from fastapi import Request
 from sqlalchemy.orm import Session
 
 from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.status import Status
-from gransk.core.application import Application
+from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
+from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, read_findings
-from gransk.results.tables import Workitem
+from gransk.results.tables import Analysis, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.web.source import SourceArchive
@@ -114,6 +116,17 @@ class Wiring:
 
     def findings(self, session: Session, analysis_key: str) -> Findings:
         return read_findings(session, self.blobs, analysis_key)
+
+    def pictures(self, session: Session, analysis_key: str) -> list[Picture]:
+        """Sealed pictures of an analysis; none, and a line in the log, where they are damaged."""
+        analysis = session.get(Analysis, analysis_key)
+        if analysis is None:
+            return []
+        try:
+            return unpack_pictures(self.blobs.get(analysis.pictures_sha256))
+        except (BlobError, BadZipFile, KeyError, ValueError, OSError) as error:
+            log.error("pictures of analysis %s cannot be read: %s", analysis_key[:12], error)
+            return []
 
     def nudge(self) -> None:
         if self.intake is not None:

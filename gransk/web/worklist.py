@@ -124,7 +124,10 @@ def _matches(search: str) -> ColumnElement[bool]:
 
 
 def _conditions(query: Query, with_state: bool) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    # A study that never had images to analyse holds reports alone.
+    conditions: list[ColumnElement[bool]] = [
+        or_(Workitem.id.is_not(None), SeenStudy.pending, SeenStudy.settled_fingerprint != "")
+    ]
     if query.search.strip():
         conditions.append(_matches(query.search))
     if with_state and query.state:

@@ -22,6 +22,7 @@ from web_site import Site, open_site
 from gransk.core.reasons import Reason
 from gransk.results.store import BlobStore, NewObject
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
+from gransk.site import people
 from gransk.site.database import utcnow
 from gransk.site.tables import Executor, Role
 
@@ -98,7 +99,9 @@ def _seed(site: Site, known: KnownStudy) -> tuple[str, str]:
         )
         for made in known.objects
     )
-    item = site.sealed(key, known.findings, objects=objects, application="nodule")
+    item = site.sealed(
+        key, known.findings, objects=objects, pictures=known.pictures, application="nodule"
+    )
     with site.database.begin() as session:
         report = session.get_one(Workitem, item).report_key
         for made in known.objects:
@@ -128,8 +131,8 @@ def _seed(site: Site, known: KnownStudy) -> tuple[str, str]:
             )
         )
     named = {"application": "nodule"}
-    people = ("Møller^Åse", "Sørensen^Bjørn", "Nielsen^Ida", "Yamada^Tarou=山田^太郎", "Lund^Per")
-    for number, name in enumerate(people, 2):
+    names = ("Møller^Åse", "Sørensen^Bjørn", "Nielsen^Ida", "Yamada^Tarou=山田^太郎", "Lund^Per")
+    for number, name in enumerate(names, 2):
         site.study(number, patient_name=name, priority=100 * (number == 2))
     keys = [site.study_key(number) for number in range(2, 7)]
     site.item(keys[0], WorkState.RUNNING, step="detect", share=0.62, priority=100, **named)
@@ -204,13 +207,16 @@ def test_worklist_renews_itself_and_is_used_by_keyboard(page, stage, request):
 
 
 @pytest.mark.parametrize("language", ["en", "da"])
-def test_pages_are_accessible(page, stage, request, language):
+def test_pages_are_accessible(page, stage, browser, tmp_path, request, language):
     if request.node.callspec.params["stage"] != "phantom":
         pytest.skip("the pages are the same")
     assert AXE.is_file(), "axe-core is not installed; run make install-test"
-    seen = {}
+    seen = {"first start": _first_start(browser, tmp_path, language)}
     page.goto(f"{stage.address}/sign-in?language={language}")
     seen["sign-in"] = _serious(page)
+    page.goto(f"{stage.address}/start?token={_link(stage)}&language={language}")
+    expect(page.locator("input[name=password]")).to_have_count(1)
+    seen["start"] = _serious(page)
     sign_in(page, stage, "admin")
     page.goto(f"{stage.address}/account")
     page.select_option("#language", language)
@@ -220,6 +226,30 @@ def test_pages_are_accessible(page, stage, request, language):
         page.goto(stage.address + address)
         seen[address] = _serious(page)
     assert {name: found for name, found in seen.items() if found} == {}
+
+
+def _first_start(browser: Browser, folder: Path, language: str) -> list[str]:
+    """The first administrator's page, on a site that has none."""
+    site = open_site(make_config(folder))
+    with site.database.begin() as session:
+        token = people.first_administrator_link(session)
+    with serving(site.app, site.config.service.port) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/start?token={token}&language={language}")
+        expect(page.locator("input[name=full_name]")).to_have_count(1)
+        found = _serious(page)
+        page.close()
+    site.close()
+    return found
+
+
+def _link(stage: Stage) -> str:
+    """A one-time link's token."""
+    with stage.site.database.begin() as session:
+        account = people.find_account(session, "newcomer") or people.create_account(
+            session, "newcomer", "Nynne Newcomer", [Role.TRAINEE]
+        )
+        return people.sign_in_link(session, account, actor="admin")
 
 
 def _serious(page: Page) -> list[str]:
@@ -239,6 +269,63 @@ def test_case_page(page, stage, request):
     keep(page, request, "case")
     assert page.locator("text=Segmentation").count() == 1
     assert page.locator(".chip.sent").count() == len(stage.known.objects)
+
+
+def test_pictures_of_findings_lose_their_outline_and_open_their_image(page, stage):
+    sign_in(page, stage)
+    page.goto(f"{stage.address}/studies/{stage.key}")
+    pictures = page.locator("a.picture")
+    expect(pictures).to_have_count(len(stage.known.findings.findings))
+    for number, finding in enumerate(stage.known.findings.findings):
+        assert _drawn_on_bright(page, number) > 0.9, f"nodule {number + 1}"
+        card = page.locator("ol.findings > li").nth(number)
+        expect(card.locator("h4")).to_have_text(finding.tracking_id)
+        expect(card.locator("a.picture")).to_have_count(1)
+    outline = pictures.first.locator(".outline").first
+    pictures.first.hover()
+    expect(outline).to_be_hidden()
+    page.mouse.move(2, 2)
+    expect(outline).to_be_visible()
+    page.keyboard.press("o")
+    expect(outline).to_be_hidden()
+    expect(page.get_by_role("button", name="Outlines", pressed=False)).to_be_visible()
+    page.get_by_role("button", name="Outlines").click()
+    expect(outline).to_be_visible()
+    page.get_by_role("button", name="Outlines").press("Tab")
+    expect(pictures.first).to_be_focused()
+    expect(outline).to_be_hidden()
+    page.keyboard.press("Enter")
+    _wait_for_images(page)
+    shown = "cornerstone.getEnabledElements()[0].viewport.getCurrentImageId()"
+    image, _ = outline_lps(stage.known, 0)
+    page.wait_for_function(f"uid => {shown}.includes(uid)", arg=image, timeout=60_000)
+
+
+def _drawn_on_bright(page: Page, number: int) -> float:
+    """Share of a picture's bright spot in the middle that its outline takes in."""
+    known = page.locator("a.picture").nth(number)
+    return float(
+        known.evaluate(
+            """async link => {
+                const img = link.querySelector('img');
+                await img.decode();
+                const canvas = new OffscreenCanvas(img.naturalWidth, img.naturalHeight);
+                const drawing = canvas.getContext('2d');
+                drawing.drawImage(img, 0, 0);
+                const svg = link.querySelector('svg'), shape = link.querySelector('.outline');
+                let bright = 0, inside = 0;
+                for (let y = 0; y < canvas.height; y++) for (let x = 0; x < canvas.width; x++) {
+                    const near = Math.hypot(x - canvas.width / 2, y - canvas.height / 2) < 3;
+                    if (!near || drawing.getImageData(x, y, 1, 1).data[0] < 120) continue;
+                    const point = svg.createSVGPoint();
+                    point.x = x + .5; point.y = y + .5;
+                    bright++;
+                    if (shape.isPointInFill(point)) inside++;
+                }
+                return bright ? inside / bright : 0;
+            }"""
+        )
+    )
 
 
 def test_segmentation_is_painted_at_the_nodules(page, stage, request):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import re
 import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from sqlalchemy import select
+from sqlalchemy import text as sql
+from web_objects import findings_of_study
 
 import gransk
 import gransk.web.app
+from gransk.core.application import Picture
 from gransk.core.reasons import Reason, text
-from gransk.results.tables import WorkState
+from gransk.results.store import BlobStore, withdraw_report
+from gransk.results.tables import Analysis, Workitem, WorkState
+from gransk.site.events import EventKind, head, record
 from gransk.site.tables import Role
 
 
@@ -209,15 +218,144 @@ def test_source_of_the_running_version_is_offered_to_everybody(site):
     assert not [name for name in names if "__pycache__" in name or "/." in name]
 
 
+def pictures_of(findings):
+    """One picture a finding, the last finding's first, each of its own grey."""
+    return [
+        Picture(
+            pixels=np.full((40, 40), 10 * number, np.uint8),
+            caption={"en": f"Nodule of grey {10 * number}", "da": f"Nodulus, grå {10 * number}"},
+            outlines=(((10.0, 10.0), (20.0, 10.0), (20.0, 25.5)),),
+            spacing_mm=0.5,
+            tracking_uid=finding.tracking_uid,
+        )
+        for number, finding in reversed(list(enumerate(findings.findings, 1)))
+    ]
+
+
+def test_each_finding_has_its_own_picture(site):
+    key = site.study(1)
+    findings = findings_of_study("1.2.3")
+    site.sealed(key, findings, pictures=pictures_of(findings))
+    client = site.person(Role.RADIOLOGIST)
+    html = client.get(f"/studies/{key}").text
+    cards = html.split("<li>")[1:3]
+    for number, card in enumerate(cards, 1):
+        assert f"Nodule {number}<" in card
+        assert f"Nodule of grey {10 * number}" in card
+        assert 'points="10.00,10.00 20.00,10.00 20.00,25.50"' in card
+        assert 'h20.0"' in card, "10 mm are 20 pixels"
+        assert f"{0.9 - number / 10:.2f}" in card
+        answer = client.get(re.search(r'src="([^"]+)"', card)[1])
+        assert answer.headers["content-type"] == "image/png"
+        image = Image.open(io.BytesIO(answer.content))
+        assert (image.size, image.getextrema()) == ((40, 40), (10 * number, 10 * number))
+    assert "no calibrated probability" in html
+    assert "Readers' suspicion" not in html, "no model gave one"
+    html = site.person(Role.TRAINEE, language="da").get(f"/studies/{key}").text
+    assert "Nodulus, grå 10" in html
+    assert "0,80" in html
+
+
+def test_pictures_are_for_who_may_see_images_and_only_once_released(site):
+    key, other, early = site.study(1), site.study(2), site.study(3)
+    findings = findings_of_study("1.2.3")
+    item = site.sealed(key, findings, pictures=pictures_of(findings))
+    site.sealed(early, findings, pictures=pictures_of(findings), released=False)
+    radiologist, nurse = site.person(Role.RADIOLOGIST), site.person(Role.NURSE)
+    address = re.search(r'src="(/studies/[^"]+)"', radiologist.get(f"/studies/{key}").text)[1]
+    answer = radiologist.get(address)
+    assert answer.headers["cache-control"] == "private, no-cache"
+    again = {"if-none-match": answer.headers["etag"]}
+    assert radiologist.get(address, headers=again).status_code == 304
+    assert nurse.get(address, headers=again).status_code == 403
+    html = nurse.get(f"/studies/{key}").text
+    assert "<img" not in html
+    assert "Nodule 1" in html
+    assert radiologist.get(address.replace(key, other)).status_code == 404
+    assert radiologist.get(address.replace(key, early)).status_code == 404
+    assert radiologist.get(re.sub(r"\d+\.png", "2.png", address)).status_code == 404
+    assert radiologist.get(re.sub(r"\d+\.png", "-1.png", address)).status_code == 404
+    with site.database.begin() as session:
+        row = session.get_one(Workitem, item)
+        unreleased = session.get_one(Workitem, site.item_id(early)).analysis_key
+        withdraw_report(session, row.report_key, key)
+    assert radiologist.get(f"/studies/{early}/pictures/{unreleased}/0.png").status_code == 404
+    assert radiologist.get(address, headers=again).status_code == 404
+
+
+def test_a_case_whose_pictures_are_damaged_shows_its_findings(site):
+    key = site.study(1)
+    findings = findings_of_study("1.2.3")
+    site.sealed(key, findings, pictures=pictures_of(findings))
+    with site.database.read() as session:
+        sha256 = session.scalars(select(Analysis.pictures_sha256)).one()
+    BlobStore(site.config.blob_folder).path(sha256).write_bytes(b"damaged")
+    html = site.person(Role.RADIOLOGIST).get(f"/studies/{key}").text
+    assert "Nodule 1" in html
+    assert "<img" not in html
+
+
+def test_studies_without_images_are_not_on_the_worklist(site):
+    site.study(1, pending=False)
+    site.study(2)
+    site.study(3, pending=False, settled_fingerprint="f" * 64)
+    site.item(site.study(4, pending=False), WorkState.NOT_ANALYSED, reason=Reason.NO_APPLICATION)
+    html = site.person(Role.RADIOLOGIST).get("/").text
+    assert re.findall(r"Patient(\d)<", html) == ["2", "3", "4"]
+    assert "All <b>3</b>" in html
+
+
+def test_times_are_the_sites_own(make_site):
+    site = make_site(time_zone="America/St_Johns")
+    site.study(1, changed_at=datetime.datetime(2026, 7, 1, 1, 15, 7, tzinfo=datetime.UTC))
+    html = site.person(Role.ADMINISTRATOR).get("/").text
+    assert ">2026-06-30 22:45</time>" in html
+    assert 'title="2026-06-30 22:45:07 NDT (UTC-02:30)"' in html
+    assert "Times: America/St_Johns" in html
+
+
 def test_auditor_reads_the_event_log_and_no_patient(site):
     site.study(1)
     client = site.person(Role.AUDITOR)
     assert client.get("/").status_code == 403
     html = client.get("/events").text
-    assert "is intact" in html
     assert "Account added" in html
     assert "Testesen" not in html
     assert site.person(Role.RADIOLOGIST).get("/events").status_code == 403
+
+
+def test_event_log_is_paged_by_number_and_verified_when_asked(site):
+    with site.database.begin() as session:
+        for _ in range(450):
+            record(session, "gransk", EventKind.SWEEP_DONE, "orthanc")
+        last, _ = head(session)
+    client = site.person(Role.AUDITOR)
+    last += 2  # the auditor's account and session
+
+    def numbers(html):
+        return [int(n) for n in re.findall(r'<tr><td class="time">(\d+)</td>', html)]
+
+    def link(html, rel):
+        return re.search(rf'href="([^"]+)" rel="{rel}"', html)[1]
+
+    newest = client.get("/events").text
+    assert numbers(newest) == list(range(last, last - 200, -1))
+    assert "intact" not in newest
+    assert 'rel="prev"' not in newest
+    second = client.get(link(newest, "next")).text
+    third = client.get(link(second, "next")).text
+    assert numbers(second) + numbers(third) == list(range(last - 200, 0, -1))
+    assert 'rel="next"' not in third
+    assert numbers(client.get(link(third, "prev")).text) == numbers(second)
+    assert f"Events 1 to {last - 400} of {last}" in third
+    assert f"The chain of {last} events is intact" in client.get("/events?verify=1").text
+    for before in ("0", "x", "-1"):
+        assert client.get(f"/events?before={before}").status_code == 422
+    assert numbers(client.get("/events?before=99999").text) == numbers(newest)
+    with site.database.begin() as session:
+        session.execute(sql("DROP TRIGGER IF EXISTS event_no_update"))
+        session.execute(sql("UPDATE event SET subject = 'other' WHERE number = 9"))
+    assert "broken at event 9" in client.get("/events?verify=1").text
 
 
 def test_status_strip(site):

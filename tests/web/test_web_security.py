@@ -21,7 +21,14 @@ PUBLIC = {
     ("GET", "/source"),
     ("GET", "/api/health"),
 }
-SAMPLES = {"key": "k", "path": "studies", "page": "viewer", "name": "admin"}
+SAMPLES = {
+    "key": "k",
+    "path": "studies",
+    "page": "viewer",
+    "name": "admin",
+    "analysis_key": "a",
+    "index": "0",
+}
 
 
 def _leaves(routes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,10 @@ from web_objects import findings_of_study
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.orthanc_config import ensure_secret
 from gransk.archive.tables import Archive, SeenStudy
+from gransk.core.application import Picture
 from gransk.core.findings import Findings
 from gransk.core.keys import digest
+from gransk.results.pictures import pack_pictures
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site import people
@@ -159,6 +162,7 @@ class Site:
         study: str,
         findings: Findings | None = None,
         released: bool = True,
+        pictures: Sequence[Picture] = (),
         objects: tuple[NewObject, ...] = (),
         **values: Any,
     ) -> str:
@@ -169,7 +173,9 @@ class Site:
         stored = blobs.put(found.model_dump_json().encode())
         key = digest(["analysis", study])
         with self.database.begin() as session:
-            seal_analysis(session, key, found.application, stored, blobs.put(b"[]"), 31.4)
+            seal_analysis(
+                session, key, found.application, stored, blobs.put(pack_pictures(pictures)), 31.4
+            )
             item = session.get_one(Workitem, ident)
             report = seal_report(session, item, digest(["report", study]), key, utcnow(), objects)
             if released:

@@ -1,4 +1,4 @@
-// Keys of the worklist, and the focus that stays where it was when the list renews itself.
+// Keys of the pages: the worklist's rows and a case's outlines.
 (() => {
   'use strict';
   const rows = () => Array.from(document.querySelectorAll('[data-row]'));
@@ -14,6 +14,14 @@
     row.scrollIntoView({ block: 'nearest' });
   }
 
+  // The outlines on a case's pictures.
+  const outlines = () => document.querySelector('[data-outlines]');
+
+  function toggle() {
+    const bare = document.body.classList.toggle('bare');
+    document.querySelectorAll('[data-outlines]').forEach(b => b.setAttribute('aria-pressed', String(!bare)));
+  }
+
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches('input, select, textarea')) {
@@ -26,6 +34,7 @@
     if (event.key === 'j' || event.key === 'ArrowDown') move(1);
     else if (event.key === 'k' || event.key === 'ArrowUp') move(-1);
     else if (event.key === '/' && document.getElementById('search')) document.getElementById('search').focus();
+    else if (event.key === 'o' && outlines()) toggle();
     else if (event.key === 'd' && current() >= 0) rows()[current()].querySelector('.details').click();
     else return;
     if (rows().length) event.preventDefault();
@@ -33,6 +42,7 @@
 
   // A click anywhere in a row opens its images, as its link does.
   document.addEventListener('click', event => {
+    if (event.target.closest('[data-outlines]')) toggle();
     const row = event.target.closest('[data-row]');
     if (!row || event.target.closest('a, button, input')) return;
     if (window.getSelection().toString()) return;

@@ -1,0 +1,276 @@
+"""The page of a case: what was found and where, why these images, what became of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gransk.archive.tables import SeenStudy
+from gransk.core.application import Picture, Presentation
+from gransk.core.findings import Finding, Findings
+from gransk.pipeline import workitems
+from gransk.results.store import BlobError
+from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem
+from gransk.site.events import EventKind, record
+from gransk.site.tables import Event
+from gransk.web import worklist
+from gransk.web.access import Caller, allow, language_of
+from gransk.web.permissions import Permission
+from gransk.web.rendering import page
+from gransk.web.texts import number, text
+from gransk.web.wiring import Wiring, wiring
+
+EVENTS_SHOWN = 200
+BAR_MM = 10.0
+Reader = Annotated[Caller, Depends(allow(Permission.WORKLIST))]
+
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture of a finding, as the page draws it.
+
+    Parameters
+    ----------
+    number : int
+        Among the analysis' pictures, from 0.
+    columns, rows : int
+    outlines : tuple of str
+        Polygons as SVG's ``points``, in the picture's pixels.
+    bar : float, optional
+        Length of 10 mm in the picture's pixels.
+    caption : str
+    """
+
+    number: int
+    columns: int
+    rows: int
+    outlines: tuple[str, ...]
+    bar: float | None
+    caption: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One finding as the page shows it; ``image`` is the SOP Instance UID of its first outline."""
+
+    finding: Finding
+    image: str
+    pairs: list[tuple[str, str]]
+    probability: str
+    malignancy: str
+    views: list[View]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One application's part of a case page; findings only once released."""
+
+    row: worklist.Row
+    findings: Findings | None = None
+    shown: Sequence[Shown] = ()
+    choice: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
+    seconds: str = ""
+
+    @property
+    def has_pictures(self) -> bool:
+        return any(one.views for one in self.shown)
+
+
+@router.get("/studies/{key}")
+def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Response:
+    """One study: findings, why these images, models, delivery, events."""
+    known, language = wiring(request), language_of(request)
+    with known.database.begin() as session:
+        study = _study(session, key)
+        record(session, caller.name, EventKind.STUDY_OPENED, key)
+    with known.database.read() as session:
+        items = session.scalars(
+            select(Workitem).where(Workitem.study_key == key).order_by(Workitem.application)
+        ).all()
+        rows: list[Workitem | None] = [*items] or [None]
+        cases = [_case(known, session, study, item, language, caller) for item in rows]
+        events = session.scalars(
+            select(Event)
+            .where(Event.subject == key)
+            .order_by(Event.number.desc())
+            .limit(EVENTS_SHOWN)
+        ).all()
+    message = text(done, language) if done in ("rerun_started", "rerun_not_possible") else ""
+    return page(
+        request,
+        "case.html",
+        caller,
+        study=study,
+        cases=cases,
+        events=events,
+        subjects=False,
+        message=message,
+    )
+
+
+@router.get("/studies/{key}/pictures/{analysis_key}/{index}.png")
+def show_picture(
+    key: str,
+    analysis_key: str,
+    index: int,
+    request: Request,
+    caller: Annotated[Caller, Depends(allow(Permission.IMAGES))],
+) -> Response:
+    """One picture of a released analysis, without its outline.
+
+    Sealed pictures never change, but who may see them does: a browser keeps
+    them and asks each time.
+    """
+    known = wiring(request)
+    with known.database.read() as session:
+        study = _study(session, key)
+        chosen = select(Workitem).where(
+            Workitem.study_key == key, Workitem.analysis_key == analysis_key
+        )
+        items = session.scalars(chosen).all()
+        if not any(_row(known, session, study, item, "en").line is not None for item in items):
+            raise HTTPException(404)
+        headers = {"etag": f'"{analysis_key}-{index}"', "cache-control": "private, no-cache"}
+        if request.headers.get("if-none-match") == headers["etag"]:
+            return Response(status_code=304, headers=headers)
+        pictures = known.pictures(session, analysis_key)
+    if not 0 <= index < len(pictures):
+        raise HTTPException(404)
+    return Response(_png(pictures[index]), media_type="image/png", headers=headers)
+
+
+def _png(picture: Picture) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(picture.pixels, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _study(session: Session, key: str) -> SeenStudy:
+    study = session.get(SeenStudy, key)
+    if study is None:
+        raise HTTPException(404)
+    return study
+
+
+def _row(
+    known: Wiring, session: Session, study: SeenStudy, item: Workitem | None, language: str
+) -> worklist.Row:
+    return worklist.make_row(session, study, item, language, known.applications, known.lines)
+
+
+def _case(
+    known: Wiring,
+    session: Session,
+    study: SeenStudy,
+    item: Workitem | None,
+    language: str,
+    caller: Caller,
+) -> Case:
+    row = _row(known, session, study, item, language)
+    if item is None or row.line is None:
+        return Case(row)
+    presentation = known.applications[item.application].presentation
+    analysis_key = str(item.analysis_key)
+    try:
+        findings = known.findings(session, analysis_key)
+    except (BlobError, KeyError):
+        return Case(row)
+    may_see = Permission.IMAGES in caller.may
+    pictures = known.pictures(session, analysis_key) if may_see else []
+    sent = session.execute(
+        select(ReportObject, Delivery)
+        .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
+        .where(ReportObject.report_key == item.report_key)
+        .order_by(Delivery.destination, ReportObject.kind)
+    ).all()
+    analysis = session.get(Analysis, analysis_key)
+    return Case(
+        row=row,
+        findings=findings,
+        shown=[_shown(f, findings, presentation, pictures, language) for f in findings.findings],
+        choice=[presentation.text(note, language) for note in findings.choice],
+        notes=[presentation.text(note, language) for note in findings.notes],
+        deliveries=[(made, delivery) for made, delivery in sent],
+        seconds=number(analysis.seconds, 1, language) if analysis else "",
+    )
+
+
+def _shown(
+    finding: Finding,
+    findings: Findings,
+    presentation: Presentation,
+    pictures: Sequence[Picture],
+    language: str,
+) -> Shown:
+    """A finding; what the model says of it stands apart, under the pages' own words."""
+    apart = presentation.texts.get("malignancy", {}).get(language)
+    pairs = [pair for pair in presentation.details(finding, language) if pair[0] != apart]
+    place = presentation.texts.get("slice", {}).get(language)
+    slice_number = _slice(finding, findings)
+    if place and slice_number:
+        pairs.append((place, f"{slice_number} / {len(findings.frames)}"))
+    return Shown(
+        finding=finding,
+        image=finding.regions[0].sop_instance_uid if finding.regions else "",
+        pairs=pairs,
+        probability=number(finding.probability, 2, language),
+        malignancy="" if finding.malignancy is None else number(finding.malignancy, 2, language),
+        views=[
+            _view(index, picture, language)
+            for index, picture in enumerate(pictures)
+            if picture.tracking_uid == finding.tracking_uid
+        ],
+    )
+
+
+def _slice(finding: Finding, findings: Findings) -> int | None:
+    """Number, from 1, of the analysed image of the finding's first outline."""
+    if not finding.regions:
+        return None
+    wanted = (finding.regions[0].sop_instance_uid, finding.regions[0].frame)
+    places = [(frame.sop_instance_uid, frame.frame) for frame in findings.frames]
+    return places.index(wanted) + 1 if wanted in places else None
+
+
+def _view(index: int, picture: Picture, language: str) -> View:
+    rows, columns = np.asarray(picture.pixels).shape[:2]
+    return View(
+        number=index,
+        columns=columns,
+        rows=rows,
+        outlines=tuple(
+            " ".join(f"{column:.2f},{row:.2f}" for column, row in line) for line in picture.outlines
+        ),
+        bar=BAR_MM / picture.spacing_mm if picture.spacing_mm else None,
+        caption=picture.caption.get(language, ""),
+    )
+
+
+@router.post("/studies/{key}/rerun")
+def rerun(
+    key: str,
+    request: Request,
+    workitem: Annotated[str, Form()],
+    caller: Annotated[Caller, Depends(allow(Permission.RERUN))],
+) -> Response:
+    """Analyse a study again that failed or was refused."""
+    with wiring(request).database.begin() as session:
+        item = session.get(Workitem, workitem)
+        if item is None or item.study_key != key:
+            raise HTTPException(404)
+        started = workitems.rerun(session, workitem, caller.name)
+    done = "rerun_started" if started else "rerun_not_possible"
+    return RedirectResponse(f"/studies/{key}?done={done}", 303)
