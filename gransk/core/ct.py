@@ -28,7 +28,7 @@ MULTI_FRAME = (ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE)
 # Memory of a whole analysis, measured at its peak: the volume, the lungs and what
 # the steps hold beside them.
 BYTES_PER_VOXEL = 12
-DEFAULT_MEMORY_MB = 4096
+DEFAULT_MEMORY_MB = 3584
 
 SAME_PLACE_MM = 0.01
 UNEVEN_SHARE = 0.1

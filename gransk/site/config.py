@@ -171,7 +171,7 @@ class WorkersSection(Section):
     """The processes that analyse and deliver, and their limits."""
 
     processes: int = Field(default=1, ge=1, le=64)
-    memory_mb: int = Field(default=3072, ge=256)
+    memory_mb: int = Field(default=4096, ge=256)
     time_limit_seconds: float = Field(default=900, gt=0)
     deliveries: int = Field(default=4, ge=1, le=64)
     heartbeat_seconds: float = Field(default=5, gt=0, le=30)
