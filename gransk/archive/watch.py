@@ -27,12 +27,17 @@ COUNT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class _Found:
-    """A changed study as the archive lists it; ``continues`` is the study under its old id."""
+    """A changed study as the archive lists it.
+
+    ``continues`` is the study under its old id; ``created`` says that the
+    archive made it anew.
+    """
 
     orthanc_id: str
     listed: dict[str, Any]
     count: int
     continues: SeenStudy | None
+    created: bool
 
 
 class Watch:
@@ -120,8 +125,9 @@ class Watch:
                 if page.last != cursor:
                     self._log_ended(cursor, page.last)
                 return
-            touched = self._resolve(page.changes)
-            found = [self._look_up(study) for study in sorted(touched)]
+            created = {c.orthanc_id for c in page.changes if c.kind == "NewStudy"}
+            touched = created | self._resolve(page.changes)
+            found = [self._look_up(study, study in created) for study in sorted(touched)]
             with self._database.begin() as session:
                 for one in found:
                     self._note(session, one)
@@ -148,8 +154,8 @@ class Watch:
             self._count_wanted = True
 
     def _resolve(self, changes: Iterable[Change]) -> set[str]:
-        """Orthanc ids of the studies that changes are about."""
-        touched = {c.orthanc_id for c in changes if c.kind == "NewStudy"}
+        """Orthanc ids of the studies whose images changes are about."""
+        touched = set[str]()
         waiting = {c.orthanc_id for c in changes if c.kind == "NewInstance"}
         while waiting:
             try:
@@ -160,7 +166,7 @@ class Watch:
             waiting -= set(series["Instances"])
         return touched
 
-    def _look_up(self, orthanc_id: str) -> _Found | None:
+    def _look_up(self, orthanc_id: str, created: bool = False) -> _Found | None:
         """What the archive says of a changed study; None where it is gone already."""
         name = self._orthanc.name
         try:
@@ -173,7 +179,7 @@ class Watch:
             uid = str(listed.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
             others = [] if known else studies.siblings(session, name, uid, orthanc_id)
         gone = next((other for other in others if self.gone(other)), None)
-        return _Found(orthanc_id, listed, count, gone)
+        return _Found(orthanc_id, listed, count, gone, created)
 
     def gone(self, seen: SeenStudy) -> bool:
         """Is a study that we know gone from the archive?"""
@@ -190,6 +196,9 @@ class Watch:
         now = utcnow()
         name = self._orthanc.name
         seen = studies.by_orthanc_id(session, name, found.orthanc_id)
+        if seen is not None and found.created and seen.settled_fingerprint:
+            # Deleted and sent again between two looks: our objects went with it.
+            self.withdraw(session, seen)
         if seen is None and found.continues is not None:
             old = session.get_one(SeenStudy, found.continues.key)
             if old.orthanc_id == found.continues.orthanc_id:

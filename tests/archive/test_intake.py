@@ -164,6 +164,16 @@ def test_deleted_is_withdrawn_and_sent_again_restored(site: Sites) -> None:
     assert (here.row().key, here.row().deleted_at) == (key, None)
 
 
+def test_deleted_and_sent_again_between_two_looks(site: Sites) -> None:
+    here, study = site(), TinyStudy()
+    here.send(*study.images())
+    here.look(2)
+    here.process.client.delete_study(here.row().orthanc_id)
+    here.send(*study.images())
+    assert here.look(3) == ["withdraw", "restore"]
+    assert here.row().deleted_at is None
+
+
 def test_deletion_is_found_by_counting_after_a_nudge(site: Sites) -> None:
     here, study = site(), TinyStudy()
     here.send(*study.images())
