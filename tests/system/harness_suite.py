@@ -49,7 +49,7 @@ class Suite:
         self.config_file = folder / "gransk.yaml"
         content = self.config.model_dump(mode="json")
         self.config_file.write_text(yaml.safe_dump(content), encoding="utf-8")
-        (folder / "orthanc").mkdir()
+        (folder / "orthanc").mkdir(exist_ok=True)
         self.orthanc = OrthancProcess(self.config, folder / "orthanc")
         count = self.config.workers.processes
         self.names = ["orthanc", "service", *(f"worker-{n}" for n in range(count))]
