@@ -221,7 +221,7 @@ def _shown(
     place = presentation.texts.get("slice", {}).get(language)
     slice_number = _slice(finding, findings)
     if place and slice_number:
-        pairs.append((place, f"{slice_number} / {len(findings.frames)}"))
+        pairs.append((place, f"{slice_number}/{len(findings.frames)}"))
     return Shown(
         finding=finding,
         image=finding.regions[0].sop_instance_uid if finding.regions else "",

@@ -178,11 +178,10 @@ def sign_in(page: Page, stage: Stage, name: str = "rasmussen") -> None:
 
 
 def keep(page: Page, request: Any, name: str) -> None:
-    """A picture for the documents, where one is asked for."""
+    """A picture of the real study for the documents, where they are asked for."""
     folder = os.environ.get("GRANSK_SCREENSHOTS")
-    if folder:
-        case = request.node.callspec.params["stage"]
-        page.screenshot(path=str(Path(folder) / f"{name}-{case}.png"))
+    if folder and request.node.callspec.params["stage"] == "lidc":
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def test_worklist_renews_itself_and_is_used_by_keyboard(page, stage, request):
@@ -346,7 +345,7 @@ def test_segmentation_is_painted_at_the_nodules(page, stage, request):
         assert painted["outside"] < 0.25 * painted["area"], f"nodule {finding + 1}: {painted}"
         if finding == 0:
             page.wait_for_timeout(500)
-            keep(page, request, "segmentation")
+            keep(page, request, "viewer")
     page.evaluate(
         "services.segmentationService.clearSegmentationRepresentations("
         "services.viewportGridService.getActiveViewportId())"
