@@ -140,9 +140,11 @@ class Finding(Frozen):
     kind, site : Code
         What it is and where.
     probability : float
-        Of being a lesion of that kind, 0 to 1.
+        Score of being a lesion of that kind, 0 to 1; the model's card says whether it is
+        calibrated.
     malignancy : float, optional
-        Estimated probability of malignancy, 0 to 1; None where no model gives one.
+        Estimate of malignancy, 0 to 1; the model's card says what it was trained on (readers'
+        ratings, pathology). None where no model gives one.
     centre_lps_mm : (float, float, float), optional
         Patient coordinates, for volumes.
     """

@@ -21,7 +21,7 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "finding": {"en": "Finding", "da": "Fund"},
     "findings": {"en": "Findings", "da": "Fund"},
-    "probability": {"en": "Probability", "da": "Sandsynlighed"},
+    "probability": {"en": "Model's score", "da": "Modellens score"},
     "summary": {"en": "summary", "da": "oversigt"},
     "report": {"en": "report", "da": "rapport"},
     "segmentation": {"en": "segmentation", "da": "segmentering"},
