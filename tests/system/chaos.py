@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,18 +17,26 @@ from pydicom import dcmread
 from sqlalchemy import func, select
 
 from gransk.archive.tables import SeenStudy
+from gransk.pipeline.workitems import Work
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 
-STEPS = (
-    "receiving",
-    "settling",
-    "waiting",
-    "fetching",
-    "analysing",
-    "writing",
-    "delivering",
+MUST_HIT = frozenset(
+    {
+        ("orthanc", "receiving"),
+        ("orthanc", "fetching"),
+        ("orthanc", "delivering"),
+        ("service", "receiving"),
+        ("service", "settling"),
+        ("worker", "fetching"),
+        ("worker", "analysing"),
+        ("worker", "writing"),
+        ("worker", "delivering"),
+    }
 )
-"""Where a study can be between its first C-STORE and its last delivery."""
+"""Whom a kill can hit in which step, between first C-STORE and last delivery."""
+
+OPEN_AT_ONCE = 4
+"""The modality sends the next study when fewer are open, so that every step goes on throughout."""
 
 WRITING = ("pictures", "objects")
 FETCHING = ("start", "fetch", "select", "digest")
@@ -34,12 +44,17 @@ FETCHING = ("start", "fetch", "select", "digest")
 
 @dataclass(frozen=True)
 class Kill:
-    """One SIGKILL: when (seconds after the first C-STORE), whom, and what it hit."""
+    """One SIGKILL: when (seconds after the first C-STORE), whom, and what it was doing."""
 
     at: float
     victim: str
     steps: frozenset[str]
     back_after: float | None
+
+    @property
+    def hits(self) -> set[tuple[str, str]]:
+        """Kind of victim and step, for each step it was hit in."""
+        return {(self.victim.split("-")[0], step) for step in self.steps}
 
 
 @dataclass
@@ -48,7 +63,6 @@ class Sender:
 
     suite: Suite
     studies: Sequence[Path]
-    pause: float
     sending: bool = False
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -62,9 +76,17 @@ class Sender:
                 if files:
                     time.sleep(0.5)
             self.sending = False
-            if self.done.wait(self.pause):
-                return
+            while self._open() >= OPEN_AT_ONCE:
+                if self.done.wait(0.5):
+                    return
         self.done.set()
+
+    def _open(self) -> int:
+        """Studies sent and not yet ended."""
+        with self.suite.database.read() as session:
+            seen = session.scalar(select(func.count()).select_from(SeenStudy)) or 0
+            ended = select(func.count()).select_from(Workitem).where(Workitem.state.in_(ENDED))
+            return seen - (session.scalar(ended) or 0)
 
 
 class Chaos:
@@ -97,7 +119,7 @@ class Chaos:
         self.random = random.Random(seed)
         self.victims = victims
         self.back = back
-        self.sender = Sender(suite, studies, pause=0.5)
+        self.sender = Sender(suite, studies)
         self.kills: list[Kill] = []
         self.began = 0.0
 
@@ -133,7 +155,7 @@ class Chaos:
         if not alive:
             return
         victim = self.random.choice(alive)
-        steps = self.steps()
+        steps = frozenset(step for who, step in self.steps() if who == victim)
         self.suite.kill(victim)
         back = None if self.back is None else self.random.uniform(*self.back)
         self.kills.append(Kill(time.monotonic() - self.began, victim, steps, back))
@@ -141,34 +163,32 @@ class Chaos:
             time.sleep(back)
             self.suite.restart(victim)
 
-    def steps(self) -> frozenset[str]:
-        """The steps in which studies are at this instant."""
-        found = {"receiving"} if self.sender.sending else set()
+    def steps(self) -> frozenset[tuple[str, str]]:
+        """Who is in the middle of what at this instant."""
+        found: set[tuple[str, str]] = set()
+        workers = [name for name in self.suite.names if name.startswith("worker")]
+        lines = select(func.count()).select_from(Delivery)
+        reports = select(func.count()).select_from(Report)
+        studies = select(func.count()).select_from(SeenStudy)
         with self.suite.database.read() as session:
-            unsettled = session.scalar(
-                select(func.count())
-                .select_from(SeenStudy)
-                .where(SeenStudy.deleted_at.is_(None))
-                .where(SeenStudy.settled_fingerprint != SeenStudy.fingerprint)
-            )
-            items = session.execute(select(Workitem.state, Workitem.step)).all()
-            open_lines = session.scalar(
-                select(func.count())
-                .select_from(Delivery)
-                .where(Delivery.state == DeliveryState.WAITING)
-            )
-            held = session.scalar(
-                select(func.count()).select_from(Report).where(Report.released_at.is_(None))
-            )
-        if unsettled:
-            found.add("settling")
-        if open_lines or held:
-            found.add("delivering")
-        for state, step in items:
-            if state == WorkState.WAITING:
-                found.add("waiting")
-            elif state == WorkState.RUNNING:
-                found.add(_phase(step))
+            pending = session.scalar(studies.where(SeenStudy.pending))
+            items = session.scalars(
+                select(Workitem).where(Workitem.state == WorkState.RUNNING)
+            ).all()
+            waiting = session.scalar(lines.where(Delivery.state == DeliveryState.WAITING))
+            held = session.scalar(reports.where(Report.released_at.is_(None)))
+        if self.sender.sending:
+            found |= {("orthanc", "receiving"), ("service", "receiving")}
+        if pending:
+            found.add(("service", "settling"))
+        if waiting or held:
+            found |= {(name, "delivering") for name in ("orthanc", *workers)}
+        owners = _owners(self.suite) if items else {}
+        for item in items:
+            phase = _phase(item.step)
+            found.add((owners.get(Work.of(item).workflow_id, "nobody"), phase))
+            if phase == "fetching":
+                found.add(("orthanc", phase))
         return frozenset(found)
 
     def _finished(self) -> bool:
@@ -187,14 +207,24 @@ class Chaos:
         lines = [f"{'s':>7}  {'victim':<9} {'back after':>10}  hit"]
         for kill in self.kills:
             back = "never" if kill.back_after is None else f"{kill.back_after:.1f} s"
-            hit = ", ".join(sorted(kill.steps)) or "nothing open"
+            hit = ", ".join(sorted(kill.steps)) or "nothing of its own"
             lines.append(f"{kill.at:7.1f}  {kill.victim:<9} {back:>10}  {hit}")
         return "\n".join(lines)
 
 
-def hits(runs: Sequence[Chaos]) -> Counter[str]:
-    """How many kills hit each step."""
-    return Counter(step for run in runs for kill in run.kills for step in kill.steps)
+def hits(runs: Sequence[Chaos]) -> Counter[tuple[str, str]]:
+    """How many kills hit each kind of process in each step."""
+    return Counter(hit for run in runs for kill in run.kills for hit in kill.hits)
+
+
+def _owners(suite: Suite) -> dict[str, str]:
+    """Name of the worker that executes each workflow, from the queue's own table."""
+    url = suite.config.database.workflows_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(f"file:{url}?mode=ro", uri=True, timeout=30)) as queue:
+        rows = queue.execute(
+            "select workflow_uuid, executor_id from workflow_status where status = 'PENDING'"
+        ).fetchall()
+    return {uuid: f"worker-{str(owner).rsplit('-', 1)[1]}" for uuid, owner in rows if owner}
 
 
 def _phase(step: str) -> str:
