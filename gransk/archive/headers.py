@@ -40,6 +40,7 @@ _DOSE_DESCRIPTION = re.compile(
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _ONE_TEXT = frozenset({"LT", "ST", "UR", "UT"})
 _NUMBERS = {"FL": float, "FD": float} | dict.fromkeys(("SL", "SS", "SV", "UL", "US", "UV"), int)
+_JIS_X_0201 = frozenset({"ISO_IR 13", "ISO 2022 IR 13"})
 _DEPTH = 12
 
 
@@ -85,12 +86,33 @@ def dataset(
     shared : dict, optional
         Headers made with the same dict share their equal elements.
     """
-    header = _dataset(tags, 0, {} if shared is None else shared)
+    header = _dataset(_with_backslashes(tags), 0, {} if shared is None else shared)
     meta = FileMetaDataset()
     if transfer_syntax:
         meta.TransferSyntaxUID = UID(transfer_syntax)
     header.file_meta = meta
     return header
+
+
+def _with_backslashes(tags: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Undo that Orthanc decodes what separates values in JIS X 0201 as a yen sign.
+
+    There byte 5C, the separator in every character set, is drawn so (PS3.5 6.1.2.3).
+    """
+    entry = tags.get("0008,0005")
+    names = entry.get("Value") if isinstance(entry, Mapping) else None
+    first = re.split(r"[\\¥]", str(names))[0].strip()
+    return _replaced(tags) if first in _JIS_X_0201 else tags
+
+
+def _replaced(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("¥", "\\")
+    if isinstance(value, list):
+        return [_replaced(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _replaced(item) for key, item in value.items()}
+    return value
 
 
 def _dataset(tags: Mapping[str, Any], depth: int, shared: Shared) -> Dataset:

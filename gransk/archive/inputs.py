@@ -13,7 +13,8 @@ from pydicom.uid import UID
 
 from gransk.archive.headers import Shared, dataset, is_input
 from gransk.archive.orthanc import ArchiveFaultError, Orthanc, StoredInstance
-from gransk.core.errors import InvalidValueError
+from gransk.core.decode import read_dataset
+from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.keys import digest
 from gransk.core.study import Instance, Study
 
@@ -37,12 +38,15 @@ class Inputs:
         Input images.
     instances : int
         Every object, reports and our own included.
+    first_id : str
+        Orthanc's id of the first image of ``headers``; empty where there is none.
     """
 
     headers: Study | None
     fingerprint: str
     images: int
     instances: int
+    first_id: str = ""
 
 
 class FileFacts:
@@ -84,6 +88,7 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
     listed = orthanc.instances(orthanc_id)
     tags = _tags(orthanc, orthanc_id, listed)
     instances: list[Instance] = []
+    ids: dict[str, str] = {}
     prints: list[list[str]] = []
     shared: Shared = {}
     for stored in listed:
@@ -96,12 +101,36 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
         instance = _instance(orthanc, stored.orthanc_id, header)
         if instance is not None:
             instances.append(instance)
+            ids[instance.sop_instance_uid] = stored.orthanc_id
+    headers = Study.from_instances(instances) if instances else None
     return Inputs(
-        headers=Study.from_instances(instances) if instances else None,
+        headers=headers,
         fingerprint=digest(sorted(prints)) if instances else "",
         images=len(instances),
         instances=len(listed),
+        first_id=ids[headers.series[0].instances[0].sop_instance_uid] if headers else "",
     )
+
+
+def read_identity(orthanc: Orthanc, inputs: Inputs) -> Dataset | None:
+    """Header of the first image, from its own file: whose images these are.
+
+    Orthanc's tags know one character set, a file may switch between several
+    (PS3.5 6.1.2.5). They serve where the file is damaged.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        Where the archive does not answer.
+    NotInArchiveError
+        Where the image went meanwhile.
+    """
+    if inputs.headers is None:
+        return None
+    try:
+        return read_dataset(io.BytesIO(orthanc.file(inputs.first_id)), pixels=False)
+    except (UnreadableInputError, ArchiveFaultError):
+        return inputs.headers.series[0].instances[0].header
 
 
 def _tags(

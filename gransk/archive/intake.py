@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gransk.archive import studies
-from gransk.archive.inputs import FileFacts, read_inputs
+from gransk.archive.inputs import FileFacts, read_identity, read_inputs
 from gransk.archive.orthanc import (
     ArchiveError,
     ArchiveFaultError,
@@ -242,6 +242,8 @@ class Intake:
         try:
             listed = self._orthanc.study(seen.orthanc_id)
             inputs = read_inputs(self._orthanc, seen.orthanc_id, self._facts)
+            known = inputs.fingerprint == seen.fingerprint
+            identity = None if known else read_identity(self._orthanc, inputs)
         except NotInArchiveError:
             if not self._watch.lose(seen.key):
                 raise
@@ -257,7 +259,7 @@ class Intake:
         hold = complete is False and not self._waited(seen)
         with self._database.begin() as session:
             row = session.get_one(SeenStudy, key, with_for_update=True)
-            studies.update(row, inputs)
+            studies.update(row, inputs, identity)
             row.last_update = str(listed.get("LastUpdate", ""))
             if headers is None:
                 self._without_images(session, row)

@@ -76,8 +76,11 @@ def notice(seen: SeenStudy, now: datetime.datetime) -> None:
     seen.noticed_at = now
 
 
-def update(seen: SeenStudy, inputs: Inputs) -> None:
-    """Write what the images say: Orthanc's own main tags may be older than they."""
+def update(seen: SeenStudy, inputs: Inputs, identity: Dataset | None) -> None:
+    """Write what the images say: Orthanc's own main tags may be older than they.
+
+    ``identity`` is the header that names the patient; None leaves the names as they are.
+    """
     seen.images = inputs.images
     seen.instances = inputs.instances
     if inputs.fingerprint != seen.fingerprint:
@@ -85,9 +88,10 @@ def update(seen: SeenStudy, inputs: Inputs) -> None:
         seen.fingerprint = inputs.fingerprint
     if inputs.headers is None:
         return
+    if identity is not None:
+        for column, keyword in _ATTRIBUTES.items():
+            _set(seen, column, _text(identity, keyword))
     header = inputs.headers.series[0].instances[0].header
-    for column, keyword in _ATTRIBUTES.items():
-        _set(seen, column, _text(header, keyword))
     seen.modalities = sorted({series.modality for series in inputs.headers.series} - {""})
     asked = _text(header, "RequestedProcedurePriority").strip().upper()
     if not seen.settled_fingerprint and asked in _URGENT:

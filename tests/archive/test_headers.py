@@ -98,3 +98,25 @@ def test_deep_nesting_ends() -> None:
     for _ in range(200):
         tags = {"0040,a730": tag([tags], "Sequence")}
     assert "ContentSequence" in dataset(tags)
+
+
+@pytest.mark.parametrize(
+    ("characters", "parts"),
+    [
+        ("ISO_IR 13", ["DERIVED", "SECONDARY"]),
+        ("ISO 2022 IR 13¥ISO 2022 IR 87", ["DERIVED", "SECONDARY"]),
+        ("ISO_IR 138", "DERIVED¥SECONDARY"),
+    ],
+)
+def test_a_yen_sign_separates_where_it_is_drawn_for_the_separator(
+    characters: str, parts: Any
+) -> None:
+    header = dataset(
+        {
+            "0008,0005": tag(characters),
+            "0008,0008": tag("DERIVED¥SECONDARY"),
+            "0008,1140": tag([{"0008,0008": tag("DERIVED¥SECONDARY")}], "Sequence"),
+        }
+    )
+    assert header.ImageType == parts
+    assert header.ReferencedImageSequence[0].ImageType == parts

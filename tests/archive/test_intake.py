@@ -17,6 +17,7 @@ from gransk.archive.orthanc import ArchiveUnavailableError, Orthanc
 from gransk.archive.status import Cause, State
 from gransk.archive.studies import BACKLOG, ROUTINE, URGENT
 from gransk.archive.tables import Archive
+from gransk.core.study import Study
 
 pytestmark = pytest.mark.system
 Sites = Callable[..., Site]
@@ -375,3 +376,41 @@ def post(here: Site, path: str, body: dict[str, object]) -> None:
     auth = (orthanc.username, orthanc.password())
     answer = requests.post(orthanc.url + path, json=body, auth=auth, timeout=20)
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("characters", "name"),
+    [
+        (["ISO_IR 13", "ISO 2022 IR 87"], "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
+        (["ISO 2022 IR 100", "ISO 2022 IR 126"], "Müller^Ωμεγα"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+        ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
+    ],
+)
+def test_names_of_several_character_sets(
+    site: Sites, monkeypatch: pytest.MonkeyPatch, characters: str | list[str], name: str
+) -> None:
+    here, study = site(), TinyStudy(patient_name=name)
+    types: list[list[str]] = []
+
+    def complete(headers: Study) -> bool:
+        types.extend(list(one.header.ImageType) for one in headers.instances)
+        return True
+
+    monkeypatch.setattr(here.diary, "complete", complete)
+    here.send(*study.images(SpecificCharacterSet=characters))
+    assert here.look(3) == ["submit"]
+    row = here.row()
+    assert (row.patient_name, row.patient_id) == (name, "P1")
+    assert (row.patient_birth_date, row.study_date) == ("19500101", "20240102")
+    assert types == [["ORIGINAL", "PRIMARY", "AXIAL"]] * 3
+
+
+def test_a_damaged_first_file_is_named_by_the_archive(
+    site: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, study = site(), TinyStudy(patient_name="Ærø^Åse")
+    here.send(*study.images())
+    monkeypatch.setattr(Orthanc, "file", lambda self, instance_id: b"damaged")
+    assert here.look(3) == ["submit"]
+    assert here.row().patient_name == "Ærø^Åse"
