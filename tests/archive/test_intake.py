@@ -17,7 +17,9 @@ from gransk.archive.orthanc import ArchiveUnavailableError, Orthanc
 from gransk.archive.status import Cause, State
 from gransk.archive.studies import BACKLOG, ROUTINE, URGENT
 from gransk.archive.tables import Archive
+from gransk.core.application import applications
 from gransk.core.study import Study
+from gransk.pipeline.handlers import Handlers
 
 pytestmark = pytest.mark.system
 Sites = Callable[..., Site]
@@ -414,3 +416,28 @@ def test_a_damaged_first_file_is_named_by_the_archive(
     monkeypatch.setattr(Orthanc, "file", lambda self, instance_id: b"damaged")
     assert here.look(3) == ["submit"]
     assert here.row().patient_name == "Ærø^Åse"
+
+
+def test_a_japanese_chest_is_complete_at_quiet_time(
+    site: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, study = site(), TinyStudy(expected=80, patient_name="ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎")
+    monkeypatch.setattr(here.diary, "complete", Handlers(applications(), 1).complete)
+    here.send(
+        *(
+            study.image(
+                number,
+                SpecificCharacterSet=["ISO_IR 13", "ISO 2022 IR 87"],
+                ImagePositionPatient=[0, 0, 2.0 * number],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                PixelSpacing=[2, 2],
+                SliceThickness=2,
+                RescaleSlope=1,
+                RescaleIntercept=-1024,
+                FrameOfReferenceUID="1.2.3",
+            )
+            for number in range(1, 81)
+        )
+    )
+    assert here.look(3) == ["submit"]
+    assert here.row().patient_name == "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎"
