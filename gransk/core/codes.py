@@ -35,6 +35,7 @@ SHORT_AXIS = Code(value="103340004", scheme="SCT", meaning="Short Axis")
 ATTENUATION = Code(value="112031", scheme="DCM", meaning="Attenuation Coefficient")
 PROBABILITY = Code(value="111047", scheme="DCM", meaning="Probability of cancer")
 CERTAINTY = Code(value="111012", scheme="DCM", meaning="Certainty of Finding")
+SUSPICION = Code(value="SUSPICION", scheme="99GRANSK", meaning="Readers' suspicion of malignancy")
 
 # Kinds and sites
 NODULE = Code(value="27925004", scheme="SCT", meaning="Nodule")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gransk.core.codes import Code
+from gransk.core.codes import PROBABILITY, Code
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -145,6 +145,9 @@ class Finding(Frozen):
     malignancy : float, optional
         Estimate of malignancy, 0 to 1; the model's card says what it was trained on (readers'
         ratings, pathology). None where no model gives one.
+    malignancy_concept : Code
+        What ``malignancy`` is: `codes.PROBABILITY` of cancer where the model learned from
+        pathology, `codes.SUSPICION` where it learned from readers' ratings.
     centre_lps_mm : (float, float, float), optional
         Patient coordinates, for volumes.
     """
@@ -155,6 +158,7 @@ class Finding(Frozen):
     site: Code
     probability: float = Field(ge=0, le=1)
     malignancy: float | None = Field(default=None, ge=0, le=1)
+    malignancy_concept: Code = PROBABILITY
     centre_lps_mm: tuple[float, float, float] | None = None
     measurements: tuple[Measurement, ...] = ()
     qualities: tuple[Quality, ...] = ()
@@ -216,6 +220,14 @@ class Findings(Frozen):
     choice: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
+
+    def frame_number(self, finding: Finding) -> int | None:
+        """Number, from 1, of the analysed image of a finding's first region; None without one."""
+        if not finding.regions:
+            return None
+        wanted = (finding.regions[0].sop_instance_uid, finding.regions[0].frame)
+        places = [(frame.sop_instance_uid, frame.frame) for frame in self.frames]
+        return places.index(wanted) + 1 if wanted in places else None
 
     @property
     def research(self) -> bool:

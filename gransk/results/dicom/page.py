@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -12,15 +12,17 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from gransk.core.application import Picture
+from gransk.core.codes import SUSPICION
 from gransk.core.findings import Finding
 from gransk.results.dicom.common import Report
+from gransk.results.dicom.texts import any_suspicion
 
 WIDTH, HEIGHT = 1600, 1200
 MARGIN, GUTTER = 56, 24
-TOP, BOTTOM = 196, HEIGHT - 92
+TOP, BOTTOM = 196, HEIGHT - 146
 TABLE_WIDTH = 560
 GRID_LEFT = MARGIN + TABLE_WIDTH + 48
-CAPTION = 56
+CAPTION = 78
 PICTURES_A_PAGE = 6
 
 BACKGROUND, CARD, LINE = (13, 17, 23), (22, 28, 36), (48, 58, 70)
@@ -36,70 +38,130 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 @dataclass(frozen=True)
 class _Card:
-    """One finding as lines of text."""
+    """One finding as lines of text, with its pictures and their captions."""
 
     heading: str
-    certainty: str
+    score: str
     pairs: tuple[tuple[str, str], ...]
+    pictures: tuple[tuple[Picture, str], ...]
 
     @property
     def height(self) -> int:
         return 66 + 28 * len(self.pairs) + 14
 
 
+@dataclass
+class _Page:
+    """What stands on one page: cards, pictures and captions."""
+
+    cards: list[_Card] = field(default_factory=list)
+    pictures: list[tuple[Picture, str]] = field(default_factory=list)
+
+
 def draw_pages(report: Report, pictures: Sequence[Picture]) -> list[npt.NDArray[np.uint8]]:
-    """Summary pages.
+    """Summary pages, each finding with its own pictures.
 
     Returns
     -------
     list of ndarray of uint8, shape (1200, 1600, 3)
         At least one.
     """
-    columns = _fill_columns([_card(report, f) for f in report.findings.findings])
-    grids = [
-        pictures[n : n + PICTURES_A_PAGE] for n in range(0, len(pictures), PICTURES_A_PAGE)
-    ] or [[]]
-    pages = max(len(columns), len(grids))
+    own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.findings}
+    others = []
+    for picture in pictures:
+        if picture.tracking_uid in own:
+            own[picture.tracking_uid].append(picture)
+        else:
+            others.append((picture, _say(picture.caption, report.language)))
+    cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.findings]
+    notes = [report.presentation.text(n, report.language) for n in report.findings.notes]
+    pages = _lay_out(cards, others, _notes_height(notes))
     return [
-        _draw_page(
-            report,
-            columns[n] if n < len(columns) else [],
-            grids[n] if n < len(grids) else [],
-            (n + 1, pages),
-        )
-        for n in range(pages)
+        _draw_page(report, page, notes if number == 1 else [], (number, len(pages)))
+        for number, page in enumerate(pages, start=1)
     ]
 
 
-def _card(report: Report, finding: Finding) -> _Card:
+def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> _Card:
+    """A finding; what the model says of it stands under the suite's own words."""
+    texts, language = report.presentation.texts, report.language
+    apart = texts.get("malignancy", {}).get(language)
+    details = [p for p in report.presentation.details(finding, language) if p[0] != apart]
+    place, number = texts.get("slice", {}).get(language), report.findings.frame_number(finding)
+    sliced = [(place, f"{number}/{len(report.findings.frames)}")] if place and number else []
+    if finding.malignancy is None:
+        worry = []
+    else:
+        suspicion = finding.malignancy_concept == SUSPICION
+        word = report.say("suspicion" if suspicion else "cancer")
+        worry = [(word, _share(finding.malignancy, language))]
+    named = [*sliced, *details[:3]] if len(pictures) == 1 else []
     return _Card(
         heading=finding.tracking_id,
-        certainty=f"{report.say('probability')} {finding.probability * 100:.0f} %",
-        pairs=tuple(report.presentation.details(finding, report.language))[:20],
+        score=f"{report.say('score')} {_share(finding.probability, language)}",
+        pairs=tuple([*worry, *sliced, *details][:20]),
+        pictures=tuple((p, _caption(finding, p, language, named)) for p in pictures),
     )
 
 
-def _fill_columns(cards: list[_Card]) -> list[list[_Card]]:
-    """Cards of each page: as many as its height holds."""
-    columns: list[list[_Card]] = [[]]
-    used = 0
+def _caption(
+    finding: Finding, picture: Picture, language: str, named: Sequence[tuple[str, str]]
+) -> str:
+    """Whose picture it is, and each number by its name; else the application's words."""
+    if not named:
+        return _say(picture.caption, language)
+    return f"{finding.tracking_id}: " + ", ".join(f"{label} {value}" for label, value in named)
+
+
+def _say(words: Mapping[str, str], language: str) -> str:
+    return words.get(language) or words.get("en", "")
+
+
+def _share(value: float, language: str) -> str:
+    """A number from 0 to 1 with the decimal sign of the language."""
+    text = f"{value:.2f}"
+    return text.replace(".", ",") if language == "da" else text
+
+
+def _lay_out(
+    cards: Sequence[_Card], others: Sequence[tuple[Picture, str]], notes_height: int
+) -> list[_Page]:
+    """As many cards a page as its height and their pictures leave room for.
+
+    Notes stand on the first page; pictures of no finding where there is room.
+    """
+    pages, used = [_Page()], notes_height
     for card in cards:
-        if columns[-1] and used + card.height > BOTTOM - TOP - 40:
-            columns.append([])
+        crowded = len(pages[-1].pictures) + len(card.pictures) > PICTURES_A_PAGE
+        if pages[-1].cards and (crowded or used + card.height > BOTTOM - TOP):
+            pages.append(_Page())
             used = 0
-        columns[-1].append(card)
+        pages[-1].cards.append(card)
         used += card.height + 16
-    return columns
+        for picture in card.pictures:
+            if len(pages[-1].pictures) == PICTURES_A_PAGE:
+                pages.append(_Page())
+                used = 0
+            pages[-1].pictures.append(picture)
+    for picture in others:
+        roomy = next((page for page in pages if len(page.pictures) < PICTURES_A_PAGE), None)
+        if roomy is None:
+            roomy = _Page()
+            pages.append(roomy)
+        roomy.pictures.append(picture)
+    return pages
 
 
 def _draw_page(
-    report: Report, cards: list[_Card], pictures: Sequence[Picture], number: tuple[int, int]
+    report: Report, page: _Page, notes: list[str], number: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
     image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
     draw = ImageDraw.Draw(image)
     _draw_header(draw, report)
-    _draw_cards(draw, report, cards, first=number[0] == 1)
-    _draw_pictures(image, draw, report, pictures)
+    bottom = _draw_cards(draw, report, page.cards)
+    _draw_notes(draw, notes, bottom + 8)
+    _draw_pictures(image, draw, page.pictures)
+    _draw_words(draw, report)
     _draw_footer(draw, report, number)
     return np.asarray(image)
 
@@ -120,9 +182,10 @@ def _draw_header(draw: ImageDraw.ImageDraw, report: Report) -> None:
     draw.line((MARGIN, 166, WIDTH - MARGIN, 166), LINE, 2)
 
 
-def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card], first: bool) -> None:
+def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card]) -> int:
+    """The cards from the top down; where they end comes back."""
     y = TOP
-    if first and not report.findings.findings:
+    if not report.findings.findings:
         draw.text((MARGIN, y), report.say("none"), TEXT, _font(30))
         y += 64
     for card in cards:
@@ -130,15 +193,19 @@ def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card], f
         draw.rounded_rectangle(box, 12, fill=CARD)
         draw.text((MARGIN + 22, y + 18), _clip(card.heading, 26, 250), TEXT, _font(26))
         right = MARGIN + TABLE_WIDTH - 22
-        draw.text((right, y + 24), card.certainty, ACCENT, _font(20), anchor="ra")
+        draw.text((right, y + 24), card.score, ACCENT, _font(20), anchor="ra")
         for n, (label, value) in enumerate(card.pairs):
             line = y + 62 + 28 * n
             draw.text((MARGIN + 22, line), _clip(label, 19, 270), QUIET, _font(19))
             draw.text((right, line), _clip(value, 19, 240), TEXT, _font(19), anchor="ra")
         y += card.height + 16
-    if first:
-        notes = [report.presentation.text(n, report.language) for n in report.findings.notes]
-        _draw_notes(draw, notes, y + 8)
+    return y
+
+
+def _notes_height(notes: Sequence[str]) -> int:
+    """Kept free for notes, half of the page at most."""
+    lines = sum(len(_wrap(note, 18, TABLE_WIDTH)) for note in notes)
+    return min(26 * lines + 24, (BOTTOM - TOP) // 2) if lines else 0
 
 
 def _draw_notes(draw: ImageDraw.ImageDraw, notes: list[str], y: int) -> None:
@@ -149,19 +216,18 @@ def _draw_notes(draw: ImageDraw.ImageDraw, notes: list[str], y: int) -> None:
 
 
 def _draw_pictures(
-    image: Image.Image, draw: ImageDraw.ImageDraw, report: Report, pictures: Sequence[Picture]
+    image: Image.Image, draw: ImageDraw.ImageDraw, pictures: Sequence[tuple[Picture, str]]
 ) -> None:
     across = 1 if len(pictures) == 1 else 2 if len(pictures) <= 4 else 3
     down = max(1, -(-len(pictures) // across))
     width = (WIDTH - MARGIN - GRID_LEFT - GUTTER * (across - 1)) // across
     height = (BOTTOM - TOP - GUTTER * (down - 1)) // down - CAPTION
     size = min(width, height)
-    for n, picture in enumerate(pictures):
+    for n, (picture, caption) in enumerate(pictures):
         left = GRID_LEFT + (n % across) * (width + GUTTER)
         top = TOP + (n // across) * (size + CAPTION + GUTTER)
         bottom = top + _draw_picture(image, picture, (left, top), size)
-        caption = picture.caption.get(report.language) or picture.caption.get("en", "")
-        for line_number, line in enumerate(_wrap(caption, 17, size)[:2]):
+        for line_number, line in enumerate(_wrap(caption, 17, width)[:3]):
             draw.text((left, bottom + 8 + 22 * line_number), line, QUIET, _font(17))
 
 
@@ -196,6 +262,16 @@ def _draw_scale(draw: ImageDraw.ImageDraw, shape: tuple[int, int], pixels_a_mm: 
     draw.text(
         where, f"{length} mm", TEXT, _font(15), anchor="ms", stroke_width=2, stroke_fill=BACKGROUND
     )
+
+
+def _draw_words(draw: ImageDraw.ImageDraw, report: Report) -> None:
+    """What the model's numbers are not."""
+    findings = report.findings.findings
+    words = [report.say("score_text")] if findings else []
+    if any_suspicion(findings):
+        words.append(report.say("suspicion_text"))
+    for n, line in enumerate(words):
+        draw.text((MARGIN, BOTTOM + 16 + 26 * n), line, QUIET, _font(17))
 
 
 def _draw_footer(draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, int]) -> None:

@@ -67,7 +67,7 @@ def _add_group(found: dict[str, Finding], group: Dataset) -> None:
 def _finding(group: Dataset) -> Finding:
     centre = next(_children(group, _key(sr.CENTRE)), None)
     origin = next(_children(group, _key(sr.ORIGIN)), None)
-    malignancy = _share(group, terms.PROBABILITY)
+    concept, malignancy = _malignancy(group)
     x, y, z = centre.TextValue.split("\\") if centre is not None else ("0", "0", "0")
     return Finding(
         tracking_uid=str(next(_children(group, TRACKING_UID)).UID),
@@ -76,6 +76,7 @@ def _finding(group: Dataset) -> Finding:
         site=_code(next(_children(group, SITE)).ConceptCodeSequence[0]),
         probability=_share(group, terms.CERTAINTY) or 0.0,
         malignancy=malignancy,
+        malignancy_concept=concept,
         centre_lps_mm=None if centre is None else (float(x), float(y), float(z)),
         measurements=tuple(_measurements(group)),
         qualities=tuple(_qualities(group)),
@@ -131,9 +132,21 @@ def _regions(group: Dataset) -> Iterator[Region]:
             )
 
 
+def _malignancy(group: Dataset) -> tuple[Code, float | None]:
+    """What the estimate of malignancy is, and the estimate, 0 to 1."""
+    for concept in (terms.SUSPICION, terms.PROBABILITY):
+        share = _share(group, concept)
+        if share is not None:
+            return concept, share
+    return terms.PROBABILITY, None
+
+
 def _share(group: Dataset, concept: Code) -> float | None:
     item = next(_children(group, (concept.value, concept.scheme)), None)
-    return None if item is None else _value(item) / 100
+    if item is None:
+        return None
+    unit = _code(item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0])
+    return _value(item) / (100 if unit.value == terms.PERCENT.value else 1)
 
 
 def _value(item: Dataset) -> float:

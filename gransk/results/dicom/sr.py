@@ -44,7 +44,7 @@ from gransk.results.dicom.common import (
     seal,
 )
 from gransk.results.dicom.regions import Points, drawn_regions
-from gransk.results.dicom.texts import LANGUAGES
+from gransk.results.dicom.texts import LANGUAGES, any_suspicion
 
 CONTAINS = RelationshipTypeValues.CONTAINS
 
@@ -210,8 +210,15 @@ def _region(frame: model.FrameRef, points: Points) -> ImageRegion:
 def _measurements(finding: model.Finding) -> list[Measurement]:
     probabilities = [_percent(terms.CERTAINTY, finding.probability)]
     if finding.malignancy is not None:
-        probabilities.append(_percent(terms.PROBABILITY, finding.malignancy))
+        probabilities.append(_malignancy(finding.malignancy_concept, finding.malignancy))
     return [*(_measurement(finding, m) for m in finding.measurements), *probabilities]
+
+
+def _malignancy(concept: Code, value: float) -> Measurement:
+    """In percent where it is a probability; a rating from 0 to 1 has no unit."""
+    if concept == terms.PROBABILITY:
+        return _percent(concept, value)
+    return Measurement(_concept(concept), round(value, 6), _concept(terms.NO_UNITS))
 
 
 def _percent(concept: Code, share: float) -> Measurement:
@@ -280,6 +287,10 @@ def _statements(report: Report) -> Dataset:
     if not findings.findings:
         lines.append(report.say("none"))
         lines.append(f"{len(findings.frames)} {report.say('images')}, {_models(findings)}")
+    else:
+        lines.append(report.say("score_text"))
+    if any_suspicion(findings.findings):
+        lines.append(report.say("suspicion_text"))
     lines.extend(report.presentation.text(note, report.language) for note in findings.notes)
     if any(m.interval for f in findings.findings for m in f.measurements):
         lines.append(report.say("intervals"))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from gransk.core.codes import SUSPICION
+from gransk.core.findings import Finding
+
 TEXTS: dict[str, dict[str, str]] = {
     "research": {
         "en": "Research use, not a medical device.",
@@ -21,7 +26,20 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "finding": {"en": "Finding", "da": "Fund"},
     "findings": {"en": "Findings", "da": "Fund"},
-    "probability": {"en": "Model's score", "da": "Modellens score"},
+    "score": {"en": "Model's score", "da": "Modellens score"},
+    "score_text": {
+        "en": "The model's score, 0 to 1, ranks the marks; it is no calibrated probability.",
+        "da": "Modellens score, 0 til 1, rangordner fundene; "
+        "den er ikke en kalibreret sandsynlighed.",
+    },
+    "suspicion": {"en": "Readers' suspicion", "da": "Læsernes mistanke"},
+    "suspicion_text": {
+        "en": "Readers' suspicion, 0 to 1, is how suspicious radiologists found what looks alike; "
+        "it is no probability of cancer.",
+        "da": "Læsernes mistanke, 0 til 1, er, hvor mistænkeligt radiologer fandt det, der ligner; "
+        "den er ikke en sandsynlighed for kræft.",
+    },
+    "cancer": {"en": "Probability of cancer", "da": "Sandsynlighed for kræft"},
     "summary": {"en": "summary", "da": "oversigt"},
     "report": {"en": "report", "da": "rapport"},
     "segmentation": {"en": "segmentation", "da": "segmentering"},
@@ -33,6 +51,11 @@ TEXTS: dict[str, dict[str, str]] = {
 
 LANGUAGES = {"en": "English", "da": "Danish"}
 """RFC 5646 codes and their meanings."""
+
+
+def any_suspicion(findings: Iterable[Finding]) -> bool:
+    """Does any of them bear readers' suspicion, so that its sentence is due?"""
+    return any(f.malignancy is not None and f.malignancy_concept == SUSPICION for f in findings)
 
 
 def text(key: str, language: str) -> str:

@@ -189,7 +189,8 @@ def findings_of(headers: list[Dataset], *found: Finding, notes: tuple[Note, ...]
 PRESENTATION = Presentation(
     title={"en": "Lung nodules", "da": "Lungeknuder på CT"},
     texts={
-        "thick": {"en": "Slices of {mm} mm.", "da": "Snit på {mm} mm – måler mindre nøjagtigt."}
+        "thick": {"en": "Slices of {mm} mm.", "da": "Snit på {mm} mm – måler mindre nøjagtigt."},
+        "slice": {"en": "Slice from the feet", "da": "Snit fra fødderne"},
     },
     line=lambda findings, language: str(len(findings.findings)),
     details=lambda finding, language: [

@@ -19,10 +19,12 @@ from dicom_samples import (
 from highdicom.sr import ComprehensiveSR
 from pydicom import Dataset
 
+from gransk.core import codes
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.findings import FrameRef, Region
 from gransk.results.dicom.objects import Predecessor
 from gransk.results.dicom.read import read_report
+from gransk.results.dicom.texts import TEXTS
 
 
 def name(item: Dataset) -> str:
@@ -87,11 +89,37 @@ def test_algorithm_device_and_probability(headers, two_nodules):
     assert child(group, "111003").TextValue == "1.2.3"
     assert "ab" * 32 in child(group, "111002").TextValue
     assert float(child(group, "111012").MeasuredValueSequence[0].NumericValue) == 87.5
-    assert float(child(group, "111047").MeasuredValueSequence[0].NumericValue) == 12.0
+    certainty = child(group, "111012").MeasuredValueSequence[0]
+    assert certainty.MeasurementUnitsCodeSequence[0].CodeValue == "%"
     assert child(report, "121005").ConceptCodeSequence[0].CodeMeaning == "Device"
     assert read_device(ct_headers()) == child(report, "121012").UID
     assert report.Manufacturer == "Gransk"
     assert list(report.SoftwareVersions)[:2] == ["gransk 0.1.0", "nodule 1.2.3"]
+
+
+@pytest.mark.parametrize(
+    ("concept", "value", "unit"), [(codes.PROBABILITY, 12.0, "%"), (codes.SUSPICION, 0.12, "1")]
+)
+def test_malignancy_is_called_what_it_is(headers, concept, value, unit):
+    lesion = nodule(1, headers, (5, 30, 40)).model_copy(update={"malignancy_concept": concept})
+    made = by_kind(make(headers, findings_of(headers, lesion)), "SR")
+    item = child(groups(read(made))[0], concept.value)
+    assert item.ConceptNameCodeSequence[0].CodingSchemeDesignator == concept.scheme
+    measured = item.MeasuredValueSequence[0]
+    assert float(measured.NumericValue) == value
+    assert measured.MeasurementUnitsCodeSequence[0].CodeValue == unit
+    (back,) = read_report(made.content)
+    assert (back.malignancy, back.malignancy_concept) == (0.12, concept)
+
+
+def test_report_says_what_the_models_numbers_are_not(headers):
+    lesion = nodule(1, headers, (5, 30, 40))
+    rated = lesion.model_copy(update={"malignancy_concept": codes.SUSPICION})
+    for finding, both in ((lesion, False), (rated, True)):
+        made = by_kind(make(headers, findings_of(headers, finding), language="da"), "SR")
+        said = comments(read(made))
+        assert TEXTS["score_text"]["da"] in said
+        assert (TEXTS["suspicion_text"]["da"] in said) is both
 
 
 def read_device(headers: list[Dataset]) -> str:
