@@ -23,6 +23,7 @@ from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.pipeline.handlers import Handlers
+from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.migrate import open_database
@@ -60,6 +61,7 @@ def _serve(config: Config) -> None:
         version = record_settings(session, config, SYSTEM, "read when the service started")
         data = {"version": gransk.__version__, "settings": version}
         record(session, SYSTEM, EventKind.SERVICE_STARTED, "service", data)
+    anchor.try_to_advance(database, config.data_folder)
     orthanc = Orthanc(config.orthanc)
     intake = Intake(config, database, orthanc, Handlers(installed, version))
     server = uvicorn.Server(
@@ -77,12 +79,18 @@ def _serve(config: Config) -> None:
     )
     stop = threading.Event()
     try:
-        with _beside(stop, lambda: intake.run(stop), lambda: _tidy(config, stop)):
+        with _beside(
+            stop,
+            lambda: intake.run(stop),
+            lambda: _tidy(config, stop),
+            lambda: anchor.keep(database, config.data_folder, stop),
+        ):
             _outlast_signals()
             server.run()
     finally:
         with database.begin() as session:
             record(session, SYSTEM, EventKind.SERVICE_STOPPED, "service")
+        anchor.try_to_advance(database, config.data_folder)
         orthanc.close()
         database.close()
 

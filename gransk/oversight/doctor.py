@@ -24,6 +24,7 @@ from gransk.core.models import ModelLibrary
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import events, people
+from gransk.site.anchor import FILE, Anchor, read_anchor
 from gransk.site.config import (
     Config,
     application_settings,
@@ -32,8 +33,9 @@ from gransk.site.config import (
     read_secret,
 )
 from gransk.site.database import Database, utcnow
+from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
-from gransk.site.settings import latest_settings
+from gransk.site.settings import changed_settings, latest_settings
 from gransk.site.tables import Executor
 
 MEGABYTE = 1 << 20
@@ -170,6 +172,7 @@ def check_database(config: Config) -> Iterator[Result]:
         yield Result("database", Level.WARN, "database_missing")
         return
     database = Database(config.database.url)
+    anchor = read_anchor(config.data_folder)
     try:
         state = schema_state(database)
         if state is not SchemaState.CURRENT:
@@ -179,7 +182,8 @@ def check_database(config: Config) -> Iterator[Result]:
             return
         yield Result("database", Level.OK, "database_current")
         with database.read() as session:
-            for check in (_settings, _events, _administrator, _workers, _dead_letters, _waiting):
+            yield from _events(anchor, session)
+            for check in (_settings, _administrator, _workers, _dead_letters, _waiting):
                 yield from check(config, session)
     except SQLAlchemyError as error:
         yield Result("database", Level.FAIL, "database_unreachable", {"error": _cause(error)})
@@ -278,6 +282,10 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _settings(config: Config, session: Session) -> Iterator[Result]:
+    changed = changed_settings(session)
+    if changed:
+        numbers = {"numbers": ", ".join(map(str, changed))}
+        yield Result("settings", Level.FAIL, "settings_changed", numbers)
     last = latest_settings(session)
     if last is None:
         yield Result("settings", Level.WARN, "settings_none")
@@ -287,13 +295,21 @@ def _settings(config: Config, session: Session) -> Iterator[Result]:
     yield Result("settings", level, seen, {"number": last.number})
 
 
-def _events(config: Config, session: Session) -> Iterator[Result]:
-    broken = events.verify(session)
-    if broken is not None:
-        yield Result("events", Level.FAIL, "events_broken", {"number": broken})
-        return
+def _events(anchor: Anchor | None, session: Session) -> Iterator[Result]:
+    missing = missing_guards(session)
+    if missing:
+        yield Result("events", Level.FAIL, "guards_missing", {"names": ", ".join(missing)})
+    broken = events.verify(session, anchor)
     number, last = events.head(session)
-    yield Result("events", Level.OK, "events_whole", {"count": number, "hash": last[:16]})
+    if broken is None:
+        yield Result("events", Level.OK, "events_whole", {"count": number, "hash": last[:16]})
+    elif anchor is not None and broken > number:
+        values = {"number": number, "noted": anchor.number}
+        yield Result("events", Level.FAIL, "events_cut", values)
+    else:
+        yield Result("events", Level.FAIL, "events_broken", {"number": broken})
+    if anchor is None and number:
+        yield Result("events", Level.WARN, "events_unanchored", {"file": FILE})
 
 
 def _administrator(config: Config, session: Session) -> Iterator[Result]:

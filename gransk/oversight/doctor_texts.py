@@ -82,6 +82,25 @@ SEEN: dict[str, dict[str, str]] = {
         "en": "the chain is broken at event {number}: the log was changed",
         "da": "kæden er brudt ved hændelse {number}: loggen er ændret",
     },
+    "events_cut": {
+        "en": "the log ends at event {number}, but event {noted} was once its last: "
+        "the end was cut off, or an older database was restored",
+        "da": "loggen slutter ved hændelse {number}, men hændelse {noted} var engang dens sidste: "
+        "enden er skåret af, eller en ældre database er genskabt",
+    },
+    "events_unanchored": {
+        "en": "the end of the log is not noted in {file}: a log cut short would seem whole",
+        "da": "loggens ende er ikke noteret i {file}: en afkortet log ville virke hel",
+    },
+    "guards_missing": {
+        "en": "the database no longer refuses changes of what is append-only; missing: {names}",
+        "da": "databasen afviser ikke længere ændringer af det, der kun må tilføjes til; "
+        "mangler: {names}",
+    },
+    "settings_changed": {
+        "en": "version {numbers} is not what was recorded in the event log",
+        "da": "version {numbers} er ikke det, der blev registreret i hændelsesloggen",
+    },
     "administrator_there": {"en": "there is one", "da": "der er en"},
     "administrator_missing": {
         "en": "there is none; pages answer this machine alone",
@@ -214,6 +233,25 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "genstart tjenesten og analyseprocesserne",
     },
     "events_broken": {
+        "en": "keep the database as evidence, find who could write to it, restore a backup",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
+    },
+    "events_cut": {
+        "en": "keep the database as evidence, find who could write to it; after a restored "
+        "backup, move event_head out of the data folder",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den; efter en genskabt "
+        "kopi flyttes event_head ud af datamappen",
+    },
+    "events_unanchored": {
+        "en": "the service notes it seconds after it starts; if it has run, ask who removed it",
+        "da": "tjenesten noterer den sekunder efter start; har den kørt, så spørg hvem der "
+        "fjernede den",
+    },
+    "guards_missing": {
+        "en": "keep the database as evidence, find who could write to it, restore a backup",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
+    },
+    "settings_changed": {
         "en": "keep the database as evidence, find who could write to it, restore a backup",
         "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
     },

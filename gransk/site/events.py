@@ -1,7 +1,7 @@
 """The event log: append-only, each entry chained to the one before by its hash.
 
 A number, kind and hash once written never change; the database itself refuses
-updates and deletions. Subjects are study keys and account names, data holds no
+updates, replacements and deletions. Subjects are study keys and account names, data holds no
 patient's attributes.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -19,6 +19,9 @@ from gransk.core.errors import InvalidValueError
 from gransk.core.keys import digest
 from gransk.site.database import utcnow
 from gransk.site.tables import Event
+
+if TYPE_CHECKING:
+    from gransk.site.anchor import Anchor
 
 GENESIS = "0" * 64
 """What stands as the hash before the first event."""
@@ -146,8 +149,15 @@ def record(
     return event
 
 
-def verify(session: Session) -> int | None:
+def verify(session: Session, anchor: Anchor | None = None) -> int | None:
     """Walk the whole chain.
+
+    Parameters
+    ----------
+    session : Session
+    anchor : Anchor, optional
+        From `gransk.site.anchor.read_anchor`, read before the session began: an event
+        that the log must hold. Without it a log whose end was cut off seems whole.
 
     Returns
     -------
@@ -156,20 +166,30 @@ def verify(session: Session) -> int | None:
         where the chain is whole.
     """
     previous = GENESIS
+    number = 0
     rows = session.scalars(select(Event).order_by(Event.number).execution_options(yield_per=500))
     for number, event in enumerate(rows, start=1):
         if event.number != number or event.previous_hash != previous or event.hash != _hash(event):
             return number
+        if anchor is not None and number == anchor.number and event.hash != anchor.hash:
+            return number
         previous = event.hash
-    return None
+    return number + 1 if anchor is not None and number < anchor.number else None
 
 
 def head(session: Session) -> tuple[int, str]:
-    """Number and hash of the last event: noted elsewhere, they show a cut tail."""
+    """Number and hash of the last event."""
     last = session.execute(
         select(Event.number, Event.hash).order_by(Event.number.desc()).limit(1)
     ).first()
     return (last.number, last.hash) if last else (0, GENESIS)
+
+
+def hash_of(session: Session, number: int) -> str | None:
+    """Hash of an event; None where the log does not hold it."""
+    if number == 0:
+        return GENESIS
+    return session.scalar(select(Event.hash).where(Event.number == number))
 
 
 def _hash(event: Event) -> str:

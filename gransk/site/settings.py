@@ -6,10 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import InvalidValueError
+from gransk.core.keys import digest as digest_of
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
-from gransk.site.tables import SettingVersion
+from gransk.site.tables import Event, SettingVersion
 
 
 def record_settings(session: Session, config: Config, author: str, reason: str) -> int:
@@ -67,3 +68,20 @@ def record_settings(session: Session, config: Config, author: str, reason: str) 
 def latest_settings(session: Session) -> SettingVersion | None:
     """The version in force, or None before the first."""
     return session.scalar(select(SettingVersion).order_by(SettingVersion.number.desc()).limit(1))
+
+
+def changed_settings(session: Session) -> list[int]:
+    """Numbers of versions that are not what the event log says was recorded."""
+    recorded = {
+        int(data["number"]): str(data["digest"])
+        for data in session.scalars(
+            select(Event.data).where(Event.kind == EventKind.SETTINGS_CHANGED.value)
+        )
+    }
+    kept = {
+        version.number: version.digest if digest_of(version.content) == version.digest else None
+        for version in session.scalars(select(SettingVersion))
+    }
+    return sorted(
+        number for number in {*recorded, *kept} if kept.get(number) != recorded.get(number, "")
+    )

@@ -28,6 +28,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy import make_url
 
 from gransk.core.errors import GranskError
+from gransk.site.anchor import try_to_advance
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.events import EventKind, record
@@ -96,6 +97,7 @@ class Worker:
             self._thread.join(10)
         DBOS.destroy(workflow_completion_timeout_sec=patience_seconds)
         self.seat.leave(self._database)
+        try_to_advance(self._database, self._config.data_folder)
 
     def take_over(self) -> int:
         """Take over the work of executors that are lost; returns how many workflows.
@@ -131,6 +133,7 @@ class Worker:
             try:
                 self.seat.beat(self._database)
                 self.take_over()
+                try_to_advance(self._database, self._config.data_folder)
             except LostExecutorError as error:
                 _log.error("%s", error)
                 self._on_lost()

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 import gransk
 from gransk.site import events
+from gransk.site.anchor import read_anchor
 from gransk.site.tables import Event
 from gransk.web import worklist
 from gransk.web.access import Caller, allow, language_of
@@ -90,8 +91,9 @@ def show_events(
     before : int, optional
         Show events of lower numbers; the newest where absent.
     verify : bool
-        Walk the whole chain.
+        Walk the whole chain, to the event noted outside the database.
     """
+    noted = read_anchor(wiring(request).config.data_folder)
     with wiring(request).database.read() as session:
         last, _ = events.head(session)
         first = min(before or last + 1, last + 1)
@@ -101,7 +103,7 @@ def show_events(
             .order_by(Event.number.desc())
             .limit(EVENTS_SHOWN)
         ).all()
-        broken = events.verify(session) if verify else None
+        broken = events.verify(session, noted) if verify else None
     return page(
         request,
         "events.html",

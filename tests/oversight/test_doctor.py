@@ -15,6 +15,7 @@ from gransk.oversight import doctor, doctor_orthanc
 from gransk.oversight.doctor import CHECKS, Level, examine
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.site import people
+from gransk.site.anchor import advance
 from gransk.site.config import load_config
 from gransk.site.database import utcnow
 from gransk.site.migrate import open_database
@@ -74,7 +75,9 @@ def test_healthy_database(path, database):
                 id="h-worker-0", kind="worker", host="h", pid=1, started_at=now, heartbeat_at=now
             )
         )
+    advance(database, config.data_folder)
     results = seen(path)
+    assert not results.keys() & {"events_unanchored", "guards_missing", "settings_changed"}
     for code in (
         "config_good",
         "folder_good",
@@ -97,6 +100,24 @@ def test_broken_chain_fails(path, database):
     result = seen(path)["events_broken"]
     assert result.level is Level.FAIL
     assert "event 1" in result.what("en")
+
+
+def test_a_cut_log_fails(path, database):
+    config = load_config(path)
+    assert seen(path)["events_unanchored"].level is Level.WARN
+    with database.begin() as session:
+        record_settings(session, config, "root", "first")
+    advance(database, config.data_folder)
+    assert "events_unanchored" not in seen(path)
+    with database.begin() as session:
+        session.execute(text("DROP TRIGGER event_no_delete"))
+        session.execute(text("DELETE FROM event WHERE number > 1"))
+    results = seen(path)
+    assert results["guards_missing"].level is Level.FAIL
+    assert "event_no_delete" in results["guards_missing"].what("da")
+    assert results["events_cut"].level is Level.FAIL
+    assert "event 1, but event 2" in results["events_cut"].what("en")
+    assert results["settings_changed"].level is Level.FAIL
 
 
 def test_newer_database_fails(path, database):

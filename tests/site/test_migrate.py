@@ -14,6 +14,7 @@ import gransk.site.tables  # noqa: F401
 from gransk.core.errors import ConfigurationError
 from gransk.site import events
 from gransk.site.database import Base, Database
+from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state, upgrade
 from gransk.site.tables import Event, SettingVersion
 
@@ -69,6 +70,50 @@ def test_database_refuses_to_change_setting_versions(database):
         )
     with pytest.raises(DatabaseError, match="append-only"), database.begin() as session:
         session.execute(text("DELETE FROM setting_version"))
+
+
+INSERTED = {
+    "event": ("number, at, actor, kind, subject, data, previous_hash, hash", "at, 'eve', kind"),
+    "setting_version": ("number, at, author, reason, digest, content", "at, 'eve', reason"),
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [("event", "number"), ("event", "number + 9"), ("setting_version", "number")],
+)
+def test_sqlite_refuses_to_replace(tmp_path, table, key):
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    upgrade(database)
+    with database.begin() as session:
+        session.add(
+            SettingVersion(
+                number=1, at=events.utcnow(), author="a", reason="r", digest="d", content={}
+            )
+        )
+    columns, values = INSERTED[table]
+    rest = ", ".join(columns.split(", ")[4:])
+    statement = f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {key}, {values}, {rest} "
+    with pytest.raises(DatabaseError, match="append-only"), database.begin() as session:
+        session.execute(text(f"{statement} FROM {table} WHERE number = 1"))
+    with database.read() as session:
+        assert events.verify(session) is None
+        assert session.scalar(select(func.count()).select_from(text(table))) == 1
+    database.close()
+
+
+def test_missing_guards_are_named(database):
+    upgrade(database)
+    with database.read() as session:
+        assert missing_guards(session) == []
+    with database.begin() as session:
+        if database.url.startswith("sqlite"):
+            session.execute(text("DROP TRIGGER event_no_replace"))
+        else:
+            session.execute(text("ALTER TABLE event DISABLE TRIGGER event_no_change"))
+    with database.read() as session:
+        (name,) = missing_guards(session)
+    assert name in ("event_no_replace", "event_no_change")
 
 
 def _upgrade(url, barrier, results):

@@ -3,14 +3,15 @@
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gransk.core.errors import InvalidValueError
+from gransk.core.keys import digest
 from gransk.site.config import parse_config
 from gransk.site.database import Database
 from gransk.site.events import EventKind, verify
 from gransk.site.migrate import upgrade
-from gransk.site.settings import latest_settings, record_settings
+from gransk.site.settings import changed_settings, latest_settings, record_settings
 from gransk.site.tables import Event, SettingVersion
 
 
@@ -38,9 +39,9 @@ def test_a_version_for_each_difference(database, tmp_path):
 
 
 def test_passwords_are_masked(database, tmp_path):
-    text = "database: {url: 'postgresql+psycopg://gransk:hemmelig@host/db'}"
+    written = "database: {url: 'postgresql+psycopg://gransk:hemmelig@host/db'}"
     with database.begin() as session:
-        record_settings(session, parse_config(text, tmp_path / "g.yaml"), "anna", "moved")
+        record_settings(session, parse_config(written, tmp_path / "g.yaml"), "anna", "moved")
     with database.read() as session:
         content = session.scalars(select(SettingVersion)).one().content
     assert "hemmelig" not in json.dumps(content)
@@ -50,3 +51,30 @@ def test_passwords_are_masked(database, tmp_path):
 def test_a_reason_is_wanted(database, tmp_path):
     with pytest.raises(InvalidValueError), database.begin() as session:
         record_settings(session, parse_config("", tmp_path / "g.yaml"), "anna", " ")
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE setting_version SET content = '{}' WHERE number = 1",
+        "UPDATE setting_version SET content = '{}', digest = '" + digest({}) + "' WHERE number = 1",
+        "DELETE FROM setting_version WHERE number = 1",
+        "INSERT INTO setting_version SELECT 1 + number, at, author, reason, digest, content "
+        "FROM setting_version WHERE number = 2",
+    ],
+)
+def test_changed_versions_are_found(database, tmp_path, tampering):
+    for written in ("", "language: da"):
+        with database.begin() as session:
+            record_settings(session, parse_config(written, tmp_path / "g.yaml"), "anna", "trying")
+    with database.read() as session:
+        assert changed_settings(session) == []
+    with database.begin() as session:
+        if database.url.startswith("sqlite"):
+            session.execute(text("DROP TRIGGER setting_version_no_update"))
+            session.execute(text("DROP TRIGGER setting_version_no_delete"))
+        else:
+            session.execute(text("DROP TRIGGER setting_version_no_change ON setting_version"))
+        session.execute(text(tampering))
+    with database.read() as session:
+        assert changed_settings(session) == [3 if "INSERT" in tampering else 1]
