@@ -6,6 +6,8 @@ Paths are relative to the folder of the file that names them.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,7 +37,21 @@ DATABASES = ("sqlite", "postgresql")
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder", Path.cwd())
-    return (Path(folder) / path.expanduser()).resolve()
+    try:
+        return (Path(folder) / path.expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise PydanticCustomError("path", "a path that can exist on this machine") from error
+
+
+def _pattern(pattern: str, wants: str) -> AfterValidator:
+    """Text that matches wholly; ``wants`` says it in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("pattern", wants)
+        return value
+
+    return AfterValidator(check)
 
 
 def _database_url(value: str) -> str:
@@ -74,9 +90,21 @@ SitePath = Annotated[Path, AfterValidator(_resolve)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-AeTitle = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]([A-Za-z0-9_. -]{0,14}[A-Za-z0-9_.-])?$")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Port = Annotated[Whole, Field(ge=1, le=65535)]
+AeTitle = Annotated[
+    str,
+    _pattern(
+        r"[A-Za-z0-9_.-]([A-Za-z0-9_. -]{0,14}[A-Za-z0-9_.-])?",
+        "1 to 16 of A-Z, a-z, 0-9, '_', '.', '-' and, within, spaces",
+    ),
+]
+Name = Annotated[str, _pattern(r"[a-z0-9_-]{1,64}", "1 to 64 of a-z, 0-9, '_' and '-'")]
+WebPath = Annotated[
+    str,
+    _pattern(r"(/[A-Za-z0-9_-]+)+", "a path such as /dicom-web, of A-Z, a-z, 0-9, '_' and '-'"),
+]
 
 
 class Section(BaseModel):
@@ -102,11 +130,11 @@ class OrthancSection(Section):
     url: HttpUrl = "http://127.0.0.1:8601"
     username: str = "gransk"
     password_file: SitePath
-    dicomweb_root: str = Field(default="/dicom-web", pattern=r"^(/[A-Za-z0-9_-]+)+$")
+    dicomweb_root: WebPath = "/dicom-web"
     aet: AeTitle = "ORTHANC"
     dicom_host: str = Field(default="127.0.0.1", min_length=1)
     dicom_port: Port = 11112
-    timeout_seconds: float = Field(default=60, gt=0)
+    timeout_seconds: Number = Field(default=60, gt=0)
 
     def password(self) -> str:
         """The password, read from its file.
@@ -126,8 +154,8 @@ class ServiceSection(Section):
     port: Port = 8600
     public_url: HttpUrl
     nudge_secret_file: SitePath
-    session_hours: float = Field(default=12, gt=0, le=168)
-    max_upload_mb: int = Field(default=4096, ge=1)
+    session_hours: Number = Field(default=12, gt=0, le=168)
+    max_upload_mb: Whole = Field(default=4096, ge=1)
     source_url: HttpUrl | None = None
     viewer_folder: SitePath = Field(default_factory=viewer_folder)
 
@@ -146,18 +174,18 @@ class ModelsSection(Section):
     """The ONNX models and how they run."""
 
     folder: SitePath = Field(default_factory=model_folder)
-    threads: int = Field(default=0, ge=0, le=256)
+    threads: Whole = Field(default=0, ge=0, le=256)
     device: Literal["cpu", "cuda"] = "cpu"
 
 
 class IntakeSection(Section):
     """How studies are noticed and when they are ready."""
 
-    poll_seconds: float = Field(default=1, gt=0, le=60)
-    quiet_seconds: float = Field(default=5, ge=0)
-    incomplete_after_seconds: float = Field(default=180, ge=0, validate_default=True)
-    reconcile_seconds: float = Field(default=600, gt=0)
-    min_free_disk_mb: int = Field(default=2048, ge=0)
+    poll_seconds: Number = Field(default=1, gt=0, le=60)
+    quiet_seconds: Number = Field(default=5, ge=0)
+    incomplete_after_seconds: Number = Field(default=180, ge=0, validate_default=True)
+    reconcile_seconds: Number = Field(default=600, gt=0)
+    min_free_disk_mb: Whole = Field(default=2048, ge=0)
 
     @field_validator("incomplete_after_seconds")
     @classmethod
@@ -170,15 +198,15 @@ class IntakeSection(Section):
 class WorkersSection(Section):
     """The processes that analyse and deliver, and their limits."""
 
-    processes: int = Field(default=1, ge=1, le=64)
-    memory_mb: int = Field(default=4096, ge=256)
-    time_limit_seconds: float = Field(default=900, gt=0)
-    deliveries: int = Field(default=4, ge=1, le=64)
-    heartbeat_seconds: float = Field(default=5, gt=0, le=30)
-    lost_after_seconds: float = Field(default=60, gt=0, le=100, validate_default=True)
-    max_deaths: int = Field(default=3, ge=1, le=5)
-    retries: int = Field(default=3, ge=0, le=20)
-    retry_seconds: float = Field(default=10, gt=0, le=3600)
+    processes: Whole = Field(default=1, ge=1, le=64)
+    memory_mb: Whole = Field(default=4096, ge=256)
+    time_limit_seconds: Number = Field(default=900, gt=0)
+    deliveries: Whole = Field(default=4, ge=1, le=64)
+    heartbeat_seconds: Number = Field(default=5, gt=0, le=30)
+    lost_after_seconds: Number = Field(default=60, gt=0, le=100, validate_default=True)
+    max_deaths: Whole = Field(default=3, ge=1, le=5)
+    retries: Whole = Field(default=3, ge=0, le=20)
+    retry_seconds: Number = Field(default=10, gt=0, le=3600)
 
     @field_validator("lost_after_seconds")
     @classmethod
@@ -226,7 +254,10 @@ class Config(Section):
         folder = values.get("data_folder", "data")
         if not isinstance(folder, str | Path):
             folder = "data"
-        data = _resolve(Path(folder), info)
+        try:
+            data = _resolve(Path(folder), info)
+        except PydanticCustomError:  # told where the key itself is checked
+            data = _resolve(Path("data"), info)
         service = values.get("service") or {}
         port = service.get("port", 8600) if isinstance(service, Mapping) else 8600
         return _with_defaults(
@@ -324,8 +355,10 @@ def application_settings(config: Config, application: Application) -> BaseModel:
         Names the key, what it got and what it wants.
     """
     schema = application.settings_schema
+    given = json.dumps(config.applications.get(application.id, {}), default=str)
     try:
-        return schema.model_validate(config.applications.get(application.id, {}))
+        # As JSON, a list may still be a tuple where nothing else is taken for another kind.
+        return schema.model_validate_json(given, strict=True)
     except ValidationError as error:
         raise ConfigurationError(
             explain(error, schema, f"applications.{application.id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
@@ -47,9 +48,59 @@ def _fault(detail: ErrorDetails, schema: type[BaseModel]) -> str:
         return f"{path}: got {got} as a key, wants text"
     if kind == "missing":
         return f"{path}: missing; wants a value"
-    wants = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    wants = wants.split(", unable to parse")[0]
-    return f"{path or 'configuration'}: got {got}, wants {wants}"
+    return f"{path or 'configuration'}: got {got}, wants {_wants(detail)}"
+
+
+_WHOLE, _NUMBER, _KEYS, _LIST = "a whole number", "a number", "keys with values", "a list"
+_WANTS = {
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "path_type": "a path, as text",
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
+    "dict_type": _KEYS,
+    "mapping_type": _KEYS,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "set_type": _LIST,
+    "frozen_set_type": _LIST,
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+}
+
+
+def _wants(detail: ErrorDetails) -> str:
+    """What a key wants, in an administrator's words."""
+    known = _WANTS.get(detail["type"])
+    if detail["type"] == "string_too_short" and detail["ctx"]["min_length"] == 1:
+        return "text that is not empty"
+    if known is not None:
+        limits = detail.get("ctx", {})
+        return known.format(
+            **{
+                name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+                for name, limit in limits.items()
+            }
+        )
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return message.split(", unable to parse")[0]
 
 
 def _shown(value: Any, path: str) -> str:
@@ -58,7 +109,9 @@ def _shown(value: Any, path: str) -> str:
         return "a URL"
     if isinstance(value, BaseModel | Mapping):
         return "these values"
-    text = repr(value)
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (as YAML reads yes, no, on and off)"
+    text = value.isoformat() if isinstance(value, datetime.date) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
