@@ -192,6 +192,19 @@ def ct_images(study: Study) -> tuple[Series, ...]:
     return tuple(found)
 
 
+LASTING = frozenset(
+    {
+        Reason.SLICES_TOO_THICK,
+        Reason.GANTRY_TILT,
+        Reason.MIXED_ORIENTATION,
+        Reason.TOO_MANY_SLICES,
+        Reason.UNSUPPORTED_TRANSFER_SYNTAX,
+        Reason.NOT_HOUNSFIELD,
+    }
+)
+"""Why a series is not read, whatever images may still come."""
+
+
 def accepts(study: Study) -> Reason | None:
     """None where a CT may be a chest; else why the study is not read."""
     series = ct_images(study)
@@ -208,21 +221,22 @@ def accepts(study: Study) -> Reason | None:
 def ready(study: Study, rules: SeriesRules, memory_mb: int = DEFAULT_MEMORY_MB) -> bool:
     """Is the exam complete, as far as its images can tell?
 
-    True where at least one series is suitable by its headers, none has a gap, and
-    every stated number of images is there. What the headers leave unsaid, only
-    quiet time can tell.
+    True where at least one series is suitable by its headers, or unsuitable for a
+    reason that further images cannot mend, none has a gap, and every stated number of
+    images is there. What the headers leave unsaid, only quiet time can tell.
     """
-    suitable = False
+    judged = False
     for series in ct_images(study):
         if not _stated_numbers_are_there(series, study):
             return False
         for stack in stacks_of(series):
             try:
-                suitable = bool(_candidate(stack, rules, memory_mb)) or suitable
+                judged = bool(_candidate(stack, rules, memory_mb)) or judged
             except _UnsuitableError as why:
                 if why.reason == Reason.SLICE_GAP:
                     return False
-    return suitable
+                judged = judged or why.reason in LASTING
+    return judged
 
 
 def choose(study: Study, rules: SeriesRules, memory_mb: int = DEFAULT_MEMORY_MB) -> Selection:
@@ -304,8 +318,9 @@ def stacks_of(series: Series) -> list[Stack]:
 
 def _grid_key(frame: Frame) -> tuple[object, ...]:
     try:
-        row, column = frame.orientation
-        place = tuple(float(v) for v in np.round(np.concatenate([row, column]), 2) + 0.0)
+        # By the direction of the slices alone: images turned in their own plane within one
+        # series are mixed, and refused as that.
+        place = tuple(float(v) for v in np.round(np.cross(*frame.orientation), 2) + 0.0)
         spacing = tuple(round(v, 3) for v in frame.pixel_spacing)
     except RefusalError:
         place, spacing = (), ()

@@ -10,8 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from gransk.core.errors import ConfigurationError
+from gransk.core.errors import ConfigurationError, RefusalError
 from gransk.core.findings import Finding, Findings, Note
+from gransk.core.identity import patient
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
@@ -36,11 +37,20 @@ class Selection:
         One note a series: chosen or passed over, and why.
     notes : tuple of Note
         Warnings about what was chosen.
+
+    Raises
+    ------
+    RefusalError
+        Where the images are not all of one patient.
     """
 
     instances: tuple[Instance, ...]
     choice: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len({patient(instance.header) for instance in self.instances}) > 1:
+            raise RefusalError(Reason.MIXED_PATIENTS, f"{len(self.instances)} images")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -144,7 +145,14 @@ class Frame:
             sop_instance_uid=self.instance.sop_instance_uid,
             series_instance_uid=self.instance.series_instance_uid,
             frame=self.index + 1 if self.instance.sop_class_uid in MULTI_FRAME else None,
+            instance_number=self._number,
         )
+
+    @property
+    def _number(self) -> int | None:
+        """Instance Number as viewers show it; None where it is absent or no number."""
+        text = str(self.instance.header.get("InstanceNumber", "")).strip()
+        return int(text) if re.fullmatch(r"[+-]?[0-9]{1,9}", text) else None
 
 
 def frames_of(instance: Instance) -> tuple[Frame, ...]:

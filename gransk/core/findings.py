@@ -126,6 +126,7 @@ class FrameRef(Frozen):
     sop_instance_uid: str
     series_instance_uid: str
     frame: int | None = None
+    instance_number: int | None = None
 
 
 class Finding(Frozen):

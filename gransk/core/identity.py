@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydicom import Dataset
+
 MANUFACTURER = "Gransk"
 """What our own objects carry as Manufacturer (0008,0070)."""
 
@@ -44,3 +46,18 @@ COPIED = (
     "SpecificCharacterSet", "TimezoneOffsetFromUTC",
 )  # fmt: skip
 """What our objects repeat from their source, public attributes of patient and study alone."""
+
+
+def patient(header: Dataset) -> tuple[str, ...]:
+    """Who an image is of, for comparison alone: identifier, issuer, birth date, sex, name.
+
+    Case, empty components and padding of the name do not count.
+    """
+    name = str(header.get("PatientName", "")).split("=")[0]
+    return (
+        *(
+            str(header.get(keyword, "") or "").strip()
+            for keyword in ("PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
+        ),
+        " ".join(name.replace("^", " ").casefold().split()),
+    )

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     NOT_AXIAL = "not_axial"
     MISSING_ATTRIBUTE = "missing_attribute"
     INCONSISTENT_IMAGES = "inconsistent_images"
+    MIXED_PATIENTS = "mixed_patients"
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported_transfer_syntax"
     UNSUPPORTED_SOP_CLASS = "unsupported_sop_class"
     UNREADABLE_FILE = "unreadable_file"
@@ -82,6 +83,10 @@ TEXTS: dict[Reason, dict[str, str]] = {
     Reason.INCONSISTENT_IMAGES: {
         "en": "The images of the series do not fit together.",
         "da": "Seriens billeder passer ikke sammen.",
+    },
+    Reason.MIXED_PATIENTS: {
+        "en": "The images are not all of one patient.",
+        "da": "Billederne er ikke alle af samme patient.",
     },
     Reason.UNSUPPORTED_TRANSFER_SYNTAX: {
         "en": "The images are compressed in a way that is not supported.",

@@ -252,6 +252,32 @@ def test_ready():
     assert not ready(study(scout), rules)
 
 
+def test_ready_where_no_further_image_can_help():
+    assert ready(study(chest_series("thick", spacing=8)), SeriesRules())
+
+
+def test_images_of_two_patients_are_refused():
+    images = chest_series("s")
+    images[33].PatientID = "OTHER"
+    assert refused(images) == Reason.MIXED_PATIENTS
+    images = chest_series("s")
+    images[33].PatientName = "Someone^Else"
+    assert refused(images) == Reason.MIXED_PATIENTS
+
+
+def test_padding_of_the_name_is_not_another_patient():
+    images = chest_series("s", PatientName="Madsen^Åse")
+    images[33].PatientName = "MADSEN^ÅSE^^"
+    assert chosen(images) == "s"
+
+
+def test_images_turned_in_their_own_plane_are_mixed():
+    images = chest_series("s")
+    for image in images[::2]:
+        image.ImageOrientationPatient = [0, 1, 0, -1, 0, 0]
+    assert refused(images) == Reason.MIXED_ORIENTATION
+
+
 def stated_gap():
     other = chest_series("other", 9)
     return other[:10] + other[12:]
