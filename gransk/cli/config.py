@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -22,10 +23,13 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 
 
 @app.command("check")
-def check(config: ConfigOption = None) -> None:
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The configuration to check.")] = None,
+    config: ConfigOption = None,
+) -> None:
     """Check every key, the applications' too. Exit 1 where one is wrong."""
-    path = config_path(config)
-    site = _load(config)
+    path = config_path(file or config)
+    site = _load(path)
     typer.echo(f"{path}: good (digest {site.digest[:12]})")
 
 

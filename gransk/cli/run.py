@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gransk.archive.orthanc import ArchiveUnavailableError, Orthanc
-from gransk.archive.orthanc_config import render
+from gransk.archive.orthanc_config import TEMPLATE, render
 from gransk.cli.demonstration import choose, send_missing
 from gransk.cli.options import ConfigOption, config_path
 from gransk.cli.processes import Process, Supervisor, gransk_command
@@ -83,7 +83,7 @@ def start(path: Path, site: Config, supervisor: Supervisor) -> None:
     if binary is None:
         raise ConfigurationError("Orthanc is not installed; run make install")
     logs = site.data_folder / "logs"
-    orthanc = render(site, site.data_folder / "orthanc")
+    orthanc = render(site, site.data_folder / "orthanc", _template(path))
     with _step("Orthanc"):
         # Without TCP_NODELAY each C-STORE answer waits for the sender's next packet.
         environment = {"TCP_NODELAY": "1"}
@@ -99,6 +99,12 @@ def start(path: Path, site: Config, supervisor: Supervisor) -> None:
             command = gransk_command("worker", "--slot", str(slot), "--config", str(path))
             name = f"worker-{slot}"
             supervisor.add(Process(name, command, logs / f"{name}.log"))
+
+
+def _template(path: Path) -> Path:
+    """The site's part of Orthanc's configuration: beside ours, else the shipped one."""
+    beside = path.resolve().parent / TEMPLATE.name
+    return beside if beside.is_file() else TEMPLATE
 
 
 def _configuration(path: Path | None) -> tuple[Path, Config]:
@@ -117,14 +123,23 @@ def _supervised() -> Iterator[Supervisor]:
 
 @contextmanager
 def _only_one(site: Config) -> Iterator[None]:
-    site.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(site.data_folder / "run.lock", timeout=0)
     try:
-        with FileLock(site.data_folder / "run.lock", timeout=0):
-            yield
+        site.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock.acquire()
     except Timeout as error:
         raise ConfigurationError(
             f"Gransk already runs on {site.data_folder}; stop it first, or set data_folder"
         ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"data_folder: {site.data_folder} cannot be written ({error.strerror}); wants a folder "
+            "that this user may write"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
