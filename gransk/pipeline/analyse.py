@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from gransk.archive.tables import SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
+from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
 from gransk.results.starter import Open, Starter
@@ -82,9 +83,11 @@ class Tools:
 def register(tools: Tools) -> None:
     """Make the workflow known to DBOS; call it before DBOS is launched."""
     workers = tools.config.workers
+    let_workflows_wait(tools.config.database.workflows_url)
 
     @DBOS.step(name="analyse_once")
     def once(item: str, generation: int, attempt: int) -> dict[str, Any]:
+        wait_for_room(tools.config, tools.stopping)
         with tools.busy:
             how, detail = _Try(tools, Work(item, generation, attempt)).run()
         if how == How.STOPPED:
@@ -94,10 +97,12 @@ def register(tools: Tools) -> None:
 
     @DBOS.step(name="analyse_give_up")
     def give_up(item: str, generation: int, attempt: int, reason: str, detail: str) -> None:
-        with tools.database.begin() as session:
+        def change(session: Session) -> None:
             row = workitems.locked(session, Work(item, generation, attempt))
             if row is not None:
                 workitems.fail(session, row, Reason(reason), detail)
+
+        insist(tools.database, change, tools.stopping)
 
     @workflow(NAME)
     def analyse(item: str, generation: int, attempt: int) -> str:
@@ -187,33 +192,37 @@ class _Try:
     def _run(self) -> tuple[How, str]:
         if self.tools.stopping.is_set():
             return How.STOPPED, ""
+        folder = self.tools.config.scratch_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        # Made before a death is counted: a disk without room for it is no death.
+        scratch = Path(tempfile.mkdtemp(prefix=f"{self.work.workflow_id}.", dir=folder))
+        try:
+            job = self._start(scratch)
+            return self._in_child(job, scratch) if isinstance(job, protocol.Job) else job
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _start(self, scratch: Path) -> protocol.Job | tuple[How, str]:
+        """Say that the work runs, which counts a death; the job, or why there is none."""
         config = self.tools.config
         with self.tools.database.begin() as session:
-            item = workitems.start(session, self.work, config.workers.max_deaths)
-            if item is None:
-                return How.UNWANTED, ""
-            seen = session.get(SeenStudy, item.study_key)
-            if seen is None:
+            item = workitems.locked(session, self.work)
+            seen = session.get(SeenStudy, item.study_key) if item is not None else None
+            if item is not None and seen is None:
                 return How.MISSING, "the study is unknown"
-            settings = self._settings(session, item)
-        config.scratch_folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(
-            tempfile.mkdtemp(prefix=f"{self.work.workflow_id}.", dir=config.scratch_folder)
-        )
-        try:
-            job = protocol.Job(
+            item = workitems.start(session, self.work, config.workers.max_deaths)
+            if item is None or seen is None:
+                return How.UNWANTED, ""
+            return protocol.Job(
                 config=config.model_dump(mode="json"),
                 study_key=seen.key,
                 orthanc_id=seen.orthanc_id,
                 study_instance_uid=seen.study_instance_uid,
                 application=item.application,
-                settings=settings,
+                settings=self._settings(session, item),
                 incomplete=item.incomplete,
                 output=str(scratch),
             )
-            return self._in_child(job, scratch)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
         callbacks = Callbacks(self._progress, self._answer, partial(self._found, scratch))
@@ -224,8 +233,8 @@ class _Try:
         finally:
             # Only a child that died by itself, or a worker that is no more, leaves its count.
             if ended is None or ended.how != How.DIED:
-                with self.tools.database.begin() as session:
-                    workitems.clear_deaths(session, self.work)
+                change = partial(workitems.clear_deaths, work=self.work)
+                insist(self.tools.database, change, self.tools.stopping)
         log.info("work %s: %s, peak %d MB", self.work.workflow_id, ended.how, ended.peak_mb)
         return self._conclude(ended)
 

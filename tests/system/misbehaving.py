@@ -95,3 +95,9 @@ def install(folder: Path) -> Path:
         "[gransk.applications]\nmisbehaving = misbehaving:Misbehaving\n"
     )
     return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Where processes find the installed application, before what they find already."""
+    known = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{known}" if known else str(folder)}

@@ -20,7 +20,7 @@ def suite(tmp_path_factory):
     folder = misbehaving.install(tmp_path_factory.mktemp("site"))
     with Suite(
         tmp_path_factory.mktemp("suite"),
-        environment={"PYTHONPATH": str(folder)},
+        environment=misbehaving.environment(folder),
         intake={"quiet_seconds": 0.5, "poll_seconds": 0.2},
         workers={
             "memory_mb": MEMORY_MB,

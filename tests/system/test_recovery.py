@@ -23,7 +23,7 @@ def suite(tmp_path):
     folder.mkdir()
     with Suite(
         folder,
-        environment={"PYTHONPATH": str(site)},
+        environment=misbehaving.environment(site),
         intake={"quiet_seconds": 0.3, "poll_seconds": 0.2, "reconcile_seconds": 2},
         workers={
             "processes": 2,
