@@ -29,6 +29,10 @@ class ArchiveUnavailableError(ArchiveError):
     """The archive does not answer now; the same call may succeed later."""
 
 
+class NotOrthancError(ArchiveUnavailableError):
+    """Something answers in the archive's place, but not as Orthanc does."""
+
+
 class ArchiveFaultError(ArchiveUnavailableError):
     """The archive answers that it failed: a damaged file of its own, or a full disk."""
 
@@ -287,7 +291,7 @@ class Orthanc:
         try:
             return response.json()
         except ValueError as error:
-            raise ArchiveUnavailableError(
+            raise NotOrthancError(
                 f"{self.url} answered something that is not JSON; is it Orthanc?"
             ) from error
 

@@ -15,7 +15,14 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 
-from gransk.archive.orthanc import ArchiveError, Orthanc
+from gransk.archive.orthanc import (
+    ArchiveError,
+    ArchiveFaultError,
+    ArchiveRefusedError,
+    NotInArchiveError,
+    NotOrthancError,
+    Orthanc,
+)
 from gransk.archive.orthanc_config import read_template
 from gransk.core.errors import ConfigurationError
 from gransk.oversight.doctor import LOOPBACK, Check, Level, Result
@@ -43,7 +50,8 @@ def check_orthanc(config: Config) -> Iterator[Result]:
         finally:
             orthanc.close()
     except (ArchiveError, ConfigurationError) as error:
-        yield Result("orthanc", Level.FAIL, "orthanc_down", {"error": str(error)})
+        values = {"url": config.orthanc.url, "file": str(config.orthanc.password_file)}
+        yield Result("orthanc", Level.FAIL, _trouble(error), values)
         return
     yield Result("orthanc", Level.OK, "orthanc_up", {"url": config.orthanc.url})
     yield version_result(str(system.get("Version", "?")))
@@ -75,6 +83,20 @@ def check_dicom_door(config: Config) -> Iterator[Result]:
     else:
         yield Result("dicom_door", Level.OK, "door_guarded")
     yield from _hosts(config)
+
+
+_TROUBLES: tuple[tuple[type[Exception], str], ...] = (
+    (ConfigurationError, "orthanc_secret"),
+    (ArchiveRefusedError, "orthanc_refuses"),
+    (NotInArchiveError, "orthanc_strange"),
+    (NotOrthancError, "orthanc_strange"),
+    (ArchiveFaultError, "orthanc_fault"),
+)
+
+
+def _trouble(error: Exception) -> str:
+    """Which text tells of an error; Orthanc silent where none is nearer."""
+    return next((seen for kind, seen in _TROUBLES if isinstance(error, kind)), "orthanc_down")
 
 
 CHECKS: tuple[Check, ...] = (check_orthanc, check_dicom_door)

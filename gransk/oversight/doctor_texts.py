@@ -145,7 +145,23 @@ SEEN: dict[str, dict[str, str]] = {
         "da": "afviger {seconds} s fra Orthancs",
     },
     "orthanc_up": {"en": "answers at {url}", "da": "svarer på {url}"},
-    "orthanc_down": {"en": "{error}", "da": "{error}"},
+    "orthanc_down": {"en": "{url} does not answer", "da": "{url} svarer ikke"},
+    "orthanc_secret": {
+        "en": "{file}, the file with its password, cannot be read or is empty",
+        "da": "{file}, filen med dens adgangskode, kan ikke læses eller er tom",
+    },
+    "orthanc_refuses": {
+        "en": "{url} refuses our credentials",
+        "da": "{url} afviser vores brugernavn eller adgangskode",
+    },
+    "orthanc_strange": {
+        "en": "{url} answers, but not as Orthanc does",
+        "da": "{url} svarer, men ikke som Orthanc gør",
+    },
+    "orthanc_fault": {
+        "en": "{url} answers that it failed",
+        "da": "{url} svarer, at der skete en fejl i den",
+    },
     "version_good": {"en": "{version}", "da": "{version}"},
     "version_flawed": {
         "en": "{version}; releases up to 1.12.10 have published flaws that let a remote "
@@ -293,8 +309,26 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "stil begge maskiners ure med NTP",
     },
     "orthanc_down": {
-        "en": "start Orthanc; check orthanc.url, username and password_file",
-        "da": "start Orthanc; kontrollér orthanc.url, username og password_file",
+        "en": "start Orthanc; check orthanc.url",
+        "da": "start Orthanc; kontrollér orthanc.url",
+    },
+    "orthanc_secret": {
+        "en": "it is made at the first start; otherwise write the password in it, readable by "
+        "this user (orthanc.password_file)",
+        "da": "den laves ved første start; skriv ellers adgangskoden i den, læsbar for denne "
+        "bruger (orthanc.password_file)",
+    },
+    "orthanc_refuses": {
+        "en": "make orthanc.username and password_file agree with Orthanc's RegisteredUsers",
+        "da": "lad orthanc.username og password_file passe med Orthancs RegisteredUsers",
+    },
+    "orthanc_strange": {
+        "en": "check orthanc.url: another program answers there",
+        "da": "kontrollér orthanc.url: et andet program svarer der",
+    },
+    "orthanc_fault": {
+        "en": "Orthanc's own log says why",
+        "da": "Orthancs egen log siger hvorfor",
     },
     "version_flawed": {
         "en": "upgrade Orthanc, or let only listed machines reach its ports",

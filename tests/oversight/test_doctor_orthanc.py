@@ -1,9 +1,14 @@
 """The doctor before a real Orthanc, shut and open."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
+
 import httpx
 import pytest
 from harness_orthanc import make_config
 
+from gransk.oversight import doctor_orthanc
 from gransk.oversight.doctor import Level
 from gransk.oversight.doctor_orthanc import CHECKS
 
@@ -28,6 +33,59 @@ def test_our_orthanc(orthanc, tmp_path):
         "clock_good": Level.OK,
         "door_guarded": Level.OK,
     }
+
+
+def trouble(config, language="da"):
+    (result,) = doctor_orthanc.check_orthanc(config)
+    return result.seen, result.what(language)
+
+
+def test_what_keeps_us_out_is_told_in_danish(orthanc, tmp_path):
+    config = make_config(tmp_path)
+    orthanc(config)
+    config.orthanc.password_file.write_text("another")
+    assert trouble(config) == (
+        "orthanc_refuses",
+        f"{config.orthanc.url} afviser vores brugernavn eller adgangskode",
+    )
+    config.orthanc.password_file.unlink()
+    assert trouble(config)[0] == "orthanc_secret"
+    assert "kan ikke læses eller er tom" in trouble(config)[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "seen_code"),
+    [
+        (200, "orthanc_strange"),
+        (404, "orthanc_strange"),
+        (500, "orthanc_fault"),
+        (0, "orthanc_down"),
+    ],
+)
+def test_something_else_in_its_place(tmp_path, status, seen_code):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *arguments):
+            pass
+
+    config = make_config(tmp_path)
+    config.orthanc.password_file.parent.mkdir(parents=True, exist_ok=True)
+    config.orthanc.password_file.write_text("word")
+    if not status:
+        assert trouble(config) == ("orthanc_down", f"{config.orthanc.url} svarer ikke")
+        return
+    with HTTPServer(("127.0.0.1", urlsplit(config.orthanc.url).port), Other) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert trouble(config)[0] == seen_code
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_an_open_orthanc(orthanc, tmp_path):
