@@ -65,11 +65,11 @@ def _name_group(group: str) -> str:
 
 
 def dicom_date(value: str, language: str) -> str:
-    """A DICOM date as people read it; what is no date stays as it is."""
+    """A DICOM date as people read it; nothing where it is no date (PS3.5 6.2, DA)."""
     try:
         day = datetime.datetime.strptime(value.strip().replace(".", ""), "%Y%m%d")
     except ValueError:
-        return value.strip()
+        return ""
     return day.strftime(DATES[language])
 
 
