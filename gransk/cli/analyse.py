@@ -13,8 +13,10 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from gransk.cli.options import SiteConfigOption, model_library
+from gransk.cli.output import check_folder, write_whole
 from gransk.core import reasons
-from gransk.core.application import Application, Context, Progress, applications, model_folder
+from gransk.core.application import Application, Context, Progress, applications
 from gransk.core.errors import (
     ConfigurationError,
     GranskError,
@@ -40,10 +42,7 @@ def analyse(
     output: Annotated[
         Path | None, typer.Option(help="Folder that receives the DICOM objects.")
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(help="Configuration with models and settings; defaults where absent."),
-    ] = None,
+    config: SiteConfigOption = None,
     candidates: Annotated[
         bool, typer.Option("--candidates", help="Add everything that the detector proposed.")
     ] = False,
@@ -51,12 +50,14 @@ def analyse(
     """Analyse DICOM files; print one JSON object.
 
     Exit codes: 0 analysed, 3 refused (the JSON tells why), 4 unreadable input,
-    2 wrong use, 1 failed.
+    2 wrong use, 1 failed (with the JSON where only the DICOM objects could not be written).
     """
     for name, given in (("--prior", prior), ("--profile", profile)):
         if given is not None:
             _end(WRONG_USE, f"{name} is not yet supported; leave it out")
     try:
+        if output is not None:
+            check_folder(output, "--output")
         models, settings_of = _configured(config)
         with _progress() as progress:
             answer, code = _run(paths, output, models, settings_of, candidates, progress)
@@ -82,34 +83,43 @@ def _run(
     from gransk.cli.files import one_study, read_paths
 
     found = read_paths(paths, lambda share: progress("read", share))
-    if found.skipped:
-        print(f"{found.skipped} files are no readable DICOM objects: left out", file=sys.stderr)
+    if found.left_out:
+        print(f"left out: {found.words}", file=sys.stderr)
     study = one_study(found.instances)
     application, verdict = _matching(study)
-    if verdict is not None:
-        return _refused(application, verdict, ""), REFUSED
+    if application is None or verdict is not None:
+        return _refused(application, verdict or Reason.NO_APPLICATION, ""), REFUSED
     try:
         findings, key, header = _analyse(application, study, models, settings_of, progress)
     except RefusalError as refusal:
         return _refused(application, refusal.reason, refusal.detail), REFUSED
     except MemoryError:
         return _refused(application, Reason.MEMORY_LIMIT, ""), REFUSED
+    answer = as_json(application, findings, candidates)
     if output is not None:
         progress("objects", 0.0)
-        _write(application, study, findings, report_key(key, header), output)
-    return as_json(application, findings, candidates), ANALYSED
+        try:
+            _write(application, study, findings, report_key(key, header), output)
+        except (GranskError, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            print(
+                f"gransk analyse: no DICOM object was written to {output} ({why}); the JSON is "
+                "whole: make room or name another folder, and run again for the objects",
+                file=sys.stderr,
+            )
+            return answer, FAILED
+    return answer, ANALYSED
 
 
-def _matching(study: Study) -> tuple[Application, Reason | None]:
-    """The application that reads the study, or the nearest and why not."""
+def _matching(study: Study) -> tuple[Application | None, Reason | None]:
+    """The application that reads the study, or the one whose it is and why not, or none."""
     verdicts = [(app, app.accepts(study)) for app in applications().values()]
     if not verdicts:
         raise ConfigurationError("no application is installed; install Gransk again")
-    return min(verdicts, key=lambda v: 0 if v[1] is None else 2 if _foreign(v[1]) else 1)
-
-
-def _foreign(reason: Reason) -> bool:
-    return reason == Reason.NO_APPLICATION
+    mine = [(app, why) for app, why in verdicts if why != Reason.NO_APPLICATION]
+    if not mine:
+        return None, Reason.NO_APPLICATION
+    return min(mine, key=lambda verdict: verdict[1] is not None)
 
 
 def _analyse(
@@ -141,9 +151,8 @@ def _write(
         report_key=key,
         created=datetime.datetime.now().astimezone(),
     )
-    output.mkdir(parents=True, exist_ok=True)
-    for number, item in enumerate(made, 1):
-        (output / f"{number:02d}-{item.kind}.dcm").write_bytes(item.content)
+    named = {f"{n:02d}-{item.kind}.dcm": item.content for n, item in enumerate(made, 1)}
+    write_whole(output, named)
 
 
 def as_json(
@@ -174,10 +183,11 @@ def as_json(
     return answer
 
 
-def _refused(application: Application, reason: Reason, detail: str) -> dict[str, Any]:
+def _refused(application: Application | None, reason: Reason, detail: str) -> dict[str, Any]:
+    """What is printed for a refused study; the application is null where none reads it."""
     text = reasons.text(reason, "en") + (f" ({detail})" if detail else "")
     return {
-        "application": application.id,
+        "application": application.id if application is not None else None,
         "models": [],
         "series_instance_uids": [],
         "findings": [],
@@ -187,12 +197,12 @@ def _refused(application: Application, reason: Reason, detail: str) -> dict[str,
 
 def _configured(config: Path | None) -> tuple[ModelLibrary, Any]:
     """Models, and a function that gives an application's settings."""
+    library = model_library(config)
     if config is None:
-        return ModelLibrary(model_folder()), lambda application: application.settings_schema()
+        return library, lambda application: application.settings_schema()
     from gransk.site.config import application_settings, load_config
 
     loaded = load_config(config)
-    library = ModelLibrary(loaded.models.folder, loaded.models.threads, loaded.models.device)
     return library, lambda application: application_settings(loaded, application)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +20,15 @@ MAX_FILES = 100_000
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
+class LeftOut(Enum):
+    """Why a file is left out: the words after one file, and after several."""
+
+    NOT_DICOM = ("is not DICOM", "are not DICOM")
+    EMPTY = ("is empty", "are empty")
+    DAMAGED = ("is damaged DICOM", "are damaged DICOM")
+    CLOSED = ("cannot be opened", "cannot be opened")
+
+
 @dataclass(frozen=True)
 class Found:
     """What lay under the given paths.
@@ -25,12 +36,20 @@ class Found:
     Parameters
     ----------
     instances : tuple of Instance
-    skipped : int
-        Files that are no readable DICOM object.
+    left_out : mapping of LeftOut to int
+        Files that are no readable DICOM object, by kind.
     """
 
     instances: tuple[Instance, ...]
-    skipped: int
+    left_out: Mapping[LeftOut, int]
+
+    @property
+    def words(self) -> str:
+        """What was left out, as a person reads it; empty where nothing was."""
+        return ", ".join(
+            f"{count} {'file' if count == 1 else 'files'} {kind.value[count != 1]}"
+            for kind, count in self.left_out.items()
+        )
 
 
 def read_paths(
@@ -45,7 +64,7 @@ def read_paths(
     """
     files = list(_files(paths))
     instances: list[Instance] = []
-    skipped = 0
+    left_out: Counter[LeftOut] = Counter()
     for number, path in enumerate(files):
         try:
             header = read_file(path, pixels=False)
@@ -53,9 +72,25 @@ def read_paths(
                 continue
             instances.append(Instance(header, partial(read_file, path)))
         except (UnreadableInputError, InvalidValueError):
-            skipped += 1
+            left_out[_kind(path)] += 1
         progress((number + 1) / len(files))
-    return Found(tuple(instances), skipped)
+    return Found(tuple(instances), {kind: left_out[kind] for kind in LeftOut if left_out[kind]})
+
+
+def has_prefix(path: Path) -> bool:
+    """Does a file claim to be DICOM (PS3.10 section 7.1)? May raise OSError."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _kind(path: Path) -> LeftOut:
+    """Why a file could not be read."""
+    try:
+        if path.stat().st_size == 0:
+            return LeftOut.EMPTY
+        return LeftOut.DAMAGED if has_prefix(path) else LeftOut.NOT_DICOM
+    except OSError:
+        return LeftOut.CLOSED
 
 
 def read_file(path: Path, pixels: bool = True) -> Dataset:

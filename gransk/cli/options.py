@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gransk.core.application import model_folder
+
+if TYPE_CHECKING:
+    from gransk.core.models import ModelLibrary
 
 CONFIG = Path(__file__).resolve().parents[2] / "orthanc_config" / "gransk.yaml"
 
@@ -17,6 +22,33 @@ ConfigOption = Annotated[
         help="The configuration; without it orthanc_config/gransk.yaml beside the program.",
     ),
 ]
+
+SiteConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="GRANSK_CONFIG",
+        help="The configuration; without it the shipped models and the settings' defaults.",
+    ),
+]
+
+
+def model_library(config: Path | None) -> ModelLibrary:
+    """The models that a configuration names; the shipped ones without it.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the configuration is wrong.
+    """
+    from gransk.core.models import ModelLibrary
+
+    if config is None:
+        return ModelLibrary(model_folder())
+    from gransk.site.config import load_config
+
+    models = load_config(config).models
+    return ModelLibrary(models.folder, models.threads, models.device)
 
 
 def config_path(given: Path | None) -> Path:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import resource
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
@@ -68,7 +72,66 @@ def test_a_study_is_analysed_without_any_server(phantom, config, tmp_path):
     assert {d.Modality for d in made} >= {"SR", "SEG"}
     assert {d.StudyInstanceUID for d in made} == {truth["study_instance_uid"]}
     assert "truth.json" not in errors
-    assert "1 files are no readable DICOM objects" in errors
+    assert errors.splitlines() == ["left out: 1 file is not DICOM"]
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file may grow beyond some bytes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def never(*given: object) -> None:
+    raise AssertionError("the analysis began")
+
+
+def test_an_output_that_cannot_be_is_named_before_the_analysis(phantom, tmp_path, monkeypatch):
+    monkeypatch.setattr("gransk.cli.analyse._run", never)
+    (tmp_path / "file").write_text("in the way")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        code, answer, errors = analyse(phantom, "--output", output)
+        assert (code, answer) == (2, None)
+        assert f"--output: {tmp_path / 'file'} is no folder; name a folder" in errors
+    with largest_file(1 << 16):
+        code, answer, errors = analyse(phantom, "--output", tmp_path / "full")
+    assert (code, answer) == (2, None)
+    assert "cannot be written to (" in errors
+    assert "has room" in errors
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_folder_that_is_read_only_is_named_before_the_analysis(phantom, tmp_path, monkeypatch):
+    monkeypatch.setattr("gransk.cli.analyse._run", never)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    code, answer, errors = analyse(phantom, "--output", closed / "new")
+    assert (code, answer) == (2, None)
+    assert f"{closed} cannot be written to" in errors
+
+
+def test_the_json_is_there_when_the_objects_cannot_be_written(phantom, config, tmp_path):
+    """The summary page is larger than what may be written; the report is not."""
+    output = tmp_path / "objects"
+    with largest_file(2 << 20):
+        code, answer, errors = analyse(phantom, "--config", config, "--output", output)
+    assert code == 1
+    assert answer["findings"]
+    assert f"no DICOM object was written to {output} (" in errors
+    assert list(output.iterdir()) == []
+
+
+def test_the_sites_configuration_is_that_of_the_environment(phantom, tmp_path, monkeypatch):
+    (tmp_path / "gransk.yaml").write_text("models:\n  folder: .\n")
+    monkeypatch.setenv("GRANSK_CONFIG", str(tmp_path / "gransk.yaml"))
+    code, _, errors = analyse(phantom)
+    assert code == 1
+    assert "nodule-detector" in errors
 
 
 def test_candidates_and_choice_on_request(phantom, config):
@@ -81,12 +144,22 @@ def test_refused_studies_say_why(tmp_path):
     folder = write(tmp_path / "thick", chest_series("s", spacing=6))
     code, answer, _ = analyse(folder)
     assert code == 3
+    assert set(answer) == {"application", "models", "series_instance_uids", "findings", "refused"}
+    assert answer["application"] == "nodule"
     assert answer["refused"]["reason"] == "slices_too_thick"
     assert answer["refused"]["text"].startswith("The slices are too thick.")
     assert answer["findings"] == []
-    other = write(tmp_path / "mr", chest_series("s", length_mm=10, Modality="MR"))
-    code, answer, _ = analyse(other)
-    assert (code, answer["refused"]["reason"]) == (3, "no_application")
+
+
+@pytest.mark.parametrize("modality", ["MR", "MG"])
+def test_a_study_of_no_application_is_no_applications(modality, tmp_path):
+    code, answer, _ = analyse(
+        write(tmp_path / "other", chest_series("s", length_mm=10, Modality=modality))
+    )
+    assert code == 3
+    assert set(answer) == {"application", "models", "series_instance_uids", "findings", "refused"}
+    assert (answer["application"], answer["findings"]) == (None, [])
+    assert answer["refused"]["reason"] == "no_application"
 
 
 def test_bad_files_among_good_ones_are_left_out(tmp_path):
@@ -96,10 +169,13 @@ def test_bad_files_among_good_ones_are_left_out(tmp_path):
     (folder / "empty.dcm").write_bytes(b"")
     (folder / "text.dcm").write_text("no image")
     (folder / "cut.dcm").write_bytes(good[:300])
+    (folder / "picture.png").write_bytes(b"PNG")
     (folder / "huge.dcm").write_bytes(good[:place] + struct.pack("<H", 0xFFFF) + good[place + 2 :])
     code, answer, errors = analyse(folder)
     assert (code, answer["refused"]["reason"]) == (3, "coverage_incomplete")
-    assert "4 files are no readable DICOM objects" in errors
+    assert errors.splitlines() == [
+        "left out: 2 files are not DICOM, 1 file is empty, 2 files are damaged DICOM"
+    ]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"\0" * 132, b"\0" * 128 + b"DICM\x02"])
@@ -154,34 +230,52 @@ def test_the_phantom_check(phantom, tmp_path):
     result.write_text(json.dumps({"findings": truth["nodules"][1:]}))
     said = runner.invoke(app, ["phantom", str(phantom), "--check", str(result)])
     assert said.exit_code == 1
-    assert "1 solid nodules missed, 0 allowed" in said.output
+    assert "solid nodules missed: 1, 0 allowed" in said.output
+    said = runner.invoke(app, ["phantom", str(phantom), "--check", str(result), "--language", "da"])
+    assert "uden for grænserne: solide noduli overset: 1, 0 tilladt" in said.output
+    assert "IKKE BESTÅET" in said.output
     refused = {"findings": [], "refused": {"reason": "no_lungs", "text": "No lungs."}}
     result.write_text(json.dumps(refused))
-    assert runner.invoke(app, ["phantom", str(phantom), "--check", str(result)]).exit_code == 1
+    said = runner.invoke(app, ["phantom", str(phantom), "--check", str(result)])
+    assert said.exit_code == 1
+    assert "refused: No lungs were found" in said.output
     result.write_text("no json")
     assert runner.invoke(app, ["phantom", str(phantom), "--check", str(result)]).exit_code == 4
 
 
+def test_the_phantom_check_reads_what_came_back(phantom, config, tmp_path):
+    """The folder of ``analyse --output``, its report alone, and the JSON say the same."""
+    output = tmp_path / "objects"
+    _, answer, _ = analyse(phantom, "--config", config, "--output", output)
+    (tmp_path / "result.json").write_text(json.dumps(answer))
+    report = output / "01-SR.dcm"
+    said = {
+        given: runner.invoke(app, ["phantom", str(phantom), "--check", str(given)])
+        for given in (tmp_path / "result.json", output, report)
+    }
+    assert len({(s.exit_code, s.stdout) for s in said.values()}) == 1
+    assert said[report].exit_code in (0, 1)
+    assert len(said[report].stdout.splitlines()) >= 5
+    (output / "another.dcm").write_bytes(report.read_bytes())
+    two = runner.invoke(app, ["phantom", str(phantom), "--check", str(output)])
+    assert two.exit_code == 4
+    assert "holds 2 structured reports; give one" in two.output
+    dataset = pydicom.dcmread(report)
+    dataset.StudyInstanceUID = "1.2.3"
+    dataset.save_as(report)
+    other = runner.invoke(app, ["phantom", str(phantom), "--check", str(report)])
+    assert other.exit_code == 4
+    assert "of another study" in other.output
+    image = str(phantom / "0001.dcm")
+    assert runner.invoke(app, ["phantom", str(phantom), "--check", image]).exit_code == 4
+
+
 def test_a_phantom_is_not_written_over_files_and_wrong_options_are_named(phantom, tmp_path):
     assert runner.invoke(app, ["phantom", str(phantom)]).exit_code == 2
+    said = runner.invoke(app, ["phantom", str(phantom / "truth.json")])
+    assert said.exit_code == 2
+    assert "truth.json is no folder" in said.output
     said = runner.invoke(app, ["phantom", str(tmp_path / "new"), "--nodules", "99"])
     assert said.exit_code == 2
     assert "nodules" in said.output
     assert not (tmp_path / "new").exists()
-
-
-def test_models_are_listed_and_verified(config):
-    folder = str(config.parent / "models")
-    listed = runner.invoke(app, ["models", "list", "--folder", folder])
-    assert listed.exit_code == 0
-    assert "nodule-detector  0.0.1" in listed.output
-    assert runner.invoke(app, ["models", "verify", "--folder", folder]).exit_code == 0
-    weights = config.parent / "models" / "nodule-detector" / "spot.onnx"
-    whole = weights.read_bytes()
-    try:
-        weights.write_bytes(whole + b"x")
-        said = runner.invoke(app, ["models", "verify", "--folder", folder])
-        assert said.exit_code == 1
-        assert "SHA-256" in said.output
-    finally:
-        weights.write_bytes(whole)
