@@ -145,8 +145,9 @@ def _secret_faults(key: str, path: Path) -> Iterator[Result]:
         return
     try:
         read_secret(path, key)
-    except ConfigurationError as error:
-        yield Result("secrets", Level.FAIL, "secret_unreadable", {"error": str(error)})
+    except ConfigurationError:
+        values = {"key": key, "path": str(path)}
+        yield Result("secrets", Level.FAIL, "secret_unreadable", values)
         return
     if path.stat().st_mode & 0o077:
         yield Result("secrets", Level.WARN, "secret_open", {"path": str(path)})

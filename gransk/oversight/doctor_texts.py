@@ -43,7 +43,10 @@ SEEN: dict[str, dict[str, str]] = {
     },
     "secrets_good": {"en": "readable by this user alone", "da": "kan kun læses af denne bruger"},
     "secret_missing": {"en": "{path} does not exist yet", "da": "{path} findes ikke endnu"},
-    "secret_unreadable": {"en": "{error}", "da": "{error}"},
+    "secret_unreadable": {
+        "en": "{path} ({key}) cannot be read or is empty",
+        "da": "{path} ({key}) kan ikke læses eller er tom",
+    },
     "secret_open": {
         "en": "other users of the machine can read {path}",
         "da": "andre brugere af maskinen kan læse {path}",

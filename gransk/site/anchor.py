@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from gransk.site.database import Database
@@ -23,6 +23,8 @@ from gransk.site.events import hash_of, head
 
 FILE = "event_head"
 SECONDS = 5.0
+PATIENCE_SECONDS = 0.2
+"""A heartbeat waits no longer for a process that may stand still while it holds the lock."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def read_anchor(folder: Path) -> Anchor | None:
     return Anchor(int(match[1]), match[2]) if match else None
 
 
-def advance(database: Database, folder: Path) -> bool:
+def advance(database: Database, folder: Path, patience_seconds: float = 10) -> bool:
     """Note the last event, unless the log no longer holds the one noted before.
 
     Returns
@@ -60,8 +62,10 @@ def advance(database: Database, folder: Path) -> bool:
     ------
     OSError
         Where the note cannot be written.
+    filelock.Timeout
+        Where another process is about to write it.
     """
-    with FileLock(folder / f"{FILE}.lock", timeout=10):
+    with FileLock(folder / f"{FILE}.lock", timeout=patience_seconds):
         noted = read_anchor(folder)
         with database.read() as session:
             last = Anchor(*head(session))
@@ -82,8 +86,10 @@ def keep(database: Database, folder: Path, stop: threading.Event, seconds: float
 def try_to_advance(database: Database, folder: Path) -> None:
     """Note the last event; what keeps us from it now is logged and may be gone next time."""
     try:
-        if not advance(database, folder):
+        if not advance(database, folder, PATIENCE_SECONDS):
             _log.error("the event log does not hold the event noted in %s", folder / FILE)
+    except Timeout:
+        _log.debug("another process notes the end of the event log")
     except (OSError, SQLAlchemyError) as error:
         _log.warning("the end of the event log is not noted: %s", type(error).__name__)
 

@@ -5,11 +5,12 @@ import threading
 import time
 
 import pytest
+from filelock import FileLock
 from sqlalchemy import func, select, text
 
 from gransk.core.errors import InvalidValueError
 from gransk.site import events
-from gransk.site.anchor import FILE, Anchor, advance, keep, read_anchor
+from gransk.site.anchor import FILE, Anchor, advance, keep, read_anchor, try_to_advance
 from gransk.site.database import Database
 from gransk.site.events import EventKind, record, verify
 from gransk.site.migrate import upgrade
@@ -205,3 +206,13 @@ def test_several_processes_note_the_end(database, tmp_path):
         assert process.exitcode == 0
     assert read_anchor(tmp_path).number == 1 + 45
     assert _verify(database, tmp_path) is None
+
+
+def test_a_process_that_stands_still_holds_up_no_heartbeat(database, tmp_path):
+    with FileLock(tmp_path / f"{FILE}.lock"):
+        began = time.monotonic()
+        try_to_advance(database, tmp_path)
+        assert time.monotonic() - began < 2
+    assert read_anchor(tmp_path) is None
+    try_to_advance(database, tmp_path)
+    assert read_anchor(tmp_path).number == 1

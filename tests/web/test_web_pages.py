@@ -22,6 +22,7 @@ from gransk.core.application import Picture
 from gransk.core.reasons import Reason, text
 from gransk.results.store import BlobStore, withdraw_report
 from gransk.results.tables import Analysis, Workitem, WorkState
+from gransk.site.anchor import advance
 from gransk.site.events import EventKind, head, record
 from gransk.site.tables import Role
 
@@ -356,6 +357,20 @@ def test_event_log_is_paged_by_number_and_verified_when_asked(site):
         session.execute(sql("DROP TRIGGER IF EXISTS event_no_update"))
         session.execute(sql("UPDATE event SET subject = 'other' WHERE number = 9"))
     assert "broken at event 9" in client.get("/events?verify=1").text
+
+
+def test_a_log_cut_short_is_told(site):
+    client = site.person(Role.AUDITOR)
+    with site.database.begin() as session:
+        for _ in range(5):
+            record(session, "a", EventKind.STUDY_SEEN, "s")
+        last, _ = head(session)
+    assert advance(site.database, site.config.data_folder)
+    assert "is intact" in client.get("/events?verify=1").text
+    with site.database.begin() as session:
+        session.execute(sql("DROP TRIGGER IF EXISTS event_no_delete"))
+        session.execute(sql("DELETE FROM event WHERE number > :last"), {"last": last - 3})
+    assert f"broken at event {last - 2}" in client.get("/events?verify=1").text
 
 
 def test_status_strip(site):
