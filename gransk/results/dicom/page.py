@@ -19,7 +19,7 @@ from gransk.results.dicom.texts import any_suspicion
 
 WIDTH, HEIGHT = 1600, 1200
 MARGIN, GUTTER = 56, 24
-TOP, BOTTOM = 196, HEIGHT - 146
+TOP, BOTTOM = 196, HEIGHT - 138
 TABLE_WIDTH = 560
 GRID_LEFT = MARGIN + TABLE_WIDTH + 48
 CAPTION = 78
@@ -271,7 +271,7 @@ def _draw_words(draw: ImageDraw.ImageDraw, report: Report) -> None:
     if any_suspicion(findings):
         words.append(report.say("suspicion_text"))
     for n, line in enumerate(words):
-        draw.text((MARGIN, BOTTOM + 16 + 26 * n), line, QUIET, _font(17))
+        draw.text((MARGIN, BOTTOM + 12 + 25 * n), line, QUIET, _font(17))
 
 
 def _draw_footer(draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, int]) -> None:
