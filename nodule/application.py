@@ -9,7 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from gransk.core.application import Context, Picture, Selection
-from gransk.core.codes import ATTENUATION, HU, LONG_AXIS, LUNG, MM, MM3, NODULE, SHORT_AXIS, VOLUME
+from gransk.core.codes import (
+    ATTENUATION,
+    HU,
+    LONG_AXIS,
+    LUNG,
+    MM,
+    MM3,
+    NODULE,
+    SHORT_AXIS,
+    SUSPICION,
+    VOLUME,
+)
 from gransk.core.ct import DEFAULT_MEMORY_MB, frames_of, read_frame, read_volume
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import (
@@ -189,6 +200,7 @@ def _finding(
         site=LUNG,
         probability=min(1.0, max(0.0, candidate.probability)),
         malignancy=candidate.malignancy,
+        malignancy_concept=SUSPICION,
         centre_lps_mm=_rounded(measured.centre_lps_mm),
         measurements=(
             Measurement(name="volume_mm3", concept=VOLUME, unit=MM3,
