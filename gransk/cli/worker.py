@@ -22,7 +22,7 @@ from gransk.archive.orthanc import (
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
-from gransk.delivery import deliver
+from gransk.delivery import deliver, recall
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import release
@@ -49,6 +49,18 @@ class OrthancDestination:
             there = self.orthanc.find_instance(sop_instance_uid)
             if there is None or self._file(there) != content:
                 self.orthanc.store(content)
+        except ArchiveUnavailableError as error:
+            raise deliver.UnavailableError(str(error)) from error
+        except ArchiveRefusedError as error:
+            raise deliver.RefusedError(str(error)) from error
+
+    def remove(self, sop_instance_uid: str) -> None:
+        """Delete the object, wherever in the archive it is."""
+        try:
+            while (there := self.orthanc.find_instance(sop_instance_uid)) is not None:
+                self.orthanc.delete_instance(there)
+        except NotInArchiveError:
+            return
         except ArchiveUnavailableError as error:
             raise deliver.UnavailableError(str(error)) from error
         except ArchiveRefusedError as error:
@@ -90,10 +102,11 @@ def _work(config: Config, slot: int | None) -> None:
     release.register(config, database, tools.look)
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)
+    recall.register(database, destinations)
     _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
-    starters = [analyse.starter(database), release.starter(database), deliver.starter(database)]
+    starters = [room.starter(database) for room in (analyse, release, deliver, recall)]
     _start_until_stopped(tools, starters)
     _stop(executor, tools)
 

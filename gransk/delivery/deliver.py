@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -55,11 +55,23 @@ class Destination(Protocol):
             Where it will not take the object.
         """
 
+    def remove(self, sop_instance_uid: str) -> None:
+        """Take away one DICOM object of ours; one that is not there is a success.
+
+        Raises
+        ------
+        UnavailableError
+            Where it does not answer now.
+        RefusedError
+            Where it will not remove the object.
+        """
+
 
 class Result(StrEnum):
     """What one try gave."""
 
     SENT = "sent"
+    RECALLED = "recalled"
     UNWANTED = "unwanted"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
@@ -80,19 +92,29 @@ def register(database: Database, blobs: BlobStore, destinations: Mapping[str, De
 
     @workflow(NAME)
     def deliver(delivery: str, attempt: int) -> str:
-        tries, refusals, first = 0, 0, 0.0
-        while True:
-            answer = once(delivery, attempt)
-            result = Result(answer["result"])
-            if result in (Result.SENT, Result.UNWANTED):
-                return result.value
-            first = first or float(answer["at"])
-            tries += 1
-            refusals += result == Result.REFUSED
-            if refusals >= REFUSALS or answer["at"] - first > PATIENCE_HOURS * 3600:
-                give_up(delivery, attempt, answer["error"])
-                return "failed"
-            DBOS.sleep(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), LONGEST_WAIT_SECONDS))
+        return try_until_ended(delivery, attempt, once, give_up)
+
+
+def try_until_ended(
+    delivery: str,
+    attempt: int,
+    once: Callable[[str, int], dict[str, Any]],
+    give_up: Callable[[str, int, str], None],
+) -> str:
+    """The body of a workflow about one line of the outbox, made of its two steps."""
+    tries, refusals, first = 0, 0, 0.0
+    while True:
+        answer = once(delivery, attempt)
+        result = Result(answer["result"])
+        if result not in (Result.UNAVAILABLE, Result.REFUSED):
+            return result.value
+        first = first or float(answer["at"])
+        tries += 1
+        refusals += result == Result.REFUSED
+        if refusals >= REFUSALS or answer["at"] - first > PATIENCE_HOURS * 3600:
+            give_up(delivery, attempt, answer["error"])
+            return "failed"
+        DBOS.sleep(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), LONGEST_WAIT_SECONDS))
 
 
 def send_once(
@@ -106,9 +128,13 @@ def send_once(
     try:
         with database.read() as session:
             delivery = _wanted(session, delivery_id, attempt)
-            if delivery is None:
-                return Result.UNWANTED, ""
-            made = session.get_one(ReportObject, delivery.sop_instance_uid)
+            if delivery is not None:
+                made = session.get_one(ReportObject, delivery.sop_instance_uid)
+        if delivery is None:
+            # An earlier life of this try may have sent it, and ended before it could say so.
+            with database.begin() as session:
+                recall(session, delivery_id, (DeliveryState.CANCELLED,))
+            return Result.UNWANTED, ""
         destination = destinations.get(delivery.destination)
         if destination is None:
             return Result.REFUSED, f"no destination is called {delivery.destination!r}"
@@ -116,38 +142,50 @@ def send_once(
         with database.begin() as session:
             return _sent(session, delivery_id, attempt), ""
     except (UnavailableError, OperationalError, OSError) as error:
-        _note(database, delivery_id, attempt, error)
+        note(database, delivery_id, attempt, DeliveryState.WAITING, error)
         return Result.UNAVAILABLE, str(error)
     except GranskError as error:
-        _note(database, delivery_id, attempt, error)
+        note(database, delivery_id, attempt, DeliveryState.WAITING, error)
         return Result.REFUSED, str(error)
     except Exception as error:
         log.exception("delivery %s", delivery_id)
         return Result.REFUSED, type(error).__name__
 
 
-def fail(session: Session, delivery_id: str, attempt: int, error: str) -> bool:
-    """The delivery goes to the dead letters, where a person sees it; False if it ended."""
-    delivery = _wanted(session, delivery_id, attempt)
+def fail(
+    session: Session,
+    delivery_id: str,
+    attempt: int,
+    error: str,
+    state: DeliveryState = DeliveryState.WAITING,
+) -> bool:
+    """The delivery goes to the dead letters, where a person sees it.
+
+    False where it has left its state, or is of another attempt.
+    """
+    delivery = open_line(session, delivery_id, attempt, state)
     if delivery is None:
         return False
     delivery.state = DeliveryState.FAILED
     delivery.error = error[:2000]
     data = {"destination": delivery.destination, "error": error[:500]}
-    record(session, SYSTEM, EventKind.DELIVERY_FAILED, _study(session, delivery), data)
+    record(session, SYSTEM, EventKind.DELIVERY_FAILED, study_of(session, delivery), data)
     return True
 
 
 def rerun(session: Session, delivery_id: str, actor: str) -> bool:
-    """Try a failed delivery again; False where it is none."""
+    """Try a failed delivery, or removal, again; False where it is none."""
     delivery = session.get(Delivery, delivery_id, with_for_update=True)
     if delivery is None or delivery.state != DeliveryState.FAILED:
         return False
-    delivery.state = DeliveryState.WAITING
+    report = session.get_one(Report, delivery.report_key)
+    item = session.get_one(Workitem, report.workitem_id)
+    stands = report.withdrawn_at is None and item.report_key == report.key
+    delivery.state = DeliveryState.WAITING if stands else DeliveryState.RECALL
     delivery.attempt += 1
     delivery.error = ""
     data = {"destination": delivery.destination}
-    record(session, actor, EventKind.DELIVERY_RETRIED, _study(session, delivery), data)
+    record(session, actor, EventKind.DELIVERY_RETRIED, item.study_key, data)
     return True
 
 
@@ -175,12 +213,28 @@ def lost(session: Session, row: Open, status: str) -> bool:
     return fail(session, str(delivery), int(attempt), f"workflow ended as {status}")
 
 
+def open_line(
+    session: Session, delivery_id: str, attempt: int, state: DeliveryState
+) -> Delivery | None:
+    """The line of the outbox, where it is of this attempt and in this state."""
+    delivery = session.get(Delivery, delivery_id, populate_existing=True)
+    if delivery is None or delivery.attempt != attempt or delivery.state != state:
+        return None
+    return delivery
+
+
+def recall(session: Session, delivery_id: str, states: tuple[DeliveryState, ...]) -> None:
+    """Have an object removed that may be at its destination though its report fell."""
+    delivery = session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
+    if delivery is not None and delivery.state in states:
+        delivery.state = DeliveryState.RECALL
+        delivery.attempt += 1
+
+
 def _wanted(session: Session, delivery_id: str, attempt: int) -> Delivery | None:
     """The delivery, where it still waits for this attempt and its report stands."""
-    delivery = session.get(Delivery, delivery_id, populate_existing=True)
-    if delivery is None or delivery.attempt != attempt:
-        return None
-    if delivery.state != DeliveryState.WAITING:
+    delivery = open_line(session, delivery_id, attempt, DeliveryState.WAITING)
+    if delivery is None:
         return None
     report = session.get_one(Report, delivery.report_key)
     released = report.released_at is not None and report.withdrawn_at is None
@@ -188,28 +242,34 @@ def _wanted(session: Session, delivery_id: str, attempt: int) -> Delivery | None
 
 
 def _sent(session: Session, delivery_id: str, attempt: int) -> Result:
+    session.get(Delivery, delivery_id, with_for_update=True)
     delivery = _wanted(session, delivery_id, attempt)
     if delivery is None:
+        fallen = (DeliveryState.CANCELLED, DeliveryState.RECALL, DeliveryState.RECALLED)
+        recall(session, delivery_id, fallen)
         return Result.UNWANTED
     delivery.state = DeliveryState.SENT
     delivery.error = ""
     delivery.sent_at = utcnow()
     data = {"destination": delivery.destination, "object": delivery.sop_instance_uid}
-    record(session, SYSTEM, EventKind.OBJECT_DELIVERED, _study(session, delivery), data)
+    record(session, SYSTEM, EventKind.OBJECT_DELIVERED, study_of(session, delivery), data)
     return Result.SENT
 
 
-def _note(database: Database, delivery_id: str, attempt: int, error: Exception) -> None:
-    """Show why a delivery waits; missing that is no reason to fail."""
+def note(
+    database: Database, delivery_id: str, attempt: int, state: DeliveryState, error: Exception
+) -> None:
+    """Show why a line is open still; missing that is no reason to fail."""
     try:
         with database.begin() as session:
-            delivery = _wanted(session, delivery_id, attempt)
+            delivery = open_line(session, delivery_id, attempt, state)
             if delivery is not None:
                 delivery.error = str(error)[:2000]
     except OperationalError:
         log.warning("delivery %s: its error could not be noted", delivery_id)
 
 
-def _study(session: Session, delivery: Delivery) -> str:
+def study_of(session: Session, delivery: Delivery) -> str:
+    """Key of the study that a delivery is about."""
     report = session.get_one(Report, delivery.report_key)
     return session.get_one(Workitem, report.workitem_id).study_key

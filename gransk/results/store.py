@@ -179,8 +179,8 @@ def seal_report(
     """Seal a report with its objects and make it the item's own.
 
     The report that the item had before is superseded: what of it still waits
-    to be delivered is cancelled. A key sealed before is made the item's own
-    again with the bytes of then.
+    to be delivered is cancelled, and what was sent is to be removed. A key
+    sealed before is made the item's own again with the bytes of then.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def seal_report(
     elif report.withdrawn_at is not None or before != key:
         restore_report(session, key)
     if before is not None and before != key:
-        _cancel(session, before)
+        _retire(session, before)
         data = {"report": before, "by": key}
         record(session, SYSTEM, EventKind.REPORT_SUPERSEDED, item.study_key, data)
     item.report_key = key
@@ -227,12 +227,12 @@ def seal_report(
 
 
 def withdraw_report(session: Session, key: str, study_key: str) -> None:
-    """Take a report back: what waits to be delivered is cancelled."""
+    """Take a report back: nothing more of it is sent, and what was sent is to be removed."""
     report = session.get(Report, key)
     if report is None or report.withdrawn_at is not None:
         return
     report.withdrawn_at = utcnow()
-    _cancel(session, key)
+    _retire(session, key)
     record(session, SYSTEM, EventKind.REPORT_WITHDRAWN, study_key, {"report": key})
 
 
@@ -277,13 +277,17 @@ def queue_deliveries(session: Session, report_key: str, destinations: Iterable[s
     session.flush()
 
 
-def _cancel(session: Session, report_key: str) -> None:
-    session.execute(
-        update(Delivery)
-        .where(Delivery.report_key == report_key)
-        .where(Delivery.state.in_((DeliveryState.WAITING, DeliveryState.FAILED)))
-        .values(state=DeliveryState.CANCELLED)
-    )
+def _retire(session: Session, report_key: str) -> None:
+    """Nothing of the report is to reach a destination, or to stay there."""
+    for states, then in (
+        ((DeliveryState.WAITING, DeliveryState.FAILED), DeliveryState.CANCELLED),
+        ((DeliveryState.SENT,), DeliveryState.RECALL),
+    ):
+        session.execute(
+            update(Delivery)
+            .where(Delivery.report_key == report_key, Delivery.state.in_(states))
+            .values(state=then)
+        )
 
 
 def _keep(session: Session, stored: Iterable[Stored]) -> None:

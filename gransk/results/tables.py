@@ -115,12 +115,16 @@ class ReportObject(Base):
 
 
 class DeliveryState(StrEnum):
-    """Where an object is on its way to one destination."""
+    """Where an object is on its way to one destination, and back."""
 
     WAITING = "waiting"
     SENT = "sent"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    RECALL = "recall"
+    """Sent, and to be removed: its report was superseded or withdrawn."""
+    RECALLED = "recalled"
+    """Not at the destination any more."""
 
 
 class Delivery(Base):

@@ -90,6 +90,7 @@ class EventKind(StrEnum):
     REPORT_SUPERSEDED = "report_superseded"
     REPORT_WITHDRAWN = "report_withdrawn"
     OBJECT_DELIVERED = "object_delivered"
+    OBJECT_RECALLED = "object_recalled"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_RETRIED = "delivery_retried"
 

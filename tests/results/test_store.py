@@ -101,7 +101,7 @@ def test_the_second_seal_of_a_report_keeps_the_first_bytes(database, blobs):
         assert blobs.get(made.sha256) == b"first"
 
 
-def test_a_new_report_supersedes_and_cancels_what_waits(database, blobs):
+def test_a_new_report_supersedes_cancels_what_waits_and_recalls_what_was_sent(database, blobs):
     with database.begin() as session:
         item = new_item(session)
         sealed(session, blobs, item, "1")
@@ -110,7 +110,7 @@ def test_a_new_report_supersedes_and_cancels_what_waits(database, blobs):
     with database.begin() as session:
         report = sealed(session, blobs, session.get_one(Workitem, "i" * 32), "2")
         assert report.supersedes == "1" * 64
-        assert sorted(states(session)) == [DeliveryState.CANCELLED, DeliveryState.SENT]
+        assert sorted(states(session)) == [DeliveryState.CANCELLED, DeliveryState.RECALL]
 
 
 def test_the_outbox_is_written_once(database, blobs):

@@ -168,7 +168,8 @@ class Suite:
                     )
                 ).all()
             lines = self.deliveries()
-            open_lines = [line for line in lines if line.state == DeliveryState.WAITING]
+            unfinished = (DeliveryState.WAITING, DeliveryState.RECALL)
+            open_lines = [line for line in lines if line.state in unfinished]
             return bool(lines) and not unreleased and not open_lines
 
         self.until(delivered, seconds, "deliveries")

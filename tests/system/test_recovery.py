@@ -152,3 +152,11 @@ def test_corrected_patient_data_supersede(suite, tmp_path):
         report = session.get_one(Report, suite.items()[0].report_key)
         assert report.supersedes == first.report_key
         assert report.analysis_key == first.analysis_key
+    lines = {line.sop_instance_uid: line for line in suite.deliveries()}
+    old = [line for line in lines.values() if line.report_key == first.report_key]
+    assert {line.state for line in old} == {DeliveryState.RECALLED}
+    with suite.database.read() as session:
+        seen = session.scalars(select(SeenStudy)).one()
+    held = {i.sop_instance_uid for i in suite.orthanc.client.instances(seen.orthanc_id)}
+    sent = {uid for uid, line in lines.items() if line.state == DeliveryState.SENT}
+    assert held == sent | {str(image.SOPInstanceUID)}, "what was replaced is in the archive still"
