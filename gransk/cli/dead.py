@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import select
 
 from gransk.cli.options import ConfigOption, config_path
@@ -18,6 +18,8 @@ from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, Wor
 from gransk.site.config import load_config
 from gransk.site.database import Database
 from gransk.site.migrate import open_database
+
+HEADINGS = ("id", "what", "study", "reason", "detail", "since")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -30,7 +32,7 @@ def _main() -> None:
 @app.command(name="list")
 def list_dead(config: ConfigOption = None) -> None:
     """List failed analyses and deliveries."""
-    table = Table("id", "what", "study", "reason", "detail", "since")
+    rows: list[tuple[str, ...]] = []
     with _open(config).read() as session:
         for item in session.scalars(
             select(Workitem)
@@ -39,7 +41,7 @@ def list_dead(config: ConfigOption = None) -> None:
         ):
             since = item.finished_at.isoformat(timespec="seconds") if item.finished_at else ""
             what = f"analysis, {item.application}"
-            table.add_row(item.id, what, item.study_key, item.reason or "", item.detail, since)
+            rows.append((item.id, what, item.study_key, item.reason or "", item.detail, since))
         failed = (
             select(Delivery, Workitem.study_key)
             .join(Report, Report.key == Delivery.report_key)
@@ -50,12 +52,18 @@ def list_dead(config: ConfigOption = None) -> None:
         for delivery, study in session.execute(failed):
             since = delivery.created_at.isoformat(timespec="seconds")
             what = f"delivery, {delivery.destination}"
-            table.add_row(delivery.id, what, study, "", delivery.error, since)
+            rows.append((delivery.id, what, study, "", delivery.error, since))
     console = Console()
-    if table.row_count:
+    if not rows:
+        typer.echo("Nothing failed for good.")
+    elif console.is_terminal:
+        table = Table(Column("id", overflow="fold"), *HEADINGS[1:])
+        for row in rows:
+            table.add_row(*row)
         console.print(table)
     else:
-        console.print("Nothing failed for good.")
+        for row in (HEADINGS, *rows):
+            typer.echo("\t".join(" ".join(cell.split()) for cell in row))
 
 
 @app.command()

@@ -219,9 +219,13 @@ def _shown(
     apart = presentation.texts.get("malignancy", {}).get(language)
     pairs = [pair for pair in presentation.details(finding, language) if pair[0] != apart]
     place = presentation.texts.get("slice", {}).get(language)
-    slice_number = _slice(finding, findings)
-    if place and slice_number:
-        pairs.append((place, f"{slice_number}/{len(findings.frames)}"))
+    number_of = findings.frame_number(finding)
+    if number_of:
+        image = findings.frames[number_of - 1].instance_number
+        if image is not None:
+            pairs.append((text("image_number", language), str(image)))
+        elif place:
+            pairs.append((place, f"{number_of}/{len(findings.frames)}"))
     return Shown(
         finding=finding,
         image=finding.regions[0].sop_instance_uid if finding.regions else "",
@@ -234,15 +238,6 @@ def _shown(
             if picture.tracking_uid == finding.tracking_uid
         ],
     )
-
-
-def _slice(finding: Finding, findings: Findings) -> int | None:
-    """Number, from 1, of the analysed image of the finding's first outline."""
-    if not finding.regions:
-        return None
-    wanted = (finding.regions[0].sop_instance_uid, finding.regions[0].frame)
-    places = [(frame.sop_instance_uid, frame.frame) for frame in findings.frames]
-    return places.index(wanted) + 1 if wanted in places else None
 
 
 def _view(index: int, picture: Picture, language: str) -> View:
