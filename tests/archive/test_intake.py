@@ -155,7 +155,7 @@ def test_same_uid_with_other_content(site: Sites) -> None:
 
 
 def test_deleted_is_withdrawn_and_sent_again_restored(site: Sites) -> None:
-    here, study = site(reconcile_seconds=0.01), TinyStudy()
+    here, study = site(reconcile_seconds=1e-6), TinyStudy()
     here.send(*study.images())
     here.look(2)
     key = here.row().key
@@ -188,7 +188,7 @@ def test_deletion_is_found_by_counting_after_a_nudge(site: Sites) -> None:
 
 
 def test_deleted_before_it_settled(site: Sites) -> None:
-    here, study = site(quiet_seconds=60, reconcile_seconds=0.01), TinyStudy()
+    here, study = site(quiet_seconds=60, reconcile_seconds=1e-6), TinyStudy()
     here.send(*study.images())
     here.look(2)
     here.process.client.delete_study(here.row().orthanc_id)
@@ -208,7 +208,7 @@ def test_one_image_deleted(site: Sites) -> None:
 
 
 def test_images_deleted_and_a_report_left(site: Sites) -> None:
-    here, study = site(reconcile_seconds=0.01), TinyStudy()
+    here, study = site(reconcile_seconds=1e-6), TinyStudy()
     here.send(*study.images(), study.other(SR, "SR", Manufacturer="Gransk"))
     here.look(2)
     client = here.process.client
@@ -235,7 +235,7 @@ def test_corrected_name_by_modify_in_place(site: Sites) -> None:
 
 
 def test_corrected_patient_id_by_modify(site: Sites) -> None:
-    here, study = site(reconcile_seconds=0.01), TinyStudy()
+    here, study = site(reconcile_seconds=1e-6), TinyStudy()
     here.send(*study.images())
     here.look(2)
     key, patient = here.row().key, here.process.client.study(here.row().orthanc_id)
@@ -249,7 +249,7 @@ def test_corrected_patient_id_by_modify(site: Sites) -> None:
 
 
 def test_corrected_patient_id_by_sending_again(site: Sites) -> None:
-    here, study = site(reconcile_seconds=0.01), TinyStudy()
+    here, study = site(reconcile_seconds=1e-6), TinyStudy()
     here.send(*study.images())
     here.look(2)
     key = here.row().key
@@ -277,7 +277,7 @@ def test_wrong_study_deleted_after_the_corrected_arrived(site: Sites) -> None:
 
 
 def test_merged_studies(site: Sites) -> None:
-    here, right, wrong = site(reconcile_seconds=0.01), TinyStudy("P1"), TinyStudy("P9")
+    here, right, wrong = site(reconcile_seconds=1e-6), TinyStudy("P1"), TinyStudy("P9")
     here.send(*right.images(), *wrong.images())
     assert sorted(here.look(3)) == ["submit", "submit"]
     keys = {row.patient_id: row.key for row in here.rows()}
