@@ -23,7 +23,7 @@ WORKERS = {
     "lost_after_seconds": 8,
     "retry_seconds": 1,
     # Here the harness kills, not the input: no study shall be set aside for it.
-    "max_deaths": 10,
+    "max_deaths": 5,
 }
 INTAKE = {"quiet_seconds": 2, "incomplete_after_seconds": 20, "reconcile_seconds": 30}
 SEED = int(os.environ.get("GRANSK_CHAOS_SEED", "20"))
