@@ -1,6 +1,8 @@
 """The migrations make exactly the tables that the code describes."""
 
 import multiprocessing
+import sqlite3
+import threading
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -134,3 +136,17 @@ def test_processes_that_start_at_once(url):
     for process in processes:
         process.join(10)
     assert sorted(outcomes) == [False, False, True]
+
+
+def test_new_file_that_another_process_writes_is_waited_for(tmp_path):
+    """SQLite refuses the switch to its write-ahead log at once while another writes."""
+    path = tmp_path / "test.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    later = threading.Timer(0.5, other.rollback)
+    later.start()
+    try:
+        assert upgrade(Database(f"sqlite:///{path}"))
+    finally:
+        later.join()
+        other.close()
