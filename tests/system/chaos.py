@@ -38,6 +38,8 @@ MUST_HIT = frozenset(
 OPEN_AT_ONCE = 4
 """The modality sends the next study when fewer are open, so that every step goes on throughout."""
 
+AIM_SECONDS = 15.0
+
 OPEN_LINES = (DeliveryState.WAITING, DeliveryState.RECALL)
 
 WRITING = ("pictures", "objects")
@@ -107,6 +109,9 @@ class Chaos:
     back : (float, float) or None
         Seconds after which the victim is started again, drawn from this span;
         None: never.
+    wanted : frozenset of (str, str)
+        Kinds of victim and steps; each kill waits up to ``AIM_SECONDS`` for one of them
+        that this run has not hit yet.
     """
 
     def __init__(
@@ -116,24 +121,35 @@ class Chaos:
         seed: int,
         victims: Sequence[str],
         back: tuple[float, float] | None,
+        wanted: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.suite = suite
         self.random = random.Random(seed)
         self.victims = victims
         self.back = back
+        self.wanted = wanted
         self.sender = Sender(suite, studies)
         self.kills: list[Kill] = []
         self.began = 0.0
 
     def run(self, kills: int, span: float, patience: float) -> None:
-        """Kill at instants drawn evenly from ``span`` seconds; wait until all is delivered.
+        """Kill at an instant of each equal part of ``span``; wait until all is delivered.
+
+        Parameters
+        ----------
+        kills : int
+            As many parts has the span, and in each an instant is drawn.
+        span : float
+            Seconds from the first C-STORE.
+        patience : float
+            Seconds to wait for the last delivery after the last kill.
 
         Raises
         ------
         TimeoutError
             Where something is stuck.
         """
-        instants = sorted(self.random.uniform(0, span) for _ in range(kills))
+        instants = [(part + self.random.random()) * span / kills for part in range(kills)]
         self.began = time.monotonic()
         thread = threading.Thread(target=self.sender.run, daemon=True)
         thread.start()
@@ -156,7 +172,7 @@ class Chaos:
         alive = [name for name in self.victims if self.suite.pid(name) is not None]
         if not alive:
             return
-        victim = self.random.choice(alive)
+        victim = self._aim(alive) or self.random.choice(alive)
         steps = frozenset(step for who, step in self.steps() if who == victim)
         self.suite.kill(victim)
         back = None if self.back is None else self.random.uniform(*self.back)
@@ -164,6 +180,17 @@ class Chaos:
         if back is not None:
             time.sleep(back)
             self.suite.restart(victim)
+
+    def _aim(self, alive: Sequence[str]) -> str | None:
+        """The first who is seen in a wanted step; None where nobody is in time."""
+        missed = self.wanted - set(hits([self]))
+        deadline = time.monotonic() + AIM_SECONDS
+        while missed and time.monotonic() < deadline and not self._finished():
+            for who, step in sorted(self.steps()):
+                if who in alive and (who.split("-")[0], step) in missed:
+                    return who
+            time.sleep(0.02)
+        return None
 
     def steps(self) -> frozenset[tuple[str, str]]:
         """Who is in the middle of what at this instant."""
