@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,13 +16,13 @@ from sqlalchemy.orm import Session
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Finding, Findings
-from gransk.pipeline import workitems
 from gransk.results.store import BlobError
-from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem
+from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Event
 from gransk.web import worklist
 from gransk.web.access import Caller, allow, language_of
+from gransk.web.case_actions import Done, study_of
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
@@ -94,7 +93,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
     """One study: findings, why these images, models, delivery, events."""
     known, language = wiring(request), language_of(request)
     with known.database.begin() as session:
-        study = _study(session, key)
+        study = study_of(session, key)
         record(session, caller.name, EventKind.STUDY_OPENED, key)
     with known.database.read() as session:
         items = session.scalars(
@@ -108,7 +107,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
             .order_by(Event.number.desc())
             .limit(EVENTS_SHOWN)
         ).all()
-    message = text(done, language) if done in ("rerun_started", "rerun_not_possible") else ""
+    message = text(done, language) if done in frozenset(Done) else ""
     return page(
         request,
         "case.html",
@@ -118,6 +117,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         events=events,
         subjects=False,
         message=message,
+        waits=study.pending or WorkState.WAITING in [row.state for row in rows if row],
     )
 
 
@@ -136,7 +136,7 @@ def show_picture(
     """
     known = wiring(request)
     with known.database.read() as session:
-        study = _study(session, key)
+        study = study_of(session, key)
         chosen = select(Workitem).where(
             Workitem.study_key == key, Workitem.analysis_key == analysis_key
         )
@@ -156,13 +156,6 @@ def _png(picture: Picture) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(picture.pixels, np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _study(session: Session, key: str) -> SeenStudy:
-    study = session.get(SeenStudy, key)
-    if study is None:
-        raise HTTPException(404)
-    return study
 
 
 def _row(
@@ -252,20 +245,3 @@ def _view(index: int, picture: Picture, language: str) -> View:
         bar=BAR_MM / picture.spacing_mm if picture.spacing_mm else None,
         caption=picture.caption.get(language, ""),
     )
-
-
-@router.post("/studies/{key}/rerun")
-def rerun(
-    key: str,
-    request: Request,
-    workitem: Annotated[str, Form()],
-    caller: Annotated[Caller, Depends(allow(Permission.RERUN))],
-) -> Response:
-    """Analyse a study again that failed or was refused."""
-    with wiring(request).database.begin() as session:
-        item = session.get(Workitem, workitem)
-        if item is None or item.study_key != key:
-            raise HTTPException(404)
-        started = workitems.rerun(session, workitem, caller.name)
-    done = "rerun_started" if started else "rerun_not_possible"
-    return RedirectResponse(f"/studies/{key}?done={done}", 303)

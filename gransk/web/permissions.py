@@ -25,6 +25,8 @@ class Permission(StrEnum):
     """Store DICOM objects."""
     RERUN = "rerun"
     """Start a failed analysis again."""
+    PRIORITY = "priority"
+    """Let a waiting study go first."""
     PEOPLE = "people"
     """Add people and change their roles."""
     EVENTS = "events"
@@ -32,17 +34,17 @@ class Permission(StrEnum):
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
+QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: READER | {Permission.RERUN},
-    Role.ARBITER: READER | {Permission.RERUN},
+    Role.RADIOLOGIST: READER | QUEUE,
+    Role.ARBITER: READER | QUEUE,
     Role.TRAINEE: READER,
-    Role.RADIOGRAPHER: READER | {Permission.STORE, Permission.RERUN},
+    Role.RADIOGRAPHER: READER | QUEUE | {Permission.STORE},
     Role.NURSE: frozenset({Permission.WORKLIST}),
-    Role.COORDINATOR: frozenset({Permission.WORKLIST, Permission.RERUN}),
-    Role.RESPONSIBLE_RADIOLOGIST: READER | {Permission.RERUN, Permission.EVENTS},
-    Role.ADMINISTRATOR: READER
-    | {Permission.STORE, Permission.RERUN, Permission.PEOPLE, Permission.EVENTS},
+    Role.COORDINATOR: QUEUE | {Permission.WORKLIST},
+    Role.RESPONSIBLE_RADIOLOGIST: READER | QUEUE | {Permission.EVENTS},
+    Role.ADMINISTRATOR: READER | QUEUE | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS},
     Role.AUDITOR: frozenset({Permission.EVENTS}),
 }
 

@@ -4,12 +4,14 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import select
 
+from gransk.archive.studies import ROUTINE, URGENT
 from gransk.archive.tables import Archive, SeenStudy
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from gransk.pipeline import workitems
-from gransk.pipeline.analyse import lost, open_rows
+from gransk.pipeline.analyse import lost, open_rows, rank
 from gransk.pipeline.handlers import Handlers
+from gransk.pipeline.priority import set_priority
 from gransk.pipeline.workitems import Work
 from gransk.reading.release import open_rows as unreleased
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
@@ -165,6 +167,20 @@ def test_deleted_when_ready_and_back_is_ready_again(session, seen, headers, tmp_
     assert item.state == WorkState.READY
     assert session.get_one(Report, "1" * 64).withdrawn_at is None
     assert len(unreleased(session)) == 1
+
+
+def test_a_person_lets_a_waiting_study_go_first(session, seen, headers):
+    """The workflow that holds the old place in the queue is no longer wanted."""
+    handlers(Reader("a")).submit(session, seen, headers, False)
+    old = Work.of(rows(session)[0])
+    assert set_priority(session, seen, URGENT, "ann")
+    assert not set_priority(session, seen, URGENT, "ann")
+    (row,) = open_rows(session)
+    assert row.workflow_id != old.workflow_id
+    assert row.priority < rank(ROUTINE)
+    assert workitems.start(session, old, 3) is None
+    assert workitems.start(session, Work.of(rows(session)[0]), 3) is not None
+    assert not set_priority(session, seen, ROUTINE, "ann"), "it runs already"
 
 
 def test_a_refusal_outlasts_deletion(session, seen, headers):

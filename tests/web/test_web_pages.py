@@ -20,8 +20,9 @@ import gransk
 import gransk.web.app
 from gransk.core.application import Picture
 from gransk.core.reasons import Reason, text
-from gransk.results.store import BlobStore, withdraw_report
-from gransk.results.tables import Analysis, Workitem, WorkState
+from gransk.reading.release import release_report
+from gransk.results.store import BlobStore, NewObject, withdraw_report
+from gransk.results.tables import Analysis, Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.anchor import advance
 from gransk.site.events import EventKind, head, record
 from gransk.site.tables import Role
@@ -187,6 +188,55 @@ def test_a_failed_study_is_analysed_again_by_who_may(site):
     assert "Failed <b>0</b>" in radiologist.get("/").text
     again = radiologist.post(f"/studies/{key}/rerun", data={"workitem": item})
     assert "cannot be started" in radiologist.get(again.headers["location"]).text
+
+
+def test_a_waiting_study_goes_first_when_who_may_says_so(site):
+    key = site.study(1)
+    site.item(key, WorkState.WAITING)
+    trainee, coordinator = site.person(Role.TRAINEE), site.person(Role.COORDINATOR)
+    assert "Analyse first" not in trainee.get(f"/studies/{key}").text
+    assert trainee.post(f"/studies/{key}/priority", data={"urgent": "true"}).status_code == 403
+    assert "Analyse first" in coordinator.get(f"/studies/{key}").text
+    answer = coordinator.post(f"/studies/{key}/priority", data={"urgent": "true"})
+    html = coordinator.get(answer.headers["location"]).text
+    for shown in ("priority is changed", "Urgent", "Analyse in its turn", "Priority changed"):
+        assert shown in html, shown
+    assert 'class="urgent"' in coordinator.get("/").text
+
+
+@pytest.mark.parametrize("state", [WorkState.RUNNING, WorkState.READY, WorkState.FAILED])
+def test_what_does_not_wait_keeps_its_priority(site, state):
+    key = site.study(1, settled_fingerprint="f" * 64, pending=False)
+    site.item(key, state)
+    client = site.person(Role.RADIOLOGIST)
+    assert "Analyse first" not in client.get(f"/studies/{key}").text
+    answer = client.post(f"/studies/{key}/priority", data={"urgent": "true"})
+    assert "cannot be changed" in client.get(answer.headers["location"]).text
+
+
+def test_a_failed_delivery_is_tried_again_by_who_may(site):
+    key, other = site.study(1), site.study(2)
+    made = NewObject("SR", "1.2", "2.25.1", "2.25.9", BlobStore(site.config.blob_folder).put(b"SR"))
+    site.sealed(key, released=False, objects=(made,))
+    with site.database.begin() as session:
+        report = session.scalars(select(Report.key)).one()
+        assert release_report(session, report, "policy:at_once", ["orthanc"])
+        line = session.scalars(select(Delivery)).one()
+        line.state, line.error = DeliveryState.FAILED, "0xA700"
+        ident, attempt = line.id, line.attempt
+    trainee, radiologist = site.person(Role.TRAINEE), site.person(Role.RADIOLOGIST)
+    assert "Try again" not in trainee.get(f"/studies/{key}").text
+    sent = {"delivery": ident}
+    assert trainee.post(f"/studies/{key}/deliver", data=sent).status_code == 403
+    assert radiologist.post(f"/studies/{other}/deliver", data=sent).status_code == 404
+    assert "Try again" in radiologist.get(f"/studies/{key}").text
+    answer = radiologist.post(f"/studies/{key}/deliver", data=sent)
+    assert "delivery is started again" in radiologist.get(answer.headers["location"]).text
+    again = radiologist.post(f"/studies/{key}/deliver", data=sent)
+    assert "cannot be started" in radiologist.get(again.headers["location"]).text
+    with site.database.read() as session:
+        line = session.get_one(Delivery, ident)
+        assert (line.state, line.attempt) == (DeliveryState.WAITING, attempt + 1)
 
 
 def test_dicom_text_is_escaped(site):
