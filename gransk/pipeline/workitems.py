@@ -13,6 +13,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from gransk.core.reasons import Reason
+from gransk.results.store import withdraw_report
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -100,7 +101,13 @@ def ready(session: Session, item: Workitem) -> None:
 
 
 def refuse(session: Session, item: Workitem, reason: Reason, detail: str) -> None:
-    """The input is not analysed, for a reason of the closed list."""
+    """The input is not analysed, for a reason of the closed list.
+
+    A report of fewer images, made before others came late, is taken back: with them the
+    study is not what it told.
+    """
+    if item.report_key is not None:
+        withdraw_report(session, item.report_key, item.study_key)
     _end(item, WorkState.NOT_ANALYSED, reason, detail)
     data = {**_named(item), "reason": reason.value}
     record(session, SYSTEM, EventKind.ANALYSIS_REFUSED, item.study_key, data)

@@ -169,6 +169,21 @@ def test_deleted_when_ready_and_back_is_ready_again(session, seen, headers, tmp_
     assert len(unreleased(session)) == 1
 
 
+def test_late_images_that_end_in_a_refusal_take_the_report_back(session, seen, headers, tmp_path):
+    handlers(Reader("a")).submit(session, seen, headers, True)
+    report(session, rows(session)[0], tmp_path)
+    seen.fingerprint = "two"
+    handlers(Reader("a")).submit(session, seen, headers, False)
+    assert session.get_one(Report, "1" * 64).withdrawn_at is None, "it stands until it is known"
+    workitems.refuse(session, rows(session)[0], Reason.NOT_AXIAL, "")
+    assert session.get_one(Report, "1" * 64).withdrawn_at is not None
+    assert unreleased(session) == []
+    seen.fingerprint = "one"
+    handlers(Reader("a")).submit(session, seen, headers, False)
+    report(session, rows(session)[0], tmp_path)
+    assert session.get_one(Report, "1" * 64).withdrawn_at is None, "the same input again"
+
+
 def test_a_person_lets_a_waiting_study_go_first(session, seen, headers):
     """The workflow that holds the old place in the queue is no longer wanted."""
     handlers(Reader("a")).submit(session, seen, headers, False)
