@@ -124,8 +124,9 @@ def send_once(
     delivery_id: str,
     attempt: int,
 ) -> tuple[Result, str]:
-    """Try once to deliver; whatever can go wrong is an answer, not an error."""
-    try:
+    """Try once to deliver."""
+
+    def send() -> Result:
         with database.read() as session:
             delivery = _wanted(session, delivery_id, attempt)
             if delivery is not None:
@@ -134,21 +135,46 @@ def send_once(
             # An earlier life of this try may have sent it, and ended before it could say so.
             with database.begin() as session:
                 recall(session, delivery_id, (DeliveryState.CANCELLED,))
-            return Result.UNWANTED, ""
-        destination = destinations.get(delivery.destination)
-        if destination is None:
-            return Result.REFUSED, f"no destination is called {delivery.destination!r}"
+            return Result.UNWANTED
+        destination = named(destinations, delivery.destination)
         destination.send(made.sop_instance_uid, blobs.get(made.sha256))
         with database.begin() as session:
-            return _sent(session, delivery_id, attempt), ""
+            return _sent(session, delivery_id, attempt)
+
+    return answered(database, delivery_id, attempt, DeliveryState.WAITING, send)
+
+
+def named(destinations: Mapping[str, Destination], name: str) -> Destination:
+    """The destination of a name.
+
+    Raises
+    ------
+    RefusedError
+        Where the configuration has none of it.
+    """
+    if name not in destinations:
+        raise RefusedError(f"no destination is called {name!r}")
+    return destinations[name]
+
+
+def answered(
+    database: Database,
+    delivery_id: str,
+    attempt: int,
+    state: DeliveryState,
+    act: Callable[[], Result],
+) -> tuple[Result, str]:
+    """Try once; whatever can go wrong is an answer, not an error."""
+    try:
+        return act(), ""
     except (UnavailableError, OperationalError, OSError) as error:
-        note(database, delivery_id, attempt, DeliveryState.WAITING, error)
+        note(database, delivery_id, attempt, state, error)
         return Result.UNAVAILABLE, str(error)
     except GranskError as error:
-        note(database, delivery_id, attempt, DeliveryState.WAITING, error)
+        note(database, delivery_id, attempt, state, error)
         return Result.REFUSED, str(error)
     except Exception as error:
-        log.exception("delivery %s", delivery_id)
+        log.exception("delivery %s, %s", delivery_id, state)
         return Result.REFUSED, type(error).__name__
 
 

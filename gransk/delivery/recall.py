@@ -6,23 +6,20 @@ never nothing; a withdrawn one goes at once. The result store keeps the bytes.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from dbos import DBOS
 from sqlalchemy import and_, exists, or_, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
-from gransk.core.errors import GranskError
 from gransk.delivery.deliver import (
     Destination,
     Result,
-    UnavailableError,
+    answered,
     fail,
-    note,
+    named,
     open_line,
     study_of,
     try_until_ended,
@@ -32,8 +29,6 @@ from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site.database import Database
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.workflows import QueueName, workflow
-
-log = logging.getLogger(__name__)
 
 NAME = "recall"
 
@@ -62,27 +57,18 @@ def remove_once(
     delivery_id: str,
     attempt: int,
 ) -> tuple[Result, str]:
-    """Try once to remove; whatever can go wrong is an answer, not an error."""
-    try:
+    """Try once to remove."""
+
+    def remove() -> Result:
         with database.read() as session:
             delivery = open_line(session, delivery_id, attempt, DeliveryState.RECALL)
         if delivery is None:
-            return Result.UNWANTED, ""
-        destination = destinations.get(delivery.destination)
-        if destination is None:
-            return Result.REFUSED, f"no destination is called {delivery.destination!r}"
-        destination.remove(delivery.sop_instance_uid)
+            return Result.UNWANTED
+        named(destinations, delivery.destination).remove(delivery.sop_instance_uid)
         with database.begin() as session:
-            return _removed(session, delivery_id, attempt), ""
-    except (UnavailableError, OperationalError, OSError) as error:
-        note(database, delivery_id, attempt, DeliveryState.RECALL, error)
-        return Result.UNAVAILABLE, str(error)
-    except GranskError as error:
-        note(database, delivery_id, attempt, DeliveryState.RECALL, error)
-        return Result.REFUSED, str(error)
-    except Exception as error:
-        log.exception("recall of delivery %s", delivery_id)
-        return Result.REFUSED, type(error).__name__
+            return _removed(session, delivery_id, attempt)
+
+    return answered(database, delivery_id, attempt, DeliveryState.RECALL, remove)
 
 
 def starter(database: Database) -> Starter:
