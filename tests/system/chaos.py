@@ -169,7 +169,8 @@ class Chaos:
             time.sleep(min(rest, 0.2))
 
     def _kill(self) -> None:
-        alive = [name for name in self.victims if self.suite.pid(name) is not None]
+        spared = self._spared()
+        alive = [n for n in self.victims if self.suite.pid(n) is not None and n not in spared]
         if not alive:
             return
         victim = self._aim(alive) or self.random.choice(alive)
@@ -180,6 +181,13 @@ class Chaos:
         if back is not None:
             time.sleep(back)
             self.suite.restart(victim)
+
+    def _spared(self) -> frozenset[str]:
+        """Workers whose study died so often that once more would set it aside, as it should."""
+        allowed = self.suite.config.workers.max_deaths
+        items = [i for i in self.suite.items() if i.deaths >= allowed - 1 and i.state not in ENDED]
+        owners = _owners(self.suite) if items else {}
+        return frozenset(owners.get(Work.of(item).workflow_id, "nobody") for item in items)
 
     def _aim(self, alive: Sequence[str]) -> str | None:
         """The first who is seen in a wanted step; None where nobody is in time."""
