@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydicom import Dataset, config, dcmread, uid
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 
 from gransk.core.errors import RefusalError, UnreadableInputError
@@ -82,6 +82,7 @@ config.settings.reading_validation_mode = config.IGNORE
 _DAMAGED = (
     ArithmeticError,
     AttributeError,
+    BytesLengthException,
     EOFError,
     LookupError,
     NotImplementedError,

@@ -265,6 +265,18 @@ def test_damaged_deflate_is_unreadable():
         read_dataset(BytesIO(content[:start] + b"\xff" * 50))
 
 
+def test_a_value_of_half_a_number_is_left_out():
+    """Bits Stored, a number of two bytes, in one byte."""
+    content = file_bytes(ct_slice())
+    header = b"\x28\x00\x01\x01US"
+    at = content.index(header)
+    broken = content[:at] + header + b"\x01\x00\x10" + content[at + 10 :]
+    one = from_bytes(broken)
+    assert "BitsStored" not in one.header
+    with pytest.raises(RefusalError):
+        read_frame(frames_of(one)[0])
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     place=st.floats(0, 1, exclude_max=True),
