@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -10,30 +9,17 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
+from gransk.archive.files import read_file
 from gransk.archive.headers import is_input
 from gransk.archive.orthanc import ArchiveFaultError, NotInArchiveError, Orthanc
 from gransk.archive.tables import SeenStudy
+from gransk.core.decode import DAMAGED, drop_unreadable
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.study import Instance, Study
 
 THREADS = 4
 DEFER_BYTES = 1 << 20
 """Values larger than this stay on disk until someone asks for them."""
-
-READ_ERRORS = (
-    InvalidDicomError,
-    InvalidValueError,
-    struct.error,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    EOFError,
-    NotImplementedError,
-    RecursionError,
-    OverflowError,
-)
-"""What pydicom raises on damaged files."""
 
 
 def fetch_study(orthanc: Orthanc, seen: SeenStudy, folder: Path) -> Study:
@@ -92,15 +78,18 @@ def read_header(path: Path) -> Dataset:
     ------
     UnreadableInputError
         Where it is not DICOM or damaged; the message holds nothing of its content.
+    OSError
+        Where the disk refuses.
     """
     try:
         header = dcmread(path, stop_before_pixels=True, defer_size=DEFER_BYTES)
-        for keyword in ("SOPClassUID", "SOPInstanceUID", "Modality", "Manufacturer", "ImageType"):
-            header.get(keyword)
-    except READ_ERRORS as error:
+    except (InvalidDicomError, RecursionError, *DAMAGED) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise UnreadableInputError(
             f"{path.name} cannot be read as DICOM ({type(error).__name__})"
         ) from error
+    drop_unreadable(header)
     if "SOPInstanceUID" not in header:
         raise UnreadableInputError(f"{path.name} holds no DICOM object")
     return header
@@ -108,6 +97,6 @@ def read_header(path: Path) -> Dataset:
 
 def _instance(header: Dataset, path: Path) -> Instance:
     try:
-        return Instance(header=header, load=lambda: dcmread(path))
+        return Instance(header=header, load=partial(read_file, path))
     except InvalidValueError as error:
         raise UnreadableInputError(f"{path.name}: {error}") from error

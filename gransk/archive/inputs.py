@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.uid import UID
 
 from gransk.archive.headers import Shared, dataset, is_input
@@ -152,7 +152,7 @@ def _instance(orthanc: Orthanc, instance_id: str, header: Dataset) -> Instance |
     """An image of the study; None where it lacks what identifies it (PS3.3 C.12.1)."""
 
     def load() -> Dataset:
-        return dcmread(io.BytesIO(orthanc.file(instance_id)))
+        return read_dataset(io.BytesIO(orthanc.file(instance_id)))
 
     try:
         return Instance(header=header, load=load)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,9 +9,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from pydicom import Dataset
-
-from gransk.core.decode import read_dataset
+from gransk.archive.files import read_file
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.study import Instance, Study
 
@@ -91,23 +88,6 @@ def _kind(path: Path) -> LeftOut:
         return LeftOut.DAMAGED if has_prefix(path) else LeftOut.NOT_DICOM
     except OSError:
         return LeftOut.CLOSED
-
-
-def read_file(path: Path, pixels: bool = True) -> Dataset:
-    """One DICOM file, mapped so that no claimed length is believed.
-
-    Raises
-    ------
-    UnreadableInputError
-        Where it cannot be opened or is no DICOM object.
-    """
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            return read_dataset(view, pixels)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise UnreadableInputError("the file is empty") from error
-    except OSError as error:
-        raise UnreadableInputError(f"the file cannot be read: {error.strerror}") from error
 
 
 def one_study(instances: Iterable[Instance]) -> Study:

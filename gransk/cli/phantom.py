@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from gransk.archive.files import read_file
 from gransk.cli.analyse import _progress
-from gransk.cli.files import has_prefix, read_file
+from gransk.cli.files import has_prefix
 from gransk.cli.output import check_folder
 from gransk.core import reasons
 from gransk.core.application import Application, applications

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, config, dcmread, uid
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -78,8 +79,7 @@ _DEFLATED = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"
 # Malformed values are read as they stand: warnings would quote them.
 config.settings.reading_validation_mode = config.IGNORE
 
-# What pydicom and its decoders raise on damaged input.
-_DAMAGED = (
+DAMAGED = (
     ArithmeticError,
     AttributeError,
     BytesLengthException,
@@ -93,6 +93,7 @@ _DAMAGED = (
     struct.error,
     zlib.error,
 )
+"""What pydicom and its decoders raise on damaged input."""
 
 
 def read_dataset(stream: BinaryIO, pixels: bool = True) -> Dataset:
@@ -122,25 +123,34 @@ def read_dataset(stream: BinaryIO, pixels: bool = True) -> Dataset:
             dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
     except InvalidDicomError as error:
         raise UnreadableInputError("not a DICOM file: it lacks the DICM prefix") from error
-    except (*_DAMAGED, MemoryError, RecursionError) as error:
+    except (*DAMAGED, MemoryError, RecursionError) as error:
         raise UnreadableInputError(f"damaged DICOM file ({type(error).__name__})") from error
     # pydicom would keep the stream, which its owner closes.
     dataset.buffer = None
-    _drop_unreadable(dataset)
+    drop_unreadable(dataset)
     return dataset
 
 
-def _drop_unreadable(dataset: Dataset) -> None:
-    """Convert every element now, and drop what cannot be: later reading never fails."""
+def drop_unreadable(dataset: Dataset) -> None:
+    """Convert every element now, and drop what cannot be: later reading never fails.
+
+    Values that pydicom left on disk stay there.
+    """
     for tag in list(dataset.keys()):
+        if _on_disk(dataset.get_item(tag, keep_deferred=True)):
+            continue
         try:
             element = dataset[tag]
             items = list(element.value) if element.VR == "SQ" else []
-        except (*_DAMAGED, RecursionError):
+        except (*DAMAGED, RecursionError):
             del dataset[tag]
             continue
         for item in items:
-            _drop_unreadable(item)
+            drop_unreadable(item)
+
+
+def _on_disk(element: Any) -> bool:
+    return isinstance(element, RawDataElement) and element.value is None and element.length > 0
 
 
 def _inflated(stream: BinaryIO) -> BinaryIO:
@@ -260,7 +270,7 @@ def decode_frames(dataset: Dataset) -> Iterator[StoredArray]:
             yield _stored(frame, dataset)
         if decoded != count:
             raise ValueError("another number of frames than stated")
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise RefusalError(Reason.UNDECODABLE_PIXELS, type(error).__name__) from error
 
 

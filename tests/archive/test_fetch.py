@@ -11,6 +11,7 @@ from tiny import SR, Site, TinyStudy
 
 from gransk.archive import orthanc as orthanc_module
 from gransk.archive.fetch import fetch_study, read_header
+from gransk.archive.files import read_file
 from gransk.archive.inputs import FileFacts, read_inputs
 from gransk.archive.orthanc import NotInArchiveError
 from gransk.core.errors import UnreadableInputError
@@ -82,6 +83,17 @@ def test_unreadable_files(content: bytes, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(UnreadableInputError, match=r"000001\.dcm"):
         read_header(path)
+
+
+def test_a_damaged_value_is_left_out(tmp_path: Path) -> None:
+    """Rows, a number of two bytes, in three: later reading must not fail on it."""
+    content = TinyStudy().image(1)
+    header = b"\x28\x00\x10\x00US"
+    at = content.index(header)
+    path = tmp_path / "000001.dcm"
+    path.write_bytes(content[:at] + header + b"\x03\x00\x10\x00\x10" + content[at + 10 :])
+    assert "Rows" not in read_header(path)
+    assert "Rows" not in read_file(path)
 
 
 def test_a_huge_header_stays_on_disk(tmp_path: Path) -> None:
