@@ -140,17 +140,12 @@ class Curve:
             Low and high; NaN where there is one group alone.
         """
         count = len(self.groups)
-
-        def of_draw(drawn: npt.NDArray[np.int64]) -> FloatArray:
-            return statistic(np.bincount(drawn, minlength=count))
-
         if count < 2:
             return np.full((2, len(statistic(np.ones(count, int)))), np.nan)
-        drawn = stats.bootstrap(
-            (np.arange(count),), of_draw, n_resamples=RESAMPLES, vectorized=False,
-            method="percentile", rng=np.random.default_rng(seed),
-        ).bootstrap_distribution  # fmt: skip
-        interval: FloatArray = np.nanpercentile(np.atleast_2d(drawn), [2.5, 97.5], axis=-1)
+        rng = np.random.default_rng(seed)
+        draws = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+        values = np.array([statistic(weights) for weights in draws])
+        interval: FloatArray = np.nanpercentile(values, [2.5, 97.5], axis=0)
         return interval
 
 

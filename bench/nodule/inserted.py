@@ -1,6 +1,6 @@
 """Synthetic nodules of known volume in real scans: found, and measured how well.
 
-    python -m bench.nodule.inserted SCAN [SCAN ..] [--repeats 2] [--seed 0]
+    python -m bench.nodule.inserted SCAN [SCAN ..] [--repeats 3] [--kinds solid]
 
 Each SCAN is a folder of one DICOM series that no training saw. Solid, part-solid
 and ground glass nodules of 3 to 30 mm are drawn into it: inside the lung, at its
@@ -90,9 +90,11 @@ class Result:
     diameter_error_mm: float
 
 
-def plan(count: int, rng: np.random.Generator) -> Iterator[list[Wanted]]:
+def plan(
+    count: int, rng: np.random.Generator, kinds: Sequence[Kind] = KINDS
+) -> Iterator[list[Wanted]]:
     """What goes into each of some scans; every size, kind and place in turn."""
-    every: list[Wanted] = list(product(SIZES_MM, KINDS, PLACES))
+    every: list[Wanted] = list(product(SIZES_MM, kinds, PLACES))
     deck: list[Wanted] = []
     for _ in range(count):
         while len(deck) < A_SCAN:
@@ -200,7 +202,8 @@ def table(results: Sequence[Result], threshold: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Inserted nodules found and measured.")
     parser.add_argument("scans", type=Path, nargs="+", help="folders, one DICOM series each")
-    parser.add_argument("--repeats", type=int, default=2, help="fillings of each scan")
+    parser.add_argument("--repeats", type=int, default=3, help="fillings of each scan")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument("--threads", type=int, default=2)
@@ -208,7 +211,7 @@ def main() -> None:
     analyser = Analyser(arguments.models, arguments.threads)
     rng = np.random.default_rng(arguments.seed)
     results: list[Result] = []
-    plans = plan(arguments.repeats * len(arguments.scans), rng)
+    plans = plan(arguments.repeats * len(arguments.scans), rng, arguments.kinds)
     for name, scan in read_hosts(arguments.scans):
         lungs = segment_lungs(scan)
         for _ in range(arguments.repeats):
