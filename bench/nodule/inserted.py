@@ -1,6 +1,6 @@
 """Synthetic nodules of known volume in real scans: found, and measured how well.
 
-    python -m bench.nodule.inserted SCAN [SCAN ..] [--repeats 3] [--kinds solid]
+    python -m bench.nodule.inserted SCAN [SCAN ..] [--repeats 3] [--kinds solid] [--slices-mm 1.25]
 
 Each SCAN is a folder of one DICOM series that no training saw. Solid, part-solid
 and ground glass nodules of 3 to 30 mm are drawn into it: inside the lung, at its
@@ -9,6 +9,10 @@ noisy as the scan itself. Detection rates have 95 % Clopper-Pearson intervals.
 Volume and diameter are those of the most probable mark on the nodule, whatever
 its probability, outlined and measured as the application does; bias is the mean
 error, its limits are 1.96 standard deviations to each side.
+
+``--slices-mm`` resamples the scans before anything is drawn, so that thin slices
+can be tested in scans that lack them: the nodules are then truly sampled so, their
+surroundings interpolated.
 
 What this does not show: real nodules have rims, spicules and pleural tags, and a
 broader base on the wall; these have smooth edges and one density. False marks
@@ -26,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.nodule.alterations import thickness
 from bench.nodule.analysis import MODELS, Analyser, Found
 from bench.nodule.curve import proportion_interval
 from bench.nodule.insertion import KINDS, Inserted, Kind, Scanner, Shape, insert
@@ -204,6 +209,7 @@ def main() -> None:
     parser.add_argument("scans", type=Path, nargs="+", help="folders, one DICOM series each")
     parser.add_argument("--repeats", type=int, default=3, help="fillings of each scan")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--slices-mm", type=float, help="resample the scans to such slices first")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument("--threads", type=int, default=2)
@@ -213,6 +219,8 @@ def main() -> None:
     results: list[Result] = []
     plans = plan(arguments.repeats * len(arguments.scans), rng, arguments.kinds)
     for name, scan in read_hosts(arguments.scans):
+        if arguments.slices_mm:
+            scan = thickness(arguments.slices_mm)(scan)
         lungs = segment_lungs(scan)
         for _ in range(arguments.repeats):
             filled, planted = fill(scan, lungs, next(plans), rng)
