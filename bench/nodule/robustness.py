@@ -2,12 +2,14 @@
 
     python -m bench.nodule.robustness SCAN [SCAN ..] --what inserted
     python -m bench.nodule.robustness SCAN [SCAN ..] --what pasted --data ../shared/data
+    python -m bench.nodule.robustness --what real --data ../shared/data/ct
 
 Each SCAN is a folder of one DICOM series that no training saw. Nodules are put
-into it once, as in `bench.nodule.inserted` or `bench.nodule.pasted`; the filled
-scan is then altered in each way and read again. Sensitivity is that at the
-operating point, with its 95 % Clopper-Pearson interval; false marks are all marks
-at the operating point away from the nodules, the scan's own unmarked nodules
+into it once, as in `bench.nodule.inserted` or `bench.nodule.pasted`; ``real``
+takes scans with nodules of their own instead. The scan is then altered in each
+way and read again. Sensitivity is that at the operating point, with its 95 %
+Clopper-Pearson interval; false marks are all marks at the operating point away
+from the nodules, the scan's own unmarked nodules
 included, so that only their change tells. The volume of each nodule with a mark
 in both is compared with that in the unaltered scan.
 
@@ -19,7 +21,7 @@ sharpened kernel keeps the first kernel's noise pattern.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +31,16 @@ from bench.nodule import inserted, pasted
 from bench.nodule.alterations import ALTERATIONS
 from bench.nodule.analysis import MODELS, Analyser
 from bench.nodule.curve import Curve, Scored, proportion_interval, score
+from bench.nodule.froc import unseen
 from bench.nodule.inserted import limits
 from bench.nodule.scans import read_hosts
 from bench.nodule.tables import heading
-from bench.nodule.truth import Nodule, Tier
+from bench.nodule.truth import Nodule, Tier, read_folder
 from gransk.core.volume import Volume
 from nodule.lungs import segment_lungs
 
 UNALTERED = "unaltered"
+TIERS = {"real": Tier.REAL, "pasted": Tier.SEMI_SYNTHETIC, "inserted": Tier.SYNTHETIC}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Reading:
     ----------
     scored : Scored
     volumes_mm3 : tuple of float
-        By nodule; NaN where no mark lies on it.
+        Of each nodule to be found; NaN where no mark lies on it.
     """
 
     scored: Scored
@@ -58,7 +62,7 @@ def read(analyser: Analyser, name: str, scan: Volume, nodules: Sequence[Nodule])
     """Detect, and measure each nodule from its most probable mark."""
     found = analyser.find(scan)
     volumes = []
-    for nodule in nodules:
+    for nodule in (n for n in nodules if n.counted):
         candidate = found.on(nodule.centre_lps_mm, nodule.diameter_mm / 2)
         volumes.append(
             found.measure(candidate).volume_mm3 if candidate is not None else float("nan")
@@ -84,46 +88,60 @@ def row(
     return text + f"   {both.sum():4d}  {mean:+6.1f} ({least:+.1f} to {most:+.1f})"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Detection and volume in altered scans.")
-    parser.add_argument("scans", type=Path, nargs="+", help="folders, one DICOM series each")
-    parser.add_argument("--what", choices=("inserted", "pasted"), default="inserted")
-    parser.add_argument("--data", type=Path, help="holds lidc_nodules/, for pasted nodules")
-    parser.add_argument("--part", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--only", nargs="*", choices=ALTERATIONS, help="these alterations")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--models", type=Path, default=MODELS)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    if arguments.what == "pasted" and arguments.data is None:
-        parser.error("--what pasted needs --data")
-    cutouts = pasted.read_part(arguments.data, arguments.part) if arguments.what == "pasted" else []
-    analyser = Analyser(arguments.models, arguments.threads)
+def known(arguments: argparse.Namespace) -> Iterator[tuple[str, Volume, tuple[Nodule, ...]]]:
+    """Name, scan and nodules: real ones, or those put in."""
     rng = np.random.default_rng(arguments.seed)
+    if arguments.what == "real":
+        for case in unseen(read_folder(arguments.data), {})[0]:
+            yield case.name, case.load(), case.nodules
+        return
+    cutouts = pasted.read_part(arguments.data, arguments.part) if arguments.what == "pasted" else []
     plans = inserted.plan(len(arguments.scans), rng)
-    names = [UNALTERED, *(arguments.only or ALTERATIONS)]
-    readings: dict[str, list[Reading]] = {name: [] for name in names}
-    for scan_name, scan in read_hosts(arguments.scans):
+    for name, scan in read_hosts(arguments.scans):
         lungs = segment_lungs(scan)
         if arguments.what == "pasted":
             filled, nodules = pasted.fill(scan, lungs, cutouts, rng)
         else:
             filled, planted = inserted.fill(scan, lungs, next(plans), rng)
             nodules = [p.nodule for p in planted]
+        yield name, filled, tuple(nodules)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Detection and volume in altered scans.")
+    parser.add_argument("scans", type=Path, nargs="*", help="folders, one DICOM series each")
+    parser.add_argument("--what", choices=TIERS, default="inserted")
+    parser.add_argument(
+        "--data", type=Path, help="pasted: holds lidc_nodules/; real: holds nodules.json"
+    )
+    parser.add_argument("--part", choices=("train", "val", "test"), default="test")
+    parser.add_argument("--only", nargs="*", choices=ALTERATIONS, help="these alterations")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    if arguments.what != "inserted" and arguments.data is None:
+        parser.error(f"--what {arguments.what} needs --data")
+    if (arguments.what == "real") == bool(arguments.scans):
+        parser.error("name scans to put nodules into, and none with --what real")
+    analyser = Analyser(arguments.models, arguments.threads)
+    names = [UNALTERED, *(arguments.only or ALTERATIONS)]
+    readings: dict[str, list[Reading]] = {name: [] for name in names}
+    for scan_name, scan, nodules in known(arguments):
         for name in names:
-            altered = filled if name == UNALTERED else ALTERATIONS[name](filled)
+            altered = scan if name == UNALTERED else ALTERATIONS[name](scan)
             readings[name].append(read(analyser, scan_name, altered, nodules))
             print(f"{scan_name}  {name}", flush=True)
-    tier = Tier.SEMI_SYNTHETIC if arguments.what == "pasted" else Tier.SYNTHETIC
-    count = sum(len(r.scored.targets) for r in readings[UNALTERED])
+    before = readings[UNALTERED]
+    count = sum(len(r.scored.targets) for r in before)
     part = f" (part {arguments.part})" if arguments.what == "pasted" else ""
-    print(heading(tier, f"n = {count} nodules{part} in {len(arguments.scans)} scans, altered"))
+    print(heading(TIERS[arguments.what], f"n = {count} nodules{part} in {len(before)} scans"))
     print(f"operating point {analyser.operating_point:.3f}\n")
     print(
         f"{'':30s}  sensitivity            false marks      n  volume change %, mean (95 % limits)"
     )
     for name in names:
-        print(row(name, readings[name], readings[UNALTERED], analyser.operating_point))
+        print(row(name, readings[name], before, analyser.operating_point))
 
 
 if __name__ == "__main__":
