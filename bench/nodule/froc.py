@@ -124,6 +124,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.format == "luna16" and arguments.series is None:
         parser.error("LUNA16 names no patients: --series tells which scans training saw")
+    if arguments.write_card and arguments.format != "folder":
+        parser.error("the card's figures are those of the shared scans: --format folder")
     patients = patients_by_series(arguments.series) if arguments.series else {}
     cases, left_out = unseen(FORMATS[arguments.format](arguments.data), patients)
     if not cases:

@@ -128,7 +128,7 @@ def main() -> None:
             f"into {len(arguments.scans)} scans, {arguments.repeats} times each",
         )
     )
-    print(report(reads, analyser.operating_point))
+    print(report(reads, analyser.operating_point, drawn="scans"))
 
 
 if __name__ == "__main__":

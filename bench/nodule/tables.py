@@ -19,15 +19,15 @@ def heading(tier: Tier, what: str) -> str:
     return f"{tier.value}\n{what}"
 
 
-def froc_table(curve: Curve) -> str:
+def froc_table(curve: Curve, drawn: str) -> str:
     """Sensitivity at each rate with exact and bootstrap intervals, and CPM."""
     low, high = curve.bootstrap(
         lambda w: np.append(curve.sensitivities(w, FALSE_MARKS), curve.cpm(w))
     )
     lines = [
         "",
-        "false marks a scan (at most)   threshold   sensitivity   95 % interval   bootstrap by "
-        f"patient (n = {len(curve.groups)})",
+        "false marks a scan (at most)   threshold   sensitivity   95 % interval   bootstrap "
+        f"({len(curve.groups)} {drawn})",
     ]
     for number, rate in enumerate(FALSE_MARKS):
         limit = curve.limit(rate)
@@ -40,7 +40,7 @@ def froc_table(curve: Curve) -> str:
     lines += [
         "",
         f"CPM (mean sensitivity at 1/8 to 8 false marks a scan) {curve.cpm():.3f} "
-        f"({low[-1]:.3f} to {high[-1]:.3f}, bootstrap by patient)",
+        f"({low[-1]:.3f} to {high[-1]:.3f}, bootstrap of {drawn})",
     ]
     return "\n".join(lines)
 
@@ -94,13 +94,13 @@ def kind_table(curve: Curve, threshold: float) -> str:
     return "\n".join(lines)
 
 
-def report(scans: Sequence[Scored], threshold: float) -> str:
-    """Everything about one set of scans."""
+def report(scans: Sequence[Scored], threshold: float, drawn: str = "patients") -> str:
+    """Everything about one set of scans; ``drawn`` names what the bootstrap draws."""
     curve = Curve(scans)
     if not curve.nodules:
         return f"{len(scans)} scans, no nodule to be found; " + false_marks_line(curve, threshold)
     parts = (
-        froc_table(curve), "", operating_line(curve, threshold), kind_table(curve, threshold)
+        froc_table(curve, drawn), "", operating_line(curve, threshold), kind_table(curve, threshold)
     )  # fmt: skip
     return "\n".join(parts)
 

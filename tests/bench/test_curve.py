@@ -15,6 +15,7 @@ from bench.nodule.curve import (
     rate_interval,
     score,
 )
+from bench.nodule.froc import COMMAND, performance
 from bench.nodule.tables import kinds, report
 from bench.nodule.truth import Nodule, Texture
 from gransk.core.errors import InvalidValueError
@@ -167,8 +168,20 @@ def test_the_report_names_its_numbers():
     text = report([scored("a", [0.9, 0.2], [0.3]), scored("b", [0.8], [0.7, 0.6])], 0.5)
     assert "operating point 0.500: sensitivity 2/3 = 0.67" in text
     assert "false marks a scan 1.00" in text
-    assert "n = 2" in text
+    assert "bootstrap (2 patients)" in text
     # No false mark is above 0.7: 2 of 3 at 1/8 to 1 mark a scan, all at 2 and more.
     assert (
         f"CPM (mean sensitivity at 1/8 to 8 false marks a scan) {(4 * 2 / 3 + 3) / 7:.3f}" in text
     )
+
+
+def test_the_cards_figures_are_the_curves():
+    scans = [scored("a", [0.9, 0.2], [0.3]), scored("b", [0.8], [0.7, 0.6])]
+    found, false, cpm = performance(scans, 0.5)
+    assert (found["value"], found["cases"], found["command"]) == (0.667, 3, COMMAND)
+    assert found["interval"] == [0.094, 0.992]
+    assert (false["value"], false["cases"]) == (1.0, 2)
+    assert cpm["value"] == pytest.approx(Curve(scans).cpm(), abs=1e-3)
+    assert cpm["interval"][0] <= cpm["value"] <= cpm["interval"][1]
+    assert "2 whole scans" in cpm["data"]
+    assert "smallest 10.0 mm" in cpm["data"]
