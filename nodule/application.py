@@ -47,7 +47,6 @@ from nodule.series import SeriesRules
 
 AXIAL = "axial plane of largest area"
 CROP_MM = 56.0
-KEPT_CANDIDATES = 200
 
 
 class NoduleSettings(BaseModel):
@@ -128,15 +127,18 @@ class NoduleApplication:
         clock.mark("inference")
         likely = [c for c in proposed if c.probability >= threshold]
         findings: list[Finding] = []
+        made_of: list[Candidate] = []
         for candidate in likely:
             tell("measure", 0.9 + 0.1 * len(findings) / len(likely))
             mask = segment(volume, candidate.index, lungs)
             measured = measure(volume, mask)
             if measured.mean_diameter_mm >= settings.smallest_mm:
                 number = len(findings) + 1
+                made_of.append(candidate)
                 findings.append(_finding(number, candidate, mask, measured, frames, context))
         clock.mark("measure")
         dropped = len(findings) - settings.report_limit
+        reported = made_of[: settings.report_limit]
         notes = list(selection.notes)
         if dropped > 0:
             notes.append(Note(code="more_not_reported", values={"count": dropped}))
@@ -148,7 +150,7 @@ class NoduleApplication:
             series_instance_uids=tuple(sorted({f.series_instance_uid for f in frames})),
             frames=frames,
             findings=tuple(findings[: settings.report_limit]),
-            candidates=tuple(_as_dict(c) for c in proposed[:KEPT_CANDIDATES]),
+            candidates=tuple(_as_dict(c, c in reported) for c in proposed),
             choice=selection.choice,
             notes=tuple(notes),
             seconds=clock.seconds,
@@ -247,12 +249,13 @@ def _rounded(point: tuple[float, float, float]) -> tuple[float, float, float]:
     return round(point[0], 2), round(point[1], 2), round(point[2], 2)
 
 
-def _as_dict(candidate: Candidate) -> dict[str, object]:
+def _as_dict(candidate: Candidate, reported: bool) -> dict[str, object]:
     return {
         "centre_lps_mm": list(_rounded(candidate.centre_lps_mm)),
         "radius_mm": round(candidate.radius_mm, 2),
         "probability": round(candidate.probability, 5),
         "malignancy": None if candidate.malignancy is None else round(candidate.malignancy, 5),
+        "reported": reported,
     }
 
 

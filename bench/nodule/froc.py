@@ -1,12 +1,19 @@
-"""Lung nodules found and false marks on whole scans.
+"""Lung nodules found and false marks on real whole scans.
 
     python -m bench.nodule.froc --data ../shared/data/ct [--write-card]
+    python -m bench.nodule.froc --data LUNA16 --format luna16
+    python -m bench.nodule.froc --data LIDC-IDRI --format lidc
 
 Reads each scan of ``--data`` with the shipped detector. A nodule outlined by at
 least three of LIDC-IDRI's four readers is to be found; a mark hits it where its
 centre lies within half the longest axial diameter that a reader drew. Marks on
 nodules of one or two readers are neither hits nor false. Sensitivity has a 95 %
-Clopper-Pearson interval, false marks a 95 % Poisson interval.
+Clopper-Pearson interval and a bootstrap interval in which patients are drawn,
+false marks a 95 % Poisson interval. CPM is the mean sensitivity at 1/8, 1/4, 1/2,
+1, 2, 4 and 8 false marks a scan, each the highest with at most so many.
+
+Scans that training or tuning saw, by the committed list of patients, are left
+out and counted.
 
 What this does not show: four scans of 2.5 mm hold eleven such nodules, the
 smallest 9.7 mm, from one study of the years 2000 to 2010. Nothing is said of
@@ -16,137 +23,135 @@ nodules under that size, of other slice thicknesses, or of screening.
 from __future__ import annotations
 
 import argparse
-import json
+import csv
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
-from scipy import stats
 
-from gransk.core.models import ModelLibrary
-from nodule.detector import MODEL_ID, Detector
-from nodule.lungs import segment_lungs
-from training.nodule.export import write_card
-from training.nodule.marks import Read, Truth, false_marks, read, sensitivity, threshold_for
-from training.nodule.scans import load
+from bench.nodule.analysis import MODELS, Analyser
+from bench.nodule.curve import Curve, Scored, proportion_interval, rate_interval, score
+from bench.nodule.lidc import read_lidc
+from bench.nodule.luna16 import read_luna16
+from bench.nodule.scans import trained
+from bench.nodule.tables import heading, report
+from bench.nodule.truth import Case, Tier, read_folder
+from nodule.detector import MODEL_ID
 
-FALSE_MARKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-FEWEST_READERS = 3
 COMMAND = "python -m bench.nodule.froc --data ../shared/data/ct"
-DATA = "LIDC-IDRI, 4 whole scans of 2.5 mm, nodules of at least 3 readers (smallest 9.7 mm)"
+FORMATS: dict[str, Callable[[Path], Iterator[Case]]] = {
+    "folder": read_folder, "luna16": read_luna16, "lidc": read_lidc,
+}  # fmt: skip
 
 
-def proportion_interval(hits: int, cases: int) -> tuple[float, float]:
-    """Clopper and Pearson's exact 95 % interval."""
-    low = stats.beta.ppf(0.025, hits, cases - hits + 1) if hits else 0.0
-    high = stats.beta.ppf(0.975, hits + 1, cases - hits) if hits < cases else 1.0
-    return float(low), float(high)
+def patients_by_series(path: Path) -> dict[str, str]:
+    """LIDC-IDRI's patients by series UID, from ``lidc_nodules/nodules.csv``."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["series_uid"]: row["patient"] for row in csv.DictReader(file)}
 
 
-def rate_interval(count: int, scans: int) -> tuple[float, float]:
-    """Exact 95 % interval of a Poisson rate a scan."""
-    low = stats.chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
-    return float(low / scans), float(stats.chi2.ppf(0.975, 2 * count + 2) / 2 / scans)
+def unseen(cases: Iterator[Case], patients: dict[str, str]) -> tuple[list[Case], int]:
+    """Cases that neither training nor tuning saw, and how many it saw."""
+    seen = trained()
+    every = list(cases)
+    kept = [c for c in every if patients.get(c.patient, c.patient) not in seen]
+    return kept, len(every) - len(kept)
 
 
-def truths(nodules: Sequence[dict[str, Any]]) -> list[Truth]:
-    """Known nodules of one scan from ``nodules.json``."""
-    return [
-        Truth(
-            centre_lps_mm=tuple(n["centre_lps_mm"]),
-            diameter_mm=max(n["longest_axial_mm"]),
-            counted=n["readers"] >= FEWEST_READERS,
-        )
-        for n in nodules
-    ]
-
-
-def read_scans(data: Path, detector: Detector) -> list[Read]:
-    """Read every scan of ``nodules.json``, printing one line each."""
+def read_scans(cases: Sequence[Case], analyser: Analyser) -> list[Scored]:
+    """Read every scan, printing one line each."""
     reads = []
-    for entry in json.loads((data / "nodules.json").read_text(encoding="utf-8")):
-        scan = load(data / entry["patient"])
+    for case in cases:
+        volume = case.load()
         began = time.monotonic()
-        found = detector.detect(scan, segment_lungs(scan))
+        found = analyser.find(volume)
         took = time.monotonic() - began
-        reads.append(read(found, truths(entry["nodules"])))
-        sizes = zip(reads[-1].diameters_mm, reads[-1].found, strict=True)
-        text = ", ".join(f"{d:.1f} mm {p:.3f}" if p >= 0 else f"{d:.1f} mm -" for d, p in sizes)
-        print(f"{entry['patient']}  {scan.hu.shape[0]} slices  {took:.1f} s  {text}", flush=True)
+        reads.append(score(case.patient, found.candidates, case.nodules))
+        text = ", ".join(
+            f"{t.nodule.diameter_mm:.1f} mm "
+            + (f"{t.probability:.3f}" if t.probability >= 0 else "-")
+            for t in reads[-1].targets
+        )
+        print(f"{case.name}  {volume.hu.shape[0]} slices  {took:.1f} s  {text}", flush=True)
     return reads
 
 
-def table(reads: Sequence[Read], threshold: float) -> str:
-    """The figures as text."""
-    lines = ["", "false marks a scan (at most)   threshold   sensitivity   95 % interval"]
-    for marks in FALSE_MARKS:
-        at = threshold_for(reads, marks)
-        hits, cases = sensitivity(reads, at)
-        low, high = proportion_interval(hits, cases)
-        lines.append(
-            f"{marks:28g}   {at:9.3f}   {hits:3d}/{cases:<3d} {hits / cases:4.2f}"
-            f"   {low:.2f} to {high:.2f}"
-        )
-    hits, cases = sensitivity(reads, threshold)
-    low, high = proportion_interval(hits, cases)
-    rate = false_marks(reads, threshold)
-    few, many = rate_interval(round(rate * len(reads)), len(reads))
-    lines += [
-        "",
-        f"operating point {threshold:.3f}: sensitivity {hits}/{cases} = {hits / cases:.2f} "
-        f"({low:.2f} to {high:.2f}), false marks a scan {rate:.2f} ({few:.2f} to {many:.2f})",
-        "Eleven nodules in four scans, none under 9.7 mm: an interval, not a proof.",
-    ]
-    return "\n".join(lines)
+def performance(reads: Sequence[Scored], threshold: float) -> list[dict[str, Any]]:
+    """The figures at the operating point, and CPM, as entries of the card."""
+    curve = Curve(reads)
+    share, rate = curve.at(threshold)
+    cases, scans = len(curve.nodules), len(reads)
+    smallest = min(n.diameter_mm for n in curve.nodules)
+    data = (
+        f"LIDC-IDRI, {scans} whole scans of 2.5 mm, nodules of at least 3 readers "
+        f"(smallest {smallest:.1f} mm)"
+    )
 
-
-def performance(reads: Sequence[Read], threshold: float) -> list[dict[str, Any]]:
-    """The figures at the operating point as entries of the card."""
-    hits, cases = sensitivity(reads, threshold)
-    rate = false_marks(reads, threshold)
-    count = round(rate * len(reads))
-
-    def entry(measure: str, value: float, interval: tuple[float, float], n: int) -> dict[str, Any]:
+    def entry(measure: str, value: float, interval: Sequence[float], n: int) -> dict[str, Any]:
         return {
             "measure": measure,
             "value": round(value, 3),
-            "interval": [round(v, 3) for v in interval],
-            "data": DATA,
+            "interval": [round(float(v), 3) for v in interval],
+            "data": data,
             "cases": n,
             "command": COMMAND,
         }
 
-    within = proportion_interval(hits, cases)
-    marks = rate_interval(count, len(reads))
+    within = proportion_interval(round(share * cases), cases)
+    marks = rate_interval(round(rate * scans), scans)
+    cpm = curve.bootstrap(lambda w: np.array([curve.cpm(w)]))[:, 0].tolist()
     return [
-        entry("sensitivity at the operating point", hits / cases, within, cases),
-        entry("false marks a scan at the operating point", rate, marks, len(reads)),
+        entry("sensitivity at the operating point", share, within, cases),
+        entry("false marks a scan at the operating point", rate, marks, scans),
+        entry("CPM, mean sensitivity at 1/8 to 8 false marks a scan", curve.cpm(), cpm, cases),
     ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Nodules found and false marks on whole scans.")
-    parser.add_argument("--data", type=Path, required=True, help="folder of nodules.json")
-    parser.add_argument("--models", type=Path, default=Path("onnx_models"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--format", choices=FORMATS, default="folder", help="of the data set")
+    parser.add_argument(
+        "--series", type=Path, help="lidc_nodules/nodules.csv, which tells LUNA16's patients"
+    )
+    parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write-card", action="store_true", help="put the figures in the card")
     arguments = parser.parse_args()
-    model = ModelLibrary(arguments.models, threads=arguments.threads).load(MODEL_ID)
-    if model.card.operating_point is None:
-        parser.error("the card has no operating point")
-    threshold = model.card.operating_point.threshold
-    reads = read_scans(arguments.data, Detector(model, threshold=0.0))
-    print(table(reads, threshold))
+    if arguments.format == "luna16" and arguments.series is None:
+        parser.error("LUNA16 names no patients: --series tells which scans training saw")
+    if arguments.write_card and arguments.format != "folder":
+        parser.error("the card's figures are those of the shared scans: --format folder")
+    patients = patients_by_series(arguments.series) if arguments.series else {}
+    cases, left_out = unseen(FORMATS[arguments.format](arguments.data), patients)
+    if not cases:
+        parser.error(f"no scan is left; training or tuning saw {left_out}")
+    print(heading(Tier.REAL, f"n = {len(cases)} scans; {left_out} that training saw left out"))
+    analyser = Analyser(arguments.models, arguments.threads)
+    reads = read_scans(cases, analyser)
+    print(report(reads, analyser.operating_point))
+    counted = [t.nodule.diameter_mm for r in reads for t in r.targets]
+    if len(counted) < 100:
+        print(
+            f"\n{len(counted)} nodules in {len(reads)} scans, none under "
+            f"{min(counted, default=0):.1f} mm: an interval, not a proof."
+        )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     if arguments.write_card:
-        folder = arguments.models / MODEL_ID
-        card = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
-        kept = [p for p in card["performance"] if p["command"] != COMMAND]
-        card["performance"] = kept + performance(reads, threshold)
-        write_card(card, folder)
+        write(arguments.models / MODEL_ID, performance(reads, analyser.operating_point))
+
+
+def write(folder: Path, figures: list[dict[str, Any]]) -> None:
+    """Put figures in the card in place of those of the same command."""
+    from training.nodule.export import write_card  # needs PyTorch, which figures do not
+
+    card = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
+    card["performance"] = [p for p in card["performance"] if p["command"] != COMMAND] + figures
+    write_card(card, folder)
 
 
 if __name__ == "__main__":

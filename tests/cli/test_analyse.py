@@ -136,8 +136,26 @@ def test_the_sites_configuration_is_that_of_the_environment(phantom, tmp_path, m
 
 def test_candidates_and_choice_on_request(phantom, config):
     _, answer, _ = analyse(phantom, "--config", config, "--candidates")
-    assert answer["candidates"]
     assert answer["choice"][0].startswith("Series 2: analysed")
+    candidates, findings = answer["candidates"], answer["findings"]
+    for candidate in candidates:
+        assert len(candidate["centre_lps_mm"]) == 3
+        assert 0 <= candidate["probability"] <= 1
+        assert candidate["malignancy"] is None
+    reported = [c["probability"] for c in candidates if c["reported"]]
+    assert reported == pytest.approx([f["probability"] for f in findings], abs=1e-5)
+    assert 0 < len(reported) < len(candidates)
+
+
+def test_candidates_beyond_the_report_limit_are_not_reported(phantom, config):
+    limited = config.with_name("limited.yaml")
+    limited.write_text(
+        config.read_text() + "applications:\n  nodule:\n    report_limit: 1\n", encoding="utf-8"
+    )
+    _, answer, _ = analyse(phantom, "--config", limited, "--candidates")
+    assert len(answer["findings"]) == 1
+    assert sum(c["reported"] for c in answer["candidates"]) == 1
+    assert sum(c["probability"] >= 0.5 for c in answer["candidates"]) > 1
 
 
 def test_refused_studies_say_why(tmp_path):

@@ -1,0 +1,140 @@
+"""Changes to a scan as other scanners and settings would make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy import ndimage
+
+from gransk.core.volume import FloatArray, Geometry, Volume
+
+Alteration = Callable[[Volume], Volume]
+
+SHARPEN_MM = 0.8
+NOISE_MM = 0.6
+
+
+def thickness(slice_mm: float) -> Alteration:
+    """Slices of that thickness, one after another.
+
+    Thicker slices are means over what they cover; thinner ones are interpolated,
+    so that they show no more than the scan did.
+    """
+
+    def change(scan: Volume) -> Volume:
+        own = scan.geometry.spacing[0]
+        count = scan.hu.shape[0]
+        number = max(1, round(count * own / slice_mm))
+        # Middles in old slices, edges of the first slice at -0.5.
+        middles = (np.arange(number) + 0.5) * slice_mm / own - 0.5
+        if slice_mm > own:
+            edges = np.arange(count + 1) - 0.5
+            half = slice_mm / own / 2
+            low = np.maximum(edges[:-1], (middles - half)[:, None])
+            high = np.minimum(edges[1:], (middles + half)[:, None])
+            weights = np.maximum(high - low, 0)
+        else:
+            weights = np.maximum(1 - np.abs(np.arange(count) - middles[:, None]), 0)
+        kept = weights.sum(axis=1) > 0
+        weights = weights[kept] / weights[kept].sum(axis=1, keepdims=True)
+        hu = np.empty((len(weights), *scan.hu.shape[1:]), np.float32)
+        for k, of_slice in enumerate(weights):
+            used = np.flatnonzero(of_slice)
+            hu[k] = np.tensordot(of_slice[used].astype(np.float32), scan.hu[used], 1)
+        start = (float(middles[kept][0]), 0.0, 0.0)
+        return _placed(scan, hu, start, (slice_mm, *scan.geometry.spacing[1:]))
+
+    return change
+
+
+def noise(sigma_hu: float, seed: int = 0) -> Alteration:
+    """More noise, grainy as a smooth kernel leaves it."""
+
+    def change(scan: Volume) -> Volume:
+        rng = np.random.default_rng(seed)
+        hu = scan.hu.copy()
+        grain = [NOISE_MM / s for s in scan.geometry.spacing[1:]]
+        for plane in hu:
+            added = ndimage.gaussian_filter(rng.standard_normal(plane.shape, np.float32), grain)
+            plane += added * np.float32(sigma_hu / float(added.std()))
+        return replace(scan, hu=np.maximum(hu, np.float32(-1024)))
+
+    return change
+
+
+def blur(sigma_mm: float) -> Alteration:
+    """A smoother kernel: Gaussian within slices."""
+    return lambda scan: replace(scan, hu=_smooth(scan, sigma_mm))
+
+
+def sharpen(amount: float) -> Alteration:
+    """A sharper kernel: what a 0.8 mm Gaussian removes is added again, so many times."""
+
+    def change(scan: Volume) -> Volume:
+        hu = scan.hu + np.float32(amount) * (scan.hu - _smooth(scan, SHARPEN_MM))
+        return replace(scan, hu=np.clip(hu, -1024, 3071))
+
+    return change
+
+
+def shift(share: float) -> Alteration:
+    """The grid shifted by a share of a voxel along each axis (cubic interpolation)."""
+
+    def change(scan: Volume) -> Volume:
+        hu = ndimage.shift(scan.hu, [-share] * 3, order=3, mode="nearest", output=np.float32)
+        hu = np.clip(hu, -1024, 3071)
+        return _placed(scan, hu, (share, share, share), scan.geometry.spacing)
+
+    return change
+
+
+def pixels(size_mm: float) -> Alteration:
+    """Pixels of another size within slices."""
+
+    def change(scan: Volume) -> Volume:
+        _, rows, columns = scan.geometry.spacing
+        scale = (rows / size_mm, columns / size_mm)
+        widths = [max(0.0, 0.4 * (1 / s - 1)) for s in scale]
+        planes = [
+            ndimage.zoom(ndimage.gaussian_filter(p, widths), scale, order=1, grid_mode=True,
+                         mode="nearest")
+            for p in scan.hu
+        ]  # fmt: skip
+        hu = np.stack(planes).astype(np.float32)
+        own = [n / m for n, m in zip(scan.hu.shape[1:], hu.shape[1:], strict=True)]
+        start = (0.0, own[0] / 2 - 0.5, own[1] / 2 - 0.5)
+        spacing = (scan.geometry.spacing[0], rows * own[0], columns * own[1])
+        return _placed(scan, hu, start, spacing)
+
+    return change
+
+
+def _smooth(scan: Volume, sigma_mm: float) -> FloatArray:
+    widths = [sigma_mm / s for s in scan.geometry.spacing[1:]]
+    out = np.empty_like(scan.hu)
+    for k, plane in enumerate(scan.hu):
+        ndimage.gaussian_filter(plane, widths, output=out[k])
+    return out
+
+
+def _placed(
+    scan: Volume, hu: FloatArray, start: tuple[float, float, float],
+    spacing: tuple[float, float, float],
+) -> Volume:  # fmt: skip
+    """A volume whose first voxel lies at an index of the scan."""
+    x, y, z = (float(v) for v in scan.geometry.to_lps(start))
+    shape = (hu.shape[0], hu.shape[1], hu.shape[2])
+    return Volume(hu, Geometry(shape, (x, y, z), spacing, scan.geometry.directions))
+
+
+ALTERATIONS: dict[str, Alteration] = {
+    **{f"slices of {t:g} mm": thickness(t) for t in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)},
+    **{f"noise of {s:g} HU added": noise(s) for s in (10.0, 20.0, 40.0)},
+    **{f"kernel blurred by {s:g} mm": blur(s) for s in (0.5, 1.0)},
+    **{f"kernel sharpened {a:g} times": sharpen(a) for a in (0.5, 1.5)},
+    "grid shifted by half a voxel": shift(0.5),
+    "pixels of 0.5 mm": pixels(0.5),
+    "pixels of 0.9 mm": pixels(0.9),
+}
