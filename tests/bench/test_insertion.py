@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from nodule_synthetic import chest
+from nodule_synthetic import Ball, block, chest
 
 from bench.nodule import inserted, pasted
 from bench.nodule.inserted import A_SCAN, SIZES_MM, Planted, Result, limits, plan, row, table
@@ -23,9 +23,10 @@ from bench.nodule.insertion import (
     insert,
 )
 from bench.nodule.places import PLACES, Ground
-from bench.nodule.truth import Nodule
+from bench.nodule.truth import Nodule, Texture
 from gransk.core.errors import InvalidValueError
 from nodule.lungs import segment_lungs
+from training.nodule.cutouts import Cutout
 
 LUNG = -850.0
 
@@ -210,3 +211,26 @@ def test_the_place_of_a_pasted_nodule(ground):
     _, j, i = np.round(inner).astype(int)
     crossed[:, j - 3 : j + 4, i - 3 : i + 4] = 40
     assert pasted.place_of(replace(scan, hu=crossed), lungs, inner, 4.0) == "vessel"
+
+
+def cutout(number):
+    scan = block(Ball((0.0, 0.0, 0.0), 8.0), (2.5, 0.7, 0.7))
+    return Cutout(f"n{number}", "P", scan, scan.hu > -400, 4, 8.0, 3.0, texture=5.0)
+
+
+def test_pasted_nodules_are_where_they_are_said_to_be_and_repeat_by_seed(ground):
+    scan, lungs, _ = ground
+    nodules = [cutout(n) for n in range(4)]
+    one, pasted_in = pasted.fill(scan, lungs, nodules, np.random.default_rng(1))
+    two, again = pasted.fill(scan, lungs, nodules, np.random.default_rng(1))
+    assert np.array_equal(one.hu, two.hu)
+    assert pasted_in == again
+    assert len(pasted_in) > 1
+    for number, nodule in enumerate(pasted_in):
+        assert (nodule.texture, nodule.diameter_mm, nodule.counted) == (Texture.SOLID, 8.0, True)
+        assert nodule.place in ("wall", "inner", "vessel")
+        k, j, i = np.round(scan.geometry.to_index(nodule.centre_lps_mm)).astype(int)
+        assert one.hu[k, j, i] > -200
+        for other in pasted_in[:number]:
+            away = np.subtract(nodule.centre_lps_mm, other.centre_lps_mm)
+            assert np.linalg.norm(away) >= 8 + 8 + 15
