@@ -9,18 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
 from gransk.core.application import Context, Picture, Selection
-from gransk.core.codes import (
-    ATTENUATION,
-    HU,
-    LONG_AXIS,
-    LUNG,
-    MM,
-    MM3,
-    NODULE,
-    SHORT_AXIS,
-    SUSPICION,
-    VOLUME,
-)
+from gransk.core.codes import LUNG, NODULE, SUSPICION
 from gransk.core.ct import DEFAULT_MEMORY_MB, frames_of, read_frame, read_volume
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import (
@@ -28,9 +17,7 @@ from gransk.core.findings import (
     Findings,
     FrameRef,
     Mask,
-    Measurement,
     Note,
-    Quality,
     Region,
 )
 from gransk.core.keys import uid
@@ -38,15 +25,20 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from nodule import series
 from nodule.acceptance import PHANTOM
+from nodule.coding import Morphology, measurements, qualities
 from nodule.detector import MODEL_ID, Candidate, Detector
+from nodule.kernels import kernel_class
 from nodule.lungs import segment_lungs
-from nodule.measurement import NoduleMeasurement, measure
-from nodule.presentation import TEXTURE, TEXTURES, details, presentation
+from nodule.measurement import NoduleMeasurement, Texture, measure
+from nodule.place import Answer, LungMap
+from nodule.presentation import details, presentation
 from nodule.segmentation import segment
 from nodule.series import SeriesRules
+from nodule.uncertainty import ErrorModel
 
-AXIAL = "axial plane of largest area"
 CROP_MM = 56.0
+# They raise the density of edges.
+SHARP_KERNELS = ("lung", "bone")
 
 
 class NoduleSettings(BaseModel):
@@ -119,6 +111,7 @@ class NoduleApplication:
         clock.mark("decode")
         tell("lungs", 0.3)
         lungs = segment_lungs(volume)
+        lung_map = LungMap(lungs, volume.geometry)
         clock.mark("lungs")
         detector = Detector(model, settings.operating_point)
         threshold = detector.threshold
@@ -126,16 +119,20 @@ class NoduleApplication:
         proposed = detector.detect(volume, lungs, lambda share: tell("detect", 0.4 + 0.5 * share))
         clock.mark("inference")
         likely = [c for c in proposed if c.probability >= threshold]
+        sharp = _sharp(selection)
         findings: list[Finding] = []
         made_of: list[Candidate] = []
         for candidate in likely:
             tell("measure", 0.9 + 0.1 * len(findings) / len(likely))
             mask = segment(volume, candidate.index, lungs)
-            measured = measure(volume, mask)
+            measured = measure(volume, mask, lungs, lung_map, sharp)
             if measured.mean_diameter_mm >= settings.smallest_mm:
                 number = len(findings) + 1
                 made_of.append(candidate)
-                findings.append(_finding(number, candidate, mask, measured, frames, context))
+                errors = _errors(measured, volume.geometry.spacing)
+                findings.append(
+                    _finding(number, candidate, mask, measured, errors, frames, context)
+                )
         clock.mark("measure")
         dropped = len(findings) - settings.report_limit
         reported = made_of[: settings.report_limit]
@@ -185,16 +182,32 @@ def _mine(settings: BaseModel) -> NoduleSettings:
     return settings
 
 
+def _sharp(selection: Selection) -> bool:
+    """Was the series made with a kernel that sharpens edges?"""
+    name = selection.instances[0].header.get("ConvolutionKernel", "")
+    names = [name] if isinstance(name, str) else list(name)
+    return any(kernel_class(str(n)) in SHARP_KERNELS for n in names)
+
+
+def _errors(measured: NoduleMeasurement, spacing: tuple[float, float, float]) -> ErrorModel:
+    return ErrorModel(
+        spacing,
+        subsolid=measured.texture is not Texture.SOLID,
+        attached=measured.place.juxtapleural is Answer.YES,
+    )
+
+
 def _finding(
     number: int,
     candidate: Candidate,
     mask: Mask,
     measured: NoduleMeasurement,
+    errors: ErrorModel,
     frames: tuple[FrameRef, ...],
     context: Context,
+    morphology: Morphology | None = None,
 ) -> Finding:
     centre = tuple(str(round(v)) for v in candidate.centre_lps_mm)
-    texture = measured.texture
     return Finding(
         tracking_uid=uid("nodule", context.analysis_key, *centre),
         tracking_id=f"Nodule {number}",
@@ -204,24 +217,11 @@ def _finding(
         malignancy=candidate.malignancy,
         malignancy_concept=SUSPICION,
         centre_lps_mm=_rounded(measured.centre_lps_mm),
-        measurements=(
-            Measurement(name="volume_mm3", concept=VOLUME, unit=MM3,
-                        value=round(measured.volume_mm3, 1)),
-            Measurement(name="long_axis_mm", concept=LONG_AXIS, unit=MM,
-                        value=round(measured.long_axis.length_mm, 2), method=AXIAL),
-            Measurement(name="short_axis_mm", concept=SHORT_AXIS, unit=MM,
-                        value=round(measured.short_axis.length_mm, 2), method=AXIAL),
-            Measurement(name="mean_hu", concept=ATTENUATION, unit=HU,
-                        value=round(measured.mean_hu, 1)),
-        ),
-        qualities=(
-            ()
-            if texture is None
-            else (Quality(name="texture", concept=TEXTURE, value=TEXTURES[texture.value]),)
-        ),
+        measurements=measurements(measured, errors, morphology),
+        qualities=qualities(measured, morphology),
         regions=_regions(measured, frames),
         mask=mask,
-    )  # fmt: skip
+    )
 
 
 def _regions(measured: NoduleMeasurement, frames: tuple[FrameRef, ...]) -> tuple[Region, ...]:

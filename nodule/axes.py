@@ -119,7 +119,7 @@ def axes(plane: Shares, spacing: tuple[float, float], origin: tuple[int, int]) -
 def plane_axes(
     shares: Shares, origin: tuple[int, int, int], spacing: Spacing, view: View
 ) -> PlaneAxes:
-    """Axes in the plane of one orientation in which the nodule is largest.
+    """Axes in the plane of one orientation in which the nodule has its largest area.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def plane_axes(
     """
     normal = NORMALS[view]
     in_plane = [axis for axis in range(3) if axis != normal]
-    at = int(np.argmax((shares > 0.5).sum(axis=tuple(in_plane))))
+    at = int(np.argmax(shares.sum(axis=tuple(in_plane), dtype=np.float64)))
     rows, columns = in_plane
     found = axes(
         np.take(shares, at, axis=normal),
@@ -147,13 +147,13 @@ def plane_axes(
 def greatest_plane(
     shares: Shares, origin: tuple[int, int, int], spacing: Spacing, axial: PlaneAxes
 ) -> PlaneAxes:
-    """Axes in the orientation that shows the nodule's greatest dimension.
+    """Axes in the orientation that shows the nodule's greatest dimensions.
 
     Fleischner 2017 (MacMahon, Radiology 284:228) measures on the axial, coronal
-    or sagittal image, whichever shows the greatest dimension. Here it is the one
-    with the longest long axis, each taken in its plane of largest area. Another
-    plane than the axial is taken only where its long axis is longer by more than
-    half the distance between slices: by less, it is the slices' own coarseness.
+    or sagittal image, whichever shows the greatest dimensions. Here it is the one
+    with the greatest mean of both axes, each taken in its plane of largest area.
+    Another plane than the axial is taken only where its mean is greater by more
+    than half the distance between slices: by less, it is the slices' own coarseness.
 
     Parameters
     ----------
@@ -163,9 +163,8 @@ def greatest_plane(
         Those of the axial plane of largest area.
     """
     others = [plane_axes(shares, origin, spacing, v) for v in (View.CORONAL, View.SAGITTAL)]
-    best = max(others, key=lambda p: p.long_axis.length_mm)
-    longer = best.long_axis.length_mm - axial.long_axis.length_mm
-    return best if longer > spacing[0] / 2 else axial
+    best = max(others, key=lambda p: p.mean_mm)
+    return best if best.mean_mm - axial.mean_mm > spacing[0] / 2 else axial
 
 
 def maximum_transverse_mm(shares: Shares, spacing: Spacing) -> float:

@@ -20,6 +20,7 @@ FEWEST_TEXTURE_VOXELS = 20
 SOLID_SHARE = 0.75
 PART_SHARES = (0.15, 0.6)
 GLASS_SHARE = 0.08
+LEAST_SOLID_MM3 = 34.0
 
 # The densest malignant nodule of Siegelman 1980 (AJR 135:1) had 147 HU, calcified ones
 # 164 HU and more; contrast medium and noise ask for a margin.
@@ -110,7 +111,7 @@ def density(hu: FloatArray, inside: BoolArray, spacing: Spacing, sharp: bool = F
         calcium nor fat is assessed.
     """
     depth = ndimage.distance_transform_edt(inside, sampling=spacing)
-    kind = _texture(hu, depth, spacing)
+    kind = texture(hu, inside, spacing)
     smooth = _smoothed(hu, inside, spacing)
     size = 2 * (3 * inside.sum() * np.prod(spacing) / (4 * np.pi)) ** (1 / 3)
     assessed = not sharp and spacing[0] <= THICKEST_SLICE_MM
@@ -153,24 +154,25 @@ def solid_part(hu: FloatArray, inside: BoolArray, spacing: Spacing) -> BoolArray
 def texture(hu: FloatArray, inside: BoolArray, spacing: Spacing) -> Texture | None:
     """Solid, part-solid or ground glass, by the share of solid voxels within the rim.
 
-    Parameters are those of :func:`density`. None where fewer than 20 voxels
-    lie deeper than the rim, which partial volume blurs, or the share is between kinds.
+    Where the share is small, a solid piece as large as a ball of 4 mm makes it
+    part-solid all the same. None where fewer than 20 voxels lie deeper than the rim,
+    which partial volume blurs, or the share is between kinds.
+
+    Parameters are those of :func:`density`.
     """
-    return _texture(hu, ndimage.distance_transform_edt(inside, sampling=spacing), spacing)
-
-
-def _texture(hu: FloatArray, depth: npt.NDArray[np.float64], spacing: Spacing) -> Texture | None:
+    depth = ndimage.distance_transform_edt(inside, sampling=spacing)
     core = hu[depth > RIM_MM + min(spacing[1:]) / 2]
     if len(core) < FEWEST_TEXTURE_VOXELS:
         return None
     solid = float((core > SOLID_HU).mean())
     if solid >= SOLID_SHARE:
         return Texture.SOLID
-    if solid <= GLASS_SHARE:
-        return Texture.GROUND_GLASS
-    if PART_SHARES[0] <= solid <= PART_SHARES[1]:
-        return Texture.PART_SOLID
-    return None
+    if solid <= PART_SHARES[0]:
+        part = solid_part(hu, inside, spacing)
+        if part is not None and part.sum() * float(np.prod(spacing)) >= LEAST_SOLID_MM3:
+            return Texture.PART_SOLID
+        return Texture.GROUND_GLASS if solid <= GLASS_SHARE else None
+    return Texture.PART_SOLID if solid <= PART_SHARES[1] else None
 
 
 def _core(
@@ -194,11 +196,13 @@ def _smoothed(hu: FloatArray, inside: BoolArray, spacing: Spacing) -> FloatArray
 def _calcification(
     smooth: FloatArray, depth: npt.NDArray[np.float64], spacing: Spacing, size_mm: float
 ) -> Calcification:
-    """Pattern of what is denser than 200 HU, within the rim where the nodule is large enough."""
+    """Pattern of the calcium, within the rim where the nodule is large enough."""
     within = depth > RIM_MM + min(spacing[1:]) / 2
     if within.sum() < FEWEST_TEXTURE_VOXELS:
         within = depth > 0
-    calcium = (smooth > CALCIUM_HU) & within
+    # Half way to the densest, so that a scanner's blur makes no calcium wider.
+    level = max(CALCIUM_HU, float(np.percentile(smooth[within], 95)) / 2)
+    calcium = (smooth > level) & within
     share = float(calcium.sum() / within.sum())
     if share < LEAST_CALCIUM_SHARE or calcium.sum() < FEWEST_VOXELS:
         return Calcification.NONE if size_mm >= SMALLEST_MM else Calcification.NOT_ASSESSED

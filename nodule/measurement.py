@@ -23,7 +23,7 @@ from nodule.axes import (
     plane_axes,
 )
 from nodule.density import Calcification, Density, Fat, Texture, density, solid_part, texture
-from nodule.place import LungMap, Place, pleural_contact
+from nodule.place import Lobe, LungMap, Place, pleural_contact
 from nodule.volumetry import shares, volume_mm3
 
 __all__ = [
@@ -180,7 +180,7 @@ def measure(
         solid=_solid(part, inside, start, volume) if found.texture is Texture.PART_SOLID else None,
         place=Place(
             side=None if lung_map is None else lung_map.side((x, y, z)),
-            lobe=Place.lobe if lung_map is None else lung_map.lobe((x, y, z)),
+            lobe=Lobe.UNCERTAIN if lung_map is None else lung_map.lobe((x, y, z)),
             pleural_contact=(
                 None if lungs is None else pleural_contact(part, inside, lungs[box], spacing)
             ),

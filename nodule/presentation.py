@@ -7,17 +7,9 @@ from typing import Any
 
 from gransk.core import reasons
 from gransk.core.application import Presentation
-from gransk.core.codes import Code
 from gransk.core.findings import Finding, Findings
 from gransk.core.reasons import Reason
-
-SCHEME = "99GRANSK"
-TEXTURE = Code(value="NODULE-TEXTURE", scheme=SCHEME, meaning="Nodule texture")
-TEXTURES = {
-    "solid": Code(value="SOLID", scheme=SCHEME, meaning="Solid"),
-    "part_solid": Code(value="PART-SOLID", scheme=SCHEME, meaning="Part-solid"),
-    "ground_glass": Code(value="GROUND-GLASS", scheme=SCHEME, meaning="Ground glass"),
-}
+from nodule.coding import PROPERTIES
 
 _SERIES = {"en": "Series {series}: ", "da": "Serie {series}: "}
 _ABOUT = {
@@ -100,24 +92,124 @@ _NOTES: dict[str, dict[str, str]] = {
 
 _NAMES: dict[str, dict[str, str]] = {
     "volume_mm3": {"en": "Volume", "da": "Volumen"},
+    "axial": {"en": "Axial diameters", "da": "Aksiale diametre"},
+    "greatest": {"en": "In plane of greatest size", "da": "I planet med størst mål"},
     "long_axis_mm": {"en": "Long axis", "da": "Længste diameter"},
     "short_axis_mm": {"en": "Short axis", "da": "Korteste diameter"},
+    "mean_diameter_mm": {"en": "Mean diameter", "da": "Middeldiameter"},
+    "greatest_plane_long_axis_mm": {
+        "en": "Long axis, greatest plane",
+        "da": "Længste diameter, største plan",
+    },
+    "greatest_plane_short_axis_mm": {
+        "en": "Short axis, greatest plane",
+        "da": "Korteste diameter, største plan",
+    },
+    "greatest_plane_mean_diameter_mm": {
+        "en": "Mean diameter, greatest plane",
+        "da": "Middeldiameter, største plan",
+    },
+    "maximum_transverse_diameter_mm": {
+        "en": "Longest in any axial slice",
+        "da": "Længste i et aksialt snit",
+    },
+    "longest_diameter_3d_mm": {"en": "Longest in 3-D", "da": "Længste i 3-D"},
     "mean_hu": {"en": "Mean density", "da": "Middeltæthed"},
+    "core_hu": {"en": "Density of the middle", "da": "Tæthed i midten"},
+    "solid_part_volume_mm3": {"en": "Solid part, volume", "da": "Solid del, volumen"},
+    "solid_part_long_axis_mm": {"en": "Solid part, long axis", "da": "Solid del, længste mål"},
+    "solid_part_mean_diameter_mm": {
+        "en": "Solid part, mean diameter",
+        "da": "Solid del, middeldiameter",
+    },
+    "solid_part": {"en": "Solid part", "da": "Solid del"},
+    "pleural_contact_percent": {"en": "Surface at the pleura", "da": "Overflade ved pleura"},
+    "spiculated_probability": {
+        "en": "Probability of spiculation",
+        "da": "Sandsynlighed for spikulering",
+    },
+    "lobulated_probability": {
+        "en": "Probability of lobulation",
+        "da": "Sandsynlighed for lobulering",
+    },
+    "calcified_probability": {
+        "en": "Probability of calcification",
+        "da": "Sandsynlighed for forkalkning",
+    },
     "texture": {"en": "Texture", "da": "Tekstur"},
+    "calcification": {"en": "Calcification", "da": "Forkalkning"},
+    "fat": {"en": "Fat", "da": "Fedt"},
+    "side": {"en": "Side", "da": "Side"},
+    "lobe": {"en": "Lobe, estimated", "da": "Lap, anslået"},
+    "juxtapleural": {"en": "At the pleura", "da": "Ved pleura"},
+    "perifissural": {"en": "At a fissure", "da": "Ved en fissur"},
+    "greatest_plane": {"en": "Plane of greatest size", "da": "Plan med størst mål"},
     "probability": {"en": "Probability of nodule", "da": "Sandsynlighed for nodulus"},
     "malignancy": {"en": "Suspicion", "da": "Mistanke"},
     "slice": {"en": "Slice from the feet", "da": "Snit fra fødderne"},
-    "SOLID": {"en": "solid", "da": "solid"},
-    "PART-SOLID": {"en": "part-solid", "da": "delvist solid"},
-    "GROUND-GLASS": {"en": "ground glass", "da": "matglas"},
     "step_decode": {"en": "Reading images", "da": "Læser billeder"},
     "step_lungs": {"en": "Finding lungs", "da": "Finder lunger"},
     "step_detect": {"en": "Looking for nodules", "da": "Leder efter noduli"},
     "step_measure": {"en": "Measuring", "da": "Måler"},
 }
 
-_UNITS = {"volume_mm3": "mm³", "long_axis_mm": "mm", "short_axis_mm": "mm", "mean_hu": "HU"}
-_DIGITS = {"volume_mm3": 0, "long_axis_mm": 1, "short_axis_mm": 1, "mean_hu": 0}
+# By property and value.
+_VALUES: dict[str, dict[str, dict[str, str]]] = {
+    "texture": {
+        "solid": {"en": "solid", "da": "solid"},
+        "part_solid": {"en": "part-solid", "da": "delvist solid"},
+        "ground_glass": {"en": "ground glass", "da": "matglas"},
+    },
+    "calcification": {
+        "none": {"en": "none", "da": "ingen"},
+        "diffuse": {"en": "diffuse", "da": "diffus"},
+        "central": {"en": "central", "da": "central"},
+        "laminated": {"en": "laminated", "da": "lamineret"},
+        "popcorn": {"en": "popcorn", "da": "popcorn"},
+        "other": {"en": "other pattern", "da": "andet mønster"},
+        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
+    },
+    "fat": {
+        "present": {"en": "present", "da": "ses"},
+        "none": {"en": "none", "da": "ikke set"},
+        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
+    },
+    "side": {"left": {"en": "left", "da": "venstre"}, "right": {"en": "right", "da": "højre"}},
+    "lobe": {
+        "upper": {"en": "upper", "da": "overlap"},
+        "middle": {"en": "middle", "da": "mellemlap"},
+        "lower": {"en": "lower", "da": "underlap"},
+        "uncertain": {"en": "uncertain", "da": "usikker"},
+    },
+    "juxtapleural": {
+        "yes": {"en": "yes", "da": "ja"},
+        "no": {"en": "no", "da": "nej"},
+        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
+    },
+    "perifissural": {
+        "yes": {"en": "yes", "da": "ja"},
+        "no": {"en": "no", "da": "nej"},
+        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
+    },
+    "greatest_plane": {
+        "axial": {"en": "axial", "da": "aksial"},
+        "coronal": {"en": "coronal", "da": "koronal"},
+        "sagittal": {"en": "sagittal", "da": "sagittal"},
+    },
+}
+_BY_CODE = {
+    name: {code.value: value for value, code in values.items()}
+    for name, (_, values) in PROPERTIES.items()
+}
+
+SIZES = (
+    "volume_mm3", "long_axis_mm", "short_axis_mm", "mean_diameter_mm",
+    "greatest_plane_long_axis_mm", "greatest_plane_short_axis_mm",
+    "greatest_plane_mean_diameter_mm", "maximum_transverse_diameter_mm",
+    "longest_diameter_3d_mm", "mean_hu", "core_hu", "solid_part_volume_mm3",
+    "solid_part_long_axis_mm", "solid_part_mean_diameter_mm", "pleural_contact_percent",
+)  # fmt: skip
+_PROBABILITIES = ("spiculated_probability", "lobulated_probability", "calcified_probability")
 
 
 def _texts() -> Mapping[str, Mapping[str, str]]:
@@ -135,7 +227,10 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
                 for language in ("en", "da")
             },
         )
-    return texts | _NOTES | _NAMES
+    values = {
+        f"{name}_{value}": by for name, found in _VALUES.items() for value, by in found.items()
+    }
+    return texts | _NOTES | _NAMES | values
 
 
 def number(value: float, digits: int, language: str) -> str:
@@ -163,20 +258,80 @@ def line(findings: Findings, language: str) -> str:
 
 
 def details(finding: Finding, language: str) -> list[tuple[str, str]]:
-    """(label, value) pairs of one finding."""
-    pairs = []
-    for measurement in finding.measurements:
-        name = measurement.name
-        if name in _UNITS:
-            value = number(measurement.value, _DIGITS[name], language)
-            pairs.append((_NAMES[name][language], f"{value} {_UNITS[name]}"))
-    texture = finding.quality("texture")
-    if texture is not None:
-        pairs.append((_NAMES["texture"][language], _NAMES[texture.value][language]))
-    if finding.malignancy is not None:
-        value = number(100 * finding.malignancy, 0, language)
-        pairs.append((_NAMES["malignancy"][language], f"{value} %"))
-    return pairs
+    """(label, value) pairs of one finding: sizes first, then density, then place."""
+    pairs = [
+        ("volume_mm3", _with_interval(finding, "volume_mm3", "mm³", 0, language)),
+        ("axial", _axes(finding, "", language)),
+        ("mean_diameter_mm", _with_interval(finding, "mean_diameter_mm", "mm", 1, language)),
+        ("greatest", _greatest(finding, language)),
+        *(
+            (name, _with_interval(finding, name, "mm", 1, language))
+            for name in ("maximum_transverse_diameter_mm", "longest_diameter_3d_mm")
+        ),
+        ("texture", value_text(finding, "texture", language)),
+        ("solid_part", _solid(finding, language)),
+        ("mean_hu", _with_interval(finding, "mean_hu", "HU", 0, language)),
+        ("core_hu", _with_interval(finding, "core_hu", "HU", 0, language)),
+        ("calcification", value_text(finding, "calcification", language)),
+        ("fat", value_text(finding, "fat", language)),
+        ("side", value_text(finding, "side", language)),
+        ("lobe", value_text(finding, "lobe", language)),
+        ("juxtapleural", _pleura(finding, language)),
+        *((name, _share(finding.measured(name), language)) for name in _PROBABILITIES),
+        ("malignancy", _share(finding.malignancy, language)),
+    ]
+    return [(_NAMES[name][language], value) for name, value in pairs if value]
+
+
+def value_text(finding: Finding, name: str, language: str) -> str:
+    """A property's value as a person reads it; empty where the finding has none."""
+    code = finding.quality(name)
+    return "" if code is None else _VALUES[name][_BY_CODE[name][code.value]][language]
+
+
+def _with_interval(finding: Finding, name: str, unit: str, digits: int, language: str) -> str:
+    """A number with its unit and 95 % interval; empty where the finding has none."""
+    found = next((m for m in finding.measurements if m.name == name), None)
+    if found is None:
+        return ""
+    value = f"{number(found.value, digits, language)} {unit}"
+    if found.interval is None:
+        return value
+    low, high = (number(end, digits, language) for end in found.interval)
+    word = {"en": "to", "da": "til"}[language]
+    return f"{value} (95 % {low} {word} {high})"
+
+
+def _axes(finding: Finding, prefix: str, language: str) -> str:
+    ends = [finding.measured(f"{prefix}{name}") for name in ("long_axis_mm", "short_axis_mm")]
+    shown = [number(end, 1, language) for end in ends if end is not None]
+    return f"{shown[0]} × {shown[1]} mm" if len(shown) == 2 else ""
+
+
+def _greatest(finding: Finding, language: str) -> str:
+    axes = _axes(finding, "greatest_plane_", language)
+    plane = value_text(finding, "greatest_plane", language)
+    return f"{plane}, {axes}" if axes and plane else axes
+
+
+def _solid(finding: Finding, language: str) -> str:
+    volume = finding.measured("solid_part_volume_mm3")
+    mean = finding.measured("solid_part_mean_diameter_mm")
+    if volume is None or mean is None:
+        return ""
+    return f"{number(mean, 1, language)} mm, {number(volume, 0, language)} mm³"
+
+
+def _pleura(finding: Finding, language: str) -> str:
+    answer = value_text(finding, "juxtapleural", language)
+    contact = finding.measured("pleural_contact_percent")
+    if contact is None or not contact:
+        return answer
+    return f"{answer} ({number(contact, 0, language)} %)"
+
+
+def _share(value: float | None, language: str) -> str:
+    return "" if value is None else f"{number(100 * value, 0, language)} %"
 
 
 def study_json(findings: Findings) -> dict[str, Any]:
@@ -185,14 +340,23 @@ def study_json(findings: Findings) -> dict[str, Any]:
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """Place, size and texture."""
-    texture = finding.quality("texture")
-    named = {code.value: name for name, code in TEXTURES.items()}
-    sizes = ("volume_mm3", "long_axis_mm", "short_axis_mm")
+    """Place, sizes with their 95 % intervals, and properties; null where not known."""
+    properties = {}
+    for name, values in _BY_CODE.items():
+        code = finding.quality(name)
+        properties[name] = None if code is None else values[code.value]
+    upper = {"upper": "yes", "middle": "no", "lower": "no", "uncertain": "uncertain"}
     return {
         "centre_lps_mm": list(finding.centre_lps_mm) if finding.centre_lps_mm else None,
-        **{name: finding.measured(name) for name in sizes},
-        "texture": named[texture.value] if texture is not None else None,
+        **{name: finding.measured(name) for name in SIZES},
+        **properties,
+        "upper_lobe": upper.get(str(properties["lobe"])),
+        "intervals": {m.name: list(m.interval) for m in finding.measurements if m.interval},
+        "morphology": {
+            name.removesuffix("_probability"): finding.measured(name)
+            for name in _PROBABILITIES
+            if finding.measured(name) is not None
+        },
     }
 
 

@@ -31,8 +31,8 @@ class Shares:
     counted : ndarray of float32
         0 to 1; their sum is the volume in voxels.
     edge : ndarray of float32
-        The same held above 0.5 in the mask and below it outside, so that 0.5 is
-        the mask's edge, moved by less than a voxel to where the density says.
+        The same held above 0.5 in the mask, so that 0.5 is the mask's edge, moved
+        by about a voxel to where the density says.
     """
 
     counted: FloatArray
@@ -43,8 +43,8 @@ def shares(hu: FloatArray, inside: BoolArray, spacing: Spacing) -> Shares:
     """Share of nodule in every voxel.
 
     Inner voxels count whole. A voxel of the edge, on either side, counts by
-    where its HU lies between the lung and the nodule just within the edge; a
-    dense neighbour outside the mask is wall or vessel and counts nothing.
+    where its HU lies between the lung and the nodule just within the edge. A
+    dense neighbour that goes on beyond the edge is wall or vessel and counts nothing.
 
     Parameters
     ----------
@@ -63,10 +63,23 @@ def shares(hu: FloatArray, inside: BoolArray, spacing: Spacing) -> Shares:
         return Shares(inside.astype(np.float32), inside.astype(np.float32))
     share = np.clip((hu - low) / (high - low), 0, 1).astype(np.float32)
     share[ndimage.binary_erosion(inside) & (depth > EDGE_MM)] = 1
-    near = ndimage.binary_dilation(inside) | (away <= EDGE_MM)
-    share[~inside & (~near | (share >= 0.5))] = 0
+    share[~inside & ~_edge(share, inside, away)] = 0
     edge = np.where(inside, np.maximum(share, LEAST_INSIDE), share)
     return Shares(share, edge.astype(np.float32))
+
+
+def _edge(share: FloatArray, inside: BoolArray, away: npt.NDArray[np.float64]) -> BoolArray:
+    """Voxels outside the mask whose density is the nodule's.
+
+    Dense ones only where they touch the mask and no wall or vessel goes on from them: a
+    mask that was drawn tight leaves them out.
+    """
+    touching = ndimage.binary_dilation(inside) & ~inside
+    near = touching | ((away <= EDGE_MM) & ~inside)
+    dense = (share >= 0.5) & ~inside
+    other = ndimage.binary_propagation(dense & ~near, mask=dense)
+    edge: BoolArray = (near & ~dense) | (touching & dense & ~other)
+    return edge
 
 
 def volume_mm3(hu: FloatArray, inside: BoolArray, spacing: Spacing) -> float:

@@ -115,7 +115,8 @@ def _cover(distance: FloatArray) -> FloatArray:
 def _averaged(fine: FloatArray, counts: list[int], parts: tuple[int, int, int]) -> FloatArray:
     k, j, i = counts
     split: FloatArray = fine.reshape(k, parts[0], j, parts[1], i, parts[2])
-    return split.mean(axis=(1, 3, 5))
+    means: FloatArray = split.mean(axis=(1, 3, 5))
+    return means
 
 
 def errors(drawn: Scene, diameter: float, own_mask: bool, rng: np.random.Generator) -> FloatArray:

@@ -196,8 +196,10 @@ def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card]) -
         draw.text((right, y + 24), card.score, ACCENT, _font(20), anchor="ra")
         for n, (label, value) in enumerate(card.pairs):
             line = y + 62 + 28 * n
-            draw.text((MARGIN + 22, line), _clip(label, 19, 270), QUIET, _font(19))
-            draw.text((right, line), _clip(value, 19, 240), TEXT, _font(19), anchor="ra")
+            name = _clip(label, 19, 270)
+            draw.text((MARGIN + 22, line), name, QUIET, _font(19))
+            room = right - MARGIN - 22 - round(draw.textlength(name, _font(19))) - 16
+            draw.text((right, line), _clip(value, 19, room), TEXT, _font(19), anchor="ra")
         y += card.height + 16
     return y
 

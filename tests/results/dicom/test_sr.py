@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+import numpy as np
 import pytest
 from dicom_samples import (
     SPACING,
@@ -21,10 +22,14 @@ from pydicom import Dataset
 
 from gransk.core import codes
 from gransk.core.errors import InvalidValueError, UnreadableInputError
-from gransk.core.findings import FrameRef, Region
+from gransk.core.findings import FrameRef, Mask, Region
+from gransk.core.volume import Geometry, Volume
 from gransk.results.dicom.objects import Predecessor
 from gransk.results.dicom.read import read_report
 from gransk.results.dicom.texts import TEXTS
+from nodule.coding import Morphology, measurements, qualities
+from nodule.measurement import measure
+from nodule.uncertainty import ErrorModel
 
 
 def name(item: Dataset) -> str:
@@ -266,6 +271,35 @@ def test_other_tools_read_the_report(headers, two_nodules, tmp_path):
     document = ComprehensiveSR.from_dataset(read(by_kind(make(headers, two_nodules), "SR")))
     measured = document.content.get_planar_roi_measurement_groups()
     assert [g.tracking_identifier for g in measured] == ["Nodule 1", "Nodule 2"]
+    assert errors(path) == set()
+
+
+def test_everything_measured_of_a_nodule_reads_back(headers, tmp_path):
+    shape = (48, 64, 80)
+    hu = np.full(shape, -860, np.float32)
+    k, j, i = np.indices(shape)
+    away = np.sqrt((1.25 * (k - 24)) ** 2 + (0.75 * (j - 32)) ** 2 + (0.75 * (i - 40)) ** 2)
+    hu[away < 8] = -620
+    hu[away < 5] = 30
+    ball = away[17:32, 20:45, 28:53] < 8
+    volume = Volume(hu, Geometry(shape, (0.0, 0.0, 0.0), (1.25, 0.75, 0.75)))
+    measured = measure(volume, Mask.from_array(ball, (17, 20, 28)), away < 30)
+    looks = Morphology(None, {"spiculated": 0.25, "lobulated": 0.5, "calcified": 0.125})
+    lesion = nodule(1, headers, (5, 30, 40)).model_copy(
+        update={
+            "measurements": measurements(measured, ErrorModel((1.25, 0.75, 0.75)), looks),
+            "qualities": qualities(measured, looks),
+        }
+    )
+    assert "solid_part_volume_mm3" in {m.name for m in lesion.measurements}
+    made = by_kind(make(headers, findings_of(headers, lesion)), "SR")
+    (back,) = read_report(made.content)
+    assert back.qualities == lesion.qualities
+    for was, given in zip(back.measurements, lesion.measurements, strict=True):
+        assert was.model_dump(exclude={"interval"}) == given.model_dump(exclude={"interval"})
+        assert was.interval == (given.interval and pytest.approx(given.interval, abs=1e-6))
+    path = tmp_path / "report.dcm"
+    path.write_bytes(made.content)
     assert errors(path) == set()
 
 
