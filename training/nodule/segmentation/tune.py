@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,20 @@ class Scores:
     volume: npt.NDArray[np.float64]
 
 
+class _Remembering(Model):
+    """A model that answers a cube that it has seen from memory: one run for all thresholds."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model.card, model._session)
+        self._seen: dict[bytes, dict[str, npt.NDArray[Any]]] = {}
+
+    def run(self, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        key = hashlib.sha256(inputs["cubes"].tobytes()).digest()
+        if key not in self._seen:
+            self._seen[key] = super().run(inputs)
+        return self._seen[key]
+
+
 def overlap(found: Mask, truth: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """Dice and relative size of a mask against the truth on the whole grid."""
     array, origin = found.to_array(), found.origin
@@ -39,6 +55,7 @@ def scores(model: Model, nodules: list[Outlined], seed: int) -> list[Scores]:
     rng = np.random.default_rng(seed)
     seen = [n if number % 2 else continued(n, rng) for number, n in enumerate(nodules)]
     points = [beside(n, rng) for n in seen]
+    model = _Remembering(model)
     found = []
     for threshold in THRESHOLDS:
         segmenter = Segmenter(model, threshold)
