@@ -70,16 +70,30 @@ def segment(
     InvalidValueError
         Where the centre lies outside the scan or the lungs' shape differs.
     """
+    centre = checked_centre(volume, centre_index, lungs)
+    window = _window(volume, centre, lungs)
+    spacing = np.asarray(volume.geometry.spacing)
+    fine = _region(window, (centre - window.start) * spacing)
+    return _packed(fine, window, volume, centre)
+
+
+def checked_centre(
+    volume: Volume, centre_index: tuple[float, float, float], lungs: BoolArray | None
+) -> npt.NDArray[np.float64]:
+    """The point as an array, once it lies in the scan and the lungs fit the scan.
+
+    Raises
+    ------
+    InvalidValueError
+        Where one of them does not.
+    """
     centre = np.asarray(centre_index, dtype=float)
     inside = (centre >= -0.5) & (centre <= np.asarray(volume.hu.shape) - 0.5)
     if centre.shape != (3,) or not inside.all():
         raise InvalidValueError("centre_index", centre_index, "a point of the scan")
     if lungs is not None and lungs.shape != volume.hu.shape:
         raise InvalidValueError("lungs", lungs.shape, f"the shape {volume.hu.shape}")
-    window = _window(volume, centre, lungs)
-    spacing = np.asarray(volume.geometry.spacing)
-    fine = _region(window, (centre - window.start) * spacing)
-    return _packed(fine, window, volume, centre)
+    return centre
 
 
 def _window(volume: Volume, centre: npt.NDArray[np.float64], lungs: BoolArray | None) -> _Window:
