@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
@@ -23,18 +25,24 @@ from gransk.core.findings import (
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
+from gransk.core.volume import Volume
 from nodule import series
 from nodule.acceptance import PHANTOM
-from nodule.coding import Morphology, measurements, qualities
+from nodule.coding import measurements, qualities
 from nodule.detector import MODEL_ID, Candidate, Detector
 from nodule.kernels import kernel_class
 from nodule.lungs import segment_lungs
 from nodule.measurement import NoduleMeasurement, Texture, measure
+from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
+from nodule.morphology import Morphology, MorphologyReading
 from nodule.place import Answer, LungMap
 from nodule.presentation import details, presentation
-from nodule.segmentation import segment
+from nodule.segmenter import MODEL_ID as SEGMENTER_ID
+from nodule.segmenter import Segmenter
 from nodule.series import SeriesRules
 from nodule.uncertainty import ErrorModel
+
+BoolArray = npt.NDArray[np.bool_]
 
 CROP_MM = 56.0
 # They raise the density of edges.
@@ -87,8 +95,8 @@ class NoduleApplication:
         return series.choose(study, mine.series, mine.memory_mb)
 
     def models(self, settings: BaseModel) -> tuple[str, ...]:
-        """The detector."""
-        return (MODEL_ID,)
+        """The detector, the segmenter and the model of a nodule's looks."""
+        return (MODEL_ID, SEGMENTER_ID, MORPHOLOGY_ID)
 
     def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
         """Find and measure nodules in the chosen images.
@@ -102,7 +110,9 @@ class NoduleApplication:
         """
         settings = _mine(context.settings)
         clock = _Clock()
-        model = context.models.load(MODEL_ID)
+        models = [context.models.load(name) for name in self.models(settings)]
+        detector = Detector(models[0], settings.operating_point)
+        reader = _Reader(Segmenter(models[1]), Morphology(models[2]), _sharp(selection))
         tell = context.progress
         clock.mark("load")
         volume, frames = read_volume(
@@ -113,41 +123,38 @@ class NoduleApplication:
         lungs = segment_lungs(volume)
         lung_map = LungMap(lungs, volume.geometry)
         clock.mark("lungs")
-        detector = Detector(model, settings.operating_point)
         threshold = detector.threshold
         detector.threshold = 0.0
         proposed = detector.detect(volume, lungs, lambda share: tell("detect", 0.4 + 0.5 * share))
         clock.mark("inference")
         likely = [c for c in proposed if c.probability >= threshold]
-        sharp = _sharp(selection)
-        findings: list[Finding] = []
-        made_of: list[Candidate] = []
-        for candidate in likely:
-            tell("measure", 0.9 + 0.1 * len(findings) / len(likely))
-            mask = segment(volume, candidate.index, lungs)
-            measured = measure(volume, mask, lungs, lung_map, sharp)
-            if measured.mean_diameter_mm >= settings.smallest_mm:
-                number = len(findings) + 1
-                made_of.append(candidate)
-                errors = _errors(measured, volume.geometry.spacing)
-                findings.append(
-                    _finding(number, candidate, mask, measured, errors, frames, context)
-                )
+        nodules: list[_Nodule] = []
+        for number, candidate in enumerate(likely):
+            tell("measure", 0.9 + 0.1 * number / len(likely))
+            if any(_holds(other.mask, candidate.index) for other in nodules):
+                continue
+            nodule = reader.read(volume, lungs, lung_map, candidate)
+            if nodule.measured.mean_diameter_mm >= settings.smallest_mm:
+                nodules.append(nodule)
+        reported = nodules[: settings.report_limit]
+        findings = [
+            _finding(number, nodule, volume.geometry.spacing, frames, context)
+            for number, nodule in enumerate(reported, 1)
+        ]
         clock.mark("measure")
-        dropped = len(findings) - settings.report_limit
-        reported = made_of[: settings.report_limit]
+        dropped = len(nodules) - len(reported)
         notes = list(selection.notes)
         if dropped > 0:
             notes.append(Note(code="more_not_reported", values={"count": dropped}))
         return Findings(
             application=self.id,
             application_version=self.version,
-            models=(model.identity,),
+            models=tuple(model.identity for model in models),
             study_instance_uid=study.uid,
             series_instance_uids=tuple(sorted({f.series_instance_uid for f in frames})),
             frames=frames,
-            findings=tuple(findings[: settings.report_limit]),
-            candidates=tuple(_as_dict(c, c in reported) for c in proposed),
+            findings=tuple(findings),
+            candidates=_candidates(proposed, reported),
             choice=selection.choice,
             notes=tuple(notes),
             seconds=clock.seconds,
@@ -161,6 +168,41 @@ class NoduleApplication:
             for finding in findings.findings
             if finding.regions
         ]
+
+
+@dataclass(frozen=True)
+class _Nodule:
+    """One nodule as it was outlined, judged and measured."""
+
+    candidate: Candidate
+    mask: Mask
+    reading: MorphologyReading
+    measured: NoduleMeasurement
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Outlines, judges and measures what the detector found."""
+
+    segmenter: Segmenter
+    morphology: Morphology
+    sharp: bool
+
+    def read(
+        self, volume: Volume, lungs: BoolArray, lung_map: LungMap, candidate: Candidate
+    ) -> _Nodule:
+        mask = self.segmenter.segment(volume, candidate.index, lungs)
+        reading = self.morphology.judge(volume, candidate.index, mask)
+        measured = measure(volume, mask, lungs, lung_map, self.sharp, reading.texture)
+        return _Nodule(candidate, mask, reading, measured)
+
+
+def _holds(mask: Mask, index: tuple[float, float, float]) -> bool:
+    """Does a point lie in a nodule that is outlined already?"""
+    at = np.round(index).astype(int) - mask.origin
+    array = mask.to_array()
+    inside = (at >= 0).all() and (at < array.shape).all()
+    return bool(inside and array[tuple(at)])
 
 
 class _Clock:
@@ -199,14 +241,12 @@ def _errors(measured: NoduleMeasurement, spacing: tuple[float, float, float]) ->
 
 def _finding(
     number: int,
-    candidate: Candidate,
-    mask: Mask,
-    measured: NoduleMeasurement,
-    errors: ErrorModel,
+    nodule: _Nodule,
+    spacing: tuple[float, float, float],
     frames: tuple[FrameRef, ...],
     context: Context,
-    morphology: Morphology | None = None,
 ) -> Finding:
+    candidate, measured, reading = nodule.candidate, nodule.measured, nodule.reading
     centre = tuple(str(round(v)) for v in candidate.centre_lps_mm)
     return Finding(
         tracking_uid=uid("nodule", context.analysis_key, *centre),
@@ -214,13 +254,13 @@ def _finding(
         kind=NODULE,
         site=LUNG,
         probability=min(1.0, max(0.0, candidate.probability)),
-        malignancy=candidate.malignancy,
+        malignancy=round(reading.malignancy, 5),
         malignancy_concept=SUSPICION,
         centre_lps_mm=_rounded(measured.centre_lps_mm),
-        measurements=measurements(measured, errors, morphology),
-        qualities=qualities(measured, morphology),
+        measurements=measurements(measured, _errors(measured, spacing), reading),
+        qualities=qualities(measured),
         regions=_regions(measured, frames),
-        mask=mask,
+        mask=nodule.mask,
     )
 
 
@@ -249,14 +289,23 @@ def _rounded(point: tuple[float, float, float]) -> tuple[float, float, float]:
     return round(point[0], 2), round(point[1], 2), round(point[2], 2)
 
 
-def _as_dict(candidate: Candidate, reported: bool) -> dict[str, object]:
-    return {
-        "centre_lps_mm": list(_rounded(candidate.centre_lps_mm)),
-        "radius_mm": round(candidate.radius_mm, 2),
-        "probability": round(candidate.probability, 5),
-        "malignancy": None if candidate.malignancy is None else round(candidate.malignancy, 5),
-        "reported": reported,
-    }
+def _candidates(
+    proposed: list[Candidate], reported: list[_Nodule]
+) -> tuple[dict[str, object], ...]:
+    """Every candidate; what is reported carries the suspicion that the report states."""
+    read = {id(nodule.candidate): nodule.reading.malignancy for nodule in reported}
+    return tuple(
+        {
+            "centre_lps_mm": list(_rounded(c.centre_lps_mm)),
+            "radius_mm": round(c.radius_mm, 2),
+            "probability": round(c.probability, 5),
+            "malignancy": None
+            if (value := read.get(id(c), c.malignancy)) is None
+            else round(value, 5),
+            "reported": id(c) in read,
+        }
+        for c in proposed
+    )
 
 
 def _picture(

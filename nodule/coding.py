@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from gransk.core.codes import (
     ABSENT,
@@ -34,10 +33,10 @@ from gransk.core.codes import (
     YES,
     Code,
 )
-from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Measurement, Quality
 from nodule.axes import PlaneAxes
-from nodule.measurement import NoduleMeasurement, Texture
+from nodule.measurement import NoduleMeasurement
+from nodule.morphology import MorphologyReading
 from nodule.uncertainty import ErrorModel
 
 SCHEME = "99GRANSK"
@@ -99,34 +98,8 @@ PROBABILITIES = {
 }
 
 
-@dataclass(frozen=True)
-class Morphology:
-    """What a learned model says of a nodule's looks.
-
-    Parameters
-    ----------
-    texture : Texture, optional
-        Taken instead of the one by HU.
-    probabilities : mapping of str to float
-        By name, ``spiculated``, ``lobulated`` or ``calcified``; 0 to 1.
-
-    Raises
-    ------
-    InvalidValueError
-        Where a name is not known or a value no probability.
-    """
-
-    texture: Texture | None = None
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, value in self.probabilities.items():
-            if name not in PROBABILITIES or not 0 <= value <= 1:
-                raise InvalidValueError(f"Morphology.{name}", value, "a known one, 0 to 1")
-
-
 def measurements(
-    measured: NoduleMeasurement, errors: ErrorModel, morphology: Morphology | None = None
+    measured: NoduleMeasurement, errors: ErrorModel, reading: MorphologyReading | None = None
 ) -> tuple[Measurement, ...]:
     """Every number of a nodule, with its 95 % interval where the error model has one.
 
@@ -136,8 +109,8 @@ def measurements(
         The nodule.
     errors : ErrorModel
         Of its scan and kind.
-    morphology : Morphology, optional
-        Probabilities to add.
+    reading : MorphologyReading, optional
+        Its probabilities are added.
     """
     found = [
         Measurement(
@@ -163,9 +136,9 @@ def measurements(
     if contact is not None:
         found.append(Measurement(name="pleural_contact_percent", concept=PLEURAL_CONTACT,
                                  unit=PERCENT, value=round(100 * contact, 1)))  # fmt: skip
-    for name, value in (morphology.probabilities if morphology else {}).items():
-        found.append(Measurement(name=f"{name}_probability", concept=PROBABILITIES[name],
-                                 unit=NO_UNITS, value=round(value, 3)))  # fmt: skip
+    for name, concept in PROBABILITIES.items() if reading is not None else ():
+        found.append(Measurement(name=f"{name}_probability", concept=concept, unit=NO_UNITS,
+                                 value=round(getattr(reading, name), 3)))  # fmt: skip
     return tuple(found)
 
 
@@ -201,18 +174,14 @@ def _solid(measured: NoduleMeasurement) -> Iterator[Measurement]:
     yield _length("solid_part_mean_diameter_mm", MEAN_DIAMETER, solid.axes.mean_mm, SOLID_METHOD)
 
 
-def qualities(
-    measured: NoduleMeasurement, morphology: Morphology | None = None
-) -> tuple[Quality, ...]:
+def qualities(measured: NoduleMeasurement) -> tuple[Quality, ...]:
     """Every property of a nodule that is known or told as not assessed.
 
-    Parameters are those of :func:`measurements`. Fissures are not sought in the images, so
-    that the place at a fissure is never assessed.
+    Fissures are not sought in the images, so that the place at a fissure is never assessed.
     """
     place = measured.place
-    learned = morphology.texture if morphology else None
     values = {
-        "texture": learned or measured.texture,
+        "texture": measured.texture,
         "calcification": measured.density.calcification,
         "fat": measured.density.fat,
         "side": place.side,

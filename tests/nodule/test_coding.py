@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from nodule_synthetic import Ball, block, index_of
 
-from gransk.core.errors import InvalidValueError
-from nodule.coding import PROPERTIES, Morphology, measurements, qualities
-from nodule.measurement import Texture, measure
+from nodule.coding import PROPERTIES, measurements, qualities
+from nodule.measurement import measure
+from nodule.morphology import MorphologyReading
 from nodule.segmentation import segment
 from nodule.uncertainty import ErrorModel
 
@@ -45,12 +45,9 @@ def test_properties_have_codes_and_unknown_ones_are_left_out(measured):
 
 
 def test_a_models_word_on_looks_is_added(measured):
-    looks = Morphology(Texture.PART_SOLID, {"spiculated": 0.7})
+    looks = MorphologyReading(0.1, 0.2, 0.7, calcified=0.1, spiculated=0.6, lobulated=0.3,
+                              malignancy=0.4)  # fmt: skip
     numbers = {m.name: m for m in measurements(measured, ErrorModel((1.0, 0.7, 0.7)), looks)}
-    assert numbers["spiculated_probability"].value == 0.7
-    assert numbers["spiculated_probability"].unit.value == "1"
-    found = {q.name: q for q in qualities(measured, looks)}
-    assert found["texture"].value.value == "RID46011"
-    for wrong in ({"spiculated": 1.2}, {"pretty": 0.5}):
-        with pytest.raises(InvalidValueError):
-            Morphology(None, wrong)
+    for name, value in (("calcified", 0.1), ("spiculated", 0.6), ("lobulated", 0.3)):
+        assert numbers[f"{name}_probability"].value == value
+        assert numbers[f"{name}_probability"].unit.value == "1"
