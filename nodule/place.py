@@ -23,13 +23,14 @@ BORDER_REACH_MM = 30.0
 BORDER_SLICES = 9
 FEWEST_POINTS = 50
 
-# Fissures in relative coordinates of one lung: height 0 at its base and 1 at its apex,
-# depth 0 at its front and 1 at its back. From anatomy (oblique fissure: from the fourth
-# thoracic vertebra to the sixth rib in front; horizontal fissure: the fourth rib).
-OBLIQUE_FRONT, OBLIQUE_BACK = 0.08, 0.72
-HORIZONTAL = 0.48
+# Mean place of the fissures in relative coordinates of one lung: height 0 at its base and 1
+# at its apex, depth 0 at its front and 1 at its back. Chosen so that the lobes get their
+# known shares of each lung (Yamada 2020, Respiration 99:598, table 3, lying);
+# bench.nodule.place prints what they get.
+OBLIQUE_FRONT, OBLIQUE_BACK = 0.10, 0.78
+HORIZONTAL = 0.53
 # Nearer to a fissure than this the lobe is not told, as share of the lung's height.
-UNCERTAIN_SHARE = 0.08
+UNCERTAIN_SHARE = 0.10
 
 WALL_HU = -300.0
 # The lungs' edge is good to about this.

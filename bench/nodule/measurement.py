@@ -7,7 +7,8 @@ tissue, at 0.7 x 0.7 mm pixels. Each scene is drawn on a grid of about 0.35 mm, 
 a scanner does (Gaussian of 0.35 to 0.7 mm, drawn by chance), averaged over the voxel,
 and given noise of 10 to 40 HU. Place, lung level, density and the wall's direction are drawn
 by chance. Measured once within the true mask (voxels at least half nodule) and once
-within what `nodule.segmentation` outlines from a point about 1 mm beside the middle.
+within what `nodule.segmentation` outlines inside the true lungs from a point about 1 mm
+beside the middle. Diameters at a wall are those of the whole ball: the wall cuts them.
 The error model in `nodule.uncertainty` is made from the second.
 """
 
@@ -47,6 +48,8 @@ class Scene:
         HU.
     mask : ndarray of bool
         Voxels at least half nodule.
+    lungs : ndarray of bool
+        Voxels less than half wall.
     volume_mm3 : float
         The truth.
     centre : tuple of float
@@ -55,6 +58,7 @@ class Scene:
 
     volume: Volume
     mask: BoolArray
+    lungs: BoolArray
     volume_mm3: float
     centre: tuple[float, float, float]
 
@@ -101,6 +105,7 @@ def scene(diameter: float, step: float, kind: str, rng: np.random.Generator) -> 
     return Scene(
         volume=Volume(hu.astype(np.float32), Geometry(shape, (0.0, 0.0, 0.0), spacing)),
         mask=_averaged(nodule, counts, parts) >= 0.5,
+        lungs=_averaged(wall, counts, parts) < 0.5,
         volume_mm3=float(nodule.sum() * np.prod(fine)),
         centre=(k, j, i),
     )
@@ -128,14 +133,14 @@ def errors(drawn: Scene, diameter: float, own_mask: bool, rng: np.random.Generat
     if own_mask:
         beside = rng.normal(0, 0.6, 3) / drawn.volume.geometry.spacing
         k, j, i = np.clip(drawn.centre + beside, 0, np.asarray(drawn.mask.shape) - 1)
-        mask = segment(drawn.volume, (float(k), float(j), float(i)))
+        mask = segment(drawn.volume, (float(k), float(j), float(i)), drawn.lungs)
     else:
         used = np.argwhere(drawn.mask)
         low, high = used.min(axis=0), used.max(axis=0) + 1
         k, j, i = (int(v) for v in low)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         mask = Mask.from_array(drawn.mask[box], (k, j, i))
-    found = measure(drawn.volume, mask)
+    found = measure(drawn.volume, mask, drawn.lungs)
     return np.array(
         [
             np.log(found.volume_mm3 / drawn.volume_mm3),
