@@ -1,6 +1,6 @@
 """Sizes of synthetic nodules against the truth: bias and 95 % limits.
 
-    python -m bench.nodule.measurement [--repeats 6] [--seed 0]
+    python -m bench.nodule.measurement [--repeats 12] [--seed 0] [--diameters 3 30]
 
 Balls of known size in lung, solid, ground glass, or solid and cut by a wall of soft
 tissue, at 0.7 x 0.7 mm pixels. Each scene is drawn on a grid of about 0.35 mm, blurred as
@@ -24,15 +24,17 @@ from scipy import ndimage
 
 from gransk.core.findings import Mask
 from gransk.core.volume import Geometry, Volume
-from nodule.measurement import measure
+from nodule.measurement import Texture, measure
+from nodule.place import Answer
 from nodule.segmentation import segment
+from nodule.uncertainty import ErrorModel
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
 PIXEL_MM = 0.7
 FINE_MM = 0.35
-DIAMETERS_MM = (4.0, 6.0, 8.0, 12.0, 20.0)
+DIAMETERS_MM = (3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 30.0)
 SLICES_MM = (0.6, 1.0, 1.5, 2.5)
 KINDS = ("solid", "ground glass", "at a wall")
 WALL_AT = 0.35
@@ -128,7 +130,7 @@ def errors(drawn: Scene, diameter: float, own_mask: bool, rng: np.random.Generat
     """Log ratio of the volume, then errors of diameters in mm.
 
     Mean and long diameter in the axial plane, mean in the greatest plane, longest
-    in space.
+    in space. Last, whether the volume's and the mean diameter's 95 % limits hold the truth.
     """
     if own_mask:
         beside = rng.normal(0, 0.6, 3) / drawn.volume.geometry.spacing
@@ -141,6 +143,13 @@ def errors(drawn: Scene, diameter: float, own_mask: bool, rng: np.random.Generat
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         mask = Mask.from_array(drawn.mask[box], (k, j, i))
     found = measure(drawn.volume, mask, drawn.lungs)
+    model = ErrorModel(
+        drawn.volume.geometry.spacing,
+        subsolid=found.texture is not Texture.SOLID,
+        attached=found.place.juxtapleural is Answer.YES,
+    )
+    low, high = model.volume(found.volume_mm3)
+    shortest, longest = model.in_plane(found.mean_diameter_mm)
     return np.array(
         [
             np.log(found.volume_mm3 / drawn.volume_mm3),
@@ -148,18 +157,22 @@ def errors(drawn: Scene, diameter: float, own_mask: bool, rng: np.random.Generat
             found.long_axis.length_mm - diameter,
             found.greatest.mean_mm - diameter,
             found.longest_mm - diameter,
+            low <= drawn.volume_mm3 <= high,
+            shortest <= diameter <= longest,
         ]
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Sizes of synthetic nodules.")
-    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--diameters", type=float, nargs="+", default=DIAMETERS_MM, help="mm")
     arguments = parser.parse_args()
     print("mask     kind          mm  slice  volume %: bias  95 % limits    "
-          "mm, bias and sd: mean axial   long axial    mean greatest  longest 3-D")  # fmt: skip
-    for kind, diameter, step in itertools.product(KINDS, DIAMETERS_MM, SLICES_MM):
+          "mm, bias and sd: mean axial   long axial    mean greatest  longest 3-D    "
+          "within limits: volume, mean")  # fmt: skip
+    for kind, diameter, step in itertools.product(KINDS, arguments.diameters, SLICES_MM):
         rng = np.random.default_rng([arguments.seed, KINDS.index(kind), int(10 * diameter),
                                      int(10 * step)])  # fmt: skip
         scenes = [scene(diameter, step, kind, rng) for _ in range(arguments.repeats)]
@@ -168,11 +181,12 @@ def main() -> None:
             mean, deviation = rows.mean(axis=0), rows.std(axis=0, ddof=1)
             limits = np.exp(mean[0] + np.array([-1.96, 1.96]) * deviation[0]) - 1
             lengths = "  ".join(
-                f"{m:+6.2f} {d:5.2f}" for m, d in zip(mean[1:], deviation[1:], strict=True)
+                f"{m:+6.2f} {d:5.2f}" for m, d in zip(mean[1:5], deviation[1:5], strict=True)
             )
             print(f"{name:8s} {kind:12s} {diameter:4.0f} {step:6.1f} "
                   f"{100 * (np.exp(mean[0]) - 1):12.1f}  {100 * limits[0]:+6.1f} to "
-                  f"{100 * limits[1]:+6.1f}    {lengths}", flush=True)  # fmt: skip
+                  f"{100 * limits[1]:+6.1f}    {lengths}    {mean[5]:.2f} {mean[6]:.2f}",
+                  flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
