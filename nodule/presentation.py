@@ -142,6 +142,7 @@ _NAMES: dict[str, dict[str, str]] = {
     "fat": {"en": "Fat", "da": "Fedt"},
     "side": {"en": "Side", "da": "Side"},
     "lobe": {"en": "Lobe, estimated", "da": "Lap, anslået"},
+    "upper_lobe": {"en": "Upper lobe, estimated", "da": "Overlap, anslået"},
     "juxtapleural": {"en": "At the pleura", "da": "Ved pleura"},
     "perifissural": {"en": "At a fissure", "da": "Ved en fissur"},
     "greatest_plane": {"en": "Plane of greatest size", "da": "Plan med størst mål"},
@@ -154,6 +155,12 @@ _NAMES: dict[str, dict[str, str]] = {
     "step_measure": {"en": "Measuring", "da": "Måler"},
 }
 
+_ANSWERS: dict[str, dict[str, str]] = {
+    "yes": {"en": "yes", "da": "ja"},
+    "no": {"en": "no", "da": "nej"},
+    "uncertain": {"en": "uncertain", "da": "usikkert"},
+    "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
+}
 # By property and value.
 _VALUES: dict[str, dict[str, dict[str, str]]] = {
     "texture": {
@@ -182,16 +189,9 @@ _VALUES: dict[str, dict[str, dict[str, str]]] = {
         "lower": {"en": "lower", "da": "underlap"},
         "uncertain": {"en": "uncertain", "da": "usikker"},
     },
-    "juxtapleural": {
-        "yes": {"en": "yes", "da": "ja"},
-        "no": {"en": "no", "da": "nej"},
-        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
-    },
-    "perifissural": {
-        "yes": {"en": "yes", "da": "ja"},
-        "no": {"en": "no", "da": "nej"},
-        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
-    },
+    "upper_lobe": _ANSWERS,
+    "juxtapleural": _ANSWERS,
+    "perifissural": _ANSWERS,
     "greatest_plane": {
         "axial": {"en": "axial", "da": "aksial"},
         "coronal": {"en": "coronal", "da": "koronal"},
@@ -358,12 +358,10 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     for name, values in _BY_CODE.items():
         code = finding.quality(name)
         properties[name] = None if code is None else values.get(code.value)
-    upper = {"upper": "yes", "middle": "no", "lower": "no", "uncertain": "uncertain"}
     return {
         "centre_lps_mm": list(finding.centre_lps_mm) if finding.centre_lps_mm else None,
         **{name: finding.measured(name) for name in SIZES},
         **properties,
-        "upper_lobe": upper.get(str(properties["lobe"])),
         "intervals": {m.name: list(m.interval) for m in finding.measurements if m.interval},
         "morphology": {
             name.removesuffix("_probability"): finding.measured(name)

@@ -6,7 +6,8 @@ The scans and manual lung masks are those of cailleyfactor/ct_lung_segmentation 
 CC BY 3.0). Side: the manual mask, shrunk until it falls into two pieces of at least a
 quarter of it each, tells which points belong to one lung; each piece's middle tells
 its side. Scans whose masks do not fall apart are left out and counted. Lobe: no lobes are
-outlined, so only the share of each lung that each lobe gets is compared, with those of
+outlined, so only the share of each lung that each lobe gets, without the margin of
+uncertainty, is compared with those of
 32 volunteers lying on their backs (Yamada 2020, Respiration 99:598, table 3).
 """
 
@@ -23,7 +24,7 @@ from scipy import ndimage
 from gransk.core.errors import RefusalError
 from gransk.core.volume import Geometry
 from nodule.lungs import segment_lungs
-from nodule.place import Lobe, LungMap, Side
+from nodule.place import Answer, Lobe, LungMap, Side
 from training.nodule.scans import load
 
 BoolArray = npt.NDArray[np.bool_]
@@ -69,6 +70,8 @@ def main() -> None:
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
     right = total = left_out = 0
+    unsure: list[np.floating] = []
+    unsure_upper: list[np.floating] = []
     shares: dict[tuple[Side, Lobe], list[float]] = {}
     for folder in sorted(p for p in arguments.scans.iterdir() if p.is_dir()):
         scan = load(folder)
@@ -91,15 +94,18 @@ def main() -> None:
                 told = [places.side(p) for p in sample(piece, (1, 4, 4), scan.geometry, rng)]
                 right += sum(side is wanted for side in told)
                 total += len(told)
-        told_lobes = [
-            (places.side(p), places.lobe(p)) for p in sample(lungs, (1, 1, 1), scan.geometry, rng)
-        ]
+        points = sample(lungs, (1, 1, 1), scan.geometry, rng)
+        told_lobes = [(places.side(p), places.lobe(p, margin=0.0)) for p in points]
+        unsure.append(np.mean([places.lobe(p) is Lobe.UNCERTAIN for p in points]))
+        unsure_upper.append(np.mean([places.upper_lobe(p) is Answer.UNCERTAIN for p in points]))
         for side in Side:
             own = [lobe for s, lobe in told_lobes if s is side]
-            for lobe in Lobe:
+            for lobe in (Lobe.UPPER, Lobe.MIDDLE, Lobe.LOWER):
                 shares.setdefault((side, lobe), []).append(own.count(lobe) / max(1, len(own)))
     print(f"side: {right} of {total} points right ({100 * right / max(1, total):.2f} %); "
           f"{left_out} scans left out")  # fmt: skip
+    print(f"share of the lungs where the lobe is uncertain: {100 * np.mean(unsure):.0f} %, "
+          f"where the upper lobe is: {100 * np.mean(unsure_upper):.0f} %")  # fmt: skip
     print("share of its lung, %: mean, standard deviation over scans, known mean")
     for (side, lobe), values in shares.items():
         mean, deviation = 100 * np.mean(values), 100 * np.std(values)
