@@ -67,9 +67,10 @@ LOBES = {
     "lower": Code(value="90572001", scheme="SCT", meaning="Lower lobe of lung"),
     "uncertain": UNCERTAIN,
 }
+UPPER_LOBE = LOBES["upper"]
 JUXTAPLEURAL = Code(value="JUXTAPLEURAL", scheme=SCHEME, meaning="Nodule touches the pleura")
 PERIFISSURAL = Code(value="PERIFISSURAL", scheme=SCHEME, meaning="Nodule at a fissure")
-ANSWERS = {"yes": YES, "no": NO, "not_assessed": NOT_ASSESSED}
+ANSWERS = {"yes": YES, "no": NO, "uncertain": UNCERTAIN, "not_assessed": NOT_ASSESSED}
 PLANES = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
 PLEURAL_CONTACT = Code(
     value="PLEURAL-CONTACT", scheme=SCHEME, meaning="Share of surface at the pleura"
@@ -82,6 +83,7 @@ PROPERTIES: dict[str, tuple[Code, dict[str, Code]]] = {
     "fat": (FAT, FATS),
     "side": (LATERALITY, SIDES),
     "lobe": (LOBE, LOBES),
+    "upper_lobe": (UPPER_LOBE, ANSWERS),
     "juxtapleural": (JUXTAPLEURAL, ANSWERS),
     "perifissural": (PERIFISSURAL, ANSWERS),
     "greatest_plane": (PLANE, PLANES),
@@ -186,6 +188,7 @@ def qualities(measured: NoduleMeasurement) -> tuple[Quality, ...]:
         "fat": measured.density.fat,
         "side": place.side,
         "lobe": place.lobe,
+        "upper_lobe": place.upper_lobe,
         "juxtapleural": place.juxtapleural,
         "perifissural": "not_assessed",
         "greatest_plane": measured.greatest.view,

@@ -200,16 +200,23 @@ def _calcification(
     within = depth > RIM_MM + min(spacing[1:]) / 2
     if within.sum() < FEWEST_TEXTURE_VOXELS:
         within = depth > 0
-    # Half way to the densest, so that a scanner's blur makes no calcium wider.
-    level = max(CALCIUM_HU, float(np.percentile(smooth[within], 95)) / 2)
-    calcium = (smooth > level) & within
+    calcium = (smooth > CALCIUM_HU) & within
     share = float(calcium.sum() / within.sum())
     if share < LEAST_CALCIUM_SHARE or calcium.sum() < FEWEST_VOXELS:
         return Calcification.NONE if size_mm >= SMALLEST_MM else Calcification.NOT_ASSESSED
-    if share >= DIFFUSE_SHARE:
-        return Calcification.DIFFUSE
     if share < PATTERN_SHARE:
         return Calcification.OTHER
+    # Half way to the densest, so that a scanner's blur makes no calcium wider.
+    level = max(CALCIUM_HU, float(np.percentile(smooth[within], 95)) / 2)
+    pattern = _pattern((smooth > level) & within, within, depth)
+    if share >= DIFFUSE_SHARE and pattern is not Calcification.LAMINATED:
+        return Calcification.DIFFUSE
+    return pattern
+
+
+def _pattern(
+    calcium: BoolArray, within: BoolArray, depth: npt.NDArray[np.float64]
+) -> Calcification:
     out = _outwardness(depth, within)
     middle, edge = calcium[within & (out < MIDDLE)], calcium[within & (out > EDGE)]
     shell = calcium[within & (out >= MIDDLE) & (out <= EDGE)]

@@ -23,7 +23,7 @@ from nodule.axes import (
     plane_axes,
 )
 from nodule.density import Calcification, Density, Fat, Texture, density, solid_part, texture
-from nodule.place import Lobe, LungMap, Place, pleural_contact
+from nodule.place import LungMap, Place, pleural_contact
 from nodule.volumetry import shares, volume_mm3
 
 __all__ = [
@@ -174,6 +174,7 @@ def measure(
         found = replace(found, texture=kind)
     centre = volume.geometry.to_lps(origin + np.argwhere(array).mean(axis=0))
     x, y, z = (float(v) for v in centre)
+    contact = None if lungs is None else pleural_contact(part, inside, lungs[box], spacing)
     return NoduleMeasurement(
         volume_mm3=float(share.counted.sum(dtype=np.float64)) * volume.geometry.voxel_volume_mm3,
         axial=axial,
@@ -183,14 +184,21 @@ def measure(
         centre_lps_mm=(x, y, z),
         density=found,
         solid=_solid(part, inside, start, volume) if found.texture is Texture.PART_SOLID else None,
-        place=Place(
-            side=None if lung_map is None else lung_map.side((x, y, z)),
-            lobe=Lobe.UNCERTAIN if lung_map is None else lung_map.lobe((x, y, z)),
-            pleural_contact=(
-                None if lungs is None else pleural_contact(part, inside, lungs[box], spacing)
-            ),
-        ),
+        place=_place((x, y, z), lung_map, contact),
         outlines=outlines(mask),
+    )
+
+
+def _place(
+    lps_mm: tuple[float, float, float], lung_map: LungMap | None, contact: float | None
+) -> Place:
+    if lung_map is None:
+        return Place(pleural_contact=contact)
+    return Place(
+        side=lung_map.side(lps_mm),
+        lobe=lung_map.lobe(lps_mm),
+        upper_lobe=lung_map.upper_lobe(lps_mm),
+        pleural_contact=contact,
     )
 
 

@@ -23,13 +23,14 @@ BORDER_REACH_MM = 30.0
 BORDER_SLICES = 9
 FEWEST_POINTS = 50
 
-# Fissures in relative coordinates of one lung: height 0 at its base and 1 at its apex,
-# depth 0 at its front and 1 at its back. From anatomy (oblique fissure: from the fourth
-# thoracic vertebra to the sixth rib in front; horizontal fissure: the fourth rib).
-OBLIQUE_FRONT, OBLIQUE_BACK = 0.08, 0.72
-HORIZONTAL = 0.48
+# Mean place of the fissures in relative coordinates of one lung: height 0 at its base and 1
+# at its apex, depth 0 at its front and 1 at its back. Chosen so that the lobes get their
+# known shares of each lung (Yamada 2020, Respiration 99:598, table 3, lying);
+# bench.nodule.place prints what they get.
+OBLIQUE_FRONT, OBLIQUE_BACK = 0.10, 0.78
+HORIZONTAL = 0.53
 # Nearer to a fissure than this the lobe is not told, as share of the lung's height.
-UNCERTAIN_SHARE = 0.08
+UNCERTAIN_SHARE = 0.10
 
 WALL_HU = -300.0
 # The lungs' edge is good to about this.
@@ -82,20 +83,17 @@ class Place:
         None where no lungs are known.
     lobe : Lobe
         By planes of mean anatomy; uncertain near them.
+    upper_lobe : Answer
+        Whether it is an upper lobe; known below the horizontal fissure even where
+        the lobe is not.
     pleural_contact : float or None
         Share of the surface that touches the lung's outside, 0 to 1.
     """
 
     side: Side | None = None
     lobe: Lobe = Lobe.UNCERTAIN
+    upper_lobe: Answer = Answer.UNCERTAIN
     pleural_contact: float | None = None
-
-    @property
-    def upper_lobe(self) -> Answer:
-        """Whether the nodule lies in an upper lobe."""
-        if self.lobe is Lobe.UNCERTAIN:
-            return Answer.UNCERTAIN
-        return Answer.YES if self.lobe is Lobe.UPPER else Answer.NO
 
     @property
     def juxtapleural(self) -> Answer:
@@ -146,23 +144,40 @@ class LungMap:
         x, _, z = lps_mm
         return Side.LEFT if x > float(self._border_at(np.array([z]))[0]) else Side.RIGHT
 
-    def lobe(self, lps_mm: tuple[float, float, float]) -> Lobe:
-        """Lobe of a point, mm, LPS; uncertain near a fissure's mean place."""
-        side = self.side(lps_mm)
-        extent = self._extents[side]
-        height = (lps_mm[2] - extent.base) / max(extent.apex - extent.base, 1.0)
-        depth = (lps_mm[1] - extent.front) / max(extent.back - extent.front, 1.0)
-        depth = min(max(depth, 0.0), 1.0)
-        above = height - (OBLIQUE_FRONT + (OBLIQUE_BACK - OBLIQUE_FRONT) * depth)
-        if abs(above) < UNCERTAIN_SHARE:
+    def lobe(self, lps_mm: tuple[float, float, float], margin: float = UNCERTAIN_SHARE) -> Lobe:
+        """Lobe of a point, mm, LPS; uncertain within the margin of a fissure's mean place.
+
+        The margin is a share of the lung's height.
+        """
+        side, height, above = self._position(lps_mm)
+        if abs(above) < margin:
             return Lobe.UNCERTAIN
         if above < 0:
             return Lobe.LOWER
         if side is Side.LEFT:
             return Lobe.UPPER
-        if abs(height - HORIZONTAL) < UNCERTAIN_SHARE:
+        if abs(height - HORIZONTAL) < margin:
             return Lobe.UNCERTAIN
         return Lobe.UPPER if height > HORIZONTAL else Lobe.MIDDLE
+
+    def upper_lobe(self, lps_mm: tuple[float, float, float]) -> Answer:
+        """Whether a point, mm, LPS, lies in an upper lobe."""
+        side, height, _ = self._position(lps_mm)
+        if side is Side.RIGHT and height < HORIZONTAL - UNCERTAIN_SHARE:
+            return Answer.NO
+        lobe = self.lobe(lps_mm)
+        if lobe is Lobe.UNCERTAIN:
+            return Answer.UNCERTAIN
+        return Answer.YES if lobe is Lobe.UPPER else Answer.NO
+
+    def _position(self, lps_mm: tuple[float, float, float]) -> tuple[Side, float, float]:
+        """Side, relative height, and height above the oblique fissure."""
+        side = self.side(lps_mm)
+        extent = self._extents[side]
+        height = (lps_mm[2] - extent.base) / max(extent.apex - extent.base, 1.0)
+        depth = (lps_mm[1] - extent.front) / max(extent.back - extent.front, 1.0)
+        depth = min(max(depth, 0.0), 1.0)
+        return side, height, height - (OBLIQUE_FRONT + (OBLIQUE_BACK - OBLIQUE_FRONT) * depth)
 
     def _border_at(self, z: Points) -> Points:
         found: Points = np.interp(z, self._heights, self._border)

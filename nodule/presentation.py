@@ -93,7 +93,7 @@ _NOTES: dict[str, dict[str, str]] = {
 _NAMES: dict[str, dict[str, str]] = {
     "volume_mm3": {"en": "Volume", "da": "Volumen"},
     "axial": {"en": "Axial diameters", "da": "Aksiale diametre"},
-    "greatest": {"en": "In plane of greatest size", "da": "I planet med størst mål"},
+    "greatest": {"en": "Greatest plane", "da": "Største plan"},
     "long_axis_mm": {"en": "Long axis", "da": "Længste diameter"},
     "short_axis_mm": {"en": "Short axis", "da": "Korteste diameter"},
     "mean_diameter_mm": {"en": "Mean diameter", "da": "Middeldiameter"},
@@ -109,11 +109,12 @@ _NAMES: dict[str, dict[str, str]] = {
         "en": "Mean diameter, greatest plane",
         "da": "Middeldiameter, største plan",
     },
-    "maximum_transverse_diameter_mm": {
-        "en": "Longest in any axial slice",
-        "da": "Længste i et aksialt snit",
-    },
+    "maximum_transverse_diameter_mm": {"en": "Longest axial", "da": "Længste aksialt"},
     "longest_diameter_3d_mm": {"en": "Longest in 3-D", "da": "Længste i 3-D"},
+    "longest": {"en": "Longest axial / 3-D", "da": "Længste aksialt / 3-D"},
+    "density": {"en": "Density, mean / middle", "da": "Tæthed, middel / midte"},
+    "calcium_fat": {"en": "Calcification / fat", "da": "Forkalkning / fedt"},
+    "place": {"en": "Side, estimated lobe", "da": "Side, anslået lap"},
     "mean_hu": {"en": "Mean density", "da": "Middeltæthed"},
     "core_hu": {"en": "Density of the middle", "da": "Tæthed i midten"},
     "solid_part_volume_mm3": {"en": "Solid part, volume", "da": "Solid del, volumen"},
@@ -141,6 +142,7 @@ _NAMES: dict[str, dict[str, str]] = {
     "fat": {"en": "Fat", "da": "Fedt"},
     "side": {"en": "Side", "da": "Side"},
     "lobe": {"en": "Lobe, estimated", "da": "Lap, anslået"},
+    "upper_lobe": {"en": "Upper lobe, estimated", "da": "Overlap, anslået"},
     "juxtapleural": {"en": "At the pleura", "da": "Ved pleura"},
     "perifissural": {"en": "At a fissure", "da": "Ved en fissur"},
     "greatest_plane": {"en": "Plane of greatest size", "da": "Plan med størst mål"},
@@ -153,6 +155,12 @@ _NAMES: dict[str, dict[str, str]] = {
     "step_measure": {"en": "Measuring", "da": "Måler"},
 }
 
+_ANSWERS: dict[str, dict[str, str]] = {
+    "yes": {"en": "yes", "da": "ja"},
+    "no": {"en": "no", "da": "nej"},
+    "uncertain": {"en": "uncertain", "da": "usikkert"},
+    "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
+}
 # By property and value.
 _VALUES: dict[str, dict[str, dict[str, str]]] = {
     "texture": {
@@ -181,16 +189,9 @@ _VALUES: dict[str, dict[str, dict[str, str]]] = {
         "lower": {"en": "lower", "da": "underlap"},
         "uncertain": {"en": "uncertain", "da": "usikker"},
     },
-    "juxtapleural": {
-        "yes": {"en": "yes", "da": "ja"},
-        "no": {"en": "no", "da": "nej"},
-        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
-    },
-    "perifissural": {
-        "yes": {"en": "yes", "da": "ja"},
-        "no": {"en": "no", "da": "nej"},
-        "not_assessed": {"en": "not assessed", "da": "ikke vurderet"},
-    },
+    "upper_lobe": _ANSWERS,
+    "juxtapleural": _ANSWERS,
+    "perifissural": _ANSWERS,
     "greatest_plane": {
         "axial": {"en": "axial", "da": "aksial"},
         "coronal": {"en": "coronal", "da": "koronal"},
@@ -209,6 +210,7 @@ SIZES = (
     "longest_diameter_3d_mm", "mean_hu", "core_hu", "solid_part_volume_mm3",
     "solid_part_long_axis_mm", "solid_part_mean_diameter_mm", "pleural_contact_percent",
 )  # fmt: skip
+LONGEST = ("maximum_transverse_diameter_mm", "longest_diameter_3d_mm")
 _PROBABILITIES = ("spiculated_probability", "lobulated_probability", "calcified_probability")
 
 
@@ -264,18 +266,12 @@ def details(finding: Finding, language: str) -> list[tuple[str, str]]:
         ("axial", _axes(finding, "", language)),
         ("mean_diameter_mm", _with_interval(finding, "mean_diameter_mm", "mm", 1, language)),
         ("greatest", _greatest(finding, language)),
-        *(
-            (name, _with_interval(finding, name, "mm", 1, language))
-            for name in ("maximum_transverse_diameter_mm", "longest_diameter_3d_mm")
-        ),
+        ("longest", _both(finding, LONGEST, "mm", 1, language)),
         ("texture", value_text(finding, "texture", language)),
         ("solid_part", _solid(finding, language)),
-        ("mean_hu", _with_interval(finding, "mean_hu", "HU", 0, language)),
-        ("core_hu", _with_interval(finding, "core_hu", "HU", 0, language)),
-        ("calcification", value_text(finding, "calcification", language)),
-        ("fat", value_text(finding, "fat", language)),
-        ("side", value_text(finding, "side", language)),
-        ("lobe", value_text(finding, "lobe", language)),
+        ("density", _both(finding, ("mean_hu", "core_hu"), "HU", 0, language)),
+        ("calcium_fat", _words(finding, ("calcification", "fat"), " / ", language)),
+        ("place", _words(finding, ("side", "lobe"), ", ", language)),
         ("juxtapleural", _pleura(finding, language)),
         *((name, _share(finding.measured(name), language)) for name in _PROBABILITIES),
         ("malignancy", _share(finding.malignancy, language)),
@@ -284,9 +280,15 @@ def details(finding: Finding, language: str) -> list[tuple[str, str]]:
 
 
 def value_text(finding: Finding, name: str, language: str) -> str:
-    """A property's value as a person reads it; empty where the finding has none."""
+    """A property's value as a person reads it; empty where the finding has none.
+
+    Where an earlier version coded it otherwise, the code's own meaning.
+    """
     code = finding.quality(name)
-    return "" if code is None else _VALUES[name][_BY_CODE[name][code.value]][language]
+    if code is None:
+        return ""
+    value = _BY_CODE[name].get(code.value)
+    return code.meaning.lower() if value is None else _VALUES[name][value][language]
 
 
 def _with_interval(finding: Finding, name: str, unit: str, digits: int, language: str) -> str:
@@ -300,6 +302,17 @@ def _with_interval(finding: Finding, name: str, unit: str, digits: int, language
     low, high = (number(end, digits, language) for end in found.interval)
     word = {"en": "to", "da": "til"}[language]
     return f"{value} (95 % {low} {word} {high})"
+
+
+def _both(finding: Finding, names: tuple[str, str], unit: str, digits: int, language: str) -> str:
+    values = [finding.measured(name) for name in names]
+    shown = [number(value, digits, language) for value in values if value is not None]
+    return f"{' / '.join(shown)} {unit}" if shown else ""
+
+
+def _words(finding: Finding, names: tuple[str, str], between: str, language: str) -> str:
+    words = [value_text(finding, name, language) for name in names]
+    return between.join(word for word in words if word)
 
 
 def _axes(finding: Finding, prefix: str, language: str) -> str:
@@ -344,13 +357,11 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     properties = {}
     for name, values in _BY_CODE.items():
         code = finding.quality(name)
-        properties[name] = None if code is None else values[code.value]
-    upper = {"upper": "yes", "middle": "no", "lower": "no", "uncertain": "uncertain"}
+        properties[name] = None if code is None else values.get(code.value)
     return {
         "centre_lps_mm": list(finding.centre_lps_mm) if finding.centre_lps_mm else None,
         **{name: finding.measured(name) for name in SIZES},
         **properties,
-        "upper_lobe": upper.get(str(properties["lobe"])),
         "intervals": {m.name: list(m.interval) for m in finding.measurements if m.interval},
         "morphology": {
             name.removesuffix("_probability"): finding.measured(name)

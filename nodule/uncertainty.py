@@ -22,6 +22,8 @@ VOXEL_FACTOR = 0.4
 PIXEL_FACTOR = 0.2
 SLICE_FACTOR = 0.1
 ACROSS_FACTOR = 0.15
+# As much more of each where the nodule is subsolid or attached.
+LOOSE_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class ErrorModel:
     def volume(self, mm3: float) -> tuple[float, float]:
         """Limits of a volume, mm3; a ball of it tells the size against the voxels."""
         diameter = 2 * (3 * max(mm3, 1e-3) / (4 * np.pi)) ** (1 / 3)
-        deviation = float(np.hypot(self._share(), VOXEL_FACTOR * self._voxel() / diameter))
+        deviation = float(
+            np.hypot(self._share(), self._loose() * VOXEL_FACTOR * self._voxel() / diameter)
+        )
         factor = float(np.exp(Z95 * deviation))
         return round(mm3 / factor, 1), round(mm3 * factor, 1)
 
@@ -76,10 +80,13 @@ class ErrorModel:
         parts += [ATTACHED_DEVIATION] if self.attached else []
         return float(np.sqrt(np.sum(np.square(parts))))
 
+    def _loose(self) -> float:
+        return LOOSE_FACTOR if self.subsolid or self.attached else 1.0
+
     def _voxel(self) -> float:
         """Side of a cube as large as a voxel, mm."""
         return float(np.cbrt(np.prod(self.spacing)))
 
     def _length(self, mm: float, voxels_mm: float) -> tuple[float, float]:
-        wide = Z95 * float(np.hypot(self._share() / 3 * mm, voxels_mm))
+        wide = Z95 * float(np.hypot(self._share() / 3 * mm, self._loose() * voxels_mm))
         return round(max(0.0, mm - wide), 2), round(mm + wide, 2)

@@ -105,9 +105,9 @@ def _rim_level(hu: FloatArray, inside: BoolArray, depth: npt.NDArray[np.float64]
     """Density of the nodule just within its blurred edge, HU.
 
     Not that of the middle: a solid core says nothing of the ground glass round
-    it. Where the blur leaves no such shell it is that of the densest quarter.
+    it. Where the blur leaves no such shell it is that of the densest eighth.
     """
     shell = hu[(depth > EDGE_MM) & (depth <= EDGE_MM + RIM_MM)]
     if len(shell) < FEWEST_INNER:
-        shell = np.sort(hu[inside])[-max(1, int(inside.sum()) // 4) :]
+        shell = np.sort(hu[inside])[-max(1, int(inside.sum()) // 8) :]
     return float(np.median(shell))

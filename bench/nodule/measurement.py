@@ -1,13 +1,14 @@
 """Sizes of synthetic nodules against the truth: bias and 95 % limits.
 
-    python -m bench.nodule.measurement [--repeats 6] [--seed 0]
+    python -m bench.nodule.measurement [--repeats 12] [--seed 0] [--diameters 3 30]
 
 Balls of known size in lung, solid, ground glass, or solid and cut by a wall of soft
 tissue, at 0.7 x 0.7 mm pixels. Each scene is drawn on a grid of about 0.35 mm, blurred as
 a scanner does (Gaussian of 0.35 to 0.7 mm, drawn by chance), averaged over the voxel,
 and given noise of 10 to 40 HU. Place, lung level, density and the wall's direction are drawn
 by chance. Measured once within the true mask (voxels at least half nodule) and once
-within what `nodule.segmentation` outlines from a point about 1 mm beside the middle.
+within what `nodule.segmentation` outlines inside the true lungs from a point about 1 mm
+beside the middle. Diameters at a wall are those of the whole ball: the wall cuts them.
 The error model in `nodule.uncertainty` is made from the second.
 """
 
@@ -23,15 +24,17 @@ from scipy import ndimage
 
 from gransk.core.findings import Mask
 from gransk.core.volume import Geometry, Volume
-from nodule.measurement import measure
+from nodule.measurement import Texture, measure
+from nodule.place import Answer
 from nodule.segmentation import segment
+from nodule.uncertainty import ErrorModel
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
 PIXEL_MM = 0.7
 FINE_MM = 0.35
-DIAMETERS_MM = (4.0, 6.0, 8.0, 12.0, 20.0)
+DIAMETERS_MM = (3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 30.0)
 SLICES_MM = (0.6, 1.0, 1.5, 2.5)
 KINDS = ("solid", "ground glass", "at a wall")
 WALL_AT = 0.35
@@ -47,6 +50,8 @@ class Scene:
         HU.
     mask : ndarray of bool
         Voxels at least half nodule.
+    lungs : ndarray of bool
+        Voxels less than half wall.
     volume_mm3 : float
         The truth.
     centre : tuple of float
@@ -55,6 +60,7 @@ class Scene:
 
     volume: Volume
     mask: BoolArray
+    lungs: BoolArray
     volume_mm3: float
     centre: tuple[float, float, float]
 
@@ -101,6 +107,7 @@ def scene(diameter: float, step: float, kind: str, rng: np.random.Generator) -> 
     return Scene(
         volume=Volume(hu.astype(np.float32), Geometry(shape, (0.0, 0.0, 0.0), spacing)),
         mask=_averaged(nodule, counts, parts) >= 0.5,
+        lungs=_averaged(wall, counts, parts) < 0.5,
         volume_mm3=float(nodule.sum() * np.prod(fine)),
         centre=(k, j, i),
     )
@@ -123,19 +130,26 @@ def errors(drawn: Scene, diameter: float, own_mask: bool, rng: np.random.Generat
     """Log ratio of the volume, then errors of diameters in mm.
 
     Mean and long diameter in the axial plane, mean in the greatest plane, longest
-    in space.
+    in space. Last, whether the volume's and the mean diameter's 95 % limits hold the truth.
     """
     if own_mask:
         beside = rng.normal(0, 0.6, 3) / drawn.volume.geometry.spacing
         k, j, i = np.clip(drawn.centre + beside, 0, np.asarray(drawn.mask.shape) - 1)
-        mask = segment(drawn.volume, (float(k), float(j), float(i)))
+        mask = segment(drawn.volume, (float(k), float(j), float(i)), drawn.lungs)
     else:
         used = np.argwhere(drawn.mask)
         low, high = used.min(axis=0), used.max(axis=0) + 1
         k, j, i = (int(v) for v in low)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         mask = Mask.from_array(drawn.mask[box], (k, j, i))
-    found = measure(drawn.volume, mask)
+    found = measure(drawn.volume, mask, drawn.lungs)
+    model = ErrorModel(
+        drawn.volume.geometry.spacing,
+        subsolid=found.texture is not Texture.SOLID,
+        attached=found.place.juxtapleural is Answer.YES,
+    )
+    low, high = model.volume(found.volume_mm3)
+    shortest, longest = model.in_plane(found.mean_diameter_mm)
     return np.array(
         [
             np.log(found.volume_mm3 / drawn.volume_mm3),
@@ -143,18 +157,22 @@ def errors(drawn: Scene, diameter: float, own_mask: bool, rng: np.random.Generat
             found.long_axis.length_mm - diameter,
             found.greatest.mean_mm - diameter,
             found.longest_mm - diameter,
+            low <= drawn.volume_mm3 <= high,
+            shortest <= diameter <= longest,
         ]
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Sizes of synthetic nodules.")
-    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--diameters", type=float, nargs="+", default=DIAMETERS_MM, help="mm")
     arguments = parser.parse_args()
     print("mask     kind          mm  slice  volume %: bias  95 % limits    "
-          "mm, bias and sd: mean axial   long axial    mean greatest  longest 3-D")  # fmt: skip
-    for kind, diameter, step in itertools.product(KINDS, DIAMETERS_MM, SLICES_MM):
+          "mm, bias and sd: mean axial   long axial    mean greatest  longest 3-D    "
+          "within limits: volume, mean")  # fmt: skip
+    for kind, diameter, step in itertools.product(KINDS, arguments.diameters, SLICES_MM):
         rng = np.random.default_rng([arguments.seed, KINDS.index(kind), int(10 * diameter),
                                      int(10 * step)])  # fmt: skip
         scenes = [scene(diameter, step, kind, rng) for _ in range(arguments.repeats)]
@@ -163,11 +181,12 @@ def main() -> None:
             mean, deviation = rows.mean(axis=0), rows.std(axis=0, ddof=1)
             limits = np.exp(mean[0] + np.array([-1.96, 1.96]) * deviation[0]) - 1
             lengths = "  ".join(
-                f"{m:+6.2f} {d:5.2f}" for m, d in zip(mean[1:], deviation[1:], strict=True)
+                f"{m:+6.2f} {d:5.2f}" for m, d in zip(mean[1:5], deviation[1:5], strict=True)
             )
             print(f"{name:8s} {kind:12s} {diameter:4.0f} {step:6.1f} "
                   f"{100 * (np.exp(mean[0]) - 1):12.1f}  {100 * limits[0]:+6.1f} to "
-                  f"{100 * limits[1]:+6.1f}    {lengths}", flush=True)  # fmt: skip
+                  f"{100 * limits[1]:+6.1f}    {lengths}    {mean[5]:.2f} {mean[6]:.2f}",
+                  flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

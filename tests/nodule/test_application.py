@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from spot_model import write_spot_model
 
 from gransk.core.application import Application, Context, applications
+from gransk.core.codes import Code
 from gransk.core.errors import InvalidValueError, ModelError, RefusalError
-from gransk.core.findings import Findings
+from gransk.core.findings import Findings, Quality
 from gransk.core.keys import selection_key
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
@@ -155,6 +156,18 @@ def test_every_number_and_property_has_its_words(findings):
             assert quality.name in texts
             for language in ("en", "da"):
                 assert value_text(finding, quality.name, language)
+
+
+def test_a_finding_of_an_earlier_version_is_still_shown(findings):
+    old = Code(value="GROUND-GLASS", scheme="99GRANSK", meaning="Ground glass")
+    quality = Quality(name="texture", concept=old, value=old)
+    finding = findings.findings[0].model_copy(
+        update={"qualities": (quality,), "measurements": findings.findings[0].measurements[:3]}
+    )
+    show = NoduleApplication().presentation
+    assert dict(show.details(finding, "en"))["Texture"] == "ground glass"
+    answer = show.finding_json(finding)
+    assert (answer["side"], answer["upper_lobe"], answer["mean_hu"]) == (None, None, None)
 
 
 def test_sides_of_the_phantoms_nodules(phantom, findings):

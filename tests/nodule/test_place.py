@@ -53,6 +53,10 @@ def test_lobes_lie_where_anatomy_has_them(volume, lung_map):
     assert lobe(68, 55, -0.5) is Lobe.LOWER
     assert lobe(-68, -60, -0.22) is Lobe.MIDDLE
     assert lobe(68, -60, -0.22) is Lobe.UPPER
+    low = (middle[0] - 68, middle[1] - 20, middle[2] - 0.3 * half)
+    assert lung_map.upper_lobe(low) is Answer.NO
+    high = (middle[0] - 68, middle[1], middle[2] + 0.6 * half)
+    assert lung_map.upper_lobe(high) is Answer.YES
     heights = np.linspace(-0.7, 0.7, 141)
     assert Lobe.UNCERTAIN in [lobe(68, 0, h) for h in heights]
 
