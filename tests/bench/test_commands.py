@@ -8,9 +8,13 @@ import sys
 import pytest
 from nodule_synthetic import Ball, chest, index_of
 from spot_model import write_spot_model
+from typer.testing import CliRunner
 
 from bench.nodule import froc, inserted, robustness
+from bench.nodule.analysis import Analyser
+from bench.nodule.scans import find_scan
 from bench.nodule.speed import write_series
+from gransk.cli.main import app
 
 BALL = Ball((0.0, 10.0, 70.0), 14.0)
 
@@ -37,6 +41,23 @@ def run(monkeypatch, capsys, module, *arguments):
     monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments), "--threads", "1"])
     module.main()
     return capsys.readouterr().out
+
+
+def test_the_benchmark_reads_as_the_application_does(data):
+    """Candidates and volumes of `gransk analyse --candidates` are those that are scored here."""
+    config = data / "gransk.yaml"
+    config.write_text("models:\n  folder: models\n", encoding="utf-8")
+    arguments = ["analyse", str(data / "P1"), "--candidates", "--config", str(config)]
+    answer = json.loads(CliRunner().invoke(app, arguments).stdout)
+    found = Analyser(data / "models", 1).find(find_scan(data / "P1").volume())
+    assert [c["probability"] for c in answer["candidates"]] == pytest.approx(
+        [c.probability for c in found.candidates], abs=1e-4
+    )
+    for told, candidate in zip(answer["candidates"], found.candidates, strict=True):
+        assert told["centre_lps_mm"] == pytest.approx(candidate.centre_lps_mm, abs=0.01)
+    finding = answer["findings"][0]
+    measured = found.measure(found.candidates[0])
+    assert finding["volume_mm3"] == pytest.approx(measured.volume_mm3, abs=0.1)
 
 
 def test_froc_finds_the_nodule_of_the_folder(data, monkeypatch, capsys):
