@@ -71,6 +71,20 @@ def test_froc_finds_the_nodule_of_the_folder(data, monkeypatch, capsys):
     assert "1 nodules in 1 scans, none under 14.0 mm: an interval, not a proof." in said
 
 
+def test_froc_leaves_out_what_the_application_refuses(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "P1").symlink_to(data / "P1")
+    (tmp_path / "P2").mkdir()
+    for path in sorted((data / "P1").glob("*.dcm")):
+        if path.name != "0030.dcm":
+            (tmp_path / "P2" / path.name).symlink_to(path)
+    (entry,) = json.loads((data / "nodules.json").read_text())
+    (tmp_path / "nodules.json").write_text(json.dumps([entry, entry | {"patient": "P2"}]))
+    said = run(monkeypatch, capsys, froc, "--data", tmp_path, "--models", data / "models")
+    assert "P2  refused: Slices are missing" in said
+    assert "1 scans refused, their nodules are not counted" in said
+    assert "sensitivity 1/1" in said
+
+
 def test_robustness_compares_with_the_unaltered(data, monkeypatch, capsys):
     said = run(
         monkeypatch, capsys, robustness, "--what", "real", "--data", data,
