@@ -40,6 +40,8 @@ from bench.nodule.luna16 import read_luna16
 from bench.nodule.scans import trained
 from bench.nodule.tables import heading, report
 from bench.nodule.truth import Case, Tier, read_folder
+from gransk.core import reasons
+from gransk.core.errors import RefusalError
 from nodule.detector import MODEL_ID
 
 COMMAND = "python -m bench.nodule.froc --data ../shared/data/ct"
@@ -63,12 +65,16 @@ def unseen(cases: Iterator[Case], patients: dict[str, str]) -> tuple[list[Case],
 
 
 def read_scans(cases: Sequence[Case], analyser: Analyser) -> list[Scored]:
-    """Read every scan, printing one line each."""
+    """Read every scan, printing one line each; what the application refuses is left out."""
     reads = []
     for case in cases:
-        volume = case.load()
-        began = time.monotonic()
-        found = analyser.find(volume)
+        try:
+            volume = case.load()
+            began = time.monotonic()
+            found = analyser.find(volume)
+        except RefusalError as refusal:
+            print(f"{case.name}  refused: {reasons.text(refusal.reason, 'en')}", flush=True)
+            continue
         took = time.monotonic() - began
         reads.append(score(case.patient, found.candidates, case.nodules))
         text = ", ".join(
@@ -133,6 +139,10 @@ def main() -> None:
     print(heading(Tier.REAL, f"n = {len(cases)} scans; {left_out} that training saw left out"))
     analyser = Analyser(arguments.models, arguments.threads)
     reads = read_scans(cases, analyser)
+    if not reads:
+        parser.error("every scan was refused")
+    if len(reads) < len(cases):
+        print(f"{len(cases) - len(reads)} scans refused, their nodules are not counted")
     print(report(reads, analyser.operating_point))
     counted = [t.nodule.diameter_mm for r in reads for t in r.targets]
     if len(counted) < 100:

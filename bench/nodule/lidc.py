@@ -16,7 +16,7 @@ from scipy.spatial.distance import cdist
 
 from bench.nodule.scans import find_scan
 from bench.nodule.truth import FEWEST_READERS, Case, Nodule, Texture
-from gransk.core.errors import InvalidValueError
+from gransk.core.errors import InvalidValueError, RefusalError
 from gransk.core.findings import FrameRef
 from gransk.core.volume import Geometry, Volume
 
@@ -60,7 +60,12 @@ def read_lidc(folder: Path) -> Iterator[Case]:
         series, marks = read_xml(path)
         if marks is None or not any(path.parent.glob("*.dcm")):
             continue
-        scan = find_scan(path.parent, series or None)
+        try:
+            scan = find_scan(path.parent, series or None)
+        except RefusalError:
+            # Reading it refuses again, and says why.
+            yield Case(path.parent.name, path.parent.name, partial(_load, path.parent, series))
+            continue
         nodules = nodules_of(marks, scan.geometry, scan.frames)
         yield Case(scan.patient, scan.patient, partial(_load, path.parent, series), nodules)
 

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from bench.nodule.analysis import MODELS, Analyser
 from bench.nodule.curve import Scored, score
@@ -30,10 +31,9 @@ from bench.nodule.places import VESSEL_HU
 from bench.nodule.scans import read_hosts
 from bench.nodule.tables import heading, report
 from bench.nodule.truth import FEWEST_READERS, Nodule, Texture, Tier
-from gransk.core.volume import Volume
+from gransk.core.volume import FloatArray, Volume
 from nodule.lungs import segment_lungs
 from training.nodule.cutouts import Cutout, paste, read_nodules
-from training.nodule.samples import places_in
 from training.nodule.split import cases
 
 BoolArray = npt.NDArray[np.bool_]
@@ -46,15 +46,20 @@ WALL_SHARE, VESSEL_SHARE = 0.05, 0.06
 def fill(
     scan: Volume, lungs: BoolArray, nodules: Sequence[Cutout], rng: np.random.Generator
 ) -> tuple[Volume, list[Nodule]]:
-    """A copy of a scan with some nodules pasted apart from each other."""
-    places = places_in(lungs, rng)
+    """A copy of a scan with some nodules pasted apart from each other.
+
+    Places at the wall, at vessels and away from both are offered in turn; where the
+    nodule came to lie is told by `place_of`.
+    """
+    offers = Offers.of(scan, lungs)
     hu = scan.hu.copy()
     pasted: list[Nodule] = []
-    for number in rng.permutation(len(nodules))[: 3 * A_SCAN]:
+    for turn, number in enumerate(rng.permutation(len(nodules))[: 3 * A_SCAN]):
         if len(pasted) == A_SCAN:
             break
         cutout = nodules[number]
-        done = paste(cutout, scan, lungs, places, rng)
+        place = ("wall", "inner", "vessel")[turn % 3]
+        done = paste(cutout, scan, lungs, offers.at(place, cutout.diameter_mm / 2, rng), rng)
         if done is None:
             continue
         x, y, z = (float(v) for v in scan.geometry.to_lps(done.centre))
@@ -69,6 +74,46 @@ def fill(
             hu[box] = done.hu
             pasted.append(new)
     return replace(scan, hu=hu), pasted
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Where nodules may be pasted, on every second pixel.
+
+    Parameters
+    ----------
+    depth_mm : ndarray
+        Distance from what is no lung.
+    vessel_mm : ndarray
+        Distance from the next vessel away from the wall.
+    """
+
+    depth_mm: FloatArray
+    vessel_mm: FloatArray
+
+    @classmethod
+    def of(cls, scan: Volume, lungs: BoolArray) -> Offers:
+        """Measure distances in a scan."""
+        spacing = scan.geometry.spacing * np.array([1, 2, 2])
+        depth = ndimage.distance_transform_edt(lungs[:, ::2, ::2], sampling=spacing)
+        vessel = (scan.hu[:, ::2, ::2] > VESSEL_HU) & (depth > 4.0)
+        away = ndimage.distance_transform_edt(~vessel, sampling=spacing)
+        return cls(depth.astype(np.float32), away.astype(np.float32))
+
+    def at(
+        self, place: str, radius_mm: float, rng: np.random.Generator
+    ) -> npt.NDArray[np.int64]:  # fmt: skip
+        """Some centres (k, j, i) from which a nodule reaches the wall, a vessel or neither."""
+        clear = radius_mm + 2.0
+        if place == "wall":
+            good = (self.depth_mm > 0.7 * radius_mm) & (self.depth_mm < radius_mm + 1.0)
+        elif place == "vessel":
+            near = (self.vessel_mm > 0.7 * radius_mm) & (self.vessel_mm < radius_mm + 1.0)
+            good = near & (self.depth_mm > clear)
+        else:
+            good = (self.depth_mm > clear) & (self.vessel_mm > clear)
+        places = np.argwhere(good) * np.array([1, 2, 2])
+        return np.asarray(rng.permutation(places)[:4000])
 
 
 def place_of(

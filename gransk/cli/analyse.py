@@ -44,8 +44,7 @@ def analyse(
     ] = None,
     config: SiteConfigOption = None,
     candidates: Annotated[
-        bool,
-        typer.Option("--candidates", help="Add all that the detector proposed, reported or not."),
+        bool, typer.Option("--candidates", help="Add all that was proposed, reported or not.")
     ] = False,
 ) -> None:
     """Analyse DICOM files; print one JSON object.

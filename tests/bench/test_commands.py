@@ -8,9 +8,13 @@ import sys
 import pytest
 from nodule_synthetic import Ball, chest, index_of
 from spot_model import write_spot_model
+from typer.testing import CliRunner
 
 from bench.nodule import froc, inserted, robustness
+from bench.nodule.analysis import Analyser
+from bench.nodule.scans import find_scan
 from bench.nodule.speed import write_series
+from gransk.cli.main import app
 
 BALL = Ball((0.0, 10.0, 70.0), 14.0)
 
@@ -39,6 +43,23 @@ def run(monkeypatch, capsys, module, *arguments):
     return capsys.readouterr().out
 
 
+def test_the_benchmark_reads_as_the_application_does(data):
+    """Candidates and volumes of `gransk analyse --candidates` are those that are scored here."""
+    config = data / "gransk.yaml"
+    config.write_text("models:\n  folder: models\n", encoding="utf-8")
+    arguments = ["analyse", str(data / "P1"), "--candidates", "--config", str(config)]
+    answer = json.loads(CliRunner().invoke(app, arguments).stdout)
+    found = Analyser(data / "models", 1).find(find_scan(data / "P1").volume())
+    assert [c["probability"] for c in answer["candidates"]] == pytest.approx(
+        [c.probability for c in found.candidates], abs=1e-4
+    )
+    for told, candidate in zip(answer["candidates"], found.candidates, strict=True):
+        assert told["centre_lps_mm"] == pytest.approx(candidate.centre_lps_mm, abs=0.01)
+    finding = answer["findings"][0]
+    measured = found.measure(found.candidates[0])
+    assert finding["volume_mm3"] == pytest.approx(measured.volume_mm3, abs=0.1)
+
+
 def test_froc_finds_the_nodule_of_the_folder(data, monkeypatch, capsys):
     said = run(monkeypatch, capsys, froc, "--data", data, "--models", data / "models")
     assert said.splitlines()[:2] == [
@@ -48,6 +69,20 @@ def test_froc_finds_the_nodule_of_the_folder(data, monkeypatch, capsys):
     assert "operating point 0.500: sensitivity 1/1 = 1.00" in said
     assert "10 to 20 mm" in said
     assert "1 nodules in 1 scans, none under 14.0 mm: an interval, not a proof." in said
+
+
+def test_froc_leaves_out_what_the_application_refuses(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "P1").symlink_to(data / "P1")
+    (tmp_path / "P2").mkdir()
+    for path in sorted((data / "P1").glob("*.dcm")):
+        if path.name != "0030.dcm":
+            (tmp_path / "P2" / path.name).symlink_to(path)
+    (entry,) = json.loads((data / "nodules.json").read_text())
+    (tmp_path / "nodules.json").write_text(json.dumps([entry, entry | {"patient": "P2"}]))
+    said = run(monkeypatch, capsys, froc, "--data", tmp_path, "--models", data / "models")
+    assert "P2  refused: Slices are missing" in said
+    assert "1 scans refused, their nodules are not counted" in said
+    assert "sensitivity 1/1" in said
 
 
 def test_robustness_compares_with_the_unaltered(data, monkeypatch, capsys):

@@ -226,6 +226,7 @@ def test_pasted_nodules_are_where_they_are_said_to_be_and_repeat_by_seed(ground)
     assert np.array_equal(one.hu, two.hu)
     assert pasted_in == again
     assert len(pasted_in) > 1
+    assert "wall" in {n.place for n in pasted_in}
     for number, nodule in enumerate(pasted_in):
         assert (nodule.texture, nodule.diameter_mm, nodule.counted) == (Texture.SOLID, 8.0, True)
         assert nodule.place in ("wall", "inner", "vessel")
@@ -234,3 +235,24 @@ def test_pasted_nodules_are_where_they_are_said_to_be_and_repeat_by_seed(ground)
         for other in pasted_in[:number]:
             away = np.subtract(nodule.centre_lps_mm, other.centre_lps_mm)
             assert np.linalg.norm(away) >= 8 + 8 + 15
+
+
+@pytest.mark.parametrize("place", ["wall", "vessel", "inner"])
+def test_places_offered_reach_the_wall_a_vessel_or_neither(ground, place):
+    scan, lungs, _ = ground
+    spacing = np.array(scan.geometry.spacing)
+    offered = pasted.Offers.of(scan, lungs).at(place, 6.0, np.random.default_rng(0))
+    assert len(offered) > 20
+    for centre in offered[:20]:
+        near, far = (
+            tuple(np.round(centre + even_directions(2000) * mm / spacing).astype(int).T)
+            for mm in (5.0, 8.0)
+        )
+        if place == "wall":
+            assert (~lungs[far]).any()
+            continue
+        assert lungs[near].all()
+        if place == "vessel":
+            assert (scan.hu[near] > -300).any() or (scan.hu[far] > -300).any()
+        else:
+            assert (scan.hu[near] > -300).mean() < 0.01
