@@ -21,9 +21,11 @@ Axes = list[npt.NDArray[np.float64]]
 
 MODEL_ID = "nodule-segmenter"
 SIZE = 32
-# Near by for most nodules; far for those that do not fit.
+# Near by for most nodules; far for large ones.
 STEPS_MM = (0.8, 1.6)
-# A nodule that comes so near to the cube's faces is seen again in the wider cube.
+# Of what is this wide in the far cube, the near one shows too little surroundings.
+LARGE_MM = 16.0
+# What comes so near to a cube's faces may be cut by them.
 MARGIN_MM = 2.0
 # The middle may lie so far beside the nodule.
 BESIDE_MM = 3.0
@@ -33,21 +35,26 @@ LUNG_EDGE_MM = 3.0
 
 @dataclass(frozen=True)
 class _Outline:
-    """A nodule on a box of the scan's own grid, and whether the cube cut it."""
+    """A nodule on a box of the scan's own grid.
+
+    ``width_mm`` is that of its box in the slices; ``cut`` says whether the cube cut it.
+    """
 
     inside: BoolArray
     start: npt.NDArray[np.int64]
+    width_mm: float
     cut: bool
 
 
 class Segmenter:
     """Outlines nodules with the model ``nodule-segmenter``.
 
-    The network sees a cube of 25.6 mm round the point, and one of 51.2 mm where
-    the nodule comes within 2 mm of the first one's faces. What is more probable
-    than the threshold and hangs together with the middle is the nodule. The
-    classical outline of :func:`nodule.segmentation.segment` takes over where that
-    is nothing, or where even the wide cube cuts it.
+    The network sees cubes of 25.6 and 51.2 mm round the point. What is more
+    probable than the threshold and hangs together with the middle is the nodule.
+    The wide cube decides on nodules that are 16 mm wide or more in it, or that
+    the other one does not hold. The classical outline of
+    :func:`nodule.segmentation.segment` takes over where the network gives
+    nothing, or where even the wide cube cuts the nodule.
 
     Parameters
     ----------
@@ -103,11 +110,17 @@ class Segmenter:
             Where the centre lies outside the scan or the lungs' shape differs.
         """
         centre = checked_centre(volume, centre_index, lungs)
-        for step in STEPS_MM:
-            found = self._outline(volume, centre, lungs, step)
-            if found is not None and not found.cut:
-                return _cropped(found)
-        return segment(volume, centre_index, lungs)
+        cubes = np.stack([cube(volume, centre, step)[None] for step in STEPS_MM])
+        shares = self._model.run({"cubes": cubes})["nodule"]
+        near, far = (
+            self._outline(volume, centre, lungs, step, share)
+            for step, share in zip(STEPS_MM, shares, strict=True)
+        )
+        large = far is not None and far.width_mm >= LARGE_MM
+        found = far if large or near is None or near.cut else near
+        if found is None or found.cut:
+            return segment(volume, centre_index, lungs)
+        return _cropped(found)
 
     def _outline(
         self,
@@ -115,8 +128,8 @@ class Segmenter:
         centre: npt.NDArray[np.float64],
         lungs: BoolArray | None,
         step: float,
+        share: FloatArray,
     ) -> _Outline | None:
-        share = self._model.run({"cubes": cube(volume, centre, step)[None, None]})["nodule"][0]
         spacing = np.asarray(volume.geometry.spacing)
         box, at = _voxels(volume.hu.shape, centre, spacing, step)
         inside = resampled(share, at) > self.threshold
@@ -126,7 +139,9 @@ class Segmenter:
         part = _middle_part(inside, centre - start, spacing)
         if part is None:
             return None
-        return _Outline(part, start, _is_cut(part, start, volume.hu.shape, spacing))
+        width = (np.ptp(np.argwhere(part)[:, 1:], axis=0) + 1) * spacing[1:]
+        cut = _is_cut(part, start, volume.hu.shape, spacing)
+        return _Outline(part, start, float(width.max()), cut)
 
 
 def cube(volume: Volume, centre: npt.ArrayLike, step_mm: float) -> FloatArray:

@@ -35,7 +35,9 @@ def print_whole_scans(folder: Path, connection: sqlite3.Connection, network: Seg
     ways = {"classical": segment, "network": network.segment}
     rng = np.random.default_rng(0)
     errors: dict[str, list[float]] = {name: [] for name in ways}
+    counted: dict[str, list[float]] = {name: [] for name in ways}
     overlaps: dict[str, list[float]] = {name: [] for name in ways}
+    agreement: list[float] = []
     print("\nwhole scans, nodules of at least 3 readers")
     print("patient         mm  readers' volumes mm3               "
           "classical mm3, Dice   network mm3, Dice   Dice among readers")  # fmt: skip
@@ -51,18 +53,26 @@ def print_whole_scans(folder: Path, connection: sqlite3.Connection, network: Seg
             for name, way in ways.items():
                 found = [way(scan, p, lungs) for p in points]
                 volume = float(np.median([measure(scan, m).volume_mm3 for m in found]))
+                voxels = float(np.median([m.to_array().sum() for m in found]))
+                voxels *= scan.geometry.voxel_volume_mm3
+                counted[name].append(voxels / float(np.mean(nodule["volume_mm3"])) - 1)
                 score = float(np.mean([overlap(m, t)[0] for m in found for t in masks]))
                 errors[name].append(volume / float(np.mean(nodule["volume_mm3"])) - 1)
                 overlaps[name].append(score)
                 cells.append(f"{volume:9.0f}  {score:.3f}")
             pairs = [overlap_of(a, b) for n, a in enumerate(masks) for b in masks[:n]]
+            agreement.append(float(np.mean(pairs)))
             readers = " ".join(f"{v:.0f}" for v in sorted(nodule["volume_mm3"]))
             print(f"{entry['patient']} {max(nodule['longest_axial_mm']):5.1f}  {readers:33s} "
                   f"{'      '.join(cells)}      {np.mean(pairs):.3f}")  # fmt: skip
     for name in ways:
-        share = np.array(errors[name])
-        print(f"{name}: n {len(share)}, mean Dice {np.mean(overlaps[name]):.3f}, volume error "
-              f"mean {share.mean():+.3f} (SD {share.std(ddof=1):.3f})")  # fmt: skip
+        measured, voxels = np.array(errors[name]), np.array(counted[name])
+        print(
+            f"{name}: n {len(measured)}, mean Dice {np.mean(overlaps[name]):.3f}, volume against "
+            f"the readers' mean: measured {measured.mean():+.3f} (SD {measured.std(ddof=1):.3f}), "
+            f"voxels of the mask {voxels.mean():+.3f} (SD {voxels.std(ddof=1):.3f})"
+        )
+    print(f"readers among each other: mean Dice {np.mean(agreement):.3f}")
 
 
 def overlap_of(one: BoolArray, other: BoolArray) -> float:

@@ -45,8 +45,8 @@ def test_the_cube_shows_the_scan_at_the_right_place_and_air_outside_it(spacing):
     assert (seen[beyond] == -1000).all()
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
-@pytest.mark.parametrize("diameter", [6.0, 10.0, 18.0, 30.0, 40.0])
+@pytest.mark.parametrize("spacing", SPACINGS[1:])
+@pytest.mark.parametrize("diameter", [6.0, 15.0, 30.0, 40.0])
 def test_a_ball_of_any_size_is_outlined_whole_on_the_scans_grid(dense, spacing, diameter):
     ball = Ball((0.4, -0.3, 0.2), diameter)
     volume = block(ball, spacing)
@@ -109,7 +109,7 @@ def test_a_threshold_is_needed_and_lies_between_0_and_1(tmp_path):
         Segmenter(model, 1.0)
 
 
-@pytest.mark.parametrize("spacing", SPACINGS[:3])
+@pytest.mark.parametrize("spacing", SPACINGS[1:3])
 @pytest.mark.parametrize("diameter", [6.0, 10.0, 20.0, 30.0])
 @pytest.mark.parametrize("hu", [30.0, -600.0])
 def test_the_shipped_network_outlines_balls(shipped, spacing, diameter, hu):

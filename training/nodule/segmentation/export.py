@@ -24,6 +24,8 @@ LIMITS = [
     "Research only: not a medical device, not for clinical decisions.",
     "Outlines what lies in the middle of the cube and does not tell whether it is a nodule.",
     "Nodules longer than about 47 mm do not fit the cube; the classical outline is used there.",
+    "The cube of 25.6 mm misses the inside of nodules wider than about 20 mm; it takes the wide "
+    "cube to outline them.",
     "It repeats how readers of LIDC-IDRI outlined, who often draw outside the edge at half "
     "density; volume is better taken by density at the edge.",
     "Training crops end where the nodule ends; surroundings below and above are air, continued "
