@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="holds lidc_nodules/")
     parser.add_argument("--scans", type=Path, required=True, help="holds Case_000/ and so on")
     parser.add_argument("--out", type=Path, required=True, help="the model's folder")
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
