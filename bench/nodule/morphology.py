@@ -367,11 +367,11 @@ def main() -> None:
     figures += trait("spiculated", 1, found, size)
     figures += trait("lobulated", 2, found, size)
     figures += texture(found, cuts)
-    whole_scans(arguments.data / "ct", morphology)
     if arguments.write_card:
         if arguments.part != "measure":
             parser.error("only figures of the patients that are measured on go to the card")
         write_figures(figures, arguments.models / MODEL_ID)
+    whole_scans(arguments.data / "ct", morphology)
 
 
 if __name__ == "__main__":

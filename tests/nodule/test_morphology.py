@@ -238,4 +238,3 @@ def test_readers_ratings_of_patients_never_fitted_are_repeated(morphology):
     assert auc(worry, np.array([j.ratings.malignancy > 3 for j in clear])) > 0.85
     calcified = np.array([j.reading.calcified for j in found])
     assert auc(calcified, np.array([j.ratings.traits[0] for j in found])) > 0.85
-    assert np.mean([j.kind == j.ratings.kind for j in found]) > 0.8
