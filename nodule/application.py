@@ -74,7 +74,7 @@ class NoduleApplication:
     """Finds, outlines and measures lung nodules."""
 
     id = "nodule"
-    version = "0.1.0"
+    version = "0.2.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
 
@@ -193,7 +193,7 @@ class _Reader:
     ) -> _Nodule:
         mask = self.segmenter.segment(volume, candidate.index, lungs)
         reading = self.morphology.judge(volume, candidate.index, mask)
-        measured = measure(volume, mask, lungs, lung_map, self.sharp, reading.texture)
+        measured = measure(volume, mask, lungs, lung_map, self.sharp)
         return _Nodule(candidate, mask, reading, measured)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +130,6 @@ def measure(
     lungs: BoolArray | None = None,
     lung_map: LungMap | None = None,
     sharp: bool = False,
-    kind: Texture | None = None,
 ) -> NoduleMeasurement:
     """Measure a nodule.
 
@@ -147,8 +146,6 @@ def measure(
         Of the same lungs; without it neither side nor lobe is told.
     sharp : bool
         Whether the kernel sharpens edges; then neither calcium nor fat is assessed.
-    kind : Texture, optional
-        Texture by other means, taken instead of the one by HU.
 
     Raises
     ------
@@ -170,8 +167,6 @@ def measure(
     share = shares(part, inside, spacing)
     axial = plane_axes(share.edge, start, spacing, View.AXIAL)
     found = density(part, inside, spacing, sharp)
-    if kind is not None:
-        found = replace(found, texture=kind)
     centre = volume.geometry.to_lps(origin + np.argwhere(array).mean(axis=0))
     x, y, z = (float(v) for v in centre)
     contact = None if lungs is None else pleural_contact(part, inside, lungs[box], spacing)

@@ -66,11 +66,11 @@ def print_whole_scans(folder: Path, connection: sqlite3.Connection, network: Seg
             print(f"{entry['patient']} {max(nodule['longest_axial_mm']):5.1f}  {readers:33s} "
                   f"{'      '.join(cells)}      {np.mean(pairs):.3f}")  # fmt: skip
     for name in ways:
-        measured, voxels = np.array(errors[name]), np.array(counted[name])
+        by_density, by_voxels = np.array(errors[name]), np.array(counted[name])
         print(
             f"{name}: n {len(measured)}, mean Dice {np.mean(overlaps[name]):.3f}, volume against "
-            f"the readers' mean: measured {measured.mean():+.3f} (SD {measured.std(ddof=1):.3f}), "
-            f"voxels of the mask {voxels.mean():+.3f} (SD {voxels.std(ddof=1):.3f})"
+            f"the readers' mean: measured {by_density.mean():+.3f} (SD {by_density.std(ddof=1):.3f}), "
+            f"voxels of the mask {by_voxels.mean():+.3f} (SD {by_voxels.std(ddof=1):.3f})"
         )
     print(f"readers among each other: mean Dice {np.mean(agreement):.3f}")
 
