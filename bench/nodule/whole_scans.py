@@ -53,9 +53,9 @@ def print_whole_scans(folder: Path, connection: sqlite3.Connection, network: Seg
             for name, way in ways.items():
                 found = [way(scan, p, lungs) for p in points]
                 volume = float(np.median([measure(scan, m).volume_mm3 for m in found]))
-                voxels = float(np.median([m.to_array().sum() for m in found]))
-                voxels *= scan.geometry.voxel_volume_mm3
-                counted[name].append(voxels / float(np.mean(nodule["volume_mm3"])) - 1)
+                size = float(np.median([m.to_array().sum() for m in found]))
+                size *= scan.geometry.voxel_volume_mm3
+                counted[name].append(size / float(np.mean(nodule["volume_mm3"])) - 1)
                 score = float(np.mean([overlap(m, t)[0] for m in found for t in masks]))
                 errors[name].append(volume / float(np.mean(nodule["volume_mm3"])) - 1)
                 overlaps[name].append(score)
@@ -66,11 +66,11 @@ def print_whole_scans(folder: Path, connection: sqlite3.Connection, network: Seg
             print(f"{entry['patient']} {max(nodule['longest_axial_mm']):5.1f}  {readers:33s} "
                   f"{'      '.join(cells)}      {np.mean(pairs):.3f}")  # fmt: skip
     for name in ways:
-        by_density, by_voxels = np.array(errors[name]), np.array(counted[name])
+        density, voxels = np.array(errors[name]), np.array(counted[name])
         print(
-            f"{name}: n {len(measured)}, mean Dice {np.mean(overlaps[name]):.3f}, volume against "
-            f"the readers' mean: measured {by_density.mean():+.3f} (SD {by_density.std(ddof=1):.3f}), "
-            f"voxels of the mask {by_voxels.mean():+.3f} (SD {by_voxels.std(ddof=1):.3f})"
+            f"{name}: n {len(density)}, mean Dice {np.mean(overlaps[name]):.3f}, volume against "
+            f"the readers' mean: measured {density.mean():+.3f} (SD {density.std(ddof=1):.3f}), "
+            f"voxels of the mask {voxels.mean():+.3f} (SD {voxels.std(ddof=1):.3f})"
         )
     print(f"readers among each other: mean Dice {np.mean(agreement):.3f}")
 
