@@ -15,7 +15,8 @@ from gransk.core.volume import Volume
 from nodule.detector import MODEL_ID, Candidate, Detector
 from nodule.lungs import segment_lungs
 from nodule.measurement import NoduleMeasurement, measure
-from nodule.segmentation import segment
+from nodule.segmenter import MODEL_ID as SEGMENTER_ID
+from nodule.segmenter import Segmenter
 
 MODELS = Path("onnx_models")
 
@@ -27,6 +28,7 @@ class Found:
     volume: Volume
     lungs: npt.NDArray[np.bool_]
     candidates: tuple[Candidate, ...]
+    segmenter: Segmenter
 
     def on(self, centre_lps_mm: Sequence[float], radius_mm: float) -> Candidate | None:
         """The most probable candidate within a radius of a point, or None."""
@@ -38,7 +40,8 @@ class Found:
 
     def measure(self, candidate: Candidate) -> NoduleMeasurement:
         """Outline and measure as the application does."""
-        return measure(self.volume, segment(self.volume, candidate.index, self.lungs))
+        mask = self.segmenter.segment(self.volume, candidate.index, self.lungs)
+        return measure(self.volume, mask, self.lungs)
 
 
 class Analyser:
@@ -57,13 +60,15 @@ class Analyser:
     """
 
     def __init__(self, models: Path = MODELS, threads: int = 2) -> None:
-        model = ModelLibrary(models, threads=threads).load(MODEL_ID)
+        library = ModelLibrary(models, threads=threads)
+        model = library.load(MODEL_ID)
         if model.card.operating_point is None:
             raise ModelError(f"model {MODEL_ID}: the card has no operating point")
         self.operating_point = model.card.operating_point.threshold
         self._detector = Detector(model, threshold=0.0)
+        self._segmenter = Segmenter(library.load(SEGMENTER_ID))
 
     def find(self, volume: Volume) -> Found:
         """Lungs and candidates of a volume."""
         lungs = segment_lungs(volume)
-        return Found(volume, lungs, tuple(self._detector.detect(volume, lungs)))
+        return Found(volume, lungs, tuple(self._detector.detect(volume, lungs)), self._segmenter)

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from nodule_synthetic import chest
-from spot_model import write_spot_model
+from spot_model import write_models
 
 from bench.nodule.scans import find_scan
 from bench.nodule.speed import StepClock, Stopwatch, Taken, analyse, report, write_series
@@ -41,7 +41,7 @@ def test_a_written_series_is_the_scan_and_its_analysis_is_timed(tmp_path):
     assert np.abs(back.hu - scan.hu).max() <= 0.5
     assert back.geometry.spacing == pytest.approx(scan.geometry.spacing)
     assert back.geometry.origin == pytest.approx(scan.geometry.origin)
-    taken = analyse(folder, write_spot_model(tmp_path / "models"), 1)
+    taken = analyse(folder, write_models(tmp_path / "models"), 1)
     assert 0 < taken.inference < taken.wall
     assert 0 < taken.decode < taken.wall
     assert 0 < taken.inference_cpu < taken.cpu

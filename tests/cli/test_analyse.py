@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from chest_series import chest_series
 from ct_images import file_bytes
-from spot_model import write_spot_model
+from spot_model import write_models
 from typer.testing import CliRunner
 
 from gransk.cli.main import app
@@ -25,7 +25,7 @@ runner = CliRunner()
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    write_spot_model(folder / "models")
+    write_models(folder / "models")
     path = folder / "gransk.yaml"
     path.write_text("models:\n  folder: models\n", encoding="utf-8")
     return path

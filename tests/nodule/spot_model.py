@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 MODEL_ID = "nodule-detector"
+SHIPPED = Path(__file__).parents[2] / "onnx_models"
 
 
 def write_spot_model(folder: Path) -> Path:
@@ -57,3 +59,10 @@ def write_spot_model(folder: Path) -> Path:
     }  # fmt: skip
     (place / "card.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
     return folder
+
+
+def write_models(folder: Path) -> Path:
+    """The spot detector beside the shipped models that outline and judge what it finds."""
+    for name in ("nodule-segmenter", "nodule-morphology"):
+        shutil.copytree(SHIPPED / name, folder / name)
+    return write_spot_model(folder)

@@ -8,7 +8,7 @@ from chest_series import chest_series, study
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from spot_model import write_spot_model
+from spot_model import write_models
 
 from gransk.core.application import Application, Context, applications
 from gransk.core.codes import Code
@@ -25,7 +25,7 @@ from nodule.presentation import number, value_text
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> ModelLibrary:
-    return ModelLibrary(write_spot_model(tmp_path_factory.mktemp("models")))
+    return ModelLibrary(write_models(tmp_path_factory.mktemp("models")))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,9 @@ def test_it_is_found_by_entry_point():
     found = applications()["nodule"]
     assert isinstance(found, Application)
     assert found.accepts(study(chest_series("s"))) is None
-    assert found.models(found.settings_schema()) == ("nodule-detector",)
+    assert found.models(found.settings_schema()) == (
+        "nodule-detector", "nodule-segmenter", "nodule-morphology",
+    )  # fmt: skip
 
 
 def test_an_isolated_solid_nodule_is_found_and_measured(phantom, findings):

@@ -27,8 +27,9 @@ from gransk.core.volume import Geometry, Volume
 from gransk.results.dicom.objects import Predecessor
 from gransk.results.dicom.read import read_report
 from gransk.results.dicom.texts import TEXTS
-from nodule.coding import Morphology, measurements, qualities
+from nodule.coding import measurements, qualities
 from nodule.measurement import measure
+from nodule.morphology import MorphologyReading
 from nodule.uncertainty import ErrorModel
 
 
@@ -284,7 +285,9 @@ def test_everything_measured_of_a_nodule_reads_back(headers, tmp_path):
     ball = away[17:32, 20:45, 28:53] < 8
     volume = Volume(hu, Geometry(shape, (0.0, 0.0, 0.0), (1.25, 0.75, 0.75)))
     measured = measure(volume, Mask.from_array(ball, (17, 20, 28)), away < 30)
-    looks = Morphology(None, {"spiculated": 0.25, "lobulated": 0.5, "calcified": 0.125})
+    looks = MorphologyReading(
+        0.0, 0.0, 1.0, spiculated=0.25, lobulated=0.5, calcified=0.125, malignancy=0.5
+    )
     lesion = nodule(1, headers, (5, 30, 40)).model_copy(
         update={
             "measurements": measurements(measured, ErrorModel((1.25, 0.75, 0.75)), looks),
