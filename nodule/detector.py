@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,14 +102,25 @@ class Detector:
         if lungs.shape != volume.hu.shape or not lungs.any():
             raise InvalidValueError("lungs", lungs.shape, "a mask of the volume, not empty")
         spots = find_spots(volume, lungs, lambda share: progress(SEARCH_SHARE * share))
+        found = self.judge(
+            volume, spots, lambda share: progress(SEARCH_SHARE + (1 - SEARCH_SHARE) * share)
+        )
+        return apart([c for c in found if c.probability >= self.threshold])
+
+    def judge(
+        self,
+        volume: Volume,
+        spots: Sequence[Spot],
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> list[Candidate]:
+        """Every spot with the network's probability, in the order of the spots."""
         found: list[Candidate] = []
         for start in range(0, len(spots), BATCH):
             found += self._judge(volume, spots[start : start + BATCH])
-            done = min(1.0, (start + BATCH) / len(spots))
-            progress(SEARCH_SHARE + (1 - SEARCH_SHARE) * done)
-        return _apart([c for c in found if c.probability >= self.threshold])
+            progress(min(1.0, (start + BATCH) / len(spots)))
+        return found
 
-    def _judge(self, volume: Volume, spots: list[Spot]) -> list[Candidate]:
+    def _judge(self, volume: Volume, spots: Sequence[Spot]) -> list[Candidate]:
         batch = np.stack([views(volume, spot.index) for spot in spots])
         out = self._model.run({"views": batch})
         malignancy = out.get("malignancy")
@@ -128,7 +139,7 @@ class Detector:
         return candidates
 
 
-def _apart(candidates: list[Candidate]) -> list[Candidate]:
+def apart(candidates: Sequence[Candidate]) -> list[Candidate]:
     """By falling probability, without those inside the ball of a more probable one."""
     kept: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: -c.probability):
