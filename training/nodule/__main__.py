@@ -29,7 +29,7 @@ from training.nodule.network import SpotNet
 from training.nodule.samples import Sample, from_cutout, from_scan, synthetic
 from training.nodule.validation import Plan, Reads, by_kind, cpm, cpm_interval, read_all, report
 
-STEPS = 1200
+STEPS = 1000
 PASTED_A_SCAN = 500
 SYNTHETIC = 400
 FALSE_MARKS_A_SCAN = 2.0
@@ -56,16 +56,14 @@ def training_samples(arguments: argparse.Namespace) -> fit.Table:
     return table
 
 
-def validated(
-    net: SpotNet, folder: Path, arguments: argparse.Namespace, plan: Plan | None = None
-) -> tuple[str, Reads]:
+def validated(net: SpotNet, folder: Path, arguments: argparse.Namespace) -> tuple[str, Reads]:
     """Write a network as ONNX, read the validation scans with it: its SHA-256 and the reads."""
     digest = write_onnx(net, folder)
     write_card(card(digest, 0.5, []), folder)
     model = ModelLibrary(folder.parent, arguments.threads).load(folder.name)
     nodules = sources.nodules(arguments, "val")
     detector = Detector(model, threshold=0.0)
-    return digest, read_all(detector, sources.hosts(arguments), nodules, plan or Plan())
+    return digest, read_all(detector, sources.hosts(arguments), nodules, Plan())
 
 
 def main() -> None:

@@ -90,8 +90,8 @@ def card(
         ],
         "operating_point": {
             "threshold": threshold,
-            "chosen_on": "2 false marks a scan on 4 validation scans (3 LCTSC, 1 CMB-CRC), read "
-            "twice each with other validation nodules of LIDC-IDRI pasted in",
+            "chosen_on": "2 false marks a scan on 4 validation scans (3 LCTSC, 1 CMB-CRC) with "
+            "validation nodules of LIDC-IDRI pasted in",
         },
         "training_data": [
             _data("LIDC-IDRI", "LIDC-IDRI nodules", "2015.LO9QL9SX", LIDC),

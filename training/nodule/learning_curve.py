@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from training.nodule import fit, sources
 from training.nodule.__main__ import training_samples, validated
-from training.nodule.validation import Plan, cpm, cpm_interval
+from training.nodule.validation import cpm, cpm_interval
 
 SHARES = (0.125, 0.5, 1.0)
 FROM_NODULES = ("cutout", "pasted nodule", "beside")
@@ -58,7 +58,7 @@ def main() -> None:
         net = fit.fit(part, arguments.steps, arguments.seed, arguments.threads)
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "nodule-detector"
-            _, done = validated(net, place, arguments, Plan(repeats=1))
+            _, done = validated(net, place, arguments)
         learnt = {s for k, s in zip(part.kind, part.source, strict=True) if k in FROM_NODULES}
         low, high = cpm_interval(done.reads)
         print(

@@ -108,8 +108,8 @@ class Host:
 class Plan:
     """How validation scans are made: reads of each, nodules in each, seed."""
 
-    repeats: int = 2
-    nodules_a_scan: int = 25
+    repeats: int = 1
+    nodules_a_scan: int = 40
     seed: int = 7
 
 
