@@ -16,12 +16,13 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 LUNG_HU = -850.0
-TISSUE_HU = 50.0
+# Brightness above this is cut off: small and faint nodules then answer as much as vessels do.
+TISSUE_HU = -450.0
 # Gaussian width in mm, most spots kept. A ball answers most at its radius / sqrt(3).
 # Vessels crowd the small widths; a place of their own keeps faint large nodules.
-SCALES = ((1.0, 200), (1.5, 200), (2.2, 120), (3.3, 50), (5.0, 30), (7.5, 15))
+SCALES = ((1.0, 350), (1.5, 350), (2.2, 250), (3.3, 120), (5.0, 70), (7.5, 30))
 COARSE_FROM = 3.0
-WEAKEST = 40.0
+WEAKEST = 20.0
 SLAB_MM = 64.0
 MARGIN_MM = 24.0
 
@@ -121,9 +122,10 @@ def _maxima(
         blurred = ndimage.gaussian_filter(image, width, truncate=3.0)
         answer = -ndimage.laplace(blurred) * np.float32((sigma / step) ** 2)
         points = _peaks(answer, mask)
-        spots = sorted(_roundness(blurred, points, (sigma / step) ** 2), key=lambda s: -s[1])
-        for point, strength in spots[: 2 * quota]:
-            yield (point + 0.5) * step - 0.5, sigma, strength
+        strengths = _roundness(blurred, points, (sigma / step) ** 2)
+        for number in np.argsort(-strengths, kind="stable")[: 2 * quota]:
+            if strengths[number] > WEAKEST:
+                yield (points[number] + 0.5) * step - 0.5, sigma, float(strengths[number])
 
 
 def _peaks(answer: FloatArray, mask: BoolArray) -> npt.NDArray[np.int64]:
@@ -148,42 +150,36 @@ def _fit(mask: BoolArray, shape: tuple[int, ...]) -> BoolArray:
 
 def _roundness(
     image: FloatArray, points: npt.NDArray[np.int64], scale: float
-) -> Iterator[tuple[npt.NDArray[np.float64], float]]:
+) -> npt.NDArray[np.float64]:
     """Strength of each point: geometric mean of Hessian's middle and least curvature."""
-    if len(points) == 0:
-        return
 
-    def value(dk: int, dj: int, di: int) -> FloatArray:
-        part: FloatArray = image[points[:, 0] + dk, points[:, 1] + dj, points[:, 2] + di]
+    def value(offset: npt.NDArray[np.int_]) -> FloatArray:
+        part: FloatArray = image[tuple((points + offset).T)]
         return part
 
     unit = np.eye(3, dtype=int)
     hessian = np.zeros((len(points), 3, 3))
     for a in range(3):
-        hessian[:, a, a] = value(*unit[a]) + value(*-unit[a]) - 2 * value(0, 0, 0)
+        hessian[:, a, a] = value(unit[a]) + value(-unit[a]) - 2 * value(0 * unit[a])
         for b in range(a):
             plus, minus = unit[a] + unit[b], unit[a] - unit[b]
-            cross = value(*plus) + value(*-plus) - value(*minus) - value(*-minus)
+            cross = value(plus) + value(-plus) - value(minus) - value(-minus)
             hessian[:, a, b] = hessian[:, b, a] = cross / 4
     curves = -np.linalg.eigvalsh(hessian)[:, ::-1] * scale
     least, middle = np.maximum(curves[:, 0], 0), np.maximum(curves[:, 1], 0)
-    strengths = 3 * np.sqrt(least * middle)
-    for point, strength in zip(points, strengths, strict=True):
-        if strength > WEAKEST:
-            yield point.astype(float), float(strength)
+    strengths: npt.NDArray[np.float64] = 3 * np.sqrt(least * middle)
+    return strengths
 
 
 def _apart(spots: list[Spot], spacing: tuple[float, float, float]) -> list[Spot]:
     """Spots by falling strength, without those inside a stronger one."""
+    ordered = sorted(spots, key=lambda s: -s.strength)
+    places = np.array([s.index for s in ordered]).reshape(-1, 3) * spacing
+    free = np.ones(len(ordered), bool)
     kept: list[Spot] = []
-    places = np.zeros((0, 3))
-    radii = np.zeros(0)
-    for spot in sorted(spots, key=lambda s: -s.strength):
-        place = np.asarray(spot.index) * spacing
-        near = np.linalg.norm(places - place, axis=1) < np.maximum(3.0, 0.6 * radii)
-        if near.any():
-            continue
-        kept.append(spot)
-        places = np.vstack([places, place])
-        radii = np.append(radii, spot.radius_mm)
+    for number, spot in enumerate(ordered):
+        if free[number]:
+            kept.append(spot)
+            away = np.linalg.norm(places - places[number], axis=1)
+            free &= away >= max(3.0, 0.6 * spot.radius_mm)
     return kept

@@ -30,3 +30,15 @@ def test_balls_are_among_the_spots_at_their_places_and_sizes():
         assert lungs[max(0, k - 1) : k + 2, max(0, j - 2) : j + 3, max(0, i - 2) : i + 3].any()
     assert told == sorted(told)
     assert told[-1] == 1
+
+
+def test_faint_balls_are_among_the_spots_though_vessels_are_brighter():
+    faint = [Ball((20.0, 10.0, 70.0), 8, -620.0), Ball((-40.0, 20.0, -70.0), 14, -680.0)]
+    volume = chest(faint, vessels=12)
+    spots = find_spots(volume, segment_lungs(volume))
+    for ball in faint:
+        away = [
+            np.linalg.norm((np.array(s.index) - index_of(volume, ball)) * volume.geometry.spacing)
+            for s in spots
+        ]
+        assert min(away) < ball.diameter_mm / 4

@@ -1,10 +1,13 @@
 """From data to the shipped detector in one command.
 
     python -m training.nodule --data ../shared/data --scans ct_lung_segmentation/Dataset/Images \\
-        --out onnx_models/nodule-detector
+        --more more_scans --out onnx_models/nodule-detector
 
 ``--scans`` is the image folder of a clone of github.com/cailleyfactor/ct_lung_segmentation
-(LCTSC). Takes some 15 minutes and 4 GiB on one CPU core.
+(LCTSC). ``--more`` holds three folders of DICOM files: ``R01-001`` (the series THORAX 1.0 B45f
+of github.com/bhklab/readii, tests/NSCLC_Radiogenomics), ``C3N-00247``
+(github.com/deep-learning-with-pytorch/dlwpt-code, data/p1ch4/volumetric-dicom) and
+``MSB-01068`` (github.com/stepha-mar/Colon).
 """
 
 from __future__ import annotations
@@ -12,93 +15,76 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gransk.core.models import ModelLibrary
 from nodule.detector import Detector
-from training.nodule import fit
+from training.nodule import fit, sources
 from training.nodule.card import card
-from training.nodule.cutouts import Cutout, read_nodules
 from training.nodule.export import write_card, write_onnx
-from training.nodule.marks import Read, false_marks, sensitivity, threshold_for
+from training.nodule.lesions import own_lesions
+from training.nodule.marks import false_marks, sensitivity, threshold_for
+from training.nodule.network import SpotNet
 from training.nodule.samples import Sample, from_cutout, from_scan, synthetic
-from training.nodule.scans import load
-from training.nodule.split import cases
-from training.nodule.tune import read_pasted
+from training.nodule.validation import Plan, Reads, by_kind, cpm, cpm_interval, read_all, report
 
-PASTED_A_SCAN = {"train": 700, "val": 250}
-SYNTHETIC = {"train": 900, "val": 100}
-FEWEST_READERS = {"train": 2, "val": 3}
+STEPS = 1000
+PASTED_A_SCAN = 500
+SYNTHETIC = 400
 FALSE_MARKS_A_SCAN = 2.0
-TUNING_REPEATS = 2
 
 
-def samples(
-    part: str, scans: Path, nodules: list[Cutout], rng: np.random.Generator
-) -> list[Sample]:
-    """Every sample of a part of the split."""
+def training_samples(arguments: argparse.Namespace) -> fit.Table:
+    """Every sample to learn from; read from ``--samples`` where that file exists."""
+    kept: Path | None = arguments.samples
+    if kept is not None and kept.exists():
+        return fit.Table.read(kept)
+    rng = np.random.default_rng(arguments.seed)
+    nodules = sources.nodules(arguments, "train")
     made: list[Sample] = []
-    for case in cases("LCTSC", part):
-        made += from_scan(case, load(scans / case), nodules, PASTED_A_SCAN[part], rng)
-        print(f"{part} {case}: {len(made)} samples", flush=True)
+    for case, scan in sources.whole_scans(arguments, "train"):
+        made += from_scan(case, scan, own_lesions(case, scan), nodules, PASTED_A_SCAN, rng)
+        print(f"{case}: {len(made)} samples", flush=True)
     for nodule in nodules:
         made += from_cutout(nodule, rng)
-    made += [synthetic(rng) for _ in range(SYNTHETIC[part])]
-    print(part, dict(Counter(s.kind for s in made)), flush=True)
-    return made
+    made += [synthetic(rng) for _ in range(SYNTHETIC)]
+    print(dict(Counter(s.kind for s in made)), flush=True)
+    table = fit.Table.of(made)
+    if kept is not None:
+        table.save(kept)
+    return table
 
 
-def by_size(reads: list[Read], threshold: float) -> list[dict[str, Any]]:
-    """Sensitivity on pasted validation nodules by diameter."""
-    rows = []
-    for low, high in ((3, 6), (6, 10), (10, 60), (3, 60)):
-        values = [
-            p
-            for r in reads
-            for p, d in zip(r.found, r.diameters_mm, strict=True)
-            if low <= d < high
-        ]
-        if values:
-            hits = sum(p >= threshold for p in values)
-            rows.append({"from_mm": low, "to_mm": high, "hits": hits, "cases": len(values)})
-    return rows
+def validated(net: SpotNet, folder: Path, arguments: argparse.Namespace) -> tuple[str, Reads]:
+    """Write a network as ONNX, read the validation scans with it: its SHA-256 and the reads."""
+    digest = write_onnx(net, folder)
+    write_card(card(digest, 0.5, []), folder)
+    model = ModelLibrary(folder.parent, arguments.threads).load(folder.name)
+    nodules = sources.nodules(arguments, "val")
+    detector = Detector(model, threshold=0.0)
+    return digest, read_all(detector, sources.hosts(arguments), nodules, Plan())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the lung nodule detector.")
-    parser.add_argument("--data", type=Path, required=True, help="holds lidc_nodules/")
-    parser.add_argument("--scans", type=Path, required=True, help="holds Case_000/ and so on")
+    sources.add_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the model's folder")
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--samples", type=Path, help="npz: samples are kept there and reused")
     arguments = parser.parse_args()
-    nodules, tables = {}, {}
-    for offset, part in enumerate(("train", "val")):
-        patients = set(cases("LIDC-IDRI", part))
-        folder = arguments.data / "lidc_nodules"
-        nodules[part] = read_nodules(folder, patients, FEWEST_READERS[part])
-        rng = np.random.default_rng(arguments.seed + offset)
-        made = samples(part, arguments.scans, nodules[part], rng)
-        tables[part] = fit.Table.of(made)
-    net = fit.fit(
-        tables["train"], tables["val"], arguments.steps, arguments.seed, arguments.threads
-    )
-    digest = write_onnx(net, arguments.out)
-    write_card(card(digest, 0.5, []), arguments.out)
-    model = ModelLibrary(arguments.out.parent, arguments.threads).load(arguments.out.name)
-    folders = [arguments.scans / case for case in cases("LCTSC", "val")]
-    detector = Detector(model, threshold=0.0)
-    reads = read_pasted(detector, folders, nodules["val"], TUNING_REPEATS, arguments.seed)
-    threshold = float(np.ceil(threshold_for(reads, FALSE_MARKS_A_SCAN) * 1e4) / 1e4)
-    rows = by_size(reads, threshold)
-    write_card(card(digest, threshold, rows), arguments.out)
-    hits, count = sensitivity(reads, threshold)
-    marks = false_marks(reads, threshold)
+    train = training_samples(arguments)
+    net = fit.fit(train, arguments.steps, arguments.seed, arguments.threads)
+    digest, done = validated(net, arguments.out, arguments)
+    print(report(done))
+    threshold = threshold_for(done.reads, FALSE_MARKS_A_SCAN)
+    threshold = float(min(1.0, np.ceil(threshold * 1e4) / 1e4))
+    rows = by_kind(done.targets, [p >= threshold for r in done.reads for p in r.found])
+    curve = (cpm(done.reads), cpm_interval(done.reads), len(done.targets))
+    write_card(card(digest, threshold, rows, curve), arguments.out)
+    hits, count = sensitivity(done.reads, threshold)
+    marks = false_marks(done.reads, threshold)
     print(f"threshold {threshold}: {hits}/{count} pasted nodules, {marks:.2f} false marks a scan")
-    print(rows)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,23 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from training.nodule.network import SpotNet
 from training.nodule.samples import HIGH_HU, LOW_HU, Sample
 
 POSITIVE_SHARE = 0.4
-BATCH = 64
-TOP_RATE = 3e-3
+BATCH = 32
+TOP_RATE = 2.5e-3
+# What a sample that was judged right counts, beside 1 for one judged wrong.
+EASY = 0.25
 SMOOTHING = 0.02
 # Rare kinds are drawn more often than they occur.
 KIND_WEIGHTS = {"cutout": 0.6, "beside": 0.5, "synthetic": 1.0}
@@ -33,6 +37,33 @@ class Table:
     diameter_mm: npt.NDArray[np.float32]
     kind: list[str]
     source: list[str]
+
+    def __len__(self) -> int:
+        return len(self.nodule)
+
+    def part(self, keep: npt.NDArray[np.bool_]) -> Table:
+        """The rows where ``keep`` is true."""
+        rows = np.flatnonzero(keep)
+        return Table(
+            self.views[rows], self.nodule[rows], self.malignancy[rows], self.diameter_mm[rows],
+            [self.kind[n] for n in rows], [self.source[n] for n in rows],
+        )  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        """Write the rows as npz."""
+        np.savez(
+            path, views=self.views, nodule=self.nodule, malignancy=self.malignancy,
+            diameter_mm=self.diameter_mm, kind=np.array(self.kind), source=np.array(self.source),
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, path: Path) -> Table:
+        """Read what :meth:`save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            names = ("views", "nodule", "malignancy", "diameter_mm")
+            views, nodule, malignancy, diameter = (file[name] for name in names)
+            kind, source = (list(map(str, file[name])) for name in ("kind", "source"))
+        return cls(views, nodule, malignancy, diameter, kind, source)
 
     @classmethod
     def of(cls, samples: list[Sample]) -> Table:
@@ -51,17 +82,42 @@ def _to_hu(views: npt.NDArray[np.uint8]) -> Tensor:
 
 
 def _varied(views: Tensor, rng: np.random.Generator) -> Tensor:
-    """Turned, mirrored, shifted in HU, noisier."""
-    views = torch.rot90(views, int(rng.integers(4)), (3, 4))
-    flips = [axis for axis in (2, 3, 4) if rng.random() < 0.5]
-    views = torch.flip(views, flips) if flips else views
+    """Turned, mirrored, zoomed, with another kernel or slice thickness, HU and noise."""
     count = len(views)
-    scale = torch.from_numpy(rng.normal(1, 0.04, count)).float()
-    shift = torch.from_numpy(rng.uniform(-40, 40, count)).float()
-    sigma = torch.from_numpy(rng.uniform(0, 25, count) * (rng.random(count) < 0.5)).float()
-    wide = (-1, 1, 1, 1, 1)
-    views = views * scale.view(wide) + shift.view(wide)
-    return views + torch.randn_like(views) * sigma.view(wide)
+    flips = [axis for axis in (2, 3, 4) if rng.random() < 0.5]
+    views = _turned(torch.flip(views, flips) if flips else views, rng)
+    if rng.random() < 0.5:
+        # Smoother or sharper, as kernels are.
+        soft = avg_pool2d(views.flatten(1, 2), 3, 1, 1, count_include_pad=False).view_as(views)
+        views = torch.lerp(views, soft, _each(rng.uniform(-0.6, 0.6, count)))
+    else:
+        # Thicker slices.
+        thick = views.clone()
+        thick[:, :, 1:-1] = (views[:, :, :-2] + views[:, :, 1:-1] + views[:, :, 2:]) / 3
+        views = torch.lerp(views, thick, _each(rng.uniform(-0.2, 1, count).clip(0)))
+    views = views * _each(rng.normal(1, 0.04, count)) + _each(rng.uniform(-40, 40, count))
+    sigma = _each(rng.uniform(0, 40, count) * (rng.random(count) < 0.5))
+    return views + torch.randn_like(views) * sigma
+
+
+def _each(values: npt.NDArray[np.floating]) -> Tensor:
+    """One value for each sample of a batch."""
+    return torch.from_numpy(values).float().view(-1, 1, 1, 1, 1)
+
+
+def _turned(views: Tensor, rng: np.random.Generator) -> Tensor:
+    """Turned about the body's long axis by any angle and a little zoomed in the plane."""
+    count = len(views)
+    angle = rng.uniform(0, 2 * np.pi, count)
+    zoom = rng.uniform(0.87, 1.15, count)
+    matrix = np.zeros((count, 2, 3))
+    matrix[:, 0, 0] = matrix[:, 1, 1] = np.cos(angle) * zoom
+    matrix[:, 0, 1], matrix[:, 1, 0] = -np.sin(angle) * zoom, np.sin(angle) * zoom
+    # Slices of both views share their middle, so that one matrix turns all alike.
+    plane = views.flatten(1, 2)
+    where = affine_grid(torch.from_numpy(matrix).float(), list(plane.shape), align_corners=False)
+    turned = grid_sample(plane, where, padding_mode="border", align_corners=False)
+    return turned.view_as(views)
 
 
 def _weights(table: Table) -> npt.NDArray[np.float64]:
@@ -72,8 +128,11 @@ def _weights(table: Table) -> npt.NDArray[np.float64]:
     return weight
 
 
-def fit(train: Table, val: Table, steps: int, seed: int, threads: int) -> SpotNet:
+def fit(train: Table, steps: int, seed: int, threads: int) -> SpotNet:
     """Train for a number of batches, deterministic for a seed and a number of threads.
+
+    Samples that were judged wrong when last seen are drawn more often, so that
+    the hard negatives of the training scans are mined on the way.
 
     Returns
     -------
@@ -89,22 +148,28 @@ def fit(train: Table, val: Table, steps: int, seed: int, threads: int) -> SpotNe
     optimiser = torch.optim.AdamW(net.parameters(), lr=TOP_RATE, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TOP_RATE, total_steps=steps)
     weight = _weights(train)
+    error = np.ones(len(train))
     began, total = time.monotonic(), 0.0
     for step in range(1, steps + 1):
-        rows = np.sort(rng.choice(len(weight), BATCH, p=weight))
-        loss = _loss(net(_varied(_to_hu(train.views[rows]), rng)), train, rows)
+        chance = weight * (EASY + error)
+        rows = np.sort(rng.choice(len(train), BATCH, p=chance / chance.sum()))
+        views = _varied(_to_hu(train.views[rows]), rng)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = net(views).float()
+        loss = _loss(logits, train, rows)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
+        given = torch.sigmoid(logits[:, 0].detach()).numpy()
+        error[rows] = np.abs(given - train.nodule[rows])
         total += float(loss.detach())
         _average(mean, net, min(0.995, step / (step + 10)))
         if step % 100 == 0 or step == steps:
             took = time.monotonic() - began
-            print(f"step {step}/{steps}  loss {total / 100:.4f}  {took:.0f} s", flush=True)
+            last = (step - 1) % 100 + 1
+            print(f"step {step}/{steps}  loss {total / last:.4f}  {took:.0f} s", flush=True)
             total = 0.0
-        if step % 300 == 0 or step == steps:
-            print("  val", summary(val, scores(mean, val)[0]), flush=True)
     return mean
 
 
@@ -126,33 +191,3 @@ def _average(mean: SpotNet, net: SpotNet, keep: float) -> None:
                 slow.mul_(keep).add_(fast, alpha=1 - keep)
             else:
                 slow.copy_(fast)
-
-
-def scores(net: SpotNet, table: Table) -> npt.NDArray[np.float32]:
-    """Probability of nodule and malignancy score, shape (2, n)."""
-    out = []
-    with torch.no_grad():
-        for start in range(0, len(table.views), 128):
-            out.append(torch.sigmoid(net(_to_hu(table.views[start : start + 128]))))
-    stacked: npt.NDArray[np.float32] = torch.cat(out).numpy().T
-    return stacked
-
-
-def auc(positive: npt.NDArray[np.float32], negative: npt.NDArray[np.float32]) -> float:
-    """Chance that a positive scores above a negative, ties half."""
-    ordered = np.sort(negative)
-    below = np.searchsorted(ordered, positive, "left")
-    equal = np.searchsorted(ordered, positive, "right") - below
-    return float((below + equal / 2).mean() / len(negative))
-
-
-def summary(table: Table, probability: npt.NDArray[np.float32]) -> str:
-    """AUC of pasted nodules against a scan's spots, and of cutouts against their like."""
-    kind = np.array(table.kind)
-    parts = []
-    for yes, no in (("pasted nodule", "spot"), ("pasted nodule", "pasted spot"),
-                    ("cutout", "beside")):  # fmt: skip
-        if (kind == yes).any() and (kind == no).any():
-            value = auc(probability[kind == yes], probability[kind == no])
-            parts.append(f"{yes}/{no} {value:.4f}")
-    return ", ".join(parts)

@@ -10,16 +10,21 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.volume import Geometry, Volume
-from nodule.candidates import find_spots
+from nodule.candidates import Spot, find_spots
 from nodule.grid import AIR_HU, VIEW_SIZE, VIEW_STEPS_MM, views
 from nodule.lungs import segment_lungs
 from training.nodule.cutouts import Cutout, cut_spot, paste
+from training.nodule.marks import Truth
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 LOW_HU, HIGH_HU = -1000.0, 400.0
 BLANKED = 0.25
+# Subsolid nodules are few among LIDC-IDRI's: they are pasted more often.
+SUBSOLID_WEIGHT = 2.0
+BESIDE_LESION_MM = 4.0
+SPOTS_BESIDE = 3
 
 
 @dataclass(frozen=True)
@@ -109,28 +114,41 @@ def places_in(lungs: BoolArray, rng: np.random.Generator) -> npt.NDArray[np.int6
 
 
 def from_scan(
-    name: str, scan: Volume, nodules: list[Cutout], count: int, rng: np.random.Generator
-) -> Iterator[Sample]:
-    """Spots of a scan, the same pasted elsewhere, and nodules pasted into it."""
+    name: str, scan: Volume, own: list[Truth], nodules: list[Cutout], count: int,
+    rng: np.random.Generator,
+) -> Iterator[Sample]:  # fmt: skip
+    """Spots of a scan, the same pasted elsewhere, and nodules pasted into it.
+
+    Spots on the patient's own lesions are left out.
+    """
     lungs = segment_lungs(scan)
     places = places_in(lungs, rng)
-    spots = find_spots(scan, lungs)
+    spots = [s for s in find_spots(scan, lungs) if not _on_any(scan, s, own)]
     for spot in spots:
         view = _maybe_blank(views(scan, spot.index), 2 * spot.radius_mm, rng)
         yield Sample(_packed(view), False, np.nan, 2 * spot.radius_mm, "spot", name)
-    for number in rng.permutation(len(spots))[: count // 3]:
+    for number in rng.permutation(len(spots))[: count // 4]:
         spot = spots[number]
         cutout = cut_spot(scan, spot.index, spot.radius_mm)
         seen = pasted_view(cutout, scan, lungs, places, rng)
         if seen is not None:
             yield Sample(_packed(seen), False, np.nan, 2 * spot.radius_mm, "pasted spot", name)
-    for number in rng.integers(len(nodules), size=count):
+    weight = np.array([SUBSOLID_WEIGHT if n.texture <= 4 else 1.0 for n in nodules])
+    for number in rng.choice(len(nodules), count, p=weight / weight.sum()):
         nodule = nodules[number]
         pasted = pasted_view(nodule, scan, lungs, places, rng)
         if pasted is not None:
             worry = (nodule.malignancy - 1) / 4
             kind = "pasted nodule"
             yield Sample(_packed(pasted), True, worry, nodule.diameter_mm, kind, nodule.name)
+
+
+def _on_any(scan: Volume, spot: Spot, lesions: list[Truth]) -> bool:
+    place = scan.geometry.to_lps(spot.index)
+    return any(
+        np.linalg.norm(place - lesion.centre_lps_mm) < lesion.diameter_mm / 2 + BESIDE_LESION_MM
+        for lesion in lesions
+    )
 
 
 def from_cutout(nodule: Cutout, rng: np.random.Generator) -> Iterator[Sample]:
@@ -153,7 +171,7 @@ def from_cutout(nodule: Cutout, rng: np.random.Generator) -> Iterator[Sample]:
         for s in find_spots(scan, everywhere)
         if away[tuple(np.round(s.index).astype(int))] > s.radius_mm + 2
     ]
-    for spot in beside[:2]:
+    for spot in beside[:SPOTS_BESIDE]:
         view = _bounded(views(scan, spot.index), scan, np.asarray(spot.index))
         yield Sample(_packed(view), False, np.nan, 2 * spot.radius_mm, "beside", nodule.name)
 
