@@ -53,9 +53,9 @@ def print_whole_scans(folder: Path, connection: sqlite3.Connection, network: Seg
             for name, way in ways.items():
                 found = [way(scan, p, lungs) for p in points]
                 volume = float(np.median([measure(scan, m).volume_mm3 for m in found]))
-                size = float(np.median([m.to_array().sum() for m in found]))
-                size *= scan.geometry.voxel_volume_mm3
-                counted[name].append(size / float(np.mean(nodule["volume_mm3"])) - 1)
+                voxels = float(np.median([m.to_array().sum() for m in found]))
+                voxels *= scan.geometry.voxel_volume_mm3
+                counted[name].append(voxels / float(np.mean(nodule["volume_mm3"])) - 1)
                 score = float(np.mean([overlap(m, t)[0] for m in found for t in masks]))
                 errors[name].append(volume / float(np.mean(nodule["volume_mm3"])) - 1)
                 overlaps[name].append(score)
@@ -66,13 +66,20 @@ def print_whole_scans(folder: Path, connection: sqlite3.Connection, network: Seg
             print(f"{entry['patient']} {max(nodule['longest_axial_mm']):5.1f}  {readers:33s} "
                   f"{'      '.join(cells)}      {np.mean(pairs):.3f}")  # fmt: skip
     for name in ways:
-        density, voxels = np.array(errors[name]), np.array(counted[name])
+        measured, filled = np.array(errors[name]), np.array(counted[name])
         print(
-            f"{name}: n {len(density)}, mean Dice {np.mean(overlaps[name]):.3f}, volume against "
-            f"the readers' mean: measured {density.mean():+.3f} (SD {density.std(ddof=1):.3f}), "
-            f"voxels of the mask {voxels.mean():+.3f} (SD {voxels.std(ddof=1):.3f})"
+            f"{name}: n {len(measured)}, mean Dice {mean_of(overlaps[name])}, volume against "
+            f"the readers' mean: measured {measured.mean():+.3f} (SD {measured.std(ddof=1):.3f}), "
+            f"voxels of the mask {filled.mean():+.3f} (SD {filled.std(ddof=1):.3f})"
         )
-    print(f"readers among each other: mean Dice {np.mean(agreement):.3f}")
+    print(f"readers among each other: mean Dice {mean_of(agreement)}")
+
+
+def mean_of(values: list[float]) -> str:
+    """Mean with its 95 % interval by drawing nodules."""
+    drawn = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return f"{np.mean(values):.3f} ({low:.3f}-{high:.3f})"
 
 
 def overlap_of(one: BoolArray, other: BoolArray) -> float:
