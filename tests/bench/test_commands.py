@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from nodule_synthetic import Ball, chest, index_of
-from spot_model import write_spot_model
+from spot_model import write_models
 from typer.testing import CliRunner
 
 from bench.nodule import froc, inserted, robustness
@@ -33,7 +33,7 @@ def data(tmp_path_factory):
     ]
     entries = [{"patient": "P1", "nodules": nodules}]
     (folder / "nodules.json").write_text(json.dumps(entries))
-    write_spot_model(folder / "models")
+    write_models(folder / "models")
     return folder
 
 

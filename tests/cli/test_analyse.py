@@ -141,7 +141,7 @@ def test_candidates_and_choice_on_request(phantom, config):
     for candidate in candidates:
         assert len(candidate["centre_lps_mm"]) == 3
         assert 0 <= candidate["probability"] <= 1
-        assert candidate["malignancy"] is None
+        assert (candidate["malignancy"] is not None) == candidate["reported"]
     reported = [c["probability"] for c in candidates if c["reported"]]
     assert reported == pytest.approx([f["probability"] for f in findings], abs=1e-5)
     assert 0 < len(reported) < len(candidates)

@@ -291,7 +291,7 @@ def test_everything_measured_of_a_nodule_reads_back(headers, tmp_path):
     lesion = nodule(1, headers, (5, 30, 40)).model_copy(
         update={
             "measurements": measurements(measured, ErrorModel((1.25, 0.75, 0.75)), looks),
-            "qualities": qualities(measured, looks),
+            "qualities": qualities(measured),
         }
     )
     assert "solid_part_volume_mm3" in {m.name for m in lesion.measurements}
