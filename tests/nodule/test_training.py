@@ -8,12 +8,11 @@ from nodule_synthetic import Ball, block, chest, index_of
 from nodule.detector import Candidate
 from nodule.lungs import segment_lungs
 from training.nodule.cutouts import Cutout, paste
-from training.nodule.fit import Table
-from training.nodule.learning_curve import of_share
 from training.nodule.lesions import LESIONS, own_lesions
 from training.nodule.marks import Read, Truth, false_marks, read, sensitivity, threshold_for
 from training.nodule.samples import from_scan, places_in, synthetic
 from training.nodule.split import SPLIT, cases
+from training.nodule.table import Table, of_share
 from training.nodule.validation import (
     Host,
     Target,

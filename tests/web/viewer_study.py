@@ -23,6 +23,7 @@ from gransk.results.dicom.objects import MadeObject, make_objects
 from nodule.detector import Candidate
 from nodule.lungs import segment_lungs
 from nodule.measurement import measure
+from nodule.morphology import Morphology
 from nodule.phantom import PhantomSpec, make_phantom
 from nodule.segmentation import segment
 
@@ -68,13 +69,20 @@ def _known(files: list[Path], places: Sequence[Point]) -> KnownStudy:
     selection = application.select(study, settings)
     volume, frames = read_volume(selection.instances)
     lungs = segment_lungs(volume)
-    context = Context(ModelLibrary(Path("/")), settings, analysis_key="a" * 64)
+    library = ModelLibrary(Path(__file__).parents[2] / "onnx_models")
+    context = Context(library, settings, analysis_key="a" * 64)
+    looks = Morphology(library.load(app.MORPHOLOGY_ID))
     found = []
     for number, place in enumerate(places, 1):
         index = tuple(float(v) for v in volume.geometry.to_index([place])[0])
         mask = segment(volume, index, lungs)
-        candidate = Candidate(index, place, 5.0, 0.97, None)
-        found.append(app._finding(number, candidate, mask, measure(volume, mask), frames, context))
+        nodule = app._Nodule(
+            candidate=Candidate(index, place, 5.0, 0.97, None),
+            mask=mask,
+            reading=looks.judge(volume, index, mask),
+            measured=measure(volume, mask, lungs),
+        )
+        found.append(app._finding(number, nodule, volume.geometry.spacing, frames, context))
     findings = Findings(
         application=application.id,
         application_version=application.version,

@@ -27,6 +27,7 @@ from training.nodule.lesions import own_lesions
 from training.nodule.marks import false_marks, sensitivity, threshold_for
 from training.nodule.network import SpotNet
 from training.nodule.samples import Sample, from_cutout, from_scan, synthetic
+from training.nodule.table import Table
 from training.nodule.validation import Plan, Reads, by_kind, cpm, cpm_interval, read_all, report
 
 STEPS = 1000
@@ -35,11 +36,11 @@ SYNTHETIC = 400
 FALSE_MARKS_A_SCAN = 2.0
 
 
-def training_samples(arguments: argparse.Namespace) -> fit.Table:
+def training_samples(arguments: argparse.Namespace) -> Table:
     """Every sample to learn from; read from ``--samples`` where that file exists."""
     kept: Path | None = arguments.samples
     if kept is not None and kept.exists():
-        return fit.Table.read(kept)
+        return Table.read(kept)
     rng = np.random.default_rng(arguments.seed)
     nodules = sources.nodules(arguments, "train")
     made: list[Sample] = []
@@ -50,7 +51,7 @@ def training_samples(arguments: argparse.Namespace) -> fit.Table:
         made += from_cutout(nodule, rng)
     made += [synthetic(rng) for _ in range(SYNTHETIC)]
     print(dict(Counter(s.kind for s in made)), flush=True)
-    table = fit.Table.of(made)
+    table = Table.of(made)
     if kept is not None:
         table.save(kept)
     return table

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +13,8 @@ from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from training.nodule.network import SpotNet
-from training.nodule.samples import HIGH_HU, LOW_HU, Sample
+from training.nodule.samples import HIGH_HU, LOW_HU
+from training.nodule.table import Table
 
 POSITIVE_SHARE = 0.4
 BATCH = 32
@@ -25,56 +24,6 @@ EASY = 0.25
 SMOOTHING = 0.02
 # Rare kinds are drawn more often than they occur.
 KIND_WEIGHTS = {"cutout": 0.6, "beside": 0.5, "synthetic": 1.0}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Samples as arrays."""
-
-    views: npt.NDArray[np.uint8]
-    nodule: npt.NDArray[np.bool_]
-    malignancy: npt.NDArray[np.float32]
-    diameter_mm: npt.NDArray[np.float32]
-    kind: list[str]
-    source: list[str]
-
-    def __len__(self) -> int:
-        return len(self.nodule)
-
-    def part(self, keep: npt.NDArray[np.bool_]) -> Table:
-        """The rows where ``keep`` is true."""
-        rows = np.flatnonzero(keep)
-        return Table(
-            self.views[rows], self.nodule[rows], self.malignancy[rows], self.diameter_mm[rows],
-            [self.kind[n] for n in rows], [self.source[n] for n in rows],
-        )  # fmt: skip
-
-    def save(self, path: Path) -> None:
-        """Write the rows as npz."""
-        np.savez(
-            path, views=self.views, nodule=self.nodule, malignancy=self.malignancy,
-            diameter_mm=self.diameter_mm, kind=np.array(self.kind), source=np.array(self.source),
-        )  # fmt: skip
-
-    @classmethod
-    def read(cls, path: Path) -> Table:
-        """Read what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            names = ("views", "nodule", "malignancy", "diameter_mm")
-            views, nodule, malignancy, diameter = (file[name] for name in names)
-            kind, source = (list(map(str, file[name])) for name in ("kind", "source"))
-        return cls(views, nodule, malignancy, diameter, kind, source)
-
-    @classmethod
-    def of(cls, samples: list[Sample]) -> Table:
-        return cls(
-            np.stack([s.view for s in samples]),
-            np.array([s.nodule for s in samples]),
-            np.array([s.malignancy for s in samples], np.float32),
-            np.array([s.diameter_mm for s in samples], np.float32),
-            [s.kind for s in samples],
-            [s.source for s in samples],
-        )
 
 
 def _to_hu(views: npt.NDArray[np.uint8]) -> Tensor:

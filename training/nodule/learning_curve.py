@@ -15,34 +15,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from training.nodule import fit, sources
 from training.nodule.__main__ import training_samples, validated
+from training.nodule.table import FROM_NODULES, of_share
 from training.nodule.validation import cpm, cpm_interval
 
 SHARES = (0.125, 0.5, 1.0)
-FROM_NODULES = ("cutout", "pasted nodule", "beside")
 STEPS = 300
-
-
-def of_share(
-    table: fit.Table, patient_of: dict[str, str], share: float, seed: int
-) -> npt.NDArray[np.bool_]:
-    """Rows of a share of the patients, and those that come from no nodule.
-
-    A smaller share's patients are among those of a larger one.
-    """
-    patients = sorted(set(patient_of.values()))
-    order = np.random.default_rng(seed).permutation(len(patients))
-    kept = {patients[n] for n in order[: round(share * len(patients))]}
-    return np.array(
-        [
-            kind not in FROM_NODULES or patient_of[source] in kept
-            for kind, source in zip(table.kind, table.source, strict=True)
-        ]
-    )
 
 
 def main() -> None:
