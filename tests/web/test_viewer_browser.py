@@ -87,6 +87,7 @@ def _seed(site: Site, known: KnownStudy) -> tuple[str, str]:
         study_date=str(head.get("StudyDate", "")),
         accession_number=str(head.get("AccessionNumber", "")),
         images=len(known.files),
+        pending=False,
     )
     blobs = BlobStore(site.config.blob_folder)
     objects = tuple(
