@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gransk.core.errors import InvalidValueError, ModelError
+from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
 from gransk.core.volume import Volume
 from nodule.candidates import Spot, find_spots
@@ -72,9 +72,7 @@ class Detector:
 
     def __init__(self, model: Model, threshold: float | None = None) -> None:
         if threshold is None:
-            if model.card.operating_point is None:
-                raise ModelError(f"model {model.card.id}: the card has no operating point")
-            threshold = model.card.operating_point.threshold
+            threshold = model.threshold
         if not 0 <= threshold <= 1:
             raise InvalidValueError("threshold", threshold, "a number from 0 to 1")
         self.threshold = threshold

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from gransk.core.errors import InvalidValueError, ModelError
+from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Mask
 from gransk.core.models import Model
 from gransk.core.volume import Volume
@@ -73,9 +73,7 @@ class Segmenter:
 
     def __init__(self, model: Model, threshold: float | None = None) -> None:
         if threshold is None:
-            if model.card.operating_point is None:
-                raise ModelError(f"model {model.card.id}: the card has no operating point")
-            threshold = model.card.operating_point.threshold
+            threshold = model.threshold
         if not 0 < threshold < 1:
             raise InvalidValueError("threshold", threshold, "a number between 0 and 1")
         self.threshold = threshold

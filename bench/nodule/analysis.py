@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gransk.core.errors import ModelError
 from gransk.core.models import ModelLibrary
 from gransk.core.volume import Volume
 from nodule.detector import MODEL_ID, Candidate, Detector
@@ -62,9 +61,7 @@ class Analyser:
     def __init__(self, models: Path = MODELS, threads: int = 2) -> None:
         library = ModelLibrary(models, threads=threads)
         model = library.load(MODEL_ID)
-        if model.card.operating_point is None:
-            raise ModelError(f"model {MODEL_ID}: the card has no operating point")
-        self.operating_point = model.card.operating_point.threshold
+        self.operating_point = model.threshold
         self._detector = Detector(model, threshold=0.0)
         self._segmenter = Segmenter(library.load(SEGMENTER_ID))
 

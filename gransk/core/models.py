@@ -92,6 +92,19 @@ class Model:
         self._session = session
 
     @property
+    def threshold(self) -> float:
+        """The threshold of the card's operating point.
+
+        Raises
+        ------
+        ModelError
+            Where the card has none.
+        """
+        if self.card.operating_point is None:
+            raise ModelError(f"model {self.card.id}: the card has no operating point")
+        return self.card.operating_point.threshold
+
+    @property
     def identity(self) -> ModelIdentity:
         card = self.card
         return ModelIdentity(
