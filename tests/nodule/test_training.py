@@ -24,7 +24,7 @@ from training.nodule.validation import (
     with_nodules,
 )
 
-TEST_SCANS = {"LIDC-IDRI-0001", "LIDC-IDRI-0003", "LIDC-IDRI-0063", "LIDC-IDRI-0181"}
+WHOLE_SCANS = {"LIDC-IDRI-0001", "LIDC-IDRI-0003", "LIDC-IDRI-0063", "LIDC-IDRI-0181"}
 KEPT_BACK = {"LIDC-IDRI-0002", "LIDC-IDRI-0476", "LIDC-IDRI-1011"}
 
 
@@ -36,9 +36,10 @@ def test_no_patient_is_in_two_parts_and_test_patients_are_never_trained_on():
     with SPLIT.open(newline="") as file:
         rows = [(r["source"], r["case"]) for r in csv.DictReader(file)]
     assert len(rows) == len(set(rows))
-    assert set(cases("LIDC-IDRI", "test")) == TEST_SCANS
+    test = set(cases("LIDC-IDRI", "test"))
+    assert test > WHOLE_SCANS
     used = set(cases("LIDC-IDRI", "train")) | set(cases("LIDC-IDRI", "val"))
-    assert not used & (TEST_SCANS | KEPT_BACK)
+    assert not used & (test | KEPT_BACK)
 
 
 def ball_cutout(diameter_mm):

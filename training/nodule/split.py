@@ -1,4 +1,10 @@
-"""Which patient is trained on, validated on or kept for the test: one committed list."""
+"""Which patient is trained on, validated on or kept for the test: one committed list.
+
+The test patients of LIDC-IDRI are those of the four whole scans of the shared data and 100
+more, drawn by chance from every kind of patient (with ground glass, with part-solid, with small
+nodules, others; subsolid ones more often). Patients are moved to the test part only together
+with a new fit of every model.
+"""
 
 from __future__ import annotations
 
