@@ -37,6 +37,8 @@ from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
 from nodule.morphology import Morphology, MorphologyReading
 from nodule.place import Answer, LungMap
 from nodule.presentation import details, presentation
+from nodule.search import MODEL_ID as SEARCH_ID
+from nodule.search import Search
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
 from nodule.series import SeriesRules
@@ -95,8 +97,8 @@ class NoduleApplication:
         return series.choose(study, mine.series, mine.memory_mb)
 
     def models(self, settings: BaseModel) -> tuple[str, ...]:
-        """The detector, the segmenter and the model of a nodule's looks."""
-        return (MODEL_ID, SEGMENTER_ID, MORPHOLOGY_ID)
+        """The search, the detector, the segmenter and the model of a nodule's looks."""
+        return (SEARCH_ID, MODEL_ID, SEGMENTER_ID, MORPHOLOGY_ID)
 
     def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
         """Find and measure nodules in the chosen images.
@@ -111,8 +113,8 @@ class NoduleApplication:
         settings = _mine(context.settings)
         clock = _Clock()
         models = [context.models.load(name) for name in self.models(settings)]
-        detector = Detector(models[0], settings.operating_point)
-        reader = _Reader(Segmenter(models[1]), Morphology(models[2]), _sharp(selection))
+        detector = Detector(Search(models[0]), models[1], settings.operating_point)
+        reader = _Reader(Segmenter(models[2]), Morphology(models[3]), _sharp(selection))
         tell = context.progress
         clock.mark("load")
         volume, frames = read_volume(

@@ -1,4 +1,4 @@
-"""Nodule candidates: round spots of the lungs, judged by the network."""
+"""Nodule candidates: what the search found, judged by a second network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
 from gransk.core.volume import Volume
-from nodule.candidates import Spot, find_spots
 from nodule.grid import views
+from nodule.search import Search, Spot
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
@@ -55,6 +55,8 @@ class Detector:
 
     Parameters
     ----------
+    search : Search
+        Finds the spots to be judged.
     model : Model
         The model ``nodule-detector``: ``views`` in, ``probability`` and
         ``malignancy`` out.
@@ -70,12 +72,13 @@ class Detector:
         Where the threshold is not within 0 and 1.
     """
 
-    def __init__(self, model: Model, threshold: float | None = None) -> None:
+    def __init__(self, search: Search, model: Model, threshold: float | None = None) -> None:
         if threshold is None:
             threshold = model.threshold
         if not 0 <= threshold <= 1:
             raise InvalidValueError("threshold", threshold, "a number from 0 to 1")
         self.threshold = threshold
+        self.search = search
         self._model = model
 
     def detect(
@@ -102,7 +105,7 @@ class Detector:
         """
         if lungs.shape != volume.hu.shape or not lungs.any():
             raise InvalidValueError("lungs", lungs.shape, "a mask of the volume, not empty")
-        spots = find_spots(volume, lungs, lambda share: progress(SEARCH_SHARE * share))
+        spots = self.search.find(volume, lungs, lambda share: progress(SEARCH_SHARE * share))
         found = self.judge(
             volume, spots, lambda share: progress(SEARCH_SHARE + (1 - SEARCH_SHARE) * share)
         )

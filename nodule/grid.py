@@ -96,6 +96,44 @@ def smoothed(hu: FloatArray, spacing: tuple[float, float, float]) -> FloatArray:
     return out
 
 
+def averaged(
+    hu: FloatArray, at: list[npt.NDArray[np.float64]], steps: tuple[float, ...]
+) -> FloatArray:
+    """Onto a coarser or finer grid without aliasing: means weighted by triangles, axis by axis.
+
+    Parameters
+    ----------
+    hu : ndarray of float32, shape (k, j, i)
+        HU.
+    at : list of three ndarrays
+        Fractional indices along k, j, i; beyond the array the edge repeats.
+    steps : tuple of three floats
+        Voxels from one point to the next: triangles are as wide, but never narrower
+        than linear interpolation.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(at[0]), len(at[1]), len(at[2]))
+        Clipped to the window.
+    """
+    planes, rows, columns = (
+        _triangles(points, step, count)
+        for points, step, count in zip(at, steps, hu.shape, strict=True)
+    )
+    out = np.clip(hu, *WINDOW_HU)
+    out = (planes @ out.reshape(len(out), -1)).reshape(-1, *hu.shape[1:])
+    averages: FloatArray = rows @ (out @ columns.T)
+    return averages
+
+
+def _triangles(points: npt.NDArray[np.float64], step: float, count: int) -> FloatArray:
+    """Weights of every voxel along an axis in every point, shape (len(points), count)."""
+    away = np.arange(count) - np.clip(points, 0, count - 1)[:, None]
+    weight = np.maximum(0, 1 - np.abs(away) / max(1.0, step))
+    triangles: FloatArray = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    return triangles
+
+
 def patch(volume: Volume, centre: npt.ArrayLike, size: int, step_mm: float = STEP_MM) -> FloatArray:
     """A cube round a point.
 
@@ -151,4 +189,20 @@ def views(volume: Volume, centre: npt.ArrayLike) -> FloatArray:
     ndarray of float32, shape (2, 32, 32, 32)
         HU clipped to -1000..400 on grids of 1 mm and 2 mm.
     """
-    return np.stack([patch(volume, centre, VIEW_SIZE, step) for step in VIEW_STEPS_MM])
+    return np.stack([_view(volume, np.asarray(centre, float), step) for step in VIEW_STEPS_MM])
+
+
+def _view(volume: Volume, centre: npt.NDArray[np.float64], step_mm: float) -> FloatArray:
+    reach = (np.arange(VIEW_SIZE) - (VIEW_SIZE - 1) / 2) * step_mm
+    at, box, steps = [], [], []
+    for middle, spacing, count in zip(
+        centre, volume.geometry.spacing, volume.hu.shape, strict=True
+    ):
+        points, step = middle + reach / spacing, step_mm / spacing
+        margin = max(1.0, step)
+        low = int(np.clip(points[0] - margin, 0, count - 1))
+        high = int(np.clip(np.ceil(points[-1] + margin) + 1, low + 1, count))
+        at.append(points - low)
+        box.append(slice(low, high))
+        steps.append(step)
+    return averaged(volume.hu[box[0], box[1], box[2]], at, (steps[0], steps[1], steps[2]))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from bench.nodule.metal import metal
 from gransk.core.volume import FloatArray, Geometry, Volume
 
 Alteration = Callable[[Volume], Volume]
@@ -111,6 +112,21 @@ def pixels(size_mm: float) -> Alteration:
     return change
 
 
+def prone(scan: Volume) -> Volume:
+    """Turned by half a turn within slices, as a patient who lay on the belly reads in."""
+    _, rows, columns = scan.hu.shape
+    x, y, z = (float(v) for v in scan.geometry.to_lps((0, rows - 1, columns - 1)))
+    along, down, across = scan.geometry.directions
+    turned = (along, _opposite(down), _opposite(across))
+    geometry = Geometry(scan.geometry.shape, (x, y, z), scan.geometry.spacing, turned)
+    return Volume(np.ascontiguousarray(scan.hu[:, ::-1, ::-1]), geometry)
+
+
+def _opposite(direction: tuple[float, float, float]) -> tuple[float, float, float]:
+    x, y, z = direction
+    return -x, -y, -z
+
+
 def _smooth(scan: Volume, sigma_mm: float) -> FloatArray:
     widths = [sigma_mm / s for s in scan.geometry.spacing[1:]]
     out = np.empty_like(scan.hu)
@@ -137,4 +153,6 @@ ALTERATIONS: dict[str, Alteration] = {
     "grid shifted by half a voxel": shift(0.5),
     "pixels of 0.5 mm": pixels(0.5),
     "pixels of 0.9 mm": pixels(0.9),
+    "lying on the belly": prone,
+    "metal rods along the spine": metal,
 }

@@ -14,6 +14,8 @@ from gransk.core.volume import Volume
 from nodule.detector import MODEL_ID, Candidate, Detector
 from nodule.lungs import segment_lungs
 from nodule.measurement import NoduleMeasurement, measure
+from nodule.search import MODEL_ID as SEARCH_ID
+from nodule.search import Search
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
 
@@ -62,7 +64,7 @@ class Analyser:
         library = ModelLibrary(models, threads=threads)
         model = library.load(MODEL_ID)
         self.operating_point = model.threshold
-        self._detector = Detector(model, threshold=0.0)
+        self._detector = Detector(Search(library.load(SEARCH_ID)), model, threshold=0.0)
         self._segmenter = Segmenter(library.load(SEGMENTER_ID))
 
     def find(self, volume: Volume) -> Found:

@@ -62,7 +62,7 @@ def write_spot_model(folder: Path) -> Path:
 
 
 def write_models(folder: Path) -> Path:
-    """The spot detector beside the shipped models that outline and judge what it finds."""
-    for name in ("nodule-segmenter", "nodule-morphology"):
+    """The spot detector beside the shipped models that search, outline and judge."""
+    for name in ("nodule-search", "nodule-segmenter", "nodule-morphology"):
         shutil.copytree(SHIPPED / name, folder / name)
     return write_spot_model(folder)

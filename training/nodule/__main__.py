@@ -42,13 +42,14 @@ def training_samples(arguments: argparse.Namespace) -> Table:
     if kept is not None and kept.exists():
         return Table.read(kept)
     rng = np.random.default_rng(arguments.seed)
+    search = sources.search(arguments)
     nodules = sources.nodules(arguments, "train")
     made: list[Sample] = []
     for case, scan in sources.whole_scans(arguments, "train"):
-        made += from_scan(case, scan, own_lesions(case, scan), nodules, PASTED_A_SCAN, rng)
+        made += from_scan(case, scan, own_lesions(case, scan), nodules, PASTED_A_SCAN, search, rng)
         print(f"{case}: {len(made)} samples", flush=True)
     for nodule in nodules:
-        made += from_cutout(nodule, rng)
+        made += from_cutout(nodule, search, rng)
     made += [synthetic(rng) for _ in range(SYNTHETIC)]
     print(dict(Counter(s.kind for s in made)), flush=True)
     table = Table.of(made)
@@ -63,7 +64,7 @@ def validated(net: SpotNet, folder: Path, arguments: argparse.Namespace) -> tupl
     write_card(card(digest, 0.5, []), folder)
     model = ModelLibrary(folder.parent, arguments.threads).load(folder.name)
     nodules = sources.nodules(arguments, "val")
-    detector = Detector(model, threshold=0.0)
+    detector = Detector(sources.search(arguments), model, threshold=0.0)
     return digest, read_all(detector, sources.hosts(arguments), nodules, Plan())
 
 

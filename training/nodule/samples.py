@@ -10,9 +10,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.volume import Geometry, Volume
-from nodule.candidates import Spot, find_spots
 from nodule.grid import AIR_HU, VIEW_SIZE, VIEW_STEPS_MM, views
 from nodule.lungs import segment_lungs
+from nodule.search import Search, Spot
 from training.nodule.cutouts import Cutout, cut_spot, paste
 from training.nodule.marks import Truth
 
@@ -115,7 +115,7 @@ def places_in(lungs: BoolArray, rng: np.random.Generator) -> npt.NDArray[np.int6
 
 def from_scan(
     name: str, scan: Volume, own: list[Truth], nodules: list[Cutout], count: int,
-    rng: np.random.Generator,
+    search: Search, rng: np.random.Generator,
 ) -> Iterator[Sample]:  # fmt: skip
     """Spots of a scan, the same pasted elsewhere, and nodules pasted into it.
 
@@ -123,7 +123,7 @@ def from_scan(
     """
     lungs = segment_lungs(scan)
     places = places_in(lungs, rng)
-    spots = [s for s in find_spots(scan, lungs) if not _on_any(scan, s, own)]
+    spots = [s for s in search.find(scan, lungs) if not _on_any(scan, s, own)]
     for spot in spots:
         view = _maybe_blank(views(scan, spot.index), 2 * spot.radius_mm, rng)
         yield Sample(_packed(view), False, np.nan, 2 * spot.radius_mm, "spot", name)
@@ -151,7 +151,7 @@ def _on_any(scan: Volume, spot: Spot, lesions: list[Truth]) -> bool:
     )
 
 
-def from_cutout(nodule: Cutout, rng: np.random.Generator) -> Iterator[Sample]:
+def from_cutout(nodule: Cutout, search: Search, rng: np.random.Generator) -> Iterator[Sample]:
     """A nodule in its own few slices, and the spots beside it."""
     scan, spacing = nodule.volume, nodule.volume.geometry.spacing
     centre = _off_centre(nodule.centre, nodule.diameter_mm, scan, rng)
@@ -168,7 +168,7 @@ def from_cutout(nodule: Cutout, rng: np.random.Generator) -> Iterator[Sample]:
         return
     beside = [
         s
-        for s in find_spots(scan, everywhere)
+        for s in search.find(scan, everywhere)
         if away[tuple(np.round(s.index).astype(int))] > s.radius_mm + 2
     ]
     for spot in beside[:SPOTS_BESIDE]:

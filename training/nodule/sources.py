@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from gransk.core.models import ModelLibrary
 from gransk.core.volume import Volume
+from nodule.search import MODEL_ID, Search
 from training.nodule.cutouts import Cutout, read_nodules
 from training.nodule.lesions import own_lesions
 from training.nodule.scans import load
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--more", type=Path, required=True, help="holds R01-001/, C3N-00247/ and MSB-01068/"
     )
+    parser.add_argument("--models", type=Path, default=Path("onnx_models"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
 
@@ -35,6 +38,11 @@ def whole_scans(arguments: argparse.Namespace, part: str) -> Iterator[tuple[str,
     for source in MORE:
         for case in cases(source, part):
             yield case, load(arguments.more / case)
+
+
+def search(arguments: argparse.Namespace) -> Search:
+    """The search that ships, of the folder of models given."""
+    return Search(ModelLibrary(arguments.models, arguments.threads).load(MODEL_ID))
 
 
 def nodules(arguments: argparse.Namespace, part: str) -> list[Cutout]:

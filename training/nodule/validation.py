@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.volume import Volume
-from nodule.candidates import find_spots
 from nodule.detector import Candidate, Detector, apart
 from nodule.lungs import segment_lungs
 from training.nodule.cutouts import Cutout, paste
@@ -214,7 +213,7 @@ def read_all(
     for host in hosts:
         for _ in range(plan.repeats):
             scan = with_nodules(host, nodules, plan.nodules_a_scan, rng)
-            spots = find_spots(scan.volume, scan.lungs)
+            spots = detector.search.find(scan.volume, scan.lungs)
             reads.append(judged(scan, apart(detector.judge(scan.volume, spots))))
             places = [scan.volume.geometry.to_lps(s.index) for s in spots]
             targets += scan.targets
