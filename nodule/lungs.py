@@ -9,6 +9,7 @@ from scipy import ndimage
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
 from gransk.core.volume import Volume
+from nodule.grid import box_of
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -52,7 +53,9 @@ def segment_lungs(volume: Volume) -> BoolArray:
     if lungs.sum() * float(np.prod(spacing)) < SMALLEST_LUNGS_ML * 1000:
         raise RefusalError(Reason.NO_LUNGS)
     _check_coverage(lungs, spacing)
-    return _refined(_closed(lungs, spacing), steps, volume.geometry.shape)
+    box = box_of(lungs, (0, 0, 0)).slices
+    lungs[box] = _closed(lungs[box], spacing)
+    return _refined(lungs, steps, volume.geometry.shape)
 
 
 def _coarse(volume: Volume, steps: list[int]) -> npt.NDArray[np.float32]:
@@ -108,14 +111,15 @@ def _closed(lungs: BoolArray, spacing: npt.NDArray[np.float64]) -> BoolArray:
     padded[-pad[0] :] = padded[-pad[0] - 1]
     near = _within(padded, CLOSING_MM, spacing)
     closed = ~_within(~near, CLOSING_MM, spacing)
-    closed = closed[tuple(slice(p, -p) for p in pad)] | lungs
+    closed = closed[pad[0] : -pad[0]] | padded[pad[0] : -pad[0]]
     for plane in closed:
         holes, count = ndimage.label(~plane)
         if count:
             size = np.bincount(holes.ravel()) * spacing[1] * spacing[2]
             size[0] = np.inf
             plane |= (size <= LARGEST_HOLE_MM2)[holes]
-    return closed
+    inner: BoolArray = closed[:, pad[1] : -pad[1], pad[2] : -pad[2]]
+    return inner
 
 
 def _within(mask: BoolArray, mm: float, spacing: npt.NDArray[np.float64]) -> BoolArray:
@@ -132,4 +136,5 @@ def _refined(coarse: BoolArray, steps: list[int], shape: tuple[int, int, int]) -
         np.minimum((np.arange(n) + o) // s, c - 1)
         for n, o, s, c in zip(shape, offset, steps, coarse.shape, strict=True)
     ]
-    return coarse[np.ix_(*at)]
+    # Planes last: whole ones are copied, which is fast.
+    return coarse.take(at[2], 2).take(at[1], 1).take(at[0], 0)

@@ -1,5 +1,7 @@
+import argparse
 import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,12 +9,14 @@ from nodule_synthetic import Ball, block, chest, index_of
 
 from nodule.detector import Candidate
 from nodule.lungs import segment_lungs
+from training.nodule import sources
 from training.nodule.cutouts import Cutout, paste
+from training.nodule.everything import commands
 from training.nodule.lesions import LESIONS, own_lesions
 from training.nodule.marks import Read, Truth, false_marks, read, sensitivity, threshold_for
 from training.nodule.samples import from_scan, places_in, synthetic
 from training.nodule.split import SPLIT, cases
-from training.nodule.table import Table, of_share
+from training.nodule.table import Table, of_scans, of_share
 from training.nodule.validation import (
     Host,
     Target,
@@ -199,3 +203,31 @@ def test_a_share_of_the_patients_keeps_scans_and_is_nested(tmp_path):
     assert len(small) == 1 + 10
     assert len(large) == 1 + 20
     assert set(small.source) < set(large.source)
+
+
+def test_a_number_of_scans_keeps_what_lies_in_no_scan_and_is_nested():
+    rng = np.random.default_rng(0)
+    sample = synthetic(rng)
+    made = [replace(sample, kind="spot", host=f"scan{n % 5}") for n in range(20)]
+    table = Table.of([*made, sample])
+    few, more = (table.part(of_scans(table, n, 1)) for n in (2, 4))
+    assert (len(few), len(more)) == (1 + 8, 1 + 16)
+    assert len(set(few.host)) == 3
+    assert set(few.host) < set(more.host)
+
+
+def test_every_model_is_trained_in_the_order_they_build_on_each_other(tmp_path):
+    parser = argparse.ArgumentParser()
+    sources.add_arguments(parser)
+    given = ["--data", "d", "--scans", "s", "--more", "m", "--seed", "3"]
+    arguments = parser.parse_args(given)
+    arguments.out = tmp_path
+    made = commands(arguments)
+    names = ["nodule-search", "nodule-detector", "nodule-segmenter", "nodule-morphology"]
+    assert [Path(c[c.index("--out") + 1]).name for c in made] == names
+    assert all(c[c.index("--seed") + 1] == "3" for c in made)
+    assert made[1][made[1].index("--models") + 1] == str(tmp_path)
+    shipped = {
+        p.parent.name for p in (Path(__file__).parents[2] / "onnx_models").glob("*/card.yaml")
+    }
+    assert shipped == set(names)

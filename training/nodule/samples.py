@@ -45,6 +45,8 @@ class Sample:
         How it was made.
     source : str
         The nodule or scan.
+    host : str
+        The whole scan that it lies in; empty where there is none.
     """
 
     view: npt.NDArray[np.uint8]
@@ -53,6 +55,7 @@ class Sample:
     diameter_mm: float
     kind: str
     source: str
+    host: str = ""
 
 
 def _packed(view: FloatArray) -> npt.NDArray[np.uint8]:
@@ -126,21 +129,23 @@ def from_scan(
     spots = [s for s in search.find(scan, lungs) if not _on_any(scan, s, own)]
     for spot in spots:
         view = _maybe_blank(views(scan, spot.index), 2 * spot.radius_mm, rng)
-        yield Sample(_packed(view), False, np.nan, 2 * spot.radius_mm, "spot", name)
+        yield Sample(_packed(view), False, np.nan, 2 * spot.radius_mm, "spot", name, name)
     for number in rng.permutation(len(spots))[: count // 4]:
         spot = spots[number]
         cutout = cut_spot(scan, spot.index, spot.radius_mm)
         seen = pasted_view(cutout, scan, lungs, places, rng)
         if seen is not None:
-            yield Sample(_packed(seen), False, np.nan, 2 * spot.radius_mm, "pasted spot", name)
+            size = 2 * spot.radius_mm
+            yield Sample(_packed(seen), False, np.nan, size, "pasted spot", name, name)
     weight = np.array([SUBSOLID_WEIGHT if n.texture <= 4 else 1.0 for n in nodules])
     for number in rng.choice(len(nodules), count, p=weight / weight.sum()):
         nodule = nodules[number]
         pasted = pasted_view(nodule, scan, lungs, places, rng)
         if pasted is not None:
-            worry = (nodule.malignancy - 1) / 4
-            kind = "pasted nodule"
-            yield Sample(_packed(pasted), True, worry, nodule.diameter_mm, kind, nodule.name)
+            yield Sample(
+                _packed(pasted), True, (nodule.malignancy - 1) / 4, nodule.diameter_mm,
+                "pasted nodule", nodule.name, name,
+            )  # fmt: skip
 
 
 def _on_any(scan: Volume, spot: Spot, lesions: list[Truth]) -> bool:

@@ -1,4 +1,4 @@
-"""Samples as arrays, and the share of them that comes from some of the patients."""
+"""Samples as arrays, and the part of them that comes from some patients or scans."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Table:
     diameter_mm: npt.NDArray[np.float32]
     kind: list[str]
     source: list[str]
+    host: list[str]
 
     def __len__(self) -> int:
         return len(self.nodule)
@@ -34,6 +35,7 @@ class Table:
         return Table(
             self.views[rows], self.nodule[rows], self.malignancy[rows], self.diameter_mm[rows],
             [self.kind[n] for n in rows], [self.source[n] for n in rows],
+            [self.host[n] for n in rows],
         )  # fmt: skip
 
     def save(self, path: Path) -> None:
@@ -41,6 +43,7 @@ class Table:
         np.savez(
             path, views=self.views, nodule=self.nodule, malignancy=self.malignancy,
             diameter_mm=self.diameter_mm, kind=np.array(self.kind), source=np.array(self.source),
+            host=np.array(self.host),
         )  # fmt: skip
 
     @classmethod
@@ -49,8 +52,8 @@ class Table:
         with np.load(path, allow_pickle=False) as file:
             names = ("views", "nodule", "malignancy", "diameter_mm")
             views, nodule, malignancy, diameter = (file[name] for name in names)
-            kind, source = (list(map(str, file[name])) for name in ("kind", "source"))
-        return cls(views, nodule, malignancy, diameter, kind, source)
+            texts = [list(map(str, file[name])) for name in ("kind", "source", "host")]
+        return cls(views, nodule, malignancy, diameter, *texts)
 
     @classmethod
     def of(cls, samples: list[Sample]) -> Table:
@@ -61,6 +64,7 @@ class Table:
             np.array([s.diameter_mm for s in samples], np.float32),
             [s.kind for s in samples],
             [s.source for s in samples],
+            [s.host for s in samples],
         )
 
 
@@ -80,3 +84,14 @@ def of_share(
             for kind, source in zip(table.kind, table.source, strict=True)
         ]
     )
+
+
+def of_scans(table: Table, count: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Rows of some of the whole scans, and those that lie in none.
+
+    A smaller number's scans are among those of a larger one.
+    """
+    hosts = sorted({h for h in table.host if h})
+    order = np.random.default_rng(seed).permutation(len(hosts))
+    kept = {"", *(hosts[n] for n in order[:count])}
+    return np.array([h in kept for h in table.host])
