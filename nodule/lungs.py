@@ -137,4 +137,5 @@ def _refined(coarse: BoolArray, steps: list[int], shape: tuple[int, int, int]) -
         for n, o, s, c in zip(shape, offset, steps, coarse.shape, strict=True)
     ]
     # Planes last: whole ones are copied, which is fast.
-    return coarse.take(at[2], 2).take(at[1], 1).take(at[0], 0)
+    fine: BoolArray = coarse.take(at[2], 2).take(at[1], 1).take(at[0], 0)
+    return fine

@@ -145,7 +145,11 @@ class Search:
         strength = answer[tuple(points.T)]
         order = np.argsort(-strength, kind="stable")
         spots = [
-            Spot(lattice.index(point), float(radius[tuple(point)]), float(answer[tuple(point)]))
+            Spot(
+                lattice.index(_top(answer, point)),
+                float(radius[tuple(point)]),
+                float(answer[tuple(point)]),
+            )
             for point in points[order]
         ]
         return _apart(spots, volume.geometry.spacing)[:MOST]
@@ -187,6 +191,19 @@ def _peaks(answer: FloatArray) -> npt.NDArray[np.int64]:
     """Points of at least the weakest answer that are no lower than their 26 neighbours."""
     highest = ndimage.maximum_filter(answer, 3, mode="constant")
     return np.argwhere((answer >= WEAKEST) & (answer == highest))
+
+
+def _top(answer: FloatArray, point: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """A peak between points: of the parabola through it and its neighbours, axis by axis."""
+    top = point.astype(float)
+    for axis, size in enumerate(answer.shape):
+        if 0 < point[axis] < size - 1:
+            step = np.eye(3, dtype=int)[axis]
+            below, here, above = (float(answer[tuple(point + n * step)]) for n in (-1, 0, 1))
+            bend = below - 2 * here + above
+            if bend < 0:
+                top[axis] += np.clip((below - above) / (2 * bend), -0.5, 0.5)
+    return top
 
 
 def _apart(spots: list[Spot], spacing: tuple[float, float, float]) -> list[Spot]:

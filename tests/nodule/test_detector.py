@@ -10,8 +10,6 @@ from gransk.core.errors import InvalidValueError
 from gransk.core.models import ModelLibrary
 from nodule.detector import MODEL_ID, Detector
 from nodule.lungs import segment_lungs
-from nodule.search import MODEL_ID as SEARCH_ID
-from nodule.search import Search
 
 MODELS = Path(__file__).parents[2] / "onnx_models"
 DATA = Path(os.environ.get("GRANSK_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -27,11 +25,6 @@ BALLS = [
 @pytest.fixture(scope="module")
 def model():
     return ModelLibrary(MODELS, threads=2).load(MODEL_ID)
-
-
-@pytest.fixture(scope="module")
-def search():
-    return Search(ModelLibrary(MODELS, threads=2).load(SEARCH_ID))
 
 
 @pytest.fixture(scope="module")

@@ -122,14 +122,14 @@ def test_an_own_lesion_lies_where_its_slice_row_and_column_say():
     assert own_lesions("nobody", scan) == []
 
 
-def test_spots_on_own_lesions_are_no_negatives():
+def test_spots_on_own_lesions_are_no_negatives(search):
     ball = Ball((20.0, 10.0, 70.0), 12)
     scan = chest([ball], vessels=2)
     lesion = Truth(tuple(scan.geometry.to_lps(index_of(scan, ball))), 12.0, counted=False)
 
     def spots(own):
         rng = np.random.default_rng(0)
-        made = from_scan("chest", scan, own, [ball_cutout(8)], 0, rng)
+        made = from_scan("chest", scan, own, [ball_cutout(8)], 0, search, rng)
         return [s for s in made if s.kind == "spot"]
 
     every, kept = spots([]), spots([lesion])

@@ -82,13 +82,13 @@ def card(sha256: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
             {
                 "name": "nodule",
                 "dtype": "float32",
-                "shape": answer,
+                "shape": list(answer),
                 "meaning": "nearness to a nodule's centre, 0 to 1, at every second point",
             },
             {
                 "name": "radius_mm",
                 "dtype": "float32",
-                "shape": answer,
+                "shape": list(answer),
                 "meaning": "rough radius of the nodule there, mm",
             },
         ],
