@@ -123,16 +123,19 @@ class Detector:
         of the four looks.
         """
         outputs = np.zeros((len(spots), 2))
+        again = min(LOOKED_AT_AGAIN, len(spots))
+        looks = len(spots) + 3 * again
         for start in range(0, len(spots), BATCH):
             part = slice(start, start + BATCH)
             outputs[part] = self._outputs(_views(volume, spots[part]))
-            progress(min(1.0, (start + BATCH) / len(spots)))
-        again = np.argsort(-outputs[:, 0], kind="stable")[:LOOKED_AT_AGAIN]
-        for start in range(0, len(again), BATCH):
-            rows = again[start : start + BATCH]
+            progress(min(len(spots), start + BATCH) / looks)
+        likely = np.argsort(-outputs[:, 0], kind="stable")[:again]
+        for start in range(0, again, BATCH):
+            rows = likely[start : start + BATCH]
             seen = _views(volume, [spots[n] for n in rows])
             mirrored = [self._outputs(np.flip(seen, axis)) for axis in (2, 3, 4)]
             outputs[rows] = np.mean([outputs[rows], *mirrored], axis=0)
+            progress((len(spots) + 3 * min(again, start + BATCH)) / looks)
         return [_candidate(volume, s, out) for s, out in zip(spots, outputs, strict=True)]
 
     def _outputs(self, batch: FloatArray) -> npt.NDArray[np.float64]:
