@@ -26,8 +26,10 @@ STRIDE = 2
 MULTIPLE = 16
 MARGIN_MM = 16.0
 BATCH = 8
-WEAKEST = 0.01
+WEAKEST = 0.05
 MOST = 400
+# Noisy scans have thousands of weak peaks.
+MOST_PEAKS = 2000
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Search:
         answer, radius = self._answers(lattice, progress)
         points = _peaks(np.where(ndimage.binary_dilation(lattice.inside), answer, 0))
         strength = answer[tuple(points.T)]
-        order = np.argsort(-strength, kind="stable")
+        order = np.argsort(-strength, kind="stable")[:MOST_PEAKS]
         spots = [
             Spot(
                 lattice.index(_top(answer, point)),

@@ -30,7 +30,7 @@ from training.nodule.samples import Sample, from_cutout, from_scan, synthetic
 from training.nodule.table import Table
 from training.nodule.validation import Plan, Reads, by_kind, cpm, cpm_interval, read_all, report
 
-STEPS = 1000
+STEPS = 2000
 PASTED_A_SCAN = 500
 SYNTHETIC = 400
 FALSE_MARKS_A_SCAN = 2.0
