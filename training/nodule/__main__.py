@@ -30,8 +30,8 @@ from training.nodule.samples import Sample, from_cutout, from_scan, synthetic
 from training.nodule.table import Table
 from training.nodule.validation import Plan, Reads, by_kind, cpm, cpm_interval, read_all, report
 
-STEPS = 2000
-PASTED_A_SCAN = 500
+STEPS = 5000
+PASTED_A_SCAN = 900
 SYNTHETIC = 400
 FALSE_MARKS_A_SCAN = 2.0
 
