@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
@@ -22,6 +23,8 @@ BATCH = 16
 # Three more looks at so many spots cost a second; they are more than any reader reads.
 LOOKED_AT_AGAIN = 60
 SEARCH_SHARE = 0.4
+# A network that is quite sure does not overrule the other.
+SMALLEST_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Candidate:
     radius_mm : float
         Rough radius of the spot; measurement needs a segmentation.
     probability : float
-        The network's output, 0 to 1; ranks marks and is not a risk of cancer.
+        What both networks give, 0 to 1; ranks marks and is not a risk of cancer.
     malignancy : float or None
         0 to 1, how suspicious readers found nodules that look alike; None where
         the model gives none.
@@ -120,7 +123,8 @@ class Detector:
         """Every spot as a candidate, in the order of the spots.
 
         The most probable are looked at again in three mirrors; theirs is the mean
-        of the four looks.
+        of the four looks. A candidate's odds are the geometric mean of those that
+        the search and this network give.
         """
         outputs = np.zeros((len(spots), 2))
         again = min(LOOKED_AT_AGAIN, len(spots))
@@ -136,6 +140,7 @@ class Detector:
             mirrored = [self._outputs(np.flip(seen, axis)) for axis in (2, 3, 4)]
             outputs[rows] = np.mean([outputs[rows], *mirrored], axis=0)
             progress((len(spots) + 3 * min(again, start + BATCH)) / looks)
+        outputs[:, 0] = _agreed(outputs[:, 0], np.array([s.strength for s in spots]))
         return [_candidate(volume, s, out) for s, out in zip(spots, outputs, strict=True)]
 
     def _outputs(self, batch: FloatArray) -> npt.NDArray[np.float64]:
@@ -144,6 +149,15 @@ class Detector:
         probability = np.asarray(out["probability"], float)
         malignancy = out.get("malignancy", np.full(len(batch), np.nan))
         return np.stack([probability, np.asarray(malignancy, float)], axis=1)
+
+
+def _agreed(
+    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The share whose odds are the geometric mean of the odds of two shares."""
+    pair = np.clip([one, other], SMALLEST_SHARE, 1 - SMALLEST_SHARE)
+    agreed: npt.NDArray[np.float64] = expit(logit(pair).mean(axis=0))
+    return agreed
 
 
 def _views(volume: Volume, spots: Sequence[Spot]) -> FloatArray:

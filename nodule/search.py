@@ -27,7 +27,7 @@ MULTIPLE = 16
 MARGIN_MM = 16.0
 BATCH = 8
 WEAKEST = 0.05
-MOST = 400
+MOST = 200
 # Noisy scans have thousands of weak peaks.
 MOST_PEAKS = 2000
 
@@ -129,6 +129,7 @@ class Search:
         volume: Volume,
         lungs: BoolArray,
         progress: Callable[[float], None] = lambda _: None,
+        most: int = MOST,
     ) -> list[Spot]:
         """The strongest spots in the lungs, strongest first.
 
@@ -140,6 +141,8 @@ class Search:
             Same shape; not empty.
         progress : callable
             Told the share done, 0 to 1.
+        most : int
+            Spots that are given.
         """
         lattice = Lattice.of(volume, lungs)
         answer, radius = self._answers(lattice, progress)
@@ -154,7 +157,7 @@ class Search:
             )
             for point in points[order]
         ]
-        return _apart(spots, volume.geometry.spacing)[:MOST]
+        return _apart(spots, volume.geometry.spacing)[:most]
 
     def _answers(
         self, lattice: Lattice, progress: Callable[[float], None]

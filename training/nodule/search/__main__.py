@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gransk.core.models import ModelLibrary
-from nodule.search import Search, Spot
+from nodule.search import MOST, Search, Spot
 from training.nodule import sources
 from training.nodule.card import SEMI_SYNTHETIC, proportion
 from training.nodule.export import write_card
@@ -27,10 +27,10 @@ from training.nodule.search.fit import fit
 from training.nodule.search.scenes import Scene, scene
 from training.nodule.validation import Host, PastedScan, Plan, Target, by_kind, with_nodules
 
-STEPS = 3000
+STEPS = 3500
 # The one scan of thin slices is used twice as often.
 SCENES_A_SCAN, SCENES_A_THIN_SCAN, THIN_MM = 6, 12, 2.0
-SPOTS = (50, 100, 200, 400)
+SPOTS = (50, 100, MOST)
 
 
 def training_scenes(arguments: argparse.Namespace) -> list[Scene]:
