@@ -53,7 +53,8 @@ def segment_lungs(volume: Volume) -> BoolArray:
     if lungs.sum() * float(np.prod(spacing)) < SMALLEST_LUNGS_ML * 1000:
         raise RefusalError(Reason.NO_LUNGS)
     _check_coverage(lungs, spacing)
-    box = box_of(lungs, (0, 0, 0)).slices
+    # A rim of other tissue joins what lies round the lungs, so that it is no hole.
+    box = box_of(lungs, (1, 1, 1)).slices
     lungs[box] = _closed(lungs[box], spacing)
     return _refined(lungs, steps, volume.geometry.shape)
 
@@ -111,15 +112,14 @@ def _closed(lungs: BoolArray, spacing: npt.NDArray[np.float64]) -> BoolArray:
     padded[-pad[0] :] = padded[-pad[0] - 1]
     near = _within(padded, CLOSING_MM, spacing)
     closed = ~_within(~near, CLOSING_MM, spacing)
-    closed = closed[pad[0] : -pad[0]] | padded[pad[0] : -pad[0]]
+    closed = closed[tuple(slice(p, -p) for p in pad)] | lungs
     for plane in closed:
         holes, count = ndimage.label(~plane)
         if count:
             size = np.bincount(holes.ravel()) * spacing[1] * spacing[2]
             size[0] = np.inf
             plane |= (size <= LARGEST_HOLE_MM2)[holes]
-    inner: BoolArray = closed[:, pad[1] : -pad[1], pad[2] : -pad[2]]
-    return inner
+    return closed
 
 
 def _within(mask: BoolArray, mm: float, spacing: npt.NDArray[np.float64]) -> BoolArray:
