@@ -11,7 +11,11 @@ from nodule_synthetic import Ball, block, chest
 
 from bench.nodule import inserted, pasted
 from bench.nodule.inserted import A_SCAN, SIZES_MM, Planted, Result, limits, plan, row, table
-from bench.nodule.insertion import (
+from bench.nodule.truth import Nodule, Texture
+from gransk.core.errors import InvalidValueError
+from nodule.lungs import segment_lungs
+from training.nodule.cutouts import Cutout
+from training.nodule.insertion import (
     GLASS_HU,
     KINDS,
     SOLID_HU,
@@ -22,11 +26,7 @@ from bench.nodule.insertion import (
     even_directions,
     insert,
 )
-from bench.nodule.places import PLACES, Ground
-from bench.nodule.truth import Nodule, Texture
-from gransk.core.errors import InvalidValueError
-from nodule.lungs import segment_lungs
-from training.nodule.cutouts import Cutout
+from training.nodule.places import PLACES, Ground
 
 LUNG = -850.0
 
