@@ -22,6 +22,7 @@ from training.nodule.insertion import (
     Inserted,
     Scanner,
     Shape,
+    Sheet,
     coverage,
     even_directions,
     insert,
@@ -111,6 +112,30 @@ def test_a_fissure_is_a_sheet_that_touches_the_nodule():
     depth = extra * [1.0, 0.8, 0.8] @ [0.8, 0.6, 0.0]
     assert depth.min() > 4.0 - 2
     assert depth.max() < 4.0 + 2.5
+
+
+@pytest.mark.parametrize("thickness", [0.1, 0.4])
+@pytest.mark.parametrize("normal", [(0.8, -0.6, 0.0), (1.0, 0.0, 0.0)])
+def test_a_sheet_thinner_than_a_voxel_has_its_mass(thickness, normal):
+    size = np.array([40, 60, 60])
+    sheet = Sheet(normal, 3.0, thickness, reach_mm=10.0)
+    share = coverage(ball(6.0), size / 2, np.zeros(3, int), size, np.array([1.25, 0.8, 0.8]),
+                     sheet=sheet)  # fmt: skip
+    assert share.sum() * 0.8 == pytest.approx(np.pi * 100 * thickness, rel=0.05)
+
+
+def test_a_bent_sheet_leaves_its_plane_as_the_bend_says():
+    sheet = Sheet((1.0, 0.0, 0.0), 3.0, 0.5, reach_mm=12.0, bend_per_mm=1 / 50)
+    for aside, height in ((0.0, 3.0), (10.0, 4.0)):
+        assert sheet.share(np.array([height, aside, 0.0]), (0.1, 0.1, 0.1)) == 1
+        assert sheet.share(np.array([height + 0.5, aside, 0.0]), (0.1, 0.1, 0.1)) == 0
+    assert sheet.share(np.array([3.0 + 144.5 / 100, 12.1, 0.0]), (0.1, 0.1, 0.1)) == 0
+
+
+@pytest.mark.parametrize("values", [((1.0, 1.0, 0.0), 3.0), ((1.0, 0.0, 0.0), 3.0, 0.0)])
+def test_a_sheet_that_cannot_be_is_refused(values):
+    with pytest.raises(InvalidValueError):
+        Sheet(*values)
 
 
 def test_noise_inside_a_nodule_is_the_scans():

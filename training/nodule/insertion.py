@@ -216,21 +216,22 @@ class Sheet:
         normal = (0.8, 0.6, 0.0)
         return cls(normal, float(shape.radius_mm(np.array(normal))) + FISSURE_MM / 2)
 
-    def share(self, points_mm: Points, step_mm: float) -> Points:
-        """How much of a small cube round each point the sheet fills.
+    def share(self, points_mm: Points, steps_mm: npt.ArrayLike) -> Points:
+        """How much of a small box round each point the sheet fills, nearly.
 
         Parameters
         ----------
         points_mm : ndarray, shape (..., 3)
             (k, j, i) from the nodule's centre.
-        step_mm : float
-            The cubes' edge; the sheet may be thinner.
+        steps_mm : array_like
+            The boxes' edges; the sheet may be thinner.
         """
+        step = float(np.abs(self.normal) @ np.asarray(steps_mm))
         height = points_mm @ np.asarray(self.normal)
         aside = np.maximum((points_mm**2).sum(axis=-1) - height**2, 0)
         depth = np.abs(height - self.depth_mm - self.bend_per_mm * aside / 2)
-        filled = np.clip((self.thickness_mm + step_mm) / 2 - depth, 0, self.thickness_mm)
-        return np.asarray(np.minimum(filled / step_mm, 1) * (aside <= self.reach_mm**2))
+        filled = np.clip((self.thickness_mm + step) / 2 - depth, 0, self.thickness_mm)
+        return np.asarray(np.minimum(filled / step, 1) * (aside <= self.reach_mm**2))
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,7 @@ def coverage(
     for k in range(int(size[0])):
         own = axes[0][k * fold[0] : (k + 1) * fold[0]]
         points = np.stack(np.meshgrid(own, axes[1], axes[2], indexing="ij"), axis=-1)
-        inside = shape.holds(points, grow) if sheet is None else sheet.share(points, float(step))
+        inside = shape.holds(points, grow) if sheet is None else sheet.share(points, spacing / fold)
         blocks = inside.reshape(1, fold[0], size[1], fold[1], size[2], fold[2])
         out[k] = blocks.mean(axis=(1, 3, 5), dtype=np.float32)[0]
     return out
