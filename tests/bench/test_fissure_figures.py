@@ -31,10 +31,10 @@ def drawn(measured):
     for place in PLACES:
         for n in range(40):
             coverage = float(np.clip(rng.normal(0.9 if place == "fissure" else 0.5, 0.1), 0, 1))
-            sheet = Sheet(coverage, 1.0, 500 * coverage, 60.0, 1.5, 0.0, 3.0)
+            sheet = Sheet(coverage, 500 * coverage, 60.0, 1.5, 0.0, 3.0)
             found = (
                 Perifissural(probability(sheet), None, sheet)
-                if coverage > 0.6
+                if coverage > 0.7
                 else Perifissural(None, Unassessed.NO_FISSURE_SEEN, sheet)
             )
             own = replace(measured, perifissural=found)
@@ -69,7 +69,7 @@ def test_calibration_holds_assessed_nodules_alone(drawn):
 
 
 def test_every_thickness_and_doubtful_places_have_their_rows(drawn):
-    sheet = Sheet(0.9, 1.0, 450.0, 60.0, 1.5, 0.0, 3.0)
+    sheet = Sheet(0.9, 450.0, 60.0, 1.5, 0.0, 3.0)
     doubtful = [replace(d, before=sheet) for d in drawn if d.place == "inner"][:3]
     thick = [replace(d, slice_mm=3.0) for d in drawn]
     text = report([*drawn, *doubtful, *thick])

@@ -43,8 +43,8 @@ def test_the_search_finds_what_was_drawn_and_nothing_before(drawn):
 
 
 def of(place: str, coverage: float, host: str, before: float = 0.0) -> Drawn:
-    sheet = Sheet(coverage, coverage, 500 * coverage, 50.0, 1.5, 0.0, 3.0)
-    earlier = Sheet(before, before, 500 * before, 50.0, 1.5, 0.0, 3.0) if before else None
+    sheet = Sheet(coverage, 500 * coverage, 50.0, 1.5, 0.0, 3.0)
+    earlier = Sheet(before, 500 * before, 50.0, 1.5, 0.0, 3.0) if before else None
     return Drawn(host, 1.0, place, 6.0, 0.2, None, sheet, earlier)
 
 
