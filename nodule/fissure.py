@@ -37,7 +37,7 @@ NODULE_MM = 2
 VESSEL_HU, VESSEL_MM = -350.0, 2
 
 # Second derivative across the sheet at this scale, times the scale squared; along the sheet
-# it is at most half of that. Fissures in slices of 1 mm have 15 to 40.
+# it is at most half of that. Fissures in slices of 1 mm have some 20 to 30.
 SCALE_MM = 1.2
 STRENGTH_HU = (12.0, 70.0)
 ALONG = 0.5
@@ -60,8 +60,8 @@ FEWEST_CELLS = 20
 # A typical perifissural nodule is solid and under 10 mm (Lung-RADS 2022).
 LARGEST_MM = 10.0
 THICKEST_SLICES_MM = 2.5
-# Share of its plane in which a sheet must be seen before anything is said: of chance planes
-# in the training scans hardly one in ten is. And over which area.
+# Share of its plane in which a sheet must be seen before anything is said, and over which
+# area; set on the training scans, where few nodules without a sheet reach it.
 LEAST_COVERAGE, LEAST_AREA_MM2 = 0.7, 100.0
 
 # Intercept and weights of `features`; printed by python -m training.nodule.fissure.

@@ -7,9 +7,9 @@ synthetic sheets that they touch, 3 to 8 mm from such sheets, inside the lung, a
 at the wall, then outlined and measured as the application does. ``--slices-mm`` resamples scans
 of slices over 2.5 mm too, as the application tells nothing there: truly sampled nodules in
 interpolated surroundings. AUC ranks by the probability, also where the application would not
-tell it (no sheet seen well enough; slices over 2.5 mm). Intervals of AUC and calibration are
-95 % bootstrap, scans drawn first, then nodules, those of shares Clopper-Pearson. Calibration
-weighs the places as `training.nodule.fissure` does: 28 % at a fissure, the rest in equal parts.
+tell it (no sheet seen well enough; slices over 2.5 mm). Its 95 % intervals are bootstrap, scans
+drawn first, then nodules; those of shares are Clopper-Pearson. Calibration weighs the places as
+`training.nodule.fissure` does (28 % at a fissure, the rest in equal parts), its intervals do not.
 
 Where something like a fissure was seen before anything was drawn, the truth of nodules without
 a drawn sheet is not known: they have a row of their own and count nowhere else.
@@ -27,7 +27,6 @@ import csv
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,6 @@ from training.nodule.sheets import PLACES, Drawn, draw
 from training.nodule.slices import thickness
 from training.nodule.split import SPLIT
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CLASSES: dict[str, Callable[[float], bool]] = {
@@ -83,7 +81,7 @@ def read_unseen(folders: Sequence[Path]) -> Iterator[tuple[str, Volume]]:
 
 
 def interval(
-    hosts: Sequence[str] | npt.NDArray[np.str_], figure: Callable[[IntArray], float], seed: int = 0
+    hosts: Sequence[str], figure: Callable[[IntArray], float], seed: int = 0
 ) -> tuple[float, float]:
     """95 % bootstrap interval of a figure of rows: scans drawn, then rows of each."""
     rng = np.random.default_rng(seed)
@@ -122,34 +120,22 @@ def rank(drawn: Sequence[Drawn], others: Sequence[str]) -> str:
     return f"{auc(score, y):.2f} ({low:.2f} to {high:.2f})  n = {y.sum()} and {(~y).sum()}"
 
 
-@dataclass(frozen=True)
-class _Share:
-    """Weighted mean of some rows."""
-
-    values: FloatArray
-    weight: FloatArray
-
-    def of(self, rows: IntArray) -> float:
-        return float(np.average(self.values[rows], weights=self.weight[rows]))
-
-
 def calibration(drawn: Sequence[Drawn]) -> list[str]:
     """Probability told against the share at a sheet, one line a bin that holds nodules."""
     weight, y = weights(drawn), at_fissure(drawn)
     given = [d.measured.perifissural.probability for d in drawn]
     told = np.array([np.nan if p is None else p for p in given])
-    hosts = np.array([d.host for d in drawn])
     lines = []
     for low, high in itertools.pairwise(BINS):
         own = (told >= low) & ((told < high) | (high == BINS[-1]))
         if not own.any():
             continue
-        share = _Share(y[own].astype(float), weight[own])
-        few, many = interval(hosts[own], share.of)
+        few, many = proportion_interval(int(y[own].sum()), int(own.sum()))
         lines.append(
             f"  {low:.2f} to {high:.2f}: {own.sum():4d} nodules, told "
             f"{np.average(told[own], weights=weight[own]):.2f}, at a sheet "
-            f"{share.of(np.arange(own.sum())):.2f} ({few:.2f} to {many:.2f})"
+            f"{np.average(y[own], weights=weight[own]):.2f}; {y[own].sum()} of them "
+            f"({few:.2f} to {many:.2f})"
         )
     return lines or ["  none told"]
 

@@ -63,7 +63,7 @@ def test_calibration_holds_assessed_nodules_alone(drawn):
     lines = calibration(drawn)
     count = sum(int(line.split(":")[1].split()[0]) for line in lines)
     assert count == sum(d.measured.perifissural.probability is not None for d in drawn)
-    shares = [float(line.split("at a sheet ")[1].split()[0]) for line in lines]
+    shares = [float(line.split("at a sheet ")[1].split(";")[0]) for line in lines]
     assert shares == sorted(shares)
     assert shares[-1] > 0.9
 

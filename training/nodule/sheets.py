@@ -1,7 +1,7 @@
 """Synthetic nodules at synthetic sheets, near them and elsewhere, in real scans.
 
 A sheet amounts to 0.08 to 0.35 mm of soft tissue: the fissures of R01-001 (1 mm slices)
-stand out from the lung by 57 to 73 HU on a 1 mm grid, as drawn sheets of about 0.12 mm do.
+stand out from the lung by some 60 to 70 HU on a 1 mm grid, as drawn sheets of about 0.12 mm do.
 """
 
 from __future__ import annotations
