@@ -69,7 +69,19 @@ LOBES = {
 }
 UPPER_LOBE = LOBES["upper"]
 JUXTAPLEURAL = Code(value="JUXTAPLEURAL", scheme=SCHEME, meaning="Nodule touches the pleura")
-PERIFISSURAL = Code(value="PERIFISSURAL", scheme=SCHEME, meaning="Nodule at a fissure")
+PERIFISSURAL = Code(
+    value="PERIFISSURAL", scheme=SCHEME, meaning="Nodule at a fissure, estimate from geometry"
+)
+FISSURE_REASON = Code(
+    value="FISSURE-REASON", scheme=SCHEME, meaning="Why a place at a fissure is not assessed"
+)
+FISSURE_REASONS = {
+    "no_lungs": Code(value="NO-LUNGS", scheme=SCHEME, meaning="Lungs not known"),
+    "thick_slices": Code(value="THICK-SLICES", scheme=SCHEME, meaning="Slices too thick"),
+    "too_large": Code(value="TOO-LARGE", scheme=SCHEME, meaning="Nodule of 10 mm or more"),
+    "not_solid": Code(value="NOT-SOLID", scheme=SCHEME, meaning="Nodule not solid"),
+    "no_fissure_seen": Code(value="NO-FISSURE-SEEN", scheme=SCHEME, meaning="No fissure seen"),
+}
 ANSWERS = {"yes": YES, "no": NO, "uncertain": UNCERTAIN, "not_assessed": NOT_ASSESSED}
 PLANES = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
 PLEURAL_CONTACT = Code(
@@ -86,6 +98,7 @@ PROPERTIES: dict[str, tuple[Code, dict[str, Code]]] = {
     "upper_lobe": (UPPER_LOBE, ANSWERS),
     "juxtapleural": (JUXTAPLEURAL, ANSWERS),
     "perifissural": (PERIFISSURAL, ANSWERS),
+    "perifissural_reason": (FISSURE_REASON, FISSURE_REASONS),
     "greatest_plane": (PLANE, PLANES),
 }
 
@@ -98,6 +111,8 @@ PROBABILITIES = {
     "lobulated": Code(value="LOBULATED", scheme=SCHEME, meaning="Probability of lobulation"),
     "calcified": Code(value="CALCIFIED", scheme=SCHEME, meaning="Probability of calcification"),
 }
+AT_FISSURE = Code(value="AT-FISSURE", scheme=SCHEME, meaning="Probability of a place at a fissure")
+FISSURE_METHOD = "estimate from geometry"
 
 
 def measurements(
@@ -138,6 +153,11 @@ def measurements(
     if contact is not None:
         found.append(Measurement(name="pleural_contact_percent", concept=PLEURAL_CONTACT,
                                  unit=PERCENT, value=round(100 * contact, 1)))  # fmt: skip
+    at_fissure = measured.perifissural.probability
+    if at_fissure is not None:
+        found.append(Measurement(name="perifissural_probability", concept=AT_FISSURE,
+                                 unit=NO_UNITS, value=round(at_fissure, 3),
+                                 method=FISSURE_METHOD))  # fmt: skip
     for name, concept in PROBABILITIES.items() if reading is not None else ():
         found.append(Measurement(name=f"{name}_probability", concept=concept, unit=NO_UNITS,
                                  value=round(getattr(reading, name), 3)))  # fmt: skip
@@ -177,10 +197,7 @@ def _solid(measured: NoduleMeasurement) -> Iterator[Measurement]:
 
 
 def qualities(measured: NoduleMeasurement) -> tuple[Quality, ...]:
-    """Every property of a nodule that is known or told as not assessed.
-
-    Fissures are not sought in the images, so that the place at a fissure is never assessed.
-    """
+    """Every property of a nodule that is known or told as not assessed."""
     place = measured.place
     values = {
         "texture": measured.texture,
@@ -190,7 +207,8 @@ def qualities(measured: NoduleMeasurement) -> tuple[Quality, ...]:
         "lobe": place.lobe,
         "upper_lobe": place.upper_lobe,
         "juxtapleural": place.juxtapleural,
-        "perifissural": "not_assessed",
+        "perifissural": measured.perifissural.answer,
+        "perifissural_reason": measured.perifissural.reason,
         "greatest_plane": measured.greatest.view,
     }
     return tuple(

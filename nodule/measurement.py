@@ -23,6 +23,7 @@ from nodule.axes import (
     plane_axes,
 )
 from nodule.density import Calcification, Density, Fat, Texture, density, solid_part, texture
+from nodule.fissure import NO_LUNGS, Perifissural, perifissural
 from nodule.place import LungMap, Place, pleural_contact
 from nodule.volumetry import shares, volume_mm3
 
@@ -80,6 +81,8 @@ class NoduleMeasurement:
         Side, lobe and contact with the pleura; unknown without lungs.
     outlines : tuple of Outline
         Of every slice of the mask, feet first.
+    perifissural : Perifissural
+        Whether it lies at a fissure, an estimate; not assessed without lungs.
     """
 
     volume_mm3: float
@@ -92,6 +95,7 @@ class NoduleMeasurement:
     solid: SolidPart | None
     place: Place
     outlines: tuple[Outline, ...]
+    perifissural: Perifissural = NO_LUNGS
 
     @property
     def long_axis(self) -> Axis:
@@ -140,8 +144,8 @@ def measure(
     mask : Mask
         Not empty, in the volume's grid.
     lungs : ndarray of bool, optional
-        From :func:`nodule.lungs.segment_lungs`; without them no contact with the
-        pleura is told.
+        From :func:`nodule.lungs.segment_lungs`; without them neither contact with the
+        pleura nor a place at a fissure is told.
     lung_map : LungMap, optional
         Of the same lungs; without it neither side nor lobe is told.
     sharp : bool
@@ -181,6 +185,7 @@ def measure(
         solid=_solid(part, inside, start, volume) if found.texture is Texture.PART_SOLID else None,
         place=_place((x, y, z), lung_map, contact),
         outlines=outlines(mask),
+        perifissural=perifissural(volume, mask, lungs, axial.mean_mm, found.texture),
     )
 
 

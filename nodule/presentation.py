@@ -144,7 +144,12 @@ _NAMES: dict[str, dict[str, str]] = {
     "lobe": {"en": "Lobe, estimated", "da": "Lap, anslået"},
     "upper_lobe": {"en": "Upper lobe, estimated", "da": "Overlap, anslået"},
     "juxtapleural": {"en": "At the pleura", "da": "Ved pleura"},
-    "perifissural": {"en": "At a fissure", "da": "Ved en fissur"},
+    "perifissural": {"en": "At a fissure, estimated", "da": "Ved en fissur, anslået"},
+    "perifissural_reason": {"en": "Fissure not assessed", "da": "Fissur ikke vurderet"},
+    "perifissural_probability": {
+        "en": "Probability of a place at a fissure",
+        "da": "Sandsynlighed for plads ved en fissur",
+    },
     "greatest_plane": {"en": "Plane of greatest size", "da": "Plan med størst mål"},
     "probability": {"en": "Probability of nodule", "da": "Sandsynlighed for nodulus"},
     "malignancy": {"en": "Suspicion", "da": "Mistanke"},
@@ -192,6 +197,13 @@ _VALUES: dict[str, dict[str, dict[str, str]]] = {
     "upper_lobe": _ANSWERS,
     "juxtapleural": _ANSWERS,
     "perifissural": _ANSWERS,
+    "perifissural_reason": {
+        "no_lungs": {"en": "lungs not known", "da": "lunger ikke kendt"},
+        "thick_slices": {"en": "slices too thick", "da": "for tykke snit"},
+        "too_large": {"en": "10 mm or more", "da": "10 mm eller mere"},
+        "not_solid": {"en": "not solid", "da": "ikke solid"},
+        "no_fissure_seen": {"en": "no fissure seen", "da": "ingen fissur set"},
+    },
     "greatest_plane": {
         "axial": {"en": "axial", "da": "aksial"},
         "coronal": {"en": "coronal", "da": "koronal"},
@@ -212,6 +224,7 @@ SIZES = (
 )  # fmt: skip
 LONGEST = ("maximum_transverse_diameter_mm", "longest_diameter_3d_mm")
 _PROBABILITIES = ("spiculated_probability", "lobulated_probability", "calcified_probability")
+_MORPHOLOGY = (*_PROBABILITIES, "perifissural_probability")
 
 
 def _texts() -> Mapping[str, Mapping[str, str]]:
@@ -273,6 +286,7 @@ def details(finding: Finding, language: str) -> list[tuple[str, str]]:
         ("calcium_fat", _words(finding, ("calcification", "fat"), " / ", language)),
         ("place", _words(finding, ("side", "lobe"), ", ", language)),
         ("juxtapleural", _pleura(finding, language)),
+        ("perifissural", _fissure(finding, language)),
         *((name, _share(finding.measured(name), language)) for name in _PROBABILITIES),
         ("malignancy", _share(finding.malignancy, language)),
     ]
@@ -343,6 +357,15 @@ def _pleura(finding: Finding, language: str) -> str:
     return f"{answer} ({number(contact, 0, language)} %)"
 
 
+def _fissure(finding: Finding, language: str) -> str:
+    """Answer, and its probability or why there is none."""
+    answer = value_text(finding, "perifissural", language)
+    more = _share(finding.measured("perifissural_probability"), language) or value_text(
+        finding, "perifissural_reason", language
+    )
+    return f"{answer} ({more})" if answer and more else answer
+
+
 def _share(value: float | None, language: str) -> str:
     return "" if value is None else f"{number(100 * value, 0, language)} %"
 
@@ -365,7 +388,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "intervals": {m.name: list(m.interval) for m in finding.measurements if m.interval},
         "morphology": {
             name.removesuffix("_probability"): finding.measured(name)
-            for name in _PROBABILITIES
+            for name in _MORPHOLOGY
             if finding.measured(name) is not None
         },
     }

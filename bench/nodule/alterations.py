@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,44 +9,12 @@ from scipy import ndimage
 
 from bench.nodule.metal import metal
 from gransk.core.volume import FloatArray, Geometry, Volume
+from training.nodule.slices import Alteration, placed, thickness
 
-Alteration = Callable[[Volume], Volume]
+__all__ = ["ALTERATIONS", "blur", "noise", "pixels", "prone", "sharpen", "shift", "thickness"]
 
 SHARPEN_MM = 0.8
 NOISE_MM = 0.6
-
-
-def thickness(slice_mm: float) -> Alteration:
-    """Slices of that thickness, one after another.
-
-    Thicker slices are means over what they cover; thinner ones are interpolated,
-    so that they show no more than the scan did.
-    """
-
-    def change(scan: Volume) -> Volume:
-        own = scan.geometry.spacing[0]
-        count = scan.hu.shape[0]
-        number = max(1, round(count * own / slice_mm))
-        # Middles in old slices, edges of the first slice at -0.5.
-        middles = (np.arange(number) + 0.5) * slice_mm / own - 0.5
-        if slice_mm > own:
-            edges = np.arange(count + 1) - 0.5
-            half = slice_mm / own / 2
-            low = np.maximum(edges[:-1], (middles - half)[:, None])
-            high = np.minimum(edges[1:], (middles + half)[:, None])
-            weights = np.maximum(high - low, 0)
-        else:
-            weights = np.maximum(1 - np.abs(np.arange(count) - middles[:, None]), 0)
-        kept = weights.sum(axis=1) > 0
-        weights = weights[kept] / weights[kept].sum(axis=1, keepdims=True)
-        hu = np.empty((len(weights), *scan.hu.shape[1:]), np.float32)
-        for k, of_slice in enumerate(weights):
-            used = np.flatnonzero(of_slice)
-            hu[k] = np.tensordot(of_slice[used].astype(np.float32), scan.hu[used], 1)
-        start = (float(middles[kept][0]), 0.0, 0.0)
-        return _placed(scan, hu, start, (slice_mm, *scan.geometry.spacing[1:]))
-
-    return change
 
 
 def noise(sigma_hu: float, seed: int = 0) -> Alteration:
@@ -86,7 +53,7 @@ def shift(share: float) -> Alteration:
     def change(scan: Volume) -> Volume:
         hu = ndimage.shift(scan.hu, [-share] * 3, order=3, mode="nearest", output=np.float32)
         hu = np.clip(hu, -1024, 3071)
-        return _placed(scan, hu, (share, share, share), scan.geometry.spacing)
+        return placed(scan, hu, (share, share, share), scan.geometry.spacing)
 
     return change
 
@@ -107,7 +74,7 @@ def pixels(size_mm: float) -> Alteration:
         own = [n / m for n, m in zip(scan.hu.shape[1:], hu.shape[1:], strict=True)]
         start = (0.0, own[0] / 2 - 0.5, own[1] / 2 - 0.5)
         spacing = (scan.geometry.spacing[0], rows * own[0], columns * own[1])
-        return _placed(scan, hu, start, spacing)
+        return placed(scan, hu, start, spacing)
 
     return change
 
@@ -133,16 +100,6 @@ def _smooth(scan: Volume, sigma_mm: float) -> FloatArray:
     for k, plane in enumerate(scan.hu):
         ndimage.gaussian_filter(plane, widths, output=out[k])
     return out
-
-
-def _placed(
-    scan: Volume, hu: FloatArray, start: tuple[float, float, float],
-    spacing: tuple[float, float, float],
-) -> Volume:  # fmt: skip
-    """A volume whose first voxel lies at an index of the scan."""
-    x, y, z = (float(v) for v in scan.geometry.to_lps(start))
-    shape = (hu.shape[0], hu.shape[1], hu.shape[2])
-    return Volume(hu, Geometry(shape, (x, y, z), spacing, scan.geometry.directions))
 
 
 ALTERATIONS: dict[str, Alteration] = {

@@ -33,13 +33,13 @@ import numpy.typing as npt
 from bench.nodule.alterations import thickness
 from bench.nodule.analysis import MODELS, Analyser, Found
 from bench.nodule.curve import proportion_interval
-from bench.nodule.insertion import KINDS, Inserted, Kind, Scanner, Shape, insert
-from bench.nodule.places import PLACES, Ground
 from bench.nodule.scans import read_hosts
 from bench.nodule.tables import heading
 from bench.nodule.truth import Nodule, Texture, Tier
 from gransk.core.volume import Volume
 from nodule.lungs import segment_lungs
+from training.nodule.insertion import KINDS, Inserted, Kind, Scanner, Shape, insert
+from training.nodule.places import PLACES, Ground
 
 SIZES_MM = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 ROUGHNESS = 0.3

@@ -11,22 +11,23 @@ from nodule_synthetic import Ball, block, chest
 
 from bench.nodule import inserted, pasted
 from bench.nodule.inserted import A_SCAN, SIZES_MM, Planted, Result, limits, plan, row, table
-from bench.nodule.insertion import (
+from bench.nodule.truth import Nodule, Texture
+from gransk.core.errors import InvalidValueError
+from nodule.lungs import segment_lungs
+from training.nodule.cutouts import Cutout
+from training.nodule.insertion import (
     GLASS_HU,
     KINDS,
     SOLID_HU,
     Inserted,
     Scanner,
     Shape,
+    Sheet,
     coverage,
     even_directions,
     insert,
 )
-from bench.nodule.places import PLACES, Ground
-from bench.nodule.truth import Nodule, Texture
-from gransk.core.errors import InvalidValueError
-from nodule.lungs import segment_lungs
-from training.nodule.cutouts import Cutout
+from training.nodule.places import PLACES, Ground
 
 LUNG = -850.0
 
@@ -111,6 +112,30 @@ def test_a_fissure_is_a_sheet_that_touches_the_nodule():
     depth = extra * [1.0, 0.8, 0.8] @ [0.8, 0.6, 0.0]
     assert depth.min() > 4.0 - 2
     assert depth.max() < 4.0 + 2.5
+
+
+@pytest.mark.parametrize("thickness", [0.1, 0.4])
+@pytest.mark.parametrize("normal", [(0.8, -0.6, 0.0), (1.0, 0.0, 0.0)])
+def test_a_sheet_thinner_than_a_voxel_has_its_mass(thickness, normal):
+    size = np.array([40, 60, 60])
+    sheet = Sheet(normal, 3.0, thickness, reach_mm=10.0)
+    share = coverage(ball(6.0), size / 2, np.zeros(3, int), size, np.array([1.25, 0.8, 0.8]),
+                     sheet=sheet)  # fmt: skip
+    assert share.sum() * 0.8 == pytest.approx(np.pi * 100 * thickness, rel=0.05)
+
+
+def test_a_bent_sheet_leaves_its_plane_as_the_bend_says():
+    sheet = Sheet((1.0, 0.0, 0.0), 3.0, 0.5, reach_mm=12.0, bend_per_mm=1 / 50)
+    for aside, height in ((0.0, 3.0), (10.0, 4.0)):
+        assert sheet.share(np.array([height, aside, 0.0]), (0.1, 0.1, 0.1)) == 1
+        assert sheet.share(np.array([height + 0.5, aside, 0.0]), (0.1, 0.1, 0.1)) == 0
+    assert sheet.share(np.array([3.0 + 144.5 / 100, 12.1, 0.0]), (0.1, 0.1, 0.1)) == 0
+
+
+@pytest.mark.parametrize("values", [((1.0, 1.0, 0.0), 3.0), ((1.0, 0.0, 0.0), 3.0, 0.0)])
+def test_a_sheet_that_cannot_be_is_refused(values):
+    with pytest.raises(InvalidValueError):
+        Sheet(*values)
 
 
 def test_noise_inside_a_nodule_is_the_scans():

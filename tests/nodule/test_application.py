@@ -188,10 +188,13 @@ def test_json_of_a_finding(findings):
         "greatest_plane_mean_diameter_mm", "maximum_transverse_diameter_mm",
         "longest_diameter_3d_mm", "mean_hu", "core_hu", "texture", "calcification", "fat",
         "solid_part_volume_mm3", "solid_part_mean_diameter_mm", "side", "lobe", "upper_lobe",
-        "juxtapleural", "perifissural", "pleural_contact_percent", "intervals",
+        "juxtapleural", "perifissural", "perifissural_reason", "pleural_contact_percent",
+        "intervals",
     } <= set(answer)  # fmt: skip
     assert answer["texture"] in (None, "solid", "part_solid", "ground_glass")
+    # Slices of 2.5 mm may be assessed, but the phantom has no fissures.
     assert answer["perifissural"] == "not_assessed"
+    assert answer["perifissural_reason"] in ("no_fissure_seen", "too_large", "not_solid")
     mean = (answer["long_axis_mm"] + answer["short_axis_mm"]) / 2
     assert answer["mean_diameter_mm"] == pytest.approx(mean, abs=0.01)
     assert answer["maximum_transverse_diameter_mm"] >= answer["long_axis_mm"] - 0.01

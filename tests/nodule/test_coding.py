@@ -36,6 +36,7 @@ def test_properties_have_codes_and_unknown_ones_are_left_out(measured):
     found = {q.name: q for q in qualities(measured)}
     assert found["texture"].value.value == "RID5741"
     assert found["perifissural"].value.value == "NOT-ASSESSED"
+    assert found["perifissural_reason"].value.value == "NO-LUNGS"
     assert "side" not in found
     assert found["lobe"].value.value == "UNCERTAIN"
     for name, (concept, values) in PROPERTIES.items():
