@@ -14,14 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from nodule.segmenter import Segmenter
+from training.nodule.card_file import write_card
 from training.nodule.cutouts import Cutout, read_nodules
-from training.nodule.export import write_card
 from training.nodule.morphology import fit
 from training.nodule.morphology.calibrate import Calibration, calibrate
 from training.nodule.morphology.card import card
 from training.nodule.morphology.export import write_onnx
 from training.nodule.morphology.network import OUTPUTS
-from training.nodule.morphology.ratings import FEWEST_READERS, Ratings, patients, read_ratings
+from training.nodule.morphology.ratings import FEWEST_READERS, Ratings, read_ratings
 from training.nodule.morphology.samples import Sample, from_crop, from_scan
 from training.nodule.scans import load
 from training.nodule.split import cases
@@ -33,25 +34,27 @@ def rated(data: Path, part: str, fewest_readers: int) -> list[tuple[Cutout, Rati
     """Nodules of a part of the patients with their ratings."""
     folder = data / "lidc_nodules"
     ratings = read_ratings(folder)
-    nodules = read_nodules(folder, patients(part), fewest_readers)
+    nodules = read_nodules(folder, set(cases("LIDC-IDRI", part)), fewest_readers)
     return [(n, ratings[n.name]) for n in nodules if n.name in ratings]
 
 
-def fitting_samples(data: Path, scans: Path, rng: np.random.Generator) -> list[Sample]:
-    """Every sample of the patients that are fitted on."""
-    nodules = rated(data, "fit", 1)
-    made = [s for nodule, ratings in nodules for s in from_crop(nodule, ratings, rng)]
+def fitting_samples(
+    data: Path, scans: Path, segmenter: Segmenter, rng: np.random.Generator
+) -> list[Sample]:
+    """Every sample of the training patients."""
+    nodules = rated(data, "train", 1)
+    made = [s for nodule, ratings in nodules for s in from_crop(nodule, ratings, segmenter, rng)]
     print(f"{len(nodules)} nodules, {len(made)} samples", flush=True)
     for case in cases("LCTSC", "train"):
-        made += from_scan(load(scans / case), nodules, PASTED_A_SCAN, rng)
+        made += from_scan(load(scans / case), nodules, PASTED_A_SCAN, segmenter, rng)
         print(f"{case}: {len(made)} samples", flush=True)
     return made
 
 
-def tuning_samples(data: Path, rng: np.random.Generator) -> list[Sample]:
-    """Nodules of the patients that are tuned on, outlined as in use."""
-    nodules = rated(data, "tune", FEWEST_READERS)
-    return [next(from_crop(nodule, ratings, rng)) for nodule, ratings in nodules]
+def tuning_samples(data: Path, segmenter: Segmenter, rng: np.random.Generator) -> list[Sample]:
+    """Nodules of the validation patients, outlined as in use."""
+    nodules = rated(data, "val", FEWEST_READERS)
+    return [next(from_crop(nodule, ratings, segmenter, rng)) for nodule, ratings in nodules]
 
 
 def targets(table: fit.Table) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

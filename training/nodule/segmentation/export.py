@@ -15,7 +15,7 @@ from training.nodule.segmentation.network import Exported, OutlineNet
 from training.nodule.split import cases
 
 FILE = "model.onnx"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 COMMAND = (
     "python -m training.nodule.segmentation --data ../shared/data "
     "--scans ct_lung_segmentation/Dataset/Images --out onnx_models/nodule-segmenter"
