@@ -190,6 +190,18 @@ def test_calibration_makes_over_sure_logits_come_true():
     assert fitted.texture(3 * true).sum(axis=1) == pytest.approx(np.ones(4000))
 
 
+def test_calibrated_probabilities_of_rare_kinds_have_their_share_as_mean():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 1.5, (300, 7))
+    rest = (rng.random((300, 4)) < expit(logits[:, 3:] - 4)).astype(float)
+    kinds = np.r_[np.zeros(9, int), np.ones(4, int), np.full(287, 2)]
+    fitted = calibrate(logits, kinds, rest)
+    assert rest.mean() < 0.1
+    assert fitted.rest(logits).mean(axis=0) == pytest.approx(rest.mean(axis=0), abs=1e-3)
+    share = np.bincount(kinds) / 300
+    assert fitted.texture(logits).mean(axis=0) == pytest.approx(share, abs=1e-3)
+
+
 def test_auc_and_kappa_have_their_known_values():
     score = np.array([0.1, 0.4, 0.35, 0.8])
     assert auc(score, np.array([False, False, True, True])) == 0.75
