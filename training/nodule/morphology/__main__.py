@@ -4,7 +4,8 @@
         --scans ct_lung_segmentation/Dataset/Images --out onnx_models/nodule-morphology
 
 ``--scans`` is the image folder of a clone of github.com/cailleyfactor/ct_lung_segmentation
-(LCTSC). Takes some 5 minutes and 2 GiB on one CPU core of its own.
+(LCTSC). Nodules are outlined by the model ``nodule-segmenter`` in ``--models``, as in use.
+Takes some 15 minutes and 2 GiB on one CPU core of its own.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ from pathlib import Path
 
 import numpy as np
 
+from gransk.core.models import ModelLibrary
+from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
 from training.nodule.card_file import write_card
 from training.nodule.cutouts import Cutout, read_nodules
 from training.nodule.morphology import fit
-from training.nodule.morphology.calibrate import Calibration, calibrate
+from training.nodule.morphology.calibrate import Calibration, calibrate, folds
 from training.nodule.morphology.card import card
 from training.nodule.morphology.export import write_onnx
 from training.nodule.morphology.network import OUTPUTS
-from training.nodule.morphology.ratings import FEWEST_READERS, Ratings, read_ratings
+from training.nodule.morphology.ratings import FEWEST_READERS, TEXTURES, Ratings, read_ratings
 from training.nodule.morphology.samples import Sample, from_crop, from_scan
 from training.nodule.scans import load
 from training.nodule.split import cases
 
 PASTED_A_SCAN = 120
+FOLDS = 3
 
 
 def rated(data: Path, part: str, fewest_readers: int) -> list[tuple[Cutout, Ratings]]:
@@ -51,10 +55,28 @@ def fitting_samples(
     return made
 
 
-def tuning_samples(data: Path, segmenter: Segmenter, rng: np.random.Generator) -> list[Sample]:
-    """Nodules of the validation patients, outlined as in use."""
-    nodules = rated(data, "val", FEWEST_READERS)
+def judged_samples(
+    data: Path, part: str, segmenter: Segmenter, rng: np.random.Generator
+) -> list[Sample]:
+    """Nodules of at least three readers of a part of the patients, outlined as in use."""
+    nodules = rated(data, part, FEWEST_READERS)
     return [next(from_crop(nodule, ratings, segmenter, rng)) for nodule, ratings in nodules]
+
+
+def unseen_logits(
+    train: fit.Table, judged: fit.Table, steps: int, seed: int, threads: int
+) -> fit.FloatArray:
+    """Logits of training patients' nodules by networks that did not see the patient.
+
+    The patients fall into FOLDS parts by chance; for each part a network is fitted to the others.
+    """
+    part_of = folds({*train.patient.tolist(), *judged.patient.tolist()}, FOLDS, seed)
+    fitted, unseen = (np.array([part_of[p] for p in t.patient.tolist()]) for t in (train, judged))
+    logits = np.zeros((len(unseen), len(TEXTURES) + len(OUTPUTS)))
+    for part in range(FOLDS):
+        net = fit.fit(train.at(fitted != part), steps, seed, threads)
+        logits[unseen == part] = fit.logits_of(net, judged.at(unseen == part))
+    return logits
 
 
 def targets(table: fit.Table) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -78,19 +100,30 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="holds lidc_nodules/")
     parser.add_argument("--scans", type=Path, required=True, help="holds Case_000/ and so on")
     parser.add_argument("--out", type=Path, required=True, help="the model's folder")
+    parser.add_argument("--models", type=Path, default=Path("onnx_models"))
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    outliner = ModelLibrary(arguments.models, arguments.threads).load(SEGMENTER_ID)
+    segmenter = Segmenter(outliner)
     rng = np.random.default_rng(arguments.seed)
-    tune = fit.Table.of(tuning_samples(arguments.data, rng))
-    train = fit.Table.of(fitting_samples(arguments.data, arguments.scans, rng))
+    tune, own = (
+        fit.Table.of(judged_samples(arguments.data, part, segmenter, rng))
+        for part in ("val", "train")
+    )
+    train = fit.Table.of(fitting_samples(arguments.data, arguments.scans, segmenter, rng))
     net = fit.fit(train, arguments.steps, arguments.seed, arguments.threads)
     logits = fit.logits_of(net, tune)
-    fitted = calibrate(logits, tune.texture, targets(tune))
+    unseen = unseen_logits(train, own, arguments.steps, arguments.seed, arguments.threads)
+    fitted = calibrate(
+        np.concatenate([logits, unseen]),
+        np.concatenate([tune.texture, own.texture]),
+        np.concatenate([targets(tune), targets(own)]),
+    )
     print("\n".join(report(tune, logits, fitted)), flush=True)
     digest = write_onnx(net, fitted, arguments.out)
-    write_card(card(digest, len(tune.views)), arguments.out)
+    write_card(card(digest, len(tune.views) + len(own.views), outliner.card.version), arguments.out)
 
 
 if __name__ == "__main__":

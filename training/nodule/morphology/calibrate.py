@@ -1,7 +1,8 @@
-"""Logits turned into probabilities that come true on tuning patients."""
+"""Logits turned into probabilities that come true on patients whom the network did not see."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,13 @@ class Calibration:
         return np.asarray(expit(moved))
 
 
+def folds(patients: Iterable[str], count: int, seed: int) -> dict[str, int]:
+    """Each patient's part of several, drawn by chance; parts differ by at most one patient."""
+    names = sorted(patients)
+    parts = np.random.default_rng(seed).permutation(len(names)) % count
+    return dict(zip(names, parts.tolist(), strict=True))
+
+
 def calibrate(
     logits: FloatArray, texture: npt.NDArray[np.int64], rest: npt.NDArray[np.floating]
 ) -> Calibration:
@@ -45,7 +53,7 @@ def calibrate(
     Parameters
     ----------
     logits : ndarray, shape (n, 7)
-        Of tuning nodules.
+        Of nodules whose patients the network did not see.
     texture : ndarray of int, shape (n,)
         Kinds by the readers.
     rest : ndarray, shape (n, 4)

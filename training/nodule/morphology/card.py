@@ -8,10 +8,10 @@ from typing import Any
 from nodule.morphology import MODEL_ID, VIEW_SHAPE, WINDOW_HU
 from training.nodule.card import LCTSC, LIDC
 from training.nodule.morphology.export import FILE
-from training.nodule.morphology.ratings import FEWEST_READERS, TEXTURES, patients
+from training.nodule.morphology.ratings import FEWEST_READERS, TEXTURES
 from training.nodule.split import cases
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 LIMITS = [
     "Research only: not a medical device, not for clinical decisions.",
     "Every output repeats how readers of LIDC-IDRI rated images. Malignancy is their suspicion, "
@@ -35,20 +35,24 @@ MEANINGS = {
 }
 
 
-def card(sha256: str, tuned: int) -> dict[str, Any]:
+def card(sha256: str, calibrated: int, outliner: str) -> dict[str, Any]:
     """Fields of ``card.yaml``.
 
     Parameters
     ----------
     sha256 : str
         Of ``model.onnx``.
-    tuned : int
+    calibrated : int
         Nodules that the calibration was fitted to.
+    outliner : str
+        Version of the model that outlined the nodules.
     """
     low, high = WINDOW_HU
+    fitted, tuned_on = cases("LIDC-IDRI", "train"), cases("LIDC-IDRI", "val")
     lidc = (
-        f"{len(patients('fit'))} patients fitted on; {tuned} nodules of at least {FEWEST_READERS} "
-        f"readers of {len(patients('tune'))} others for calibration (Platt scaling baked in; for "
+        f"{len(fitted)} patients fitted on, outlined by nodule-segmenter {outliner}; calibrated "
+        f"on {calibrated} nodules of at least {FEWEST_READERS} readers, those of {len(tuned_on)} "
+        "others and of the same by networks that did not see them (Platt scaling baked in; for "
         "texture one temperature and a shift a kind)"
     )
     return {
@@ -88,7 +92,7 @@ def card(sha256: str, tuned: int) -> dict[str, Any]:
                 "name": f"LIDC-IDRI nodules: {lidc}",
                 "source": "https://doi.org/10.7937/K9/TCIA.2015.LO9QL9SX",
                 "licence": "CC-BY-3.0",
-                "patients": len(patients("fit")) + len(patients("tune")),
+                "patients": len(fitted) + len(tuned_on),
                 "attribution": LIDC,
             },
             {
