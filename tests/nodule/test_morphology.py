@@ -19,7 +19,7 @@ from nodule.morphology import BATCH, MODEL_ID, VIEW_STEPS_MM, Morphology, Morpho
 from nodule.segmentation import segment
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
-from training.nodule.morphology.calibrate import calibrate, folds
+from training.nodule.morphology.calibrate import calibrate
 from training.nodule.morphology.ratings import Ratings
 
 MODELS = Path(__file__).parents[2] / "onnx_models"
@@ -200,15 +200,6 @@ def test_calibrated_probabilities_of_rare_kinds_have_their_share_as_mean():
     assert fitted.rest(logits).mean(axis=0) == pytest.approx(rest.mean(axis=0), abs=1e-3)
     share = np.bincount(kinds) / 300
     assert fitted.texture(logits).mean(axis=0) == pytest.approx(share, abs=1e-3)
-
-
-def test_every_patient_falls_into_one_of_even_parts_that_repeat_with_their_seed():
-    names = [f"LIDC-IDRI-{n:04d}" for n in range(100)]
-    parts = folds(names, 3, seed=1)
-    assert sorted(parts) == names
-    assert sorted(np.bincount(list(parts.values()))) == [33, 33, 34]
-    assert folds(reversed(names), 3, seed=1) == parts
-    assert folds(names, 3, seed=2) != parts
 
 
 def test_auc_and_kappa_have_their_known_values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +35,6 @@ class Calibration:
         """Calcified, spiculated, lobulated, malignancy, shape (n, 4)."""
         moved = logits[:, KINDS:] * self.scale[KINDS:] + self.shift[KINDS:]
         return np.asarray(expit(moved))
-
-
-def folds(patients: Iterable[str], count: int, seed: int) -> dict[str, int]:
-    """Each patient's part of several, drawn by chance; parts differ by at most one patient."""
-    names = sorted(patients)
-    parts = np.random.default_rng(seed).permutation(len(names)) % count
-    return dict(zip(names, parts.tolist(), strict=True))
 
 
 def calibrate(

@@ -50,10 +50,9 @@ def card(sha256: str, calibrated: int, outliner: str) -> dict[str, Any]:
     low, high = WINDOW_HU
     fitted, tuned_on = cases("LIDC-IDRI", "train"), cases("LIDC-IDRI", "val")
     lidc = (
-        f"{len(fitted)} patients fitted on, outlined by nodule-segmenter {outliner}; calibrated "
-        f"on {calibrated} nodules of at least {FEWEST_READERS} readers, those of {len(tuned_on)} "
-        "others and of the same by networks that did not see them (Platt scaling baked in; for "
-        "texture one temperature and a shift a kind)"
+        f"{len(fitted)} patients fitted on, outlined by nodule-segmenter {outliner}; {calibrated} "
+        f"nodules of at least {FEWEST_READERS} readers of {len(tuned_on)} others for calibration "
+        "(Platt scaling baked in; for texture one temperature and a shift a kind)"
     )
     return {
         "id": MODEL_ID,

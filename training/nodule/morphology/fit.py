@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,6 @@ class Table:
     weight : ndarray of float32
         By the number of readers.
     pasted : ndarray of bool
-    patient : ndarray of str
     """
 
     views: npt.NDArray[np.float16]
@@ -55,7 +54,6 @@ class Table:
     suspicion: npt.NDArray[np.float32]
     weight: npt.NDArray[np.float32]
     pasted: npt.NDArray[np.bool_]
-    patient: npt.NDArray[np.str_]
 
     @classmethod
     def of(cls, samples: list[Sample]) -> Table:
@@ -66,12 +64,7 @@ class Table:
             np.array([s.ratings.suspicion for s in samples], np.float32),
             np.array([READER_WEIGHTS.get(s.readers, 1.0) for s in samples], np.float32),
             np.array([s.pasted for s in samples]),
-            np.array([s.patient for s in samples]),
         )
-
-    def at(self, rows: npt.NDArray[np.bool_]) -> Table:
-        """Some of the rows."""
-        return Table(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def drawn(self) -> FloatArray:
         """Chance of each row to be drawn: rare kinds more often than they occur."""

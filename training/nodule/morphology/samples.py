@@ -33,8 +33,6 @@ class Sample:
         From :func:`nodule.morphology.view`.
     ratings : Ratings
         Readers' medians.
-    patient : str
-        Whose nodule it is.
     readers : int
         How many readers marked the nodule.
     pasted : bool
@@ -43,7 +41,6 @@ class Sample:
 
     view: npt.NDArray[np.float16]
     ratings: Ratings
-    patient: str
     readers: int
     pasted: bool
 
@@ -80,7 +77,7 @@ def from_crop(
     """A nodule in its own slices, once with the outline as in use and once with the readers'."""
     for mask in (outlined(nodule, segmenter, rng), disturbed(nodule, rng)):
         seen = view(nodule.volume, mask).astype(np.float16)
-        yield Sample(seen, ratings, nodule.patient, nodule.readers, pasted=False)
+        yield Sample(seen, ratings, nodule.readers, pasted=False)
 
 
 def from_scan(
