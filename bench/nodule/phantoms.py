@@ -111,21 +111,15 @@ class Agreement:
         )
 
 
-def figures(texture: str, found: Agreement, spacing: float, command: str) -> list[dict[str, Any]]:
-    """Entries of the network's card: bias and limits of one texture and slice spacing."""
-    low, high = found.limits
-    data = (
-        f"synthetic chests, slices of {spacing:g} mm, {texture} ellipsoids of 6 to 14 mm, "
-        "free and at the wall"
-    )
+def figures(kind: str, found: Agreement, spacing: float, command: str) -> list[dict[str, Any]]:
+    """Entries of the network's card: bias and limits of one kind and slice spacing."""
+    data = f"synthetic chests, slices of {spacing:g} mm, ellipsoids of 6 to 14 mm: {kind}"
     return [
-        row(name, value, interval, data, found.count, command)
-        for name, value, interval in (
-            ("mean relative error of the measured volume", found.bias, found.interval),
-            ("its lower 95 % limit of agreement", low, None),
-            ("its upper 95 % limit of agreement", high, None),
-        )
-    ]
+        row("mean relative error of the measured volume", found.bias, found.interval, data,
+            found.count, command),
+        row("half width of its 95 % limits of agreement", 1.96 * found.deviation, None, data,
+            found.count, command),
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -157,15 +151,17 @@ def main() -> None:
             )
             for name, texture, place, error in errors(spec, ways, rng):
                 found.setdefault((texture, place, name), []).append(error)
-                found.setdefault((texture, EVERYWHERE, name), []).append(error)
+                if texture == "solid":
+                    found.setdefault((texture, EVERYWHERE, name), []).append(error)
         print(f"\nslices of {spacing:g} mm")
         for (texture, place, name), values in sorted(found.items()):
             if len(values) < 2:
                 continue
             agreement = Agreement.of(values)
             print(f"{texture:12s} {place:12s} {name:9s} {agreement}", flush=True)
-            if (place, name) == (EVERYWHERE, "network"):
-                rows += figures(texture, agreement, spacing, command)
+            if name == "network":
+                kind = f"{place} {texture}".replace("_", " ")
+                rows += figures(kind, agreement, spacing, command)
     if arguments.write_card:
         write_rows(arguments.models / MODEL_ID, rows)
 

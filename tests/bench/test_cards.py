@@ -51,7 +51,8 @@ def test_bias_and_limits_are_those_worked_out_by_hand():
     assert (found.count, found.bias, found.median) == (4, pytest.approx(0.05), pytest.approx(0.05))
     assert found.limits == pytest.approx((0.05 - 1.96 * deviation, 0.05 + 1.96 * deviation))
     assert found.interval == pytest.approx((0.05 - 0.98 * deviation, 0.05 + 0.98 * deviation))
-    bias, low, high = phantoms.figures("solid", found, 1.0, "command")
+    bias, width = phantoms.figures("all solid", found, 1.0, "command")
     assert (bias["value"], bias["cases"]) == (0.05, 4)
-    assert (low["value"], high["value"]) == (-0.203, 0.303)
-    assert "slices of 1 mm, solid" in bias["data"]
+    assert width["value"] == 0.253
+    assert "slices of 1 mm" in bias["data"]
+    assert bias["data"].endswith("all solid")
