@@ -2,10 +2,11 @@
 
     python -m bench.nodule.density --data ../shared/data [--part val]
 
-Nodules of at least three readers in the mask of at least half of them; the HU of some
-slices are estimates (``hu.csv``), and the slices end where the nodule ends. The readers'
-median rating of calcification: 1 popcorn, 2 laminated, 3 solid, 4 non-central, 5 central,
-6 absent. Intervals are exact binomial ones.
+Nodules of at least three readers in the mask of at least half of them, of the test
+patients where no other part is named; the HU of some slices are estimates (``hu.csv``),
+and the slices end where the nodule ends. The readers' median rating of calcification:
+1 popcorn, 2 laminated, 3 solid, 4 non-central, 5 central, 6 absent. Intervals are exact
+binomial ones.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def share(name: str, hits: int, count: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Texture and calcium against readers.")
     parser.add_argument("--data", type=Path, required=True, help="holds lidc_nodules/")
-    parser.add_argument("--part", choices=("train", "val", "test"), default="val")
+    parser.add_argument("--part", choices=("train", "val", "test"), default="test")
     arguments = parser.parse_args()
     folder = arguments.data / "lidc_nodules"
     with (folder / "nodules.csv").open(newline="") as file:

@@ -5,9 +5,9 @@
 Each SCAN is a folder of one axial DICOM series. Solid nodules of 4 to 9.5 mm are drawn at
 synthetic sheets that they touch, 3 to 8 mm from such sheets, inside the lung, at vessels and
 at the wall, then outlined and measured as the application does. ``--slices-mm`` resamples scans
-of slices over 2.5 mm too, as the application tells nothing there: truly sampled nodules in
+of slices over 2 mm too, as the application tells nothing there: truly sampled nodules in
 interpolated surroundings. AUC ranks by the probability, also where the application would not
-tell it (no sheet seen well enough; slices over 2.5 mm). Its 95 % intervals are bootstrap, scans
+tell it (no sheet seen well enough; slices over 2 mm). Its 95 % intervals are bootstrap, scans
 drawn first, then nodules; those of shares are Clopper-Pearson. Calibration weighs the places as
 `training.nodule.fissure` does (28 % at a fissure, the rest in equal parts), its intervals do not.
 

@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from bench.nodule.analysis import MODELS, Analyser
+from bench.nodule.cards import row, write_rows
 from bench.nodule.curve import Curve, Scored, proportion_interval, rate_interval, score
 from bench.nodule.lidc import read_lidc
 from bench.nodule.luna16 import read_luna16
@@ -98,14 +98,7 @@ def performance(reads: Sequence[Scored], threshold: float) -> list[dict[str, Any
     )
 
     def entry(measure: str, value: float, interval: Sequence[float], n: int) -> dict[str, Any]:
-        return {
-            "measure": measure,
-            "value": round(value, 3),
-            "interval": [round(float(v), 3) for v in interval],
-            "data": data,
-            "cases": n,
-            "command": COMMAND,
-        }
+        return row(measure, value, interval, data, n, COMMAND)
 
     within = proportion_interval(round(share * cases), cases)
     marks = rate_interval(round(rate * scans), scans)
@@ -152,16 +145,7 @@ def main() -> None:
         )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     if arguments.write_card:
-        write(arguments.models / MODEL_ID, performance(reads, analyser.operating_point))
-
-
-def write(folder: Path, figures: list[dict[str, Any]]) -> None:
-    """Put figures in the card in place of those of the same command."""
-    from training.nodule.export import write_card  # needs PyTorch, which figures do not
-
-    card = yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8"))
-    card["performance"] = [p for p in card["performance"] if p["command"] != COMMAND] + figures
-    write_card(card, folder)
+        write_rows(arguments.models / MODEL_ID, performance(reads, analyser.operating_point))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
     python -m bench.nodule.morphology --data ../shared/data [--write-card]
 
-Nodules of at least three readers of the patients that neither fit nor calibration
-saw (validation and test of ``training/nodule/split.csv``), in their own slices, are
-outlined from a point about 1 mm beside the middle and judged from that outline.
-Beside each figure stands a simple peer: diameter, density, or the texture that
-:mod:`nodule.measurement` finds. Intervals are 95 % bootstraps by patient.
+Nodules of at least three readers of the test patients of ``training/nodule/split.csv``,
+whom no fit, calibration or choice saw, in their own slices, are outlined by the model
+``nodule-segmenter`` from a point about 1 mm beside the middle and judged from that
+outline. Beside each figure stands a simple peer: diameter, density, or the texture
+that :mod:`nodule.measurement` finds. Intervals are 95 % bootstraps by patient.
 
 What this does not show: truth is what readers said of images, not pathology;
 readers of one study of the years 2000 to 2010, who partly disagree with each
@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from scipy.stats import mannwhitneyu
 
+from bench.nodule.bootstrap import FloatArray, IntArray, interval, mean_interval
+from bench.nodule.cards import row, write_rows
 from gransk.core.errors import ModelError
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
@@ -37,23 +38,19 @@ from gransk.core.volume import Volume
 from nodule.lungs import segment_lungs
 from nodule.measurement import Texture, measure
 from nodule.morphology import MODEL_ID, Morphology, MorphologyReading
-from nodule.segmentation import segment
+from nodule.segmenter import MODEL_ID as SEGMENTER_ID
+from nodule.segmenter import Segmenter
 from training.nodule.cutouts import Cutout, read_nodules
-from training.nodule.morphology.ratings import (
-    FEWEST_READERS,
-    TEXTURES,
-    Ratings,
-    patients,
-    read_ratings,
-)
+from training.nodule.morphology.ratings import FEWEST_READERS, TEXTURES, Ratings, read_ratings
 from training.nodule.morphology.samples import outlined
 from training.nodule.scans import load
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from training.nodule.split import cases
 
 COMMAND = "python -m bench.nodule.morphology --data ../shared/data"
-RESAMPLES = 1000
+DATA = (
+    f"LIDC-IDRI crops, test patients, nodules of at least {FEWEST_READERS} readers; readers' "
+    "ratings, not pathology"
+)
 BINS = (0.0, 0.05, 0.15, 0.3, 0.5, 0.7, 1.0)
 KINDS = (Texture.GROUND_GLASS, Texture.PART_SOLID, Texture.SOLID)
 
@@ -80,10 +77,11 @@ class Judged:
 
 
 def judged(
-    nodule: Cutout, ratings: Ratings, morphology: Morphology | None, rng: np.random.Generator
-) -> Judged:
+    nodule: Cutout, ratings: Ratings, segmenter: Segmenter, morphology: Morphology | None,
+    rng: np.random.Generator,
+) -> Judged:  # fmt: skip
     """Judge one nodule from its crop."""
-    mask = outlined(nodule, rng)
+    mask = outlined(nodule, segmenter, rng)
     k, j, i = nodule.centre
     point = (float(k), float(j), float(i))
     found = measure(nodule.volume, mask)
@@ -107,14 +105,17 @@ def hu_inside(volume: Volume, mask: Mask) -> npt.NDArray[np.float32]:
     return volume.hu[box][array]
 
 
-def cases(
-    data: Path, part: str, morphology: Morphology | None, rng: np.random.Generator
-) -> list[Judged]:
+def judged_part(
+    data: Path, part: str, segmenter: Segmenter, morphology: Morphology | None,
+    rng: np.random.Generator,
+) -> list[Judged]:  # fmt: skip
     """Every nodule of at least three readers of a part of the patients."""
     folder = data / "lidc_nodules"
     ratings = read_ratings(folder)
-    nodules = read_nodules(folder, patients(part), FEWEST_READERS)
-    return [judged(n, ratings[n.name], morphology, rng) for n in nodules if n.name in ratings]
+    nodules = read_nodules(folder, set(cases("LIDC-IDRI", part)), FEWEST_READERS)
+    return [
+        judged(n, ratings[n.name], segmenter, morphology, rng) for n in nodules if n.name in ratings
+    ]
 
 
 def auc(score: FloatArray, positive: npt.NDArray[np.bool_]) -> float:
@@ -137,21 +138,6 @@ def confusion(given: IntArray, wanted: IntArray) -> IntArray:
     table = np.zeros((3, 3), np.int64)
     np.add.at(table, (wanted, given), 1)
     return table
-
-
-def interval(
-    who: Sequence[str], figure: Callable[[IntArray], float], seed: int = 0
-) -> tuple[float, float]:
-    """95 % bootstrap interval of a figure of rows, patients drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    names, owner = np.unique(np.asarray(who), return_inverse=True)
-    rows = [np.flatnonzero(owner == n) for n in range(len(names))]
-    values = []
-    for _ in range(RESAMPLES):
-        drawn = np.concatenate([rows[n] for n in rng.integers(len(rows), size=len(rows))])
-        values.append(figure(drawn))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def bins(score: FloatArray, truth: FloatArray) -> list[str]:
@@ -182,15 +168,7 @@ class Figure:
 
     def entry(self) -> dict[str, Any]:
         """As an entry of the card."""
-        return {
-            "measure": self.measure,
-            "value": round(self.value, 3),
-            "interval": [round(v, 3) for v in self.within],
-            "data": f"LIDC-IDRI crops, patients of no fit, at least {FEWEST_READERS} readers; "
-            "readers' ratings, not pathology",
-            "cases": self.cases,
-            "command": COMMAND,
-        }
+        return row(self.measure, self.value, self.within, DATA, self.cases, COMMAND)
 
 
 def ranked(
@@ -235,12 +213,12 @@ def malignancy(found: Sequence[Judged]) -> list[Figure]:
     given = np.array([output(j, "malignancy") for j in found])
     rated = np.array([j.ratings.suspicion for j in found])
     off = 4 * np.abs(given - rated)
-    within = interval([j.patient for j in found], lambda rows: float(off[rows].mean()))
+    within = mean_interval([j.patient for j in found], off)
     figures.append(
         Figure("mean error of suspicion in points of rating", float(off.mean()), within, len(found))
     )
     plain = 4 * np.abs(rated - rated.mean())
-    within = interval([j.patient for j in found], lambda rows: float(plain[rows].mean()))
+    within = mean_interval([j.patient for j in found], plain)
     figures.append(
         Figure("peer: mean error of always the mean rating", float(plain.mean()), within,
                len(found))
@@ -266,13 +244,9 @@ def trait(
         (f"{name} Brier score", (given - truth) ** 2),
         (f"peer: {name} Brier score of always the share", (truth.mean() - truth) ** 2),
     ):
-        figures.append(Figure(text, float(value.mean()), _mean_within(who, value), len(found)))
+        figures.append(Figure(text, float(value.mean()), mean_interval(who, value), len(found)))
     print("\n".join([name, *(f.line() for f in figures), *bins(given, truth)]))
     return figures
-
-
-def _mean_within(who: Sequence[str], values: FloatArray) -> tuple[float, float]:
-    return interval(who, lambda rows: float(values[rows].mean()))
 
 
 def _kappa_within(who: Sequence[str], given: IntArray, wanted: IntArray) -> tuple[float, float]:
@@ -315,7 +289,7 @@ def texture(found: Sequence[Judged], cuts: tuple[float, float]) -> list[Figure]:
     return figures
 
 
-def whole_scans(folder: Path, morphology: Morphology) -> None:
+def whole_scans(folder: Path, segmenter: Segmenter, morphology: Morphology) -> None:
     """Readings in whole scans beside the readers', one line a nodule."""
     print("whole scans (nodules of at least 3 readers): readers' rating, then the reading")
     for entry in json.loads((folder / "nodules.json").read_text(encoding="utf-8")):
@@ -325,7 +299,7 @@ def whole_scans(folder: Path, morphology: Morphology) -> None:
             if nodule["readers"] < FEWEST_READERS:
                 continue
             k, j, i = (float(v) for v in scan.geometry.to_index(nodule["centre_lps_mm"]))
-            mask = segment(scan, (k, j, i), lungs)
+            mask = segmenter.segment(scan, (k, j, i), lungs)
             began = time.monotonic()
             reading = morphology.judge(scan, (k, j, i), mask)
             took = time.monotonic() - began
@@ -337,28 +311,22 @@ def whole_scans(folder: Path, morphology: Morphology) -> None:
             )
 
 
-def write_figures(figures: Sequence[Figure], folder: Path) -> None:
-    """Put the figures in the model's card, in place of earlier ones."""
-    path = folder / "card.yaml"
-    card = yaml.safe_load(path.read_text(encoding="utf-8"))
-    card["performance"] = [f.entry() for f in figures]
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=96)
-    path.write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Nodule morphology against readers.")
     parser.add_argument("--data", type=Path, required=True, help="holds lidc_nodules/ and ct/")
     parser.add_argument("--models", type=Path, default=Path("onnx_models"))
-    parser.add_argument("--part", choices=("tune", "measure"), default="measure")
+    parser.add_argument("--part", choices=("val", "test"), default="test")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write-card", action="store_true", help="put the figures in the card")
     arguments = parser.parse_args()
+    if arguments.write_card and arguments.part != "test":
+        parser.error("only figures of the test part go to the card")
     library = ModelLibrary(arguments.models, threads=arguments.threads)
+    segmenter = Segmenter(library.load(SEGMENTER_ID))
     morphology = Morphology(library.load(MODEL_ID))
     rng = np.random.default_rng(0)
-    cuts = density_cuts(cases(arguments.data, "tune", None, rng))
-    found = cases(arguments.data, arguments.part, morphology, rng)
+    cuts = density_cuts(judged_part(arguments.data, "val", segmenter, None, rng))
+    found = judged_part(arguments.data, arguments.part, segmenter, morphology, rng)
     print(f"{len(found)} nodules of {len({j.patient for j in found})} patients, {arguments.part}")
     figures = malignancy(found)
     size = {"readers' diameter": lambda j: j.readers_mm}
@@ -368,10 +336,8 @@ def main() -> None:
     figures += trait("lobulated", 2, found, size)
     figures += texture(found, cuts)
     if arguments.write_card:
-        if arguments.part != "measure":
-            parser.error("only figures of the patients that are measured on go to the card")
-        write_figures(figures, arguments.models / MODEL_ID)
-    whole_scans(arguments.data / "ct", morphology)
+        write_rows(arguments.models / MODEL_ID, [f.entry() for f in figures])
+    whole_scans(arguments.data / "ct", segmenter, morphology)
 
 
 if __name__ == "__main__":

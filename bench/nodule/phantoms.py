@@ -1,6 +1,6 @@
 """Measured volume of synthetic nodules of known volume, outlined in both ways.
 
-    python -m bench.nodule.phantoms [--scans 6] [--spacing 1.0 1.5]
+    python -m bench.nodule.phantoms [--scans 4] [--spacing 1.0 1.5] [--write-card]
 
 Makes phantoms (:mod:`nodule.phantom`: ellipsoids of 6 to 14 mm, solid and ground glass,
 free and at the wall, between vessels), outlines each nodule from a point as far beside
@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.nodule.cards import row, write_rows
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
 from gransk.core.volume import Geometry, Volume
@@ -32,6 +34,7 @@ BoolArray = npt.NDArray[np.bool_]
 Way = Callable[[Volume, tuple[float, float, float], BoolArray], Mask]
 KERNELS: tuple[Literal["STANDARD", "B30f", "LUNG"], ...] = ("STANDARD", "B30f", "LUNG")
 LENGTH_MM = 200.0
+EVERYWHERE = "all"
 
 
 def volume_of(phantom: Phantom) -> Volume:
@@ -63,16 +66,60 @@ def errors(
             yield name, nodule.texture, nodule.place, found / nodule.volume_mm3 - 1
 
 
-def summary(values: Sequence[float]) -> str:
-    """Number, bias with its 95 % interval, and limits of agreement, in per cent."""
-    share = 100 * np.asarray(values)
-    deviation = float(share.std(ddof=1)) if len(share) > 1 else float("nan")
-    bias, half = float(share.mean()), 1.96 * deviation / len(share) ** 0.5
-    return (
-        f"n {len(share):3d}  bias {bias:+6.1f} % ({bias - half:+.1f} to {bias + half:+.1f})  "
-        f"limits {bias - 1.96 * deviation:+6.1f} to {bias + 1.96 * deviation:+6.1f} %  "
-        f"median {float(np.median(share)):+6.1f} %"
-    )
+@dataclass(frozen=True)
+class Agreement:
+    """Relative errors of volumes summed up.
+
+    Parameters
+    ----------
+    count : int
+        How many nodules.
+    bias, deviation, median : float
+        Mean, standard deviation and median of the relative error.
+    """
+
+    count: int
+    bias: float
+    deviation: float
+    median: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Agreement:
+        """Of at least two errors."""
+        errors = np.asarray(values)
+        return cls(
+            len(errors), float(errors.mean()), float(errors.std(ddof=1)), float(np.median(errors))
+        )
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the bias."""
+        half = 1.96 * self.deviation / self.count**0.5
+        return self.bias - half, self.bias + half
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Bland and Altman's 95 % limits of agreement."""
+        return self.bias - 1.96 * self.deviation, self.bias + 1.96 * self.deviation
+
+    def __str__(self) -> str:
+        low, high = (100 * v for v in self.interval)
+        least, most = (100 * v for v in self.limits)
+        return (
+            f"n {self.count:3d}  bias {100 * self.bias:+6.1f} % ({low:+.1f} to {high:+.1f})  "
+            f"limits {least:+6.1f} to {most:+6.1f} %  median {100 * self.median:+6.1f} %"
+        )
+
+
+def figures(kind: str, found: Agreement, spacing: float, command: str) -> list[dict[str, Any]]:
+    """Entries of the network's card: bias and limits of one kind and slice spacing."""
+    data = f"synthetic chests, slices of {spacing:g} mm, ellipsoids of 6 to 14 mm: {kind}"
+    return [
+        row("mean relative error of the measured volume", found.bias, found.interval, data,
+            found.count, command),
+        row("half width of its 95 % limits of agreement", 1.96 * found.deviation, None, data,
+            found.count, command),
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -82,10 +129,16 @@ def main() -> None:
     parser.add_argument("--nodules", type=int, default=9, help="in each scan")
     parser.add_argument("--spacing", type=float, nargs="+", default=[1.0, 1.5])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--write-card", action="store_true", help="put the figures in the card")
     arguments = parser.parse_args()
+    command = (
+        f"python -m bench.nodule.phantoms --scans {arguments.scans} "
+        f"--nodules {arguments.nodules} --spacing {' '.join(f'{s:g}' for s in arguments.spacing)}"
+    )
     network = Segmenter(ModelLibrary(arguments.models, arguments.threads).load(MODEL_ID))
     ways: dict[str, Way] = {"classical": segment, "network": network.segment}
     rng = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
     for spacing in arguments.spacing:
         found: dict[tuple[str, str, str], list[float]] = {}
         for number in range(arguments.scans):
@@ -99,10 +152,18 @@ def main() -> None:
             for name, texture, place, error in errors(spec, ways, rng):
                 found.setdefault((texture, place, name), []).append(error)
                 if texture == "solid":
-                    found.setdefault((texture, "all", name), []).append(error)
+                    found.setdefault((texture, EVERYWHERE, name), []).append(error)
         print(f"\nslices of {spacing:g} mm")
         for (texture, place, name), values in sorted(found.items()):
-            print(f"{texture:12s} {place:12s} {name:9s} {summary(values)}", flush=True)
+            if len(values) < 2:
+                continue
+            agreement = Agreement.of(values)
+            print(f"{texture:12s} {place:12s} {name:9s} {agreement}", flush=True)
+            if name == "network":
+                kind = f"{place} {texture}".replace("_", " ")
+                rows += figures(kind, agreement, spacing, command)
+    if arguments.write_card:
+        write_rows(arguments.models / MODEL_ID, rows)
 
 
 if __name__ == "__main__":

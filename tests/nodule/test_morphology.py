@@ -8,7 +8,8 @@ import pytest
 from nodule_synthetic import Ball, block
 from scipy.special import expit
 
-from bench.nodule.morphology import auc, bins, cases, confusion, interval, kappa
+from bench.nodule.bootstrap import interval
+from bench.nodule.morphology import auc, bins, confusion, judged_part, kappa
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
@@ -16,13 +17,13 @@ from gransk.core.volume import Volume
 from nodule.measurement import Texture
 from nodule.morphology import BATCH, MODEL_ID, VIEW_STEPS_MM, Morphology, MorphologyReading, view
 from nodule.segmentation import segment
+from nodule.segmenter import MODEL_ID as SEGMENTER_ID
+from nodule.segmenter import Segmenter
 from training.nodule.morphology.calibrate import calibrate
-from training.nodule.morphology.ratings import Ratings, patients
+from training.nodule.morphology.ratings import Ratings
 
 MODELS = Path(__file__).parents[2] / "onnx_models"
 DATA = Path(os.environ.get("GRANSK_DATA", Path(__file__).parents[2] / "../shared/data"))
-TEST_SCANS = {"LIDC-IDRI-0001", "LIDC-IDRI-0003", "LIDC-IDRI-0063", "LIDC-IDRI-0181"}
-KEPT_BACK = {"LIDC-IDRI-0002", "LIDC-IDRI-0476", "LIDC-IDRI-1011"}
 READING = MorphologyReading(0.1, 0.2, 0.7, 0.3, 0.4, 0.5, 0.6)
 
 
@@ -161,16 +162,6 @@ def test_the_shipped_model_is_small_and_says_that_it_repeats_readers(morphology)
     assert any("no probability of cancer" in limit for limit in card.limits)
 
 
-def test_no_patient_is_in_two_parts_and_kept_ones_are_never_fitted_or_tuned_on():
-    fit, tune, measure = (patients(part) for part in ("fit", "tune", "measure"))
-    assert not (fit & tune) | (fit & measure) | (tune & measure)
-    assert measure >= TEST_SCANS
-    assert not (fit | tune | measure) & KEPT_BACK
-    assert min(len(fit), len(tune), len(measure)) > 100
-    with pytest.raises(ValueError, match="no part"):
-        patients("all")
-
-
 @pytest.mark.parametrize(
     ("texture", "kind"), [(1, 0), (2, 0), (2.5, 1), (3.5, 1), (4, 2), (5, 2)]
 )  # fmt: skip
@@ -197,6 +188,18 @@ def test_calibration_makes_over_sure_logits_come_true():
     high = given > 0.7
     assert given[high].mean() == pytest.approx(rest[high, 0].mean(), abs=0.05)
     assert fitted.texture(3 * true).sum(axis=1) == pytest.approx(np.ones(4000))
+
+
+def test_calibrated_probabilities_of_rare_kinds_have_their_share_as_mean():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 1.5, (300, 7))
+    rest = (rng.random((300, 4)) < expit(logits[:, 3:] - 4)).astype(float)
+    kinds = np.r_[np.zeros(9, int), np.ones(4, int), np.full(287, 2)]
+    fitted = calibrate(logits, kinds, rest)
+    assert rest.mean() < 0.1
+    assert fitted.rest(logits).mean(axis=0) == pytest.approx(rest.mean(axis=0), abs=1e-3)
+    share = np.bincount(kinds) / 300
+    assert fitted.texture(logits).mean(axis=0) == pytest.approx(share, abs=1e-3)
 
 
 def test_auc_and_kappa_have_their_known_values():
@@ -232,7 +235,8 @@ def test_bins_hold_every_case_once():
     not (DATA / "lidc_nodules").is_dir(), reason=f"no lidc_nodules in {DATA}; set GRANSK_DATA"
 )
 def test_readers_ratings_of_patients_never_fitted_are_repeated(morphology):
-    found = cases(DATA, "measure", morphology, np.random.default_rng(0))
+    segmenter = Segmenter(ModelLibrary(MODELS, threads=1).load(SEGMENTER_ID))
+    found = judged_part(DATA, "test", segmenter, morphology, np.random.default_rng(0))
     clear = [j for j in found if abs(j.ratings.malignancy - 3) >= 1]
     worry = np.array([j.reading.malignancy for j in clear])
     assert auc(worry, np.array([j.ratings.malignancy > 3 for j in clear])) > 0.85

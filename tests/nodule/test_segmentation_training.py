@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from nodule_synthetic import Ball, block, chest
 
-from bench.nodule.outlines import Outcome, among, interval, touches
+from bench.nodule.outlines import Outcome, among, figures, touches, within
 from bench.nodule.readers import reader_masks, scan_mask
 from gransk.core.findings import Mask
 from nodule.lungs import segment_lungs
@@ -168,4 +168,19 @@ def test_the_interval_draws_patients_not_nodules():
     values = np.array([0.2] * 50 + [0.8] * 50)
     two = [replace(nodule, patient="a")] * 50 + [replace(nodule, patient="b")] * 50
     outcomes = [Outcome(n, False, 0.0, 0.0, 0.0, 1.0) for n in two]
-    assert interval(outcomes, values, np.random.default_rng(0)) == "0.200-0.800"
+    assert within(outcomes, values) == "0.200-0.800"
+
+
+def test_figures_of_the_card_tell_model_and_readers_on_the_same_nodules():
+    nodule = crop().cutout
+    nan = float("nan")
+    who = [replace(nodule, patient=p) for p in ("a", "b", "c")]
+    outcomes = [
+        Outcome(who[0], False, 0.9, 0.8, 0.7, 1.0),
+        Outcome(who[1], False, 0.7, 0.6, 0.7, 0.8),
+        Outcome(who[2], False, 0.2, nan, nan, 3.0),
+    ]
+    found = {f["measure"]: f for f in figures(outcomes, "own")}
+    values = [(f["value"], f["cases"]) for f in found.values()]
+    assert values == [(0.6, 3), (0.7, 2), (0.7, 2), (0.0, 2), (1.0, 3)]
+    assert found["mean Dice against each reader less the readers' own"]["interval"] == [-0.1, 0.1]

@@ -1,15 +1,13 @@
-"""The trained network as ONNX with its card."""
+"""The trained network as ONNX."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 
-from gransk.core.models import Card
+from training.nodule.card_file import write_card as write_card
 from training.nodule.network import Exported, SpotNet
 
 FILE = "model.onnx"
@@ -30,17 +28,3 @@ def write_onnx(net: SpotNet, folder: Path) -> str:
         dynamo=False,
     )
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write_card(card: dict[str, Any], folder: Path) -> Card:
-    """Write ``card.yaml`` after checking it.
-
-    Raises
-    ------
-    pydantic.ValidationError
-        Where a field is missing or unknown.
-    """
-    checked = Card.model_validate(card)
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=96)
-    (folder / "card.yaml").write_text(text, encoding="utf-8")
-    return checked

@@ -1,4 +1,4 @@
-"""Logits turned into probabilities that come true on tuning patients."""
+"""Logits turned into probabilities that come true on patients whom the network did not see."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from training.nodule.morphology.ratings import TEXTURES
 
 FloatArray = npt.NDArray[np.float64]
 
-# Keeps shifts of rare kinds from running away.
+# Keeps the scale near to one where few cases tell of it. Shifts are free, so that the mean
+# probability is the share of cases.
 PRIOR = 0.002
 KINDS = len(TEXTURES)
 
@@ -44,7 +45,7 @@ def calibrate(
     Parameters
     ----------
     logits : ndarray, shape (n, 7)
-        Of tuning nodules.
+        Of nodules whose patients the network did not see.
     texture : ndarray of int, shape (n,)
         Kinds by the readers.
     rest : ndarray, shape (n, 4)
@@ -53,17 +54,17 @@ def calibrate(
     rows = np.arange(len(logits))
 
     def texture_loss(x: FloatArray) -> float:
-        sure = log_softmax(logits[:, :KINDS] * np.exp(x[0]) + x[1:], axis=1)
-        return float(-sure[rows, texture].mean() + PRIOR * (x**2).sum())
+        sure = log_softmax(logits[:, :KINDS] * np.exp(x[0]) + np.append(x[1:], 0), axis=1)
+        return float(-sure[rows, texture].mean() + PRIOR * x[0] ** 2)
 
-    best = minimize(texture_loss, np.zeros(1 + KINDS)).x
-    scale, shift = [float(np.exp(best[0]))] * KINDS, list(best[1:])
+    best = minimize(texture_loss, np.zeros(KINDS)).x
+    scale, shift = [float(np.exp(best[0]))] * KINDS, [*best[1:], 0.0]
     for column in range(rest.shape[1]):
         z, y = logits[:, KINDS + column], rest[:, column]
 
         def loss(x: FloatArray, z: FloatArray = z, y: FloatArray = y) -> float:
             moved = z * np.exp(x[0]) + x[1]
-            return float((np.logaddexp(0, moved) - y * moved).mean() + PRIOR * (x**2).sum())
+            return float((np.logaddexp(0, moved) - y * moved).mean() + PRIOR * x[0] ** 2)
 
         best = minimize(loss, np.zeros(2)).x
         scale.append(float(np.exp(best[0])))

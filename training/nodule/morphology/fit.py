@@ -17,6 +17,8 @@ from training.nodule.morphology.network import KINDS, LUNG_HU, MorphologyNet
 from training.nodule.morphology.ratings import TRAITS
 from training.nodule.morphology.samples import Sample
 
+FloatArray = npt.NDArray[np.float64]
+
 BATCH = 32
 TOP_RATE = 3e-3
 SMOOTHING = 0.02
@@ -64,7 +66,7 @@ class Table:
             np.array([s.pasted for s in samples]),
         )
 
-    def drawn(self) -> npt.NDArray[np.float64]:
+    def drawn(self) -> FloatArray:
         """Chance of each row to be drawn: rare kinds more often than they occur."""
         share = np.ones(len(self.views))
         share += DRAWN["ground_glass"] * (self.texture == 0)
@@ -146,11 +148,11 @@ def fit(train: Table, steps: int, seed: int, threads: int) -> MorphologyNet:
     return fitted.eval()
 
 
-def logits_of(net: MorphologyNet, table: Table) -> npt.NDArray[np.float64]:
+def logits_of(net: MorphologyNet, table: Table) -> FloatArray:
     """Logits of every row, shape (n, 7)."""
     out = []
     with torch.no_grad():
         for start in range(0, len(table.views), 64):
             out.append(net(torch.from_numpy(table.views[start : start + 64]).float()))
-    stacked: npt.NDArray[np.float64] = torch.cat(out).numpy().astype(np.float64)
+    stacked: FloatArray = torch.cat(out).numpy().astype(np.float64)
     return stacked

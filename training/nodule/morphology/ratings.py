@@ -1,4 +1,4 @@
-"""What LIDC-IDRI's readers said of each nodule, and who is fitted, tuned and measured on."""
+"""What LIDC-IDRI's readers said of each nodule."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.nodule.split import cases
-
-TUNED_EVERY = 6
 FEWEST_READERS = 3
 TEXTURES = ("ground_glass", "part_solid", "solid")
 TRAITS = ("calcified", "spiculated", "lobulated")
@@ -62,20 +59,3 @@ def read_ratings(folder: Path) -> dict[str, Ratings]:
     with (folder / "nodules.csv").open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if all(r[name] for name in names)]
     return {r["nodule"]: Ratings(*(float(r[name]) for name in names)) for r in rows}
-
-
-def patients(part: str) -> set[str]:
-    """Patients of LIDC-IDRI to fit on ("fit"), to tune on ("tune") or to measure on ("measure").
-
-    Of the split's training patients every sixth is for tuning. The split's
-    validation and test patients are measured on and meet no fit and no tuning here.
-    """
-    train = sorted(cases("LIDC-IDRI", "train"))
-    tuned = set(train[::TUNED_EVERY])
-    if part == "fit":
-        return set(train) - tuned
-    if part == "tune":
-        return tuned
-    if part == "measure":
-        return set(cases("LIDC-IDRI", "val")) | set(cases("LIDC-IDRI", "test"))
-    raise ValueError(f"no part {part!r}")

@@ -13,7 +13,7 @@ from gransk.core.findings import Mask
 from gransk.core.volume import Volume
 from nodule.lungs import segment_lungs
 from nodule.morphology import view
-from nodule.segmentation import segment
+from nodule.segmenter import Segmenter
 from training.nodule.cutouts import Cutout, paste
 from training.nodule.morphology.ratings import Ratings
 from training.nodule.samples import places_in
@@ -45,12 +45,12 @@ class Sample:
     pasted: bool
 
 
-def outlined(nodule: Cutout, rng: np.random.Generator) -> Mask:
+def outlined(nodule: Cutout, segmenter: Segmenter, rng: np.random.Generator) -> Mask:
     """The outline as in use, from a point about 1 mm beside the middle."""
     spacing = np.asarray(nodule.volume.geometry.spacing)
     point = nodule.centre + rng.normal(0, 1, 3) / spacing
     k, j, i = np.clip(point, 0, np.asarray(nodule.mask.shape) - 1)
-    return segment(nodule.volume, (float(k), float(j), float(i)))
+    return segmenter.segment(nodule.volume, (float(k), float(j), float(i)))
 
 
 def disturbed(nodule: Cutout, rng: np.random.Generator) -> Mask:
@@ -71,16 +71,19 @@ def disturbed(nodule: Cutout, rng: np.random.Generator) -> Mask:
     return Mask.from_array(mask if mask.any() else nodule.mask, (0, 0, 0))
 
 
-def from_crop(nodule: Cutout, ratings: Ratings, rng: np.random.Generator) -> Iterator[Sample]:
+def from_crop(
+    nodule: Cutout, ratings: Ratings, segmenter: Segmenter, rng: np.random.Generator
+) -> Iterator[Sample]:
     """A nodule in its own slices, once with the outline as in use and once with the readers'."""
-    for mask in (outlined(nodule, rng), disturbed(nodule, rng)):
+    for mask in (outlined(nodule, segmenter, rng), disturbed(nodule, rng)):
         seen = view(nodule.volume, mask).astype(np.float16)
         yield Sample(seen, ratings, nodule.readers, pasted=False)
 
 
 def from_scan(
-    scan: Volume, nodules: list[tuple[Cutout, Ratings]], count: int, rng: np.random.Generator
-) -> Iterator[Sample]:
+    scan: Volume, nodules: list[tuple[Cutout, Ratings]], count: int, segmenter: Segmenter,
+    rng: np.random.Generator,
+) -> Iterator[Sample]:  # fmt: skip
     """Nodules drawn at random, pasted into a scan and outlined there."""
     lungs = segment_lungs(scan)
     places = places_in(lungs, rng)
@@ -99,5 +102,11 @@ def from_scan(
         part = Volume(hu, replace(scan.geometry, shape=(hu.shape[0], hu.shape[1], hu.shape[2])))
         point = done.centre - low + rng.normal(0, 1, 3) / scan.geometry.spacing
         k, j, i = np.clip(point, 0, np.asarray(hu.shape) - 1)
-        mask = segment(part, (float(k), float(j), float(i)), lungs[box])
-        yield Sample(view(part, mask).astype(np.float16), ratings, nodule.readers, pasted=True)
+        mask = segmenter.segment(part, (float(k), float(j), float(i)), lungs[box])
+        yield Sample(
+            view(part, mask).astype(np.float16),
+            ratings,
+            nodule.patient,
+            nodule.readers,
+            pasted=True,
+        )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gransk.core.models import ModelLibrary
-from training.nodule.export import write_card
+from training.nodule.card_file import write_card
 from training.nodule.segmentation.crops import read_outlined, read_scenes
 from training.nodule.segmentation.export import COMMAND, card, write_onnx
 from training.nodule.segmentation.fit import fit

@@ -15,7 +15,7 @@ from training.nodule.segmentation.network import Exported, OutlineNet
 from training.nodule.split import cases
 
 FILE = "model.onnx"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 COMMAND = (
     "python -m training.nodule.segmentation --data ../shared/data "
     "--scans ct_lung_segmentation/Dataset/Images --out onnx_models/nodule-segmenter"
@@ -27,10 +27,14 @@ LIMITS = [
     "The cube of 25.6 mm misses the inside of nodules wider than about 20 mm; it takes the wide "
     "cube to outline them.",
     "It repeats how readers of LIDC-IDRI outlined, who often draw outside the edge at half "
-    "density; volume is better taken by density at the edge.",
+    "density; volume is better taken by density at the edge. Volumes so measured lie 4 % under the "
+    "readers' mean (median of 167 test nodules; 95 % of them 42 % under to 57 % over), in whole "
+    "scans 18 % under (mean of 11).",
     "Training crops end where the nodule ends; surroundings below and above are air, continued "
     "slices or another patient's scan.",
-    "Few ground-glass and part-solid nodules were seen in training.",
+    "Few ground-glass and part-solid nodules were seen in training: of test nodules mean Dice "
+    "against half of the readers is 0.76 for 12 ground-glass ones, 0.81 for 22 part-solid ones, "
+    "0.85 for 133 solid ones, and 0.79 for 17 whose surroundings are dense.",
 ]
 
 

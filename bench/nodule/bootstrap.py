@@ -1,0 +1,43 @@
+"""Intervals by drawing patients: nodules of one patient are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+RESAMPLES = 1000
+
+
+def interval(
+    who: Sequence[str], figure: Callable[[IntArray], float], seed: int = 0
+) -> tuple[float, float]:
+    """95 % bootstrap interval of a figure of rows, patients drawn with replacement.
+
+    Parameters
+    ----------
+    who : sequence of str
+        The patient of each row.
+    figure : callable
+        Gives the figure of some rows, NaN where they have none.
+    seed : int, optional
+        Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    names, owner = np.unique(np.asarray(who), return_inverse=True)
+    rows = [np.flatnonzero(owner == n) for n in range(len(names))]
+    values = []
+    for _ in range(RESAMPLES):
+        drawn = np.concatenate([rows[n] for n in rng.integers(len(rows), size=len(rows))])
+        values.append(figure(drawn))
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def mean_interval(who: Sequence[str], values: FloatArray) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean of one value a row."""
+    return interval(who, lambda rows: float(values[rows].mean()))
