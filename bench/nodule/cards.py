@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from bench.nodule.curve import Curve, Scored, proportion_interval, rate_interval
 from training.nodule.card_file import FILE, write_card
 
 
@@ -39,6 +41,27 @@ def row(
         "cases": cases,
         "command": command,
     }
+
+
+def detection_rows(
+    reads: Sequence[Scored], threshold: float, data: str, command: str
+) -> list[dict[str, Any]]:
+    """The figures at the operating point, and CPM, as entries of the detector's card."""
+    curve = Curve(reads)
+    share, rate = curve.at(threshold)
+    cases, scans = len(curve.nodules), len(reads)
+    within = proportion_interval(round(share * cases), cases)
+    marks = rate_interval(round(rate * scans), scans)
+    low, high = curve.bootstrap(lambda w: np.append(curve.sensitivities(w, (1.0,)), curve.cpm(w)))
+    at_one = float(curve.sensitivities(1, (1.0,))[0])
+    figures = (
+        ("sensitivity at the operating point", share, within, cases),
+        ("false marks a scan at the operating point", rate, marks, scans),
+        ("sensitivity at 1 false mark a scan", at_one, (low[0], high[0]), cases),
+        ("CPM, mean sensitivity at 1/8 to 8 false marks a scan", curve.cpm(), (low[1], high[1]),
+         cases),
+    )  # fmt: skip
+    return [row(name, value, interval, data, n, command) for name, value, interval, n in figures]
 
 
 def write_rows(folder: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -30,11 +30,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.nodule.analysis import MODELS, Analyser
-from bench.nodule.cards import row, write_rows
-from bench.nodule.curve import Curve, Scored, proportion_interval, rate_interval, score
+from bench.nodule.cards import detection_rows, write_rows
+from bench.nodule.curve import Scored, score
 from bench.nodule.lidc import read_lidc
 from bench.nodule.luna16 import read_luna16
 from bench.nodule.scans import trained
@@ -88,26 +86,12 @@ def read_scans(cases: Sequence[Case], analyser: Analyser) -> list[Scored]:
 
 def performance(reads: Sequence[Scored], threshold: float) -> list[dict[str, Any]]:
     """The figures at the operating point, and CPM, as entries of the card."""
-    curve = Curve(reads)
-    share, rate = curve.at(threshold)
-    cases, scans = len(curve.nodules), len(reads)
-    smallest = min(n.diameter_mm for n in curve.nodules)
+    smallest = min(t.nodule.diameter_mm for r in reads for t in r.targets)
     data = (
-        f"LIDC-IDRI, {scans} whole scans of 2.5 mm, nodules of at least 3 readers "
+        f"LIDC-IDRI, {len(reads)} whole scans of 2.5 mm, nodules of at least 3 readers "
         f"(smallest {smallest:.1f} mm)"
     )
-
-    def entry(measure: str, value: float, interval: Sequence[float], n: int) -> dict[str, Any]:
-        return row(measure, value, interval, data, n, COMMAND)
-
-    within = proportion_interval(round(share * cases), cases)
-    marks = rate_interval(round(rate * scans), scans)
-    cpm = curve.bootstrap(lambda w: np.array([curve.cpm(w)]))[:, 0].tolist()
-    return [
-        entry("sensitivity at the operating point", share, within, cases),
-        entry("false marks a scan at the operating point", rate, marks, scans),
-        entry("CPM, mean sensitivity at 1/8 to 8 false marks a scan", curve.cpm(), cpm, cases),
-    ]
+    return detection_rows(reads, threshold, data, COMMAND)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Real nodules pasted into real scans: found, and false marks.
 
-    python -m bench.nodule.pasted SCAN [SCAN ..] --data ../shared/data [--part test]
+    python -m bench.nodule.pasted SCAN [SCAN ..] --data ../shared/data [--part test] [--write-card]
 
 Each SCAN is a folder of one DICOM series that no training saw. Nodules of at
 least three readers, of LIDC-IDRI's patients in one part of the committed split,
@@ -25,11 +25,13 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bench.nodule.analysis import MODELS, Analyser
+from bench.nodule.cards import detection_rows, write_rows
 from bench.nodule.curve import Scored, score
 from bench.nodule.scans import read_hosts
 from bench.nodule.tables import heading, report
 from bench.nodule.truth import FEWEST_READERS, Nodule, Texture, Tier
 from gransk.core.volume import FloatArray, Volume
+from nodule.detector import MODEL_ID
 from nodule.lungs import segment_lungs
 from training.nodule.cutouts import Cutout, paste, read_nodules
 from training.nodule.insertion import even_directions
@@ -39,6 +41,7 @@ from training.nodule.split import cases
 BoolArray = npt.NDArray[np.bool_]
 
 A_SCAN = 10
+COMMAND = "python -m bench.nodule.pasted SCAN .. --data ../shared/data"
 APART_MM = 15.0
 WALL_SHARE, VESSEL_SHARE = 0.05, 0.06
 
@@ -152,7 +155,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write-card", action="store_true", help="put the figures in the card")
     arguments = parser.parse_args()
+    if arguments.write_card and arguments.part != "test":
+        parser.error("the card's figures are those of the part test")
     nodules = read_part(arguments.data, arguments.part)
     analyser = Analyser(arguments.models, arguments.threads)
     rng = np.random.default_rng(arguments.seed)
@@ -174,6 +180,14 @@ def main() -> None:
         )
     )
     print(report(reads, analyser.operating_point, drawn="scans"))
+    if arguments.write_card:
+        names = ", ".join(scan.name for scan in arguments.scans)
+        data = (
+            f"semi-synthetic: {len(nodules)} nodules of LIDC-IDRI's test patients (at least 3 "
+            f"readers) pasted into {names}, {arguments.repeats} times each"
+        )
+        rows = detection_rows(reads, analyser.operating_point, data, COMMAND)
+        write_rows(arguments.models / MODEL_ID, rows)
 
 
 if __name__ == "__main__":

@@ -177,10 +177,11 @@ def test_the_report_names_its_numbers():
 
 def test_the_cards_figures_are_the_curves():
     scans = [scored("a", [0.9, 0.2], [0.3]), scored("b", [0.8], [0.7, 0.6])]
-    found, false, cpm = performance(scans, 0.5)
+    found, false, at_one, cpm = performance(scans, 0.5)
     assert (found["value"], found["cases"], found["command"]) == (0.667, 3, COMMAND)
     assert found["interval"] == [0.094, 0.992]
     assert (false["value"], false["cases"]) == (1.0, 2)
+    assert at_one["value"] == pytest.approx(2 / 3, abs=1e-3)
     assert cpm["value"] == pytest.approx(Curve(scans).cpm(), abs=1e-3)
     assert cpm["interval"][0] <= cpm["value"] <= cpm["interval"][1]
     assert "2 whole scans" in cpm["data"]

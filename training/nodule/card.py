@@ -18,7 +18,7 @@ COMMAND = (
 )
 SEMI_SYNTHETIC = (
     "semi-synthetic: validation nodules of LIDC-IDRI (at least 3 readers) pasted into 4 "
-    "validation scans"
+    "validation scans, three times each; steps and threshold were chosen on them"
 )
 LIDC = (
     "Armato SG III et al. 2015, Data From LIDC-IDRI, The Cancer Imaging Archive, "

@@ -107,7 +107,7 @@ class Host:
 class Plan:
     """How validation scans are made: reads of each, nodules in each, seed."""
 
-    repeats: int = 1
+    repeats: int = 3
     nodules_a_scan: int = 40
     seed: int = 7
 

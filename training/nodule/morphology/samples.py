@@ -103,10 +103,4 @@ def from_scan(
         point = done.centre - low + rng.normal(0, 1, 3) / scan.geometry.spacing
         k, j, i = np.clip(point, 0, np.asarray(hu.shape) - 1)
         mask = segmenter.segment(part, (float(k), float(j), float(i)), lungs[box])
-        yield Sample(
-            view(part, mask).astype(np.float16),
-            ratings,
-            nodule.patient,
-            nodule.readers,
-            pasted=True,
-        )
+        yield Sample(view(part, mask).astype(np.float16), ratings, nodule.readers, pasted=True)

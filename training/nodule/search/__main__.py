@@ -64,12 +64,13 @@ def measured(search: Search, arguments: argparse.Namespace) -> list[dict[str, An
     targets: list[Target] = []
     seen: dict[int, list[bool]] = {count: [] for count in SPOTS}
     for host in sources.hosts(arguments):
-        scan = with_nodules(host, nodules, plan.nodules_a_scan, rng)
-        spots = search.find(scan.volume, scan.lungs)
-        print(f"{host.name}: {len(spots)} spots", flush=True)
-        targets += scan.targets
-        for count in SPOTS:
-            seen[count] += [on(t, scan, spots[:count]) for t in scan.targets]
+        for _ in range(plan.repeats):
+            scan = with_nodules(host, nodules, plan.nodules_a_scan, rng)
+            spots = search.find(scan.volume, scan.lungs)
+            print(f"{host.name}: {len(spots)} spots", flush=True)
+            targets += scan.targets
+            for count in SPOTS:
+                seen[count] += [on(t, scan, spots[:count]) for t in scan.targets]
     rows = []
     for count in SPOTS:
         for group in by_kind(targets, seen[count]):
