@@ -64,8 +64,17 @@ class Outcome:
     notices: tuple[Notice, ...] = ()
 
 
-def advise(guideline: Guideline, situation: Situation) -> Outcome:
+def advise(guideline: Guideline, situation: Situation, explain: bool = True) -> Outcome:
     """Ask a guideline about a nodule.
+
+    Parameters
+    ----------
+    guideline : Guideline
+        Which.
+    situation : Situation
+        The nodule, its course and its patient.
+    explain : bool
+        Whether to tell what would have changed the advice.
 
     Raises
     ------
@@ -96,7 +105,7 @@ def advise(guideline: Guideline, situation: Situation) -> Outcome:
     without = None
     if proposal:
         plain = dataclasses.replace(situation, morphology=Morphology.ORDINARY)
-        without = advise(guideline, plain)
+        without = advise(guideline, plain, explain)
     return Outcome(
         guideline,
         _status(options),
@@ -106,7 +115,7 @@ def advise(guideline: Guideline, situation: Situation) -> Outcome:
         other=other,
         proposal=proposal,
         without=without,
-        changing=changing_of(guideline, situation, found, measure, options),
+        changing=(changing_of(guideline, situation, found, measure, options) if explain else ()),
         notices=tuple(notices),
     )
 
@@ -145,16 +154,19 @@ def _features(guideline: Guideline, situation: Situation, measure: str) -> Featu
     before = situation.looks[-2]
     if before.measured(measure) is None:
         return found
-    earlier = dataclasses.replace(situation, exam=before.date, looks=(before,), is_new=False)
-    ranks = [_rank(guideline, one, measure) for one in (earlier, _as_first(situation))]
+    ranks = [_rank(guideline, _as_first(situation, at), measure) for at in (-2, -1)]
     if None in ranks or ranks[1] <= ranks[0]:  # type: ignore[operator]
         return found
     values = {**found.values, "growth": ("first",), "solid_growth": ("first",)}
     return dataclasses.replace(found, values=values, crossed=True)
 
 
-def _as_first(situation: Situation) -> Situation:
-    return dataclasses.replace(situation, looks=situation.looks[-1:], is_new=False)
+def _as_first(situation: Situation, at: int) -> Situation:
+    """One look alone, as on a first scan."""
+    look = situation.looks[at]
+    return dataclasses.replace(
+        situation, exam=look.date, looks=(look,), is_new=False, category_since=None
+    )
 
 
 def _rank(guideline: Guideline, situation: Situation, measure: str) -> int | None:

@@ -27,9 +27,9 @@ class Features:
     ----------
     values : mapping of name to tuple of str
         Every value that an input may have; one where it is known.
-    months, since_previous : int
-        Whole months from the baseline and from the scan before, a control that came a
-        little early counted as in time.
+    months, since_category : int
+        Whole months from the baseline and from the scan that gave the category before,
+        a control that came a little early counted as in time.
     size : float or None
         The size that chose the band, rounded as the guideline rounds.
     crossed : bool
@@ -40,7 +40,7 @@ class Features:
 
     values: dict[str, Possible]
     months: int = 0
-    since_previous: int = 0
+    since_category: int = 0
     size: float | None = None
     crossed: bool = False
     cancelled: tuple[str, ...] = ()
@@ -84,11 +84,12 @@ def features(guideline: Guideline, situation: Situation, measure: Measure) -> Fe
     values["size"] = _band(guideline, "size", measure, size)
     values["solid_size"] = _solid_size(guideline, situation, measure)
     early = datetime.timedelta(guideline.early_days)
-    start, before = situation.looks[0].date, situation.looks[max(0, len(situation.looks) - 2)].date
+    later = len(situation.looks) > 1
+    since = situation.since or situation.exam
     return Features(
         values,
-        months_between(start, situation.exam + early) if len(situation.looks) > 1 else 0,
-        months_between(before, situation.exam + early) if len(situation.looks) > 1 else 0,
+        months_between(situation.looks[0].date, situation.exam + early) if later else 0,
+        months_between(since, situation.exam + early) if later else 0,
         size,
         cancelled=cancelled,
     )
@@ -128,11 +129,15 @@ def slow_growth(guideline: Guideline, situation: Situation, grown: Grown) -> boo
     return total is not None and rule.reached(total)
 
 
-def settle(values: dict[str, str]) -> dict[str, str]:
-    """Leave out what cannot matter: looks of subsolid nodules, nodules in unseen lungs."""
-    if values.get("lungs", "evaluable") != "evaluable":
+def settle(guideline: Guideline, values: dict[str, str]) -> dict[str, str]:
+    """Leave out what cannot matter: nodules in unseen lungs, a benign morphology elsewhere.
+
+    Benign morphologies are of solid nodules outside the airways.
+    """
+    if values.get("lungs", "evaluable") != "evaluable" or values.get("nodule") == "none":
         return {**values, "nodule": "none", "airway": "no", "morphology": "ordinary"}
-    if values.get("texture", "solid") != "solid":
+    grown = values.get("growth") == "growing" and "growth" in guideline.cancelled_by
+    if grown or values.get("texture", "solid") != "solid" or values.get("airway") == "yes":
         return {**values, "morphology": "ordinary"}
     return values
 

@@ -64,13 +64,16 @@ _VALUES: dict[str, tuple[str, str]] = {
 }
 _WORDS: dict[str, tuple[str, str]] = {
     "or": ("or", "eller"),
-    "category": ("category", "kategori"),
+    "named": ("category", "kategori"),
     "silent": (
         "The guideline is silent: its source lacks",
         "Retningslinjen er tavs: kilden mangler",
     ),
     "baseline": ("from the first scan", "fra første skanning"),
-    "previous": ("from the scan before", "fra forrige skanning"),
+    "category": (
+        "from the scan that gave the category",
+        "fra skanningen, der gav kategorien",
+    ),
     "this": ("from this scan", "fra denne skanning"),
     "months": ("months", "måneder"),
     "proposal": (
@@ -101,7 +104,7 @@ def option_text(option: Option, language: str) -> str:
     last = f" {word('or')} ".join(filter(None, [", ".join(actions[:-1]), actions[-1]]))
     told = text(option.step.strength, language, what=last)
     if option.category is not None:
-        told = f"{word('category')} {option.category}: {told}"
+        told = f"{word('named')} {option.category}: {told}"
     if option.due is not None and option.step.due is not None:
         due = option.step.due
         months = f"{due.from_}" if due.from_ == due.to else f"{due.from_}-{due.to}"
@@ -171,6 +174,7 @@ def _option_json(option: Option, language: str) -> dict[str, Any]:
         "strength": None if step is None else Strength(step.strength).value,
         "due": None if option.due is None else [day.isoformat() for day in option.due],
         "counts_from": None if step is None or step.due is None else step.due.counts_from,
+        "category_since": None if option.since is None else option.since.isoformat(),
         "counted_from": None if option.counted_from is None else option.counted_from.isoformat(),
         "text": option_text(option, language),
     }

@@ -34,6 +34,8 @@ class Option:
         From and to.
     counted_from : date or None
         The scan that the interval counts from.
+    since : date or None
+        The scan that gave the category; the next scan is asked with it.
     """
 
     row: Row | None
@@ -43,6 +45,7 @@ class Option:
     step: Step | None = None
     due: tuple[datetime.date, datetime.date] | None = None
     counted_from: datetime.date | None = None
+    since: datetime.date | None = None
 
     @property
     def name(self) -> str:
@@ -55,7 +58,7 @@ class Option:
 
 
 def find(
-    guideline: Guideline, values: dict[str, str], months: int, since_previous: int
+    guideline: Guideline, values: dict[str, str], months: int, since_category: int
 ) -> Row | Silent:
     """The row that known values reach, or the silent region.
 
@@ -64,8 +67,8 @@ def find(
     ConfigurationError
         Where they reach two rows.
     """
-    numbers = {"months": months, "since_previous": since_previous}
-    settled = settle(values)
+    numbers = {"months": months, "since_category": since_category}
+    settled = settle(guideline, values)
     rows = [row for row in guideline.rows if _fits(row, settled, numbers)]
     if len(rows) > 1:
         names = ", ".join(row.id for row in rows)
@@ -87,19 +90,23 @@ def _fits(part: Row | Silent, values: dict[str, str], numbers: dict[str, int]) -
 
 
 def options_of(guideline: Guideline, situation: Situation, found: Features) -> tuple[Option, ...]:
-    """Every row, or silent region, that the possible values reach."""
+    """Every row, or silent region, that the possible values reach, in the guideline's order."""
     names = [name for name in guideline.names() if name not in MONTHS]
     possible = [found.values.get(name, ("",)) for name in names]
     reached: dict[str, tuple[Row | Silent, list[dict[str, str]]]] = {}
     for combination in itertools.product(*possible):
         values = dict(zip(names, combination, strict=True))
-        part = find(guideline, values, found.months, found.since_previous)
+        part = find(guideline, values, found.months, found.since_category)
         key = part.id if isinstance(part, Row) else f"silent {part.lacks}"
         reached.setdefault(key, (part, []))[1].append(values)
+    order = [row.id for row in guideline.rows]
+    ways_of = sorted(
+        reached.items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)
+    )
     open_ = [name for name in names if len(found.values.get(name, ())) > 1]
     return tuple(
         _option(guideline, situation, part, _given(open_, ways, found) if len(reached) > 1 else {})
-        for part, ways in reached.values()
+        for _, (part, ways) in ways_of
     )
 
 
@@ -130,13 +137,15 @@ def _option(
     if step.due is not None:
         counted = _scan(situation, step.due.counts_from)
         due = add_months(counted, step.due.from_), add_months(counted, step.due.to)
-    return Option(part, None, given, category, step, due, counted)
+    kept = step.due is not None and step.due.counts_from == "category"
+    since = None if category is None else counted if kept else situation.exam
+    return Option(part, None, given, category, step, due, counted, since)
 
 
 def _scan(situation: Situation, which: str) -> datetime.date:
     """The date of the scan that an interval counts from."""
     if which == "baseline" and situation.looks:
         return situation.looks[0].date
-    if which == "previous" and len(situation.looks) > 1:
-        return situation.looks[-2].date
+    if which == "category" and situation.since is not None:
+        return situation.since
     return situation.exam

@@ -109,6 +109,9 @@ class Situation:
         Least and most probability, %.
     previous_category : str, optional
         Of the nodule on the scan before, in guidelines with categories.
+    category_since : date, optional
+        Of the scan that gave that category (:attr:`nodule.guidelines.rows.Option.since`);
+        the scan before where it is not given.
     proven_benign : bool
         By work-up.
     other_finding : bool
@@ -141,6 +144,7 @@ class Situation:
     herder: Percents | None = None
     lungs: Lungs = Lungs.EVALUABLE
     previous_category: str | None = None
+    category_since: datetime.date | None = None
     proven_benign: bool = False
     other_finding: bool = False
     rules: GrowthRules = field(default_factory=growth_rules)
@@ -157,10 +161,20 @@ class Situation:
             ends = getattr(self, name)
             if ends is not None and not 0 <= ends[0] <= ends[1] <= 100:
                 raise InvalidValueError(f"Situation.{name}", ends, "least and most, 0 to 100 %")
+        if self.category_since is not None and self.category_since >= self.exam:
+            raise InvalidValueError("Situation.category_since", self.category_since,
+                                    "a date before the scan")  # fmt: skip
         known = (None, *FEATURES["previous"])
         if self.previous_category not in known:
             raise InvalidValueError("Situation.previous_category", self.previous_category,
                                     f"one of {known}")  # fmt: skip
+
+    @property
+    def since(self) -> datetime.date | None:
+        """The date of the scan that gave the category before; None on a first scan."""
+        if len(self.looks) < 2:
+            return None
+        return self.category_since or self.looks[-2].date
 
     @property
     def cancer_history(self) -> bool:

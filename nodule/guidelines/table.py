@@ -40,7 +40,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
     "airway": ("yes", "no"),
     "proven_benign": ("yes", "no"),
 }
-MONTHS = ("months", "since_previous")
+MONTHS = ("months", "since_category")
 # What a band may be of.
 Measure = Literal["mm", "mm3", "solid_mm", "solid_mm3", "vdt_days", "brock", "herder"]
 Cancelling = Literal["spiculated", "fissure_displaced", "cancer_history", "growth"]
@@ -109,7 +109,7 @@ class Due(Part):
 
     from_: int = Field(alias="from", ge=0)
     to: int = Field(ge=0)
-    counts_from: Literal["baseline", "previous", "this"]
+    counts_from: Literal["baseline", "category", "this"]
 
     @model_validator(mode="after")
     def _check(self) -> Due:

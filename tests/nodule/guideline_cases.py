@@ -123,7 +123,7 @@ def look(scan: str) -> Look:
 
 def said(guideline: Guideline, given: Situation) -> tuple[str, str]:
     """Row and advice, as a table writes them."""
-    return written(advise(guideline, given))
+    return written(advise(guideline, given, explain=False))
 
 
 def written(outcome: Outcome) -> tuple[str, str]:

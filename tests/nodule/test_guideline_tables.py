@@ -93,7 +93,7 @@ VOCABULARY = {
     "strength": list(Strength),
     "lacks": list(Lacks),
     "code": list(Excluded),
-    "counts_from": ["baseline", "previous", "this"],
+    "counts_from": ["baseline", "category", "this"],
     "compared_with": ["baseline", "previous"],
     "measure": ["diameter_mm", "volume_percent"],
     "measures": ["mm", "mm3"],
