@@ -70,7 +70,6 @@ class Lacks(StrEnum):
     SLOW_GROWTH_OF_SUBSOLID = "slow_growth_of_subsolid"
     SLOW_GROWTH_WITHOUT_BROCK = "slow_growth_without_brock"
     SLOW_GROWTH_BY_DIAMETER = "slow_growth_by_diameter"
-    DOUBLING_TIME = "doubling_time"
     END_FOR_SUBSOLID = "end_for_subsolid"
     PREVIOUS_CATEGORY = "previous_category"
     NEW_PART_SOLID_IN_TWO_ROWS = "new_part_solid_in_two_rows"
@@ -166,10 +165,6 @@ _EN_DA: dict[StrEnum, tuple[str, str]] = {
     Lacks.SLOW_GROWTH_BY_DIAMETER: (
         "a step for a doubling time over 600 days without volumetry",
         "et skridt for en fordoblingstid over 600 dage uden volumetri",
-    ),
-    Lacks.DOUBLING_TIME: (
-        "a step for growth without a doubling time",
-        "et skridt for vækst uden fordoblingstid",
     ),
     Lacks.END_FOR_SUBSOLID: (
         "a step after the CT at 4 years of a subsolid nodule",

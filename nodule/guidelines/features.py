@@ -15,8 +15,8 @@ from nodule.guidelines.situation import Look, Morphology, Situation
 from nodule.guidelines.table import FEATURES, NOT_DONE, Guideline, Measure, Range
 
 Possible = tuple[str, ...]
-# Of a solid part where there is none to ask about.
-NO_PART = ("",)
+# Of what is not there to ask about: a solid part, a doubling time.
+NOTHING = ("",)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Grown:
 
     growth: Possible
     clear: Possible = ("no",)
-    speed: Possible = (NOT_DONE,)
+    speed: Possible = NOTHING
     change: Change | None = None
 
 
@@ -98,8 +98,10 @@ def features(guideline: Guideline, situation: Situation, measure: Measure) -> Fe
 def growth(guideline: Guideline, situation: Situation) -> Grown:
     """Growth by the guideline's rule; unknown where the comparison is unsound."""
     rule = guideline.growth
-    if rule is None or len(situation.looks) < 2:
+    if len(situation.looks) < 2:
         return Grown(_first(situation.is_new))
+    if rule is None:
+        return Grown(("stable", "growing"))
     earlier = situation.looks[0 if rule.compared_with == "baseline" else -2]
     change = compare(earlier.sized, situation.looks[-1].sized, situation.rules)
     if situation.clear_growth:
@@ -111,7 +113,7 @@ def growth(guideline: Guideline, situation: Situation) -> Grown:
     by_eye = found.withheld == (Withheld.NO_SIZE,) and not_larger
     if found.growth is not None or by_eye or situation.clear_growth is False:
         return Grown(("stable",), change=change)
-    speeds = tuple(guideline.bands.get("speed", {})) or (NOT_DONE,)
+    speeds = tuple(guideline.bands.get("speed", {})) or NOTHING
     clear = ("no", "yes") if rule.measure == "volume_percent" else ("no",)
     return Grown(("stable", "growing"), clear, speeds, change)
 
@@ -136,6 +138,8 @@ def settle(guideline: Guideline, values: dict[str, str]) -> dict[str, str]:
     """
     if values.get("lungs", "evaluable") != "evaluable" or values.get("nodule") == "none":
         return {**values, "nodule": "none", "airway": "no", "morphology": "ordinary"}
+    if values.get("growth") in ("first", "new"):
+        values = {**values, "clear_growth": "no"}
     grown = values.get("growth") == "growing" and "growth" in guideline.cancelled_by
     if grown or values.get("texture", "solid") != "solid" or values.get("airway") == "yes":
         return {**values, "morphology": "ordinary"}
@@ -177,7 +181,7 @@ def _calculated(guideline: Guideline, name: Measure, ends: tuple[float, float] |
 def _speed(guideline: Guideline, change: Change) -> Possible:
     bands, days = guideline.bands.get("speed"), change.vdt_days
     if bands is None or days is None:
-        return (NOT_DONE,)
+        return NOTHING
     return (band(bands, "vdt_days", days),)
 
 
@@ -252,7 +256,7 @@ def _band(guideline: Guideline, name: str, measure: Measure, size: float | None)
 def _solid_size(guideline: Guideline, situation: Situation, measure: Measure) -> Possible:
     bands = guideline.bands.get("solid_size")
     if bands is None or situation.texture not in (None, "part_solid"):
-        return NO_PART
+        return NOTHING
     mine: Measure = "solid_mm3" if measure == "mm3" else "solid_mm"
     order: tuple[Measure, ...] = (mine, "solid_mm", "solid_mm3")
     for one in order:

@@ -213,8 +213,8 @@ class Guideline(Part):
         Decimals that a measure is rounded to before it meets a band.
     early_days : int
         A control counts for a step from so many days before its time.
-    growth : GrowthRule
-        What growth is.
+    growth : GrowthRule, optional
+        What growth is; None where no row asks for it.
     slow_growth : tuple of str
         Textures whose slow growth over several scans is noted.
     reclassify_on_crossing : bool
@@ -286,11 +286,11 @@ class Guideline(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Guideline:
-        missing = self.growth is None or not self.measures or "size" not in self.bands
+        missing = not self.measures or "size" not in self.bands
         if (self.state == "not_available") != (not self.rows):
             raise ValueError("rows where the guideline is available, and only there")
         if self.rows and missing:
-            raise ValueError("growth, measures and bands of size are needed")
+            raise ValueError("measures and bands of size are needed")
         ids = [row.id for row in self.rows]
         if len(set(ids)) < len(ids):
             raise ValueError("two rows have one id")
@@ -334,6 +334,9 @@ class Guideline(Part):
         for row in self.rows:
             if row.step is None and row.category not in self.categories:
                 raise ValueError(f"{row.id}: neither it nor its category has a step")
+            due = None if row.step is None else row.step.due
+            if row.category is None and due is not None and due.counts_from == "category":
+                raise ValueError(f"{row.id}: it counts from a category and has none")
         used = {row.category for row in self.rows if row.step is None}
         if self.upgrade is not None:
             known = {row.category for row in self.rows}
@@ -345,7 +348,7 @@ class Guideline(Part):
 
 
 # Bands of what may not have been calculated.
-CALCULATED = ("brock", "herder", "speed")
+CALCULATED = ("brock", "herder")
 
 
 def _check_bands(name: str, bands: dict[str, dict[Measure, Range]]) -> None:

@@ -44,6 +44,11 @@ class Case:
     row: str
     advice: str
 
+    def fails(self, guideline: Guideline) -> bool:
+        """Does a guideline say something else? The word "notes" asks for every notice."""
+        outcome = advise(guideline, self.situation, explain=False)
+        return written(outcome, "notes" in self.line.split()) != (self.row, self.advice)
+
 
 def cases(name: str) -> list[Case]:
     """Every case of a table."""
@@ -91,7 +96,7 @@ def situation(name: str, nodule: str, course: str) -> Situation:
             rest["lungs"] = Lungs(word)
         elif word in count:
             rest["count"] = count[word]
-        elif word not in ("new", texture):
+        elif word not in ("new", "notes", texture):
             raise ValueError(word)
     looks = tuple(look(scan) for scan in course.split())
     exam = looks[-1].date if looks else BASELINE
@@ -126,8 +131,8 @@ def said(guideline: Guideline, given: Situation) -> tuple[str, str]:
     return written(advise(guideline, given, explain=False))
 
 
-def written(outcome: Outcome) -> tuple[str, str]:
-    """Row and advice of an outcome, as a table writes them."""
+def written(outcome: Outcome, every: bool = False) -> tuple[str, str]:
+    """Row and advice of an outcome, as a table writes them; every notice, or the main ones."""
     if outcome.excluded:
         return "-", f"not_applicable {' '.join(outcome.excluded)}"
     rows, told = [], []
@@ -147,7 +152,7 @@ def written(outcome: Outcome) -> tuple[str, str]:
         told.append(" ".join(words))
     words = [" / ".join(told)]
     words += ["(proposal)"] if outcome.proposal else []
-    notices = [n for n in outcome.notices if n.code in NOTED]
+    notices = [n for n in outcome.notices if every or n.code in NOTED]
     words += [f"[{n.code}]" for n in notices]
     return " / ".join(rows), " ".join(words)
 

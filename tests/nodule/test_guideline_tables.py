@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
-from guideline_cases import TABLES, Case, cases, said
+from guideline_cases import TABLES, Case, cases, written
 from pydantic import ValidationError
 
 from gransk.core.errors import ConfigurationError
 from nodule.guidelines.codes import Action, Excluded, Lacks, Strength
+from nodule.guidelines.engine import advise
 from nodule.guidelines.table import FEATURES, FOLDER, NOT_DONE, Guideline, guidelines
 
 AVAILABLE = sorted(path.stem for path in TABLES.glob("*.txt"))
@@ -45,7 +46,8 @@ SOURCES = {
 
 @pytest.mark.parametrize("case", EVERY, ids=lambda case: f"{case.guideline} {case.line}")
 def test_a_case_reaches_the_row_of_its_source(case):
-    assert said(guidelines()[case.guideline], case.situation) == (case.row, case.advice)
+    outcome = advise(guidelines()[case.guideline], case.situation, explain=False)
+    assert written(outcome, "notes" in case.line.split()) == (case.row, case.advice)
 
 
 def test_what_ships_is_what_is_listed():
@@ -69,7 +71,7 @@ def wrong(data: Any, ordered: list[Case]) -> bool:
         return True
     for case in ordered:
         try:
-            if said(guideline, case.situation) != (case.row, case.advice):
+            if case.fails(guideline):
                 return True
         except ConfigurationError:
             return True
@@ -124,7 +126,8 @@ def others(data: dict, path: tuple[Any, ...], value: Any) -> list[Any]:
         known = VOCABULARY.get(key, ())
     places = [str(one) for one in known]
     if value in places and len(places) > 1:
-        return [places[(places.index(value) + 1) % len(places)]]
+        at = places.index(value)
+        return [*places[at + 1 :], *places[:at]][: 3 if len(places) < 5 else 1]
     return [f"{value}-changed"]
 
 
