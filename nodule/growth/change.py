@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from gransk.core.errors import InvalidValueError
 from nodule.growth.reasons import Noted, Withheld
@@ -193,22 +192,6 @@ def compare(prior: Sized, current: Sized, rules: GrowthRules | None = None) -> C
     variance = pair**2 + prior.added_variance() + current.added_variance()
     withheld = tuple(code for code in found if code not in rules.allowed)
     return Change(prior, current, Z95 * math.sqrt(variance), withheld, tuple(noted))
-
-
-def change_json(change: Change) -> dict[str, Any]:
-    """The keys of a finding's JSON that tell its change."""
-    interval = change.vdt_interval_days
-    return {
-        "prior_volume_mm3": change.prior.volume_mm3,
-        "volume_change_percent": change.volume_percent,
-        "diameter_change_mm": change.diameter_mm,
-        "days": change.days,
-        "no_growth": change.no_growth,
-        "vdt_days": change.vdt_days,
-        "vdt_interval_days": None if interval is None else list(interval),
-        "withheld": [code.value for code in change.withheld],
-        "noted": [code.value for code in change.noted],
-    }
 
 
 def _thickness(prior: Sized, current: Sized, rules: GrowthRules) -> list[Withheld]:

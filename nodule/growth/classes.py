@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -118,3 +118,23 @@ def rounded(value: float, decimals: int) -> float:
     """Rounded as people do: 5.5 to 6."""
     step = Decimal(1).scaleb(-decimals)
     return float(Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP))
+
+
+def change_json(change: Change, rule: GrowthRule) -> dict[str, Any]:
+    """The keys of a finding's JSON that tell its change; ``withheld`` is the first reason."""
+    interval = change.vdt_interval_days
+    classed = classify(change, rule)
+    codes = [code.value for code in classed.withheld]
+    return {
+        "prior_volume_mm3": change.prior.volume_mm3,
+        "volume_change_percent": change.volume_percent,
+        "diameter_change_mm": change.diameter_mm,
+        "days": change.days,
+        "no_growth": change.no_growth,
+        "vdt_days": change.vdt_days,
+        "vdt_interval_days": None if interval is None else list(interval),
+        "growth_class": None if classed.growth is None else classed.growth.value,
+        "withheld": codes[0] if codes else None,
+        "withheld_codes": codes,
+        "noted": [code.value for code in change.noted],
+    }

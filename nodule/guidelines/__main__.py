@@ -14,7 +14,7 @@ def markdown() -> str:
         lines.append(f"| `{one.id}` | {one.version} | {one.source} | {state} | {len(one.rows)} |")
     for one in guidelines().values():
         if one.rows:
-            lines += ["", f"**`{one.id}`** has no row for:", "", *_regions(one)]
+            lines += ["", f"**`{one.id}`**, where no row fits:", "", *_regions(one)]
     return "\n".join(lines) + "\n"
 
 

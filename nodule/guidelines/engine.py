@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from dataclasses import dataclass
 
 from nodule.growth.dates import add_months
@@ -23,6 +24,28 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Where in its course a nodule is.
+
+    Parameters
+    ----------
+    baseline : date
+        Of its first scan.
+    controls : tuple of date
+        The scans since.
+    months : int
+        Whole months from the baseline, a control that came a little early counted as in time.
+    growth : tuple of str
+        By the guideline's rule; several where it is unknown.
+    """
+
+    baseline: datetime.date
+    controls: tuple[datetime.date, ...]
+    months: int
+    growth: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a guideline says of a nodule.
 
@@ -39,6 +62,8 @@ class Outcome:
         Why the guideline is not for the patient.
     measure, size : str, float
         What chose the row, and how large, rounded as the guideline rounds.
+    memory : Memory or None
+        The nodule's course; None without a nodule.
     other : tuple of Option
         What the other measure would have chosen, where it is known and disagrees.
     proposal : bool
@@ -57,6 +82,7 @@ class Outcome:
     excluded: tuple[Excluded, ...] = ()
     measure: str | None = None
     size: float | None = None
+    memory: Memory | None = None
     other: tuple[Option, ...] = ()
     proposal: bool = False
     without: Outcome | None = None
@@ -112,12 +138,21 @@ def advise(guideline: Guideline, situation: Situation, explain: bool = True) -> 
         options,
         measure=measure if found.size is not None else None,
         size=found.size,
+        memory=_memory(situation, found),
         other=other,
         proposal=proposal,
         without=without,
         changing=(changing_of(guideline, situation, found, measure, options) if explain else ()),
         notices=tuple(notices),
     )
+
+
+def _memory(situation: Situation, found: Features) -> Memory | None:
+    if not situation.looks:
+        return None
+    baseline, *controls = (look.date for look in situation.looks)
+    growth_ = ("stable",) if found.crossed else found.values["growth"]
+    return Memory(baseline, tuple(controls), found.months, growth_)
 
 
 def _excluded(

@@ -115,7 +115,7 @@ def option_text(option: Option, language: str) -> str:
 
 def outcome_json(outcome: Outcome, language: str = "en") -> dict[str, Any]:
     """The keys of a study's JSON that tell one guideline's advice."""
-    guideline = outcome.guideline
+    guideline, memory = outcome.guideline, outcome.memory
     proposal = _WORDS["proposal"][_LANGUAGES.index(language)] if outcome.proposal else None
     return {
         "guideline": guideline.id,
@@ -130,6 +130,12 @@ def outcome_json(outcome: Outcome, language: str = "en") -> dict[str, Any]:
             "measure": outcome.measure,
             "text": name_of(outcome.measure, language),
             "value": outcome.size,
+        },
+        "memory": None if memory is None else {
+            "baseline": memory.baseline.isoformat(),
+            "controls": [day.isoformat() for day in memory.controls],
+            "months": memory.months,
+            "growth": list(memory.growth),
         },
         "options": [_option_json(option, language) for option in outcome.options],
         "other_measure": [_option_json(option, language) for option in outcome.other],

@@ -10,8 +10,15 @@ import pytest
 
 from gransk.core.errors import ConfigurationError, InvalidValueError
 from nodule.growth import reasons
-from nodule.growth.change import Sized, change_json, compare
-from nodule.growth.classes import Classed, GrowthClass, GrowthRule, classify, rounded
+from nodule.growth.change import Sized, compare
+from nodule.growth.classes import (
+    Classed,
+    GrowthClass,
+    GrowthRule,
+    change_json,
+    classify,
+    rounded,
+)
 from nodule.growth.dates import add_months, months_between
 from nodule.growth.reasons import Noted, Withheld
 from nodule.growth.rules import RULES, growth_rules
@@ -133,13 +140,33 @@ def test_an_unsound_comparison_withholds_time_and_class_alone(before, now, code)
     assert (found.vdt_days, found.vdt_interval_days) == (None, None)
     assert classify(found, VOLUME_25) == Classed(None, (code,))
     assert found.volume_percent == pytest.approx(100)
-    told = change_json(found)
-    assert (told["prior_volume_mm3"], told["withheld"]) == (100, [code.value])
+    told = change_json(found, VOLUME_25)
+    assert (told["prior_volume_mm3"], told["growth_class"]) == (100, None)
+    assert (told["withheld"], told["withheld_codes"]) == (code.value, [code.value])
     allowing = growth_rules().model_copy(update={"allowed": (code,)})
     allowed = compare(*pair, allowing)
     assert allowed.withheld == ()
     assert Noted(f"allowed_{code}") in allowed.noted
     assert allowed.vdt_days == pytest.approx(91)
+
+
+def test_the_json_of_a_change():
+    told = change_json(compare(sized(0, 100, 6), sized(91, 200, 7.5)), VOLUME_25)
+    assert told["vdt_interval_days"] == [
+        pytest.approx(68.8, abs=0.1),
+        pytest.approx(134.2, abs=0.1),
+    ]
+    assert {k: told[k] for k in ("vdt_days", "days", "growth_class", "withheld", "no_growth")} == {
+        "vdt_days": pytest.approx(91),
+        "days": 91,
+        "growth_class": "growth",
+        "withheld": None,
+        "no_growth": False,
+    }
+    assert told["diameter_change_mm"] == 1.5
+    fell = change_json(compare(sized(0, 200), sized(91, 195)), VOLUME_25)
+    assert (fell["growth_class"], fell["vdt_days"]) == ("no_growth", None)
+    assert fell["vdt_interval_days"] == [pytest.approx(319, abs=1), None]
 
 
 def test_alike_series_are_compared():

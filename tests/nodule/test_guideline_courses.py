@@ -76,7 +76,7 @@ COURSES = [
       "2 ct 12 from 33", "2 ct 12 from 45", "4B further_work_up"]),
     # Early controls change nothing; a late one does.
     ("lung-rads-2022", "solid", "0:9 2:9 3:9 8:9 20:9",
-     ["4A ct+pet_ct 3 from 0", "4A ct 3 from 0", "3 ct 6 from 3", "3 ct 6 from 3",
+     ["4A ct+pet_ct 3 from 0", "4A ct+pet_ct 3 from 0", "3 ct 6 from 3", "3 ct 6 from 3",
       "2 ct 12 from 20"]),
     ("lung-rads-2022", "solid", "0:7 4:7 13:7 37:7",
      ["3 ct 6 from 0", "3 ct 6 from 0", "2 ct 12 from 13",

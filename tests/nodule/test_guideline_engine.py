@@ -16,7 +16,7 @@ from nodule.guidelines import codes
 from nodule.guidelines.__main__ import markdown
 from nodule.guidelines.choice import GuidelineChoice
 from nodule.guidelines.codes import Noticed, Status
-from nodule.guidelines.engine import Outcome, advise
+from nodule.guidelines.engine import Memory, Outcome, advise
 from nodule.guidelines.report import name_of, option_text, outcome_json
 from nodule.guidelines.situation import Look, Morphology, Situation
 from nodule.guidelines.table import (
@@ -197,6 +197,19 @@ def test_whether_it_applies_may_be_unknown():
     notice = next(n for n in outcome.notices if n.code is Noticed.APPLICABILITY_UNKNOWN)
     assert notice.about == ("age_years", "known_primary_cancer", "setting", "immunosuppressed")
     assert outcome.status is Status.OPEN
+
+
+def test_the_course_is_remembered():
+    outcome = ask("fleischner-2017", "solid single low", "0:7 4:7 9-14d:7")
+    assert outcome.memory == Memory(
+        BASELINE, (datetime.date(2024, 5, 15), datetime.date(2024, 10, 1)), 9, ("stable",)
+    )
+    told = outcome_json(outcome)["memory"]
+    assert (told["baseline"], told["controls"][1]) == ("2024-01-15", "2024-10-01")
+    assert ask("lung-rads-2022", "", "").memory is None
+    crossed = ask("lung-rads-2022", "solid previous=2", "0:5.5 12:6.5").memory
+    assert crossed is not None
+    assert crossed.growth == ("stable",)
 
 
 @pytest.mark.parametrize("language", ["en", "da"])
