@@ -109,9 +109,9 @@ def growth(guideline: Guideline, situation: Situation) -> Grown:
     found = classify(change, rule)
     if found.growth is GrowthClass.GROWTH:
         return Grown(("growing",), speed=_speed(guideline, change), change=change)
-    not_larger = change.diameter_mm is not None and change.diameter_mm <= 0
-    by_eye = found.withheld == (Withheld.NO_SIZE,) and not_larger
-    if found.growth is not None or by_eye or situation.clear_growth is False:
+    rises = [one for one in (change.diameter_mm, change.volume_percent) if one is not None]
+    smaller = found.withheld == (Withheld.NO_SIZE,) and rises and max(rises) <= 0
+    if found.growth is not None or smaller or situation.clear_growth is False:
         return Grown(("stable",), change=change)
     speeds = tuple(guideline.bands.get("speed", {})) or NOTHING
     clear = ("no", "yes") if rule.measure == "volume_percent" else ("no",)

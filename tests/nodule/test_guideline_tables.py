@@ -199,3 +199,33 @@ def test_a_sample_of_changes_is_noticed(name):
 @pytest.mark.parametrize("name", AVAILABLE)
 def test_every_change_of_a_cell_is_noticed(name):
     assert survivors(name, 1) == []
+
+
+def implied(row: dict) -> set[str]:
+    """Cells of a row that follow from its others: leaving them out changes nothing."""
+    when = row["when"]
+    names = {"texture"} & set(when) if {"solid_size", "morphology"} & set(when) else set()
+    names |= {"growth"} if "speed" in when and when.get("growth") == "growing" else set()
+    return names | IMPLIED.get(row["id"], set())
+
+
+# A juxtapleural nodule that grows is an ordinary one; no solid part is larger than its nodule.
+IMPLIED = {
+    "2-juxtapleural": {"growth"},
+    "4b-part-solid": {"size"},
+    "part-solid-single-solid-part-from-6": {"size"},
+}
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_no_cell_of_a_row_can_be_left_out_unnoticed(name):
+    data = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    table = cases(name)
+    alive = [
+        f"{row['id']}: {cell}"
+        for number, row in enumerate(data["rows"])
+        for cell in row["when"]
+        if cell not in implied(row)
+        and not wrong(_without(data, ("rows", number, "when", cell)), table)
+    ]
+    assert alive == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -127,6 +128,22 @@ def test_any_unknown_choice_widens_to_all_its_answers(unknown):
         ends.append(point("brock-2a", **{**values, unknown: typed}))
     found = estimate("brock-2a", profile(**{**values, unknown: None})).probability
     assert found == pytest.approx((min(ends), max(ends)))
+
+
+def test_several_unknown_answers_give_the_ends_of_all_that_they_may_be():
+    answers = {
+        "smoking": ["never", "former", "current"],
+        "extrathoracic_cancer": ["none", "over_5_years"],
+        "spiculated": [False, True],
+        "upper_lobe": [False, True],
+    }
+    known = {"age_years": 60, "maximum_transverse_diameter_mm": 10, "earlier_lung_cancer": False}
+    every = [
+        point("mayo", **known, **dict(zip(answers, each, strict=True)))
+        for each in itertools.product(*answers.values())
+    ]
+    found = estimate("mayo", profile(**known)).probability
+    assert found == pytest.approx((min(every), max(every)))
 
 
 @pytest.mark.parametrize("unknown", ["age_years", "maximum_transverse_diameter_mm", "nodule_count"])
