@@ -10,7 +10,7 @@ from nodule.guidelines.rows import Option
 from nodule.guidelines.table import Range
 
 _NAMES: dict[str, tuple[str, str]] = {
-    "texture": ("texture", "tæthed"),
+    "texture": ("texture", "tekstur"),
     "count": ("number of nodules", "antal noduli"),
     "risk": ("risk", "risiko"),
     "morphology": ("morphology", "morfologi"),

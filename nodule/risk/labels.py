@@ -25,7 +25,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "en": "longest axial diameter, mm",
         "da": "længste aksiale diameter, mm",
     },
-    "texture": {"en": "texture", "da": "tæthed"},
+    "texture": {"en": "texture", "da": "tekstur"},
     "upper_lobe": {"en": "upper lobe", "da": "overlap"},
     "spiculated": {"en": "spiculated", "da": "spikuleret"},
     "nodule_count": {"en": "number of nodules", "da": "antal noduli"},
