@@ -37,6 +37,7 @@ from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
 from nodule.morphology import Morphology, MorphologyReading
 from nodule.place import Answer, LungMap
 from nodule.presentation import details, presentation
+from nodule.risk.command import RISK
 from nodule.search import MODEL_ID as SEARCH_ID
 from nodule.search import Search
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
@@ -81,7 +82,7 @@ class NoduleApplication:
     settings_schema: type[BaseModel] = NoduleSettings
 
     def __init__(self) -> None:
-        self.presentation = presentation({"phantom": PHANTOM})
+        self.presentation = presentation({"phantom": PHANTOM, "risk": RISK})
 
     def accepts(self, study: Study) -> Reason | None:
         """None where a CT may be a chest."""

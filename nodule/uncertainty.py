@@ -58,13 +58,18 @@ class ErrorModel:
             raise InvalidValueError("ErrorModel.spacing", self.spacing, "three lengths in mm")
 
     def volume(self, mm3: float) -> tuple[float, float]:
-        """Limits of a volume, mm3; a ball of it tells the size against the voxels."""
-        diameter = 2 * (3 * max(mm3, 1e-3) / (4 * np.pi)) ** (1 / 3)
-        deviation = float(
-            np.hypot(self._share(), self._loose() * VOXEL_FACTOR * self._voxel() / diameter)
-        )
-        factor = float(np.exp(Z95 * deviation))
+        """Limits of a volume, mm3."""
+        factor = float(np.exp(Z95 * self.deviation(mm3)))
         return round(mm3 / factor, 1), round(mm3 * factor, 1)
+
+    def deviation(self, mm3: float) -> float:
+        """Standard deviation of a volume's logarithm.
+
+        A ball of the volume tells the size against the voxels.
+        """
+        diameter = 2 * (3 * max(mm3, 1e-3) / (4 * np.pi)) ** (1 / 3)
+        voxels = self._loose() * VOXEL_FACTOR * self._voxel() / diameter
+        return float(np.hypot(self._share(), voxels))
 
     def in_plane(self, mm: float) -> tuple[float, float]:
         """Limits of a diameter in an axial plane, mm."""

@@ -14,6 +14,7 @@ import gransk
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("gransk.cli.run", "run", "Start Orthanc, the service and the viewer here."),
     "analyse": ("gransk.cli.analyse", "analyse", "Analyse DICOM files; print one JSON object."),
+    "risk": ("gransk.cli.risk", "risk", "Calculate a risk model from a typed profile."),
     "phantom": ("gransk.cli.phantom", "phantom", "Write a synthetic chest CT, or check a result."),
     "models": ("gransk.cli.models", "app", "List and verify the models."),
     "config": ("gransk.cli.config", "app", "Check and show the configuration."),

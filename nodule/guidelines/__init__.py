@@ -1,0 +1,1 @@
+"""Follow-up guidelines as tables, and the engine that finds a nodule's row in them."""
