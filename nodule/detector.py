@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +14,7 @@ from scipy.special import expit, logit
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
 from gransk.core.volume import Volume
-from nodule.grid import views
+from nodule.grid import VIEW_SIZE, VIEW_STEPS_MM, views
 from nodule.search import Search, Spot
 
 BoolArray = npt.NDArray[np.bool_]
@@ -127,17 +129,18 @@ class Detector:
         the search and this network give.
         """
         outputs = np.zeros((len(spots), 2))
+        seen = np.empty((len(spots), len(VIEW_STEPS_MM), *(VIEW_SIZE,) * 3), np.float32)
         again = min(LOOKED_AT_AGAIN, len(spots))
         looks = len(spots) + 3 * again
-        for start in range(0, len(spots), BATCH):
-            part = slice(start, start + BATCH)
-            outputs[part] = self._outputs(_views(volume, spots[part]))
-            progress(min(len(spots), start + BATCH) / looks)
+        for start, batch in _batches(volume, spots):
+            part = slice(start, start + len(batch))
+            seen[part] = batch
+            outputs[part] = self._outputs(batch)
+            progress(part.stop / looks)
         likely = np.argsort(-outputs[:, 0], kind="stable")[:again]
         for start in range(0, again, BATCH):
             rows = likely[start : start + BATCH]
-            seen = _views(volume, [spots[n] for n in rows])
-            mirrored = [self._outputs(np.flip(seen, axis)) for axis in (2, 3, 4)]
+            mirrored = [self._outputs(np.flip(seen[rows], axis)) for axis in (2, 3, 4)]
             outputs[rows] = np.mean([outputs[rows], *mirrored], axis=0)
             progress((len(spots) + 3 * min(again, start + BATCH)) / looks)
         outputs[:, 0] = _agreed(outputs[:, 0], np.array([s.strength for s in spots]))
@@ -158,6 +161,19 @@ def _agreed(
     pair = np.clip([one, other], SMALLEST_SHARE, 1 - SMALLEST_SHARE)
     agreed: npt.NDArray[np.float64] = expit(logit(pair).mean(axis=0))
     return agreed
+
+
+def _batches(volume: Volume, spots: Sequence[Spot]) -> Iterator[tuple[int, FloatArray]]:
+    """The first spot's number and the views of each batch; the next is made meanwhile."""
+    starts = range(0, len(spots), BATCH)
+    with ThreadPoolExecutor(1) as pool:
+        ahead = deque(pool.submit(_views, volume, spots[n : n + BATCH]) for n in starts[:2])
+        for number, start in enumerate(starts):
+            batch = ahead.popleft().result()
+            if number + 2 < len(starts):
+                after = starts[number + 2]
+                ahead.append(pool.submit(_views, volume, spots[after : after + BATCH]))
+            yield start, batch
 
 
 def _views(volume: Volume, spots: Sequence[Spot]) -> FloatArray:

@@ -207,7 +207,7 @@ def _top(answer: FloatArray, point: npt.NDArray[np.int64]) -> npt.NDArray[np.flo
             below, here, above = (float(answer[tuple(point + n * step)]) for n in (-1, 0, 1))
             bend = below - 2 * here + above
             if bend < 0:
-                top[axis] += np.clip((below - above) / (2 * bend), -0.5, 0.5)
+                top[axis] += min(0.5, max(-0.5, (below - above) / (2 * bend)))
     return top
 
 
