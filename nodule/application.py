@@ -77,7 +77,7 @@ class NoduleApplication:
     """Finds, outlines and measures lung nodules."""
 
     id = "nodule"
-    version = "0.2.0"
+    version = "0.3.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
 
