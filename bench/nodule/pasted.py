@@ -41,7 +41,7 @@ from training.nodule.split import cases
 BoolArray = npt.NDArray[np.bool_]
 
 A_SCAN = 10
-COMMAND = "python -m bench.nodule.pasted SCAN .. --data ../shared/data"
+COMMAND = "python -m bench.nodule.pasted {scans} --data ../shared/data --repeats {repeats}"
 APART_MM = 15.0
 WALL_SHARE, VESSEL_SHARE = 0.05, 0.06
 
@@ -186,7 +186,9 @@ def main() -> None:
             f"semi-synthetic: {len(nodules)} nodules of LIDC-IDRI's test patients (at least 3 "
             f"readers) pasted into {names}, {arguments.repeats} times each"
         )
-        rows = detection_rows(reads, analyser.operating_point, data, COMMAND)
+        scans = " ".join(scan.name for scan in arguments.scans)
+        command = COMMAND.format(scans=scans, repeats=arguments.repeats)
+        rows = detection_rows(reads, analyser.operating_point, data, command)
         write_rows(arguments.models / MODEL_ID, rows)
 
 
