@@ -1,4 +1,4 @@
-"""Parts of a scan on a 1 mm grid, the grid that the detector works on."""
+"""Parts of a scan on the grids that the networks see."""
 
 from __future__ import annotations
 
@@ -50,19 +50,8 @@ def box_of(mask: BoolArray, margin: tuple[int, int, int]) -> Box:
     return Box((ends[0][0], ends[1][0], ends[2][0]), (ends[0][1], ends[1][1], ends[2][1]))
 
 
-def coordinates(box: Box, spacing: tuple[float, float, float]) -> list[npt.NDArray[np.float64]]:
-    """Indices of the 1 mm grid points of a box along each axis, in voxels of the scan."""
-    return [
-        np.arange(a, b - 1 + 1e-6, STEP_MM / s)
-        for a, b, s in zip(box.start, box.stop, spacing, strict=True)
-    ]
-
-
 def resampled(hu: FloatArray, at: list[npt.NDArray[np.float64]]) -> FloatArray:
     """Linear interpolation axis by axis at fractional indices, clipped to the window.
-
-    In-plane axes that are finer than the grid are smoothed first, as the grid
-    could not hold their detail.
 
     Parameters
     ----------

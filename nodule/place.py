@@ -108,7 +108,7 @@ class LungMap:
 
     Sides are told by a border that runs through the gap between the lungs in each
     slice; lobes by planes at the mean place of the fissures in a lung's own height
-    and depth, since fissures are not sought in the images.
+    and depth: no fissure is sought in the images for it.
 
     Parameters
     ----------

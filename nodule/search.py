@@ -149,9 +149,10 @@ class Search:
         points = _peaks(np.where(ndimage.binary_dilation(lattice.inside), answer, 0))
         strength = answer[tuple(points.T)]
         order = np.argsort(-strength, kind="stable")[:MOST_PEAKS]
+        last = np.array(volume.hu.shape) - 1
         spots = [
             Spot(
-                lattice.index(_top(answer, point)),
+                _within(lattice.index(_top(answer, point)), last),
                 float(radius[tuple(point)]),
                 float(answer[tuple(point)]),
             )
@@ -209,6 +210,14 @@ def _top(answer: FloatArray, point: npt.NDArray[np.int64]) -> npt.NDArray[np.flo
             if bend < 0:
                 top[axis] += min(0.5, max(-0.5, (below - above) / (2 * bend)))
     return top
+
+
+def _within(
+    index: tuple[float, float, float], last: npt.NDArray[np.int64]
+) -> tuple[float, float, float]:
+    """A place in the scan: the lattice may reach beyond its last rows and columns."""
+    k, j, i = (float(v) for v in np.clip(index, 0, last))
+    return k, j, i
 
 
 def _apart(spots: list[Spot], spacing: tuple[float, float, float]) -> list[Spot]:

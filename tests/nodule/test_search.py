@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from nodule_synthetic import Ball, chest, index_of
 
+from gransk.core.volume import Geometry, Volume
 from nodule.lungs import segment_lungs
 from nodule.search import STRIDE, Lattice
 
@@ -72,3 +73,21 @@ def test_a_slab_repeats_the_first_and_last_slice():
     assert slab.shape == (1, 7, *lattice.hu.shape[1:])
     assert (slab[0, :4] == lattice.hu[0]).all()
     assert (slab[0, 4:] == lattice.hu[1:4]).all()
+
+
+def test_spots_at_the_scans_border_lie_in_the_scan(search):
+    shape, spacing = (20, 77, 93), (1.3, 0.7, 0.7)
+    corner = np.array(shape) - 1
+    steps = [np.arange(1 - n, 1) * s for n, s in zip(shape, spacing, strict=True)]
+    k, j, i = np.meshgrid(*steps, indexing="ij", sparse=True)
+    hu = np.where(np.sqrt(k**2 + j**2 + i**2) <= 6, 40, -850).astype(np.float32)
+    hu += np.random.default_rng(1).normal(0, 20, shape).astype(np.float32)
+    volume = Volume(hu, Geometry(shape, (0.0, 0.0, 0.0), spacing))
+    # The lattice is filled up beyond the last row and column.
+    lattice = Lattice.of(volume, np.ones(shape, bool))
+    assert (lattice.index(np.array(lattice.inside.shape) - 1) > corner)[1:].all()
+    spots = search.find(volume, np.ones(shape, bool))
+    assert spots
+    for spot in spots:
+        assert (np.array(spot.index) >= 0).all()
+        assert (np.array(spot.index) <= corner).all()

@@ -24,7 +24,7 @@ STEPS = (
     ("training.nodule.search", SEARCH, ("data", "scans", "more", "seed", "threads")),
     ("training.nodule", DETECTOR, ("data", "scans", "more", "models", "seed", "threads")),
     ("training.nodule.segmentation", SEGMENTER, ("data", "scans", "seed", "threads")),
-    ("training.nodule.morphology", MORPHOLOGY, ("data", "scans", "seed", "threads")),
+    ("training.nodule.morphology", MORPHOLOGY, ("data", "scans", "models", "seed", "threads")),
 )
 
 

@@ -160,7 +160,7 @@ def judged(scan: PastedScan, found: Sequence[Candidate]) -> Read:
 
 
 def sensitivity_at(reads: Sequence[Read], marks: float) -> float:
-    """Share of targets found at a mean number of false marks a scan, interpolated."""
+    """Share of targets above all but that many false marks a scan, rounded to whole marks."""
     false = np.sort([p for r in reads for p in r.false])[::-1]
     found = np.array([p for r in reads for p in r.found])
     rank = round(marks * len(reads))
