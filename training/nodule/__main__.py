@@ -33,7 +33,7 @@ from training.nodule.validation import Plan, Reads, by_kind, cpm, cpm_interval, 
 STEPS = 5000
 PASTED_A_SCAN = 900
 SYNTHETIC = 400
-FALSE_MARKS_A_SCAN = 2.0
+FALSE_MARKS_A_SCAN = 1.0
 
 
 def training_samples(arguments: argparse.Namespace) -> Table:

@@ -163,7 +163,7 @@ def sensitivity_at(reads: Sequence[Read], marks: float) -> float:
     """Share of targets above all but that many false marks a scan, rounded to whole marks."""
     false = np.sort([p for r in reads for p in r.false])[::-1]
     found = np.array([p for r in reads for p in r.found])
-    rank = round(marks * len(reads))
+    rank = int(marks * len(reads))
     least = false[rank] if rank < len(false) else -0.5
     return float((found > least).mean())
 
@@ -232,7 +232,7 @@ def cpm_interval(reads: Sequence[Read], seed: int = 0) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     found = np.array([p for r in reads for p in r.found])
     false = np.sort([p for r in reads for p in r.false])[::-1]
-    ranks = [round(m * len(reads)) for m in FALSE_MARKS]
+    ranks = [int(m * len(reads)) for m in FALSE_MARKS]
     least = np.array([false[n] if n < len(false) else -0.5 for n in ranks])
     share = (found[:, None] > least).mean(axis=1)
     means = [share[rng.integers(len(share), size=len(share))].mean() for _ in range(2000)]
