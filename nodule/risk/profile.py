@@ -116,8 +116,8 @@ class AgeAnswer(Answer[Annotated[float, Field(ge=0, le=130)]]):
     """An age in years."""
 
 
-class SizeAnswer(Answer[Annotated[float, Field(gt=0, le=500)]]):
-    """A length in mm."""
+class SizeAnswer(Answer[Annotated[float, Field(gt=0, le=150)]]):
+    """A length in mm; the most is ours, against slips of typing."""
 
 
 class CountAnswer(Answer[Annotated[int, Field(ge=1, le=1000)]]):

@@ -70,7 +70,7 @@ def test_what_is_absent_or_null_is_unknown():
         ("patient", "emphysema", 1),
         ("patient", "extrathoracic_cancer", "long_ago"),
         ("nodule", "maximum_transverse_diameter_mm", 0),
-        ("nodule", "maximum_transverse_diameter_mm", 501),
+        ("nodule", "maximum_transverse_diameter_mm", 150.1),
         ("nodule", "nodule_count", 0),
         ("nodule", "nodule_count", 1.5),
         ("nodule", "mayo_probability", 1.01),
