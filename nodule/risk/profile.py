@@ -378,4 +378,4 @@ def _by_person(part: Strict, name: str, *refused: Source) -> None:
 
 
 def _fault(kind: str, **about: str) -> PydanticCustomError:
-    return PydanticCustomError(kind, "{kind}", {"kind": kind, **about})  # type: ignore[arg-type]
+    return PydanticCustomError(kind, "{kind}", {"kind": kind, **about})
