@@ -66,7 +66,6 @@ class Lacks(StrEnum):
 
     AFTER_GROWTH = "after_growth"
     AFTER_FIRST_CONTROL_OF_LARGE = "after_first_control_of_large"
-    GROWTH_OF_SUBSOLID = "growth_of_subsolid"
     SLOW_GROWTH_OF_SUBSOLID = "slow_growth_of_subsolid"
     SLOW_GROWTH_WITHOUT_BROCK = "slow_growth_without_brock"
     SLOW_GROWTH_BY_DIAMETER = "slow_growth_by_diameter"
@@ -99,6 +98,7 @@ class Noticed(StrEnum):
     ATYPICAL_CYST_NOT_ASSESSED = "atypical_cyst_not_assessed"
     SUSPICIOUS_NOT_ASSESSED = "suspicious_not_assessed"
     MORPHOLOGY_CANCELLED = "morphology_cancelled"
+    MORPHOLOGY_UNSURE = "morphology_unsure"
 
 
 _EN_DA: dict[StrEnum, tuple[str, str]] = {
@@ -149,10 +149,6 @@ _EN_DA: dict[StrEnum, tuple[str, str]] = {
     Lacks.AFTER_FIRST_CONTROL_OF_LARGE: (
         "a step after the CT at 3 months of a single solid nodule over 8 mm",
         "et skridt efter CT ved 3 måneder af en enkelt solid nodulus over 8 mm",
-    ),
-    Lacks.GROWTH_OF_SUBSOLID: (
-        "a step for a subsolid nodule that has grown",
-        "et skridt for en subsolid nodulus, der er vokset",
     ),
     Lacks.SLOW_GROWTH_OF_SUBSOLID: (
         "a step for a subsolid nodule whose volume doubles in more than 400 days",
@@ -245,6 +241,10 @@ _EN_DA: dict[StrEnum, tuple[str, str]] = {
     Noticed.MORPHOLOGY_CANCELLED: (
         "The benign morphology does not count: {about}",
         "Den godartede morfologi tæller ikke: {about}",
+    ),
+    Noticed.MORPHOLOGY_UNSURE: (
+        "The benign morphology would not count with one of these, which are unknown: {about}",
+        "Den godartede morfologi tæller ikke ved et af disse, som er ukendte: {about}",
     ),
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nodule.growth.dates import add_months
 from nodule.guidelines.changing import Changing, changing_of
 from nodule.guidelines.codes import Excluded, Lacks, Noticed, Status
-from nodule.guidelines.features import Features, features, growth, slow_growth
+from nodule.guidelines.features import GROWTHS, Features, features, growth, slow_growth
 from nodule.guidelines.rows import Option, options_of
 from nodule.guidelines.situation import Lungs, Morphology, Situation
 from nodule.guidelines.table import Guideline, Row
@@ -151,7 +151,9 @@ def _memory(situation: Situation, found: Features) -> Memory | None:
     if not situation.looks:
         return None
     baseline, *controls = (look.date for look in situation.looks)
-    growth_ = ("stable",) if found.crossed else found.values["growth"]
+    growth_ = found.values["growth"]
+    if controls:
+        growth_ = tuple("stable" if value == "first" else value for value in growth_)
     return Memory(baseline, tuple(controls), found.months, growth_)
 
 
@@ -183,17 +185,30 @@ def _measures(guideline: Guideline, situation: Situation) -> list[str]:
 def _features(guideline: Guideline, situation: Situation, measure: str) -> Features:
     """Features; a limit crossed without growth is classed as on a first scan."""
     found = features(guideline, situation, "mm3" if measure == "mm3" else "mm")
-    stable = found.values.get("growth") == ("stable",) == found.values.get("solid_growth")
-    if not (guideline.reclassify_on_crossing and stable and len(situation.looks) > 1):
+    if not guideline.reclassify_on_crossing or len(situation.looks) < 2:
         return found
-    before = situation.looks[-2]
-    if before.measured(measure) is None:
+    growths = {name: found.values[name] for name in GROWTHS}
+    maybe = all("stable" in one and "new" not in one for one in growths.values())
+    if not maybe or not _crossed(guideline, situation, found, measure):
         return found
-    ranks = [_rank(guideline, _as_first(situation, at), measure) for at in (-2, -1)]
-    if None in ranks or ranks[1] <= ranks[0]:  # type: ignore[operator]
-        return found
-    values = {**found.values, "growth": ("first",), "solid_growth": ("first",)}
-    return dataclasses.replace(found, values=values, crossed=True)
+    firsts = {
+        name: tuple("first" if value == "stable" else value for value in one)
+        for name, one in growths.items()
+    }
+    surely = all(one == ("stable",) for one in growths.values())
+    return dataclasses.replace(found, values={**found.values, **firsts}, crossed=surely)
+
+
+def _crossed(guideline: Guideline, situation: Situation, found: Features, measure: str) -> bool:
+    """Does the size alone put it higher than on the scan before, and not lower than it stands?"""
+    if situation.looks[-2].measured(measure) is None:
+        return False
+    before, now = (_rank(guideline, _as_first(situation, at), measure) for at in (-2, -1))
+    if before is None or now is None or now <= before:
+        return False
+    stable = {**found.values, "growth": ("stable",), "solid_growth": ("stable",)}
+    kept = _rank_of(guideline, situation, dataclasses.replace(found, values=stable))
+    return kept is None or now >= kept
 
 
 def _as_first(situation: Situation, at: int) -> Situation:
@@ -207,6 +222,11 @@ def _as_first(situation: Situation, at: int) -> Situation:
 def _rank(guideline: Guideline, situation: Situation, measure: str) -> int | None:
     """How high a look's size alone puts it among the categories; None where unknown."""
     found = features(guideline, situation, "mm3" if measure == "mm3" else "mm")
+    return _rank_of(guideline, situation, found)
+
+
+def _rank_of(guideline: Guideline, situation: Situation, found: Features) -> int | None:
+    """How high features alone put a nodule; None where they leave more than one category."""
     names = {_category(option.row) for option in options_of(guideline, situation, found)}
     order = list(guideline.categories)
     name = names.pop()
@@ -242,6 +262,8 @@ def _notices(
         notices.append(Notice(Noticed.LIMIT_CROSSED))
     if found.cancelled:
         notices.append(Notice(Noticed.MORPHOLOGY_CANCELLED, found.cancelled))
+    if found.unsure and any(one.row and one.row.rests_on_morphology for one in options):
+        notices.append(Notice(Noticed.MORPHOLOGY_UNSURE, found.unsure))
     rule = guideline.growth
     if rule is not None and rule.warn_over_months is not None and len(situation.looks) > 1:
         earlier = situation.looks[0 if rule.compared_with == "baseline" else -2]
@@ -254,7 +276,7 @@ def _notices(
     if "atypical_cyst" in guideline.not_assessed and situation.atypical_cyst is None:
         notices.append(Notice(Noticed.ATYPICAL_CYST_NOT_ASSESSED))
     open_to = guideline.upgrade.from_ if guideline.upgrade is not None else ()
-    if situation.suspicious is None and any(one.row and one.row.category in open_to
-                                            for one in options):  # fmt: skip
+    unjudged = situation.suspicious is None and not situation.spiculated
+    if unjudged and any(one.row and one.row.category in open_to for one in options):
         notices.append(Notice(Noticed.SUSPICIOUS_NOT_ASSESSED))
     return notices

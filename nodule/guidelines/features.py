@@ -17,6 +17,8 @@ from nodule.guidelines.table import FEATURES, NOT_DONE, Guideline, Measure, Rang
 Possible = tuple[str, ...]
 # Of what is not there to ask about: a solid part, a doubling time.
 NOTHING = ("",)
+# Of the whole nodule and of its solid part.
+GROWTHS = ("growth", "solid_growth")
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Features:
         The size that chose the band, rounded as the guideline rounds.
     crossed : bool
         Whether a limit of size was crossed without growth.
-    cancelled : tuple of str
-        Why a benign morphology does not count.
+    cancelled, unsure : tuple of str
+        Why a benign morphology does not count, and what would cancel it but is unknown.
     """
 
     values: dict[str, Possible]
@@ -44,6 +46,7 @@ class Features:
     size: float | None = None
     crossed: bool = False
     cancelled: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def features(guideline: Guideline, situation: Situation, measure: Measure) -> Fe
     values["speed"] = grown.speed
     values["solid_growth"] = _solid_growth(guideline, situation, grown)
     values["measured_by"] = ("volume" if _by_volume(situation, measure) else "diameter",)
-    values["morphology"], cancelled = _morphology(guideline, situation, measure, grown)
+    values["morphology"], cancelled, unsure = _morphology(guideline, situation, measure, grown)
     size = _size(guideline, situation.looks, measure)
     values["size"] = _band(guideline, "size", measure, size)
     values["solid_size"] = _solid_size(guideline, situation, measure)
@@ -92,6 +95,7 @@ def features(guideline: Guideline, situation: Situation, measure: Measure) -> Fe
         months_between(since, situation.exam + early) if later else 0,
         size,
         cancelled=cancelled,
+        unsure=unsure,
     )
 
 
@@ -134,16 +138,27 @@ def slow_growth(guideline: Guideline, situation: Situation, grown: Grown) -> boo
 def settle(guideline: Guideline, values: dict[str, str]) -> dict[str, str]:
     """Leave out what cannot matter: nodules in unseen lungs, a benign morphology elsewhere.
 
-    Benign morphologies are of solid nodules outside the airways.
+    Benign morphologies are of solid nodules outside the airways. A nodule that is classed as
+    on a first scan, because it crossed a limit, is not so where it or its solid part grew.
     """
     if values.get("lungs", "evaluable") != "evaluable" or values.get("nodule") == "none":
         return {**values, "nodule": "none", "airway": "no", "morphology": "ordinary"}
     if values.get("growth") in ("first", "new"):
         values = {**values, "clear_growth": "no"}
-    grown = values.get("growth") == "growing" and "growth" in guideline.cancelled_by
+    if values.get("texture") == "part_solid" and "growing" in _growths(values):
+        values = {
+            name: "stable" if name in GROWTHS and value == "first" else value
+            for name, value in values.items()
+        }
+    cancelling = guideline.cancelled_by.get(values.get("morphology", ""), ())
+    grown = values.get("growth") == "growing" and "growth" in cancelling
     if grown or values.get("texture", "solid") != "solid" or values.get("airway") == "yes":
         return {**values, "morphology": "ordinary"}
     return values
+
+
+def _growths(values: dict[str, str]) -> tuple[str, ...]:
+    return tuple(values.get(name, "") for name in GROWTHS)
 
 
 def band(bands: dict[str, dict[Measure, Range]], measure: Measure, value: float) -> str:
@@ -216,11 +231,11 @@ def _by_volume(situation: Situation, measure: Measure) -> bool:
 
 def _morphology(
     guideline: Guideline, situation: Situation, measure: Measure, grown: Grown
-) -> tuple[Possible, tuple[str, ...]]:
-    """A benign morphology, unless something cancels it."""
+) -> tuple[Possible, tuple[str, ...], tuple[str, ...]]:
+    """A benign morphology, unless something cancels it; what cancels it, and what may."""
     mine = situation.morphology
     if mine is Morphology.ORDINARY or mine.value not in guideline.benign:
-        return ("ordinary",), ()
+        return ("ordinary",), (), ()
     limits = guideline.benign_below.get(mine.value, {})
     size = _size(guideline, situation.looks, measure)
     seen = {
@@ -229,10 +244,13 @@ def _morphology(
         "cancer_history": situation.cancer_history,
         "growth": grown.growth == ("growing",),
     }
-    cancelled: tuple[str, ...] = tuple(name for name in guideline.cancelled_by if seen[name])
+    cancelling = guideline.cancelled_by.get(mine.value, ())
+    cancelled: tuple[str, ...] = tuple(name for name in cancelling if seen[name])
     if measure in limits and (size is None or not limits[measure].holds(size)):
         cancelled = (*cancelled, "size")
-    return (("ordinary",), cancelled) if cancelled else ((mine.value,), ())
+    if cancelled:
+        return ("ordinary",), cancelled, ()
+    return (mine.value,), (), tuple(name for name in cancelling if seen[name] is None)
 
 
 def _size(guideline: Guideline, looks: Iterable[Look], measure: Measure) -> float | None:

@@ -34,7 +34,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "setting": ("reason for the scan", "årsag til skanningen"),
     "spiculated": ("spiculated", "spikuleret"),
     "fissure_displaced": ("fissure displaced", "fissur forskudt"),
-    "cancer_history": ("cancer history", "tidligere kræft"),
+    "cancer_history": ("cancer history", "kræft i sygehistorien"),
 }
 _VALUES: dict[str, tuple[str, str]] = {
     "solid": ("solid", "solid"),

@@ -129,7 +129,7 @@ def _option(
     category = part.category
     step = part.step or guideline.categories[str(category)]
     upgrade = guideline.upgrade
-    if upgrade is not None and situation.suspicious and category in upgrade.from_:
+    if upgrade is not None and category in upgrade.from_ and situation.seen(*upgrade.findings):
         category, step = upgrade.to, guideline.categories[upgrade.to]
     if category is not None and guideline.modifier and situation.other_finding:
         category += guideline.modifier

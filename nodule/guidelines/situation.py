@@ -102,7 +102,8 @@ class Situation:
     morphology : Morphology
         As it looks; ``confirmed`` once a person agrees.
     spiculated, fissure_displaced, suspicious, airway, atypical_cyst : bool, optional
-        What was seen. ``suspicious`` are the features of Lung-RADS 4X.
+        What was seen. ``suspicious`` are the features of Lung-RADS 4X, of which spiculation
+        counts by itself.
     clear_growth : bool, optional
         A person's judgement where growth was not measured as the guideline asks.
     brock, herder : (float, float), optional
@@ -177,11 +178,16 @@ class Situation:
         return self.category_since or self.looks[-2].date
 
     @property
-    def cancer_history(self) -> bool:
-        """Is any cancer known of, now or earlier?"""
-        cancer = self.profile.value("extrathoracic_cancer")
-        return bool(
-            self.profile.value("known_primary_cancer")
-            or self.profile.value("earlier_lung_cancer")
-            or cancer not in (None, Cancer.NONE)
-        )
+    def cancer_history(self) -> bool | None:
+        """Has the patient any cancer, now or earlier? None where that is not known."""
+        elsewhere = self.profile.value("extrathoracic_cancer")
+        lung = self.profile.value("earlier_lung_cancer")
+        if self.profile.value("known_primary_cancer") or lung:
+            return True
+        if elsewhere not in (None, Cancer.NONE):
+            return True
+        return None if elsewhere is None or lung is None else False
+
+    def seen(self, *findings: str) -> bool:
+        """Was any of the findings made?"""
+        return any(getattr(self, finding) for finding in findings)

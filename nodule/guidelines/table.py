@@ -189,10 +189,11 @@ class Exclusion(Part):
 
 
 class Upgrade(Part):
-    """A category that another becomes where a suspicious feature is seen."""
+    """A category that others become where one of the findings was made."""
 
     from_: tuple[str, ...] = Field(alias="from", min_length=1)
     to: str
+    findings: tuple[Literal["suspicious", "spiculated"], ...] = Field(min_length=1)
 
 
 class Guideline(Part):
@@ -218,11 +219,11 @@ class Guideline(Part):
     slow_growth : tuple of str
         Textures whose slow growth over several scans is noted.
     reclassify_on_crossing : bool
-        A stable nodule whose size alone puts it higher than before is classed as on a
-        first scan.
+        A stable nodule whose size alone puts it higher than before is classed as on a first
+        scan, where that lowers no category.
     benign : tuple of str
         Morphologies of solid nodules that have rows; every other is ordinary.
-    cancelled_by : tuple of str
+    cancelled_by : mapping of morphology to tuple of str
         Findings that make a benign morphology an ordinary one.
     benign_below : mapping of morphology to mapping of measure to Range
         Sizes outside which a benign morphology is an ordinary one.
@@ -256,7 +257,7 @@ class Guideline(Part):
     slow_growth: tuple[str, ...] = ()
     reclassify_on_crossing: bool = False
     benign: tuple[str, ...] = ()
-    cancelled_by: tuple[Cancelling, ...] = ()
+    cancelled_by: dict[str, tuple[Cancelling, ...]] = Field(default_factory=dict)
     benign_below: dict[str, dict[Measure, Range]] = Field(default_factory=dict)
     not_assessed: tuple[Literal["airway", "atypical_cyst"], ...] = ()
     modifier: str | None = None
@@ -298,8 +299,10 @@ class Guideline(Part):
             _check_bands(name, bands)
         for part in self.regions():
             self._check_cells(part.when)
-        if not {*self.benign, *self.benign_below} <= set(FEATURES["morphology"]):
+        if not set(self.benign) <= set(FEATURES["morphology"]):
             raise ValueError("benign: no such morphology")
+        if not {*self.cancelled_by, *self.benign_below} <= {*self.benign}:
+            raise ValueError("cancelled_by or benign_below: a morphology that is not benign")
         self._check_steps()
         return self
 

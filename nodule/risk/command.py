@@ -48,7 +48,7 @@ class RiskCommand:
         try:
             return Answered(estimate_json(estimate(model_id, read_profile(profile)), language))
         except ProfileError as error:
-            text = reasons.text(Refusal.PROFILE_INVALID, language, str(error))
+            text = reasons.text(Refusal.PROFILE_INVALID, language, error.told(language))
             refused = {"reason": Refusal.PROFILE_INVALID.value, "text": text, "about": []}
             return Answered(_refused(model, language, refused), readable=False)
         except RiskRefusedError as error:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from gransk.core.errors import GranskError
 from nodule.density import Texture
+from nodule.risk.faults import Fault
 
 Value = TypeVar("Value")
 
@@ -19,7 +21,21 @@ SCHEMA = Path(__file__).with_name("profile.schema.json")
 
 
 class ProfileError(GranskError):
-    """A profile that cannot be used; the message names keys and never values."""
+    """A profile that cannot be used; the message names keys and never values.
+
+    Parameters
+    ----------
+    faults : tuple of Fault
+        What is wrong, at least one.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__(self.told("en"))
+
+    def told(self, language: str) -> str:
+        """The message in ``da`` or ``en``."""
+        return "; ".join(fault.told(language) for fault in self.faults)
 
 
 class Source(StrEnum):
@@ -116,8 +132,8 @@ class AgeAnswer(Answer[Annotated[float, Field(ge=0, le=130)]]):
     """An age in years."""
 
 
-class SizeAnswer(Answer[Annotated[float, Field(gt=0, le=500)]]):
-    """A length in mm."""
+class SizeAnswer(Answer[Annotated[float, Field(gt=0, le=150)]]):
+    """A length in mm; the most is ours, against slips of typing."""
 
 
 class CountAnswer(Answer[Annotated[int, Field(ge=1, le=1000)]]):
@@ -214,7 +230,7 @@ class Patient(Strict):
             and _value(self, "earlier_lung_cancer") is False
         )
         if _value(self, "known_primary_cancer") and free:
-            raise ValueError("known_primary_cancer contradicts a history without any cancer")
+            raise _fault("contradicts")
         return self
 
 
@@ -321,14 +337,15 @@ def read_profile(text: str | bytes) -> Profile:
         json.loads(text, object_pairs_hook=_once)
         return Profile.model_validate_json(text)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'profile'}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
+        faults = (
+            Fault(".".join(map(str, one["loc"])) or "profile", one["type"], one.get("ctx", {}))
+            for one in error.errors(include_input=False, include_url=False)
         )
-        raise ProfileError(faults) from None
-    except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, _TwiceError) else "not JSON in UTF-8"
-        raise ProfileError(why) from None
+        raise ProfileError(*faults) from None
+    except _TwiceError as error:
+        raise ProfileError(Fault("", "twice", {"key": repr(str(error))})) from None
+    except (ValueError, RecursionError):
+        raise ProfileError(Fault("", "not_json")) from None
 
 
 def schema() -> dict[str, Any]:
@@ -345,7 +362,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise _TwiceError(f"the key {name!r} stands twice")
+            raise _TwiceError(name)
     return dict(pairs)
 
 
@@ -357,4 +374,8 @@ def _value(part: Strict, name: str) -> Any:
 def _by_person(part: Strict, name: str, *refused: Source) -> None:
     answer = getattr(part, name)
     if answer is not None and answer.source in refused:
-        raise ValueError(f"{name} is a person's answer; its source cannot be {answer.source}")
+        raise _fault("by_person", name=name, source=answer.source.value)
+
+
+def _fault(kind: str, **about: str) -> PydanticCustomError:
+    return PydanticCustomError(kind, "{kind}", {"kind": kind, **about})

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from guideline_cases import BASELINE, look, situation
 from pydantic import ValidationError
+from risk_vectors import profile
 
 from gransk.core.errors import ConfigurationError, InvalidValueError
 from nodule.growth.reasons import Withheld
@@ -99,6 +100,28 @@ def test_why_a_benign_morphology_does_not_count_is_told():
     assert Noticed.MORPHOLOGY_CANCELLED not in noticed(known)
 
 
+@pytest.mark.parametrize(
+    ("spiculated", "displaced", "cancers", "unsure"),
+    [
+        (None, None, {}, ("spiculated", "fissure_displaced", "cancer_history")),
+        (False, False, {"extrathoracic_cancer": "none"}, ("cancer_history",)),
+        (False, False, {"earlier_lung_cancer": False}, ("cancer_history",)),
+        (False, False, {"extrathoracic_cancer": "none", "earlier_lung_cancer": False}, None),
+        (True, None, {}, None),
+    ],
+)
+def test_what_may_cancel_a_benign_morphology_and_is_unknown_is_told(
+    spiculated, displaced, cancers, unsure
+):
+    outcome = ask(
+        "fleischner-2017", "solid single low perifissural confirmed", "0:7",
+        spiculated=spiculated, fissure_displaced=displaced,
+        profile=profile(age_years=60, known_primary_cancer=False, **cancers),
+    )  # fmt: skip
+    told = [n.about for n in outcome.notices if n.code is Noticed.MORPHOLOGY_UNSURE]
+    assert told == ([] if unsure is None else [unsure])
+
+
 def test_what_would_have_changed_it():
     outcome = ask("fleischner-2017", "solid single low", "0:7 9:7")
     changing = {(one.input, one.value): one for one in outcome.changing}
@@ -168,6 +191,8 @@ def test_what_is_not_detected_is_said_to_be_not_assessed():
         "lung-rads-2022", "solid", "0:7", airway=False, atypical_cyst=False, suspicious=False
     )
     assert noticed(seen) == []
+    spiculated = ask("lung-rads-2022", "solid spiculated", "0:7")
+    assert Noticed.SUSPICIOUS_NOT_ASSESSED not in noticed(spiculated)
     small = ask("lung-rads-2022", "solid", "0:5")
     assert Noticed.SUSPICIOUS_NOT_ASSESSED not in noticed(small)
     assert Noticed.AIRWAY_NOT_ASSESSED not in noticed(ask("bts-2015", "solid", "0:5"))
@@ -210,6 +235,10 @@ def test_the_course_is_remembered():
     crossed = ask("lung-rads-2022", "solid previous=2", "0:5.5 12:6.5").memory
     assert crossed is not None
     assert crossed.growth == ("stable",)
+    late = ask("lung-rads-2022", "solid previous=2", "0:5 13:12")
+    assert late.memory is not None
+    assert late.memory.growth == ("stable", "growing")
+    assert Noticed.LIMIT_CROSSED not in noticed(late)
 
 
 @pytest.mark.parametrize("language", ["en", "da"])
@@ -318,6 +347,7 @@ def test_every_morphology_has_its_value_in_the_tables():
         ("from: 6, to: 12", "from: 12, to: 6", "to lies before from"),
         ("below: 35", 'is: ["35"]', "is for choices"),
         ("benign: [perifissural", "benign: [odd", "no such morphology"),
+        ("benign: [perifissural, juxtapleural]", "benign: [perifissural]", "is not benign"),
         ("lacks: after_growth", "lacks: courage", "lacks"),
     ],
 )

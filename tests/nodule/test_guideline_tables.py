@@ -102,6 +102,7 @@ VOCABULARY = {
     "sizes": ["largest", "current"],
     "state": ["primary", "secondary"],
     "cancelled_by": ["spiculated", "fissure_displaced", "cancer_history", "growth"],
+    "findings": ["suspicious", "spiculated"],
     "benign": list(FEATURES["morphology"]),
     "slow_growth": list(FEATURES["texture"]),
     "not_assessed": ["airway", "atypical_cyst"],
@@ -120,7 +121,7 @@ def others(data: dict, path: tuple[Any, ...], value: Any) -> list[Any]:
     bands = data.get("bands", {})
     if "when" in path or "defaults" in path:
         known = FEATURES.get(key) or (*bands.get(key, ()), NOT_DONE)
-    elif key == "category" or "upgrade" in path:
+    elif key in ("category", "from", "to"):
         known = tuple(data["categories"])
     else:
         known = VOCABULARY.get(key, ())

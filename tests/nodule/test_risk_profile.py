@@ -70,7 +70,7 @@ def test_what_is_absent_or_null_is_unknown():
         ("patient", "emphysema", 1),
         ("patient", "extrathoracic_cancer", "long_ago"),
         ("nodule", "maximum_transverse_diameter_mm", 0),
-        ("nodule", "maximum_transverse_diameter_mm", 501),
+        ("nodule", "maximum_transverse_diameter_mm", 150.1),
         ("nodule", "nodule_count", 0),
         ("nodule", "nodule_count", 1.5),
         ("nodule", "mayo_probability", 1.01),
@@ -135,3 +135,32 @@ def test_a_profile_is_frozen_and_goes_through_json_unchanged():
         read.patient.age_years.value = 3
     assert read_profile(read.model_dump_json()) == read
     assert read_profile(profile_json()) == read_profile("{}")
+
+
+@pytest.mark.parametrize(
+    ("text", "danish", "english"),
+    [
+        (with_answer("patient", "age_years", value=-3), "skal være mindst 0", "must be at least 0"),
+        (with_answer("patient", "age_years", value=131), "må højst være 130", "at most 130"),
+        (with_answer("patient", "age_years", value="68"), "skal være et tal", "must be a number"),
+        (with_answer("patient", "sex", value="f"), "en af: 'female', 'male'", "one of: 'female'"),
+        (with_answer("patient", "age_years", date="x"), "skal være en dato", "must be a date"),
+        (with_answer("nodule", "nodule_count", value=1.5), "et helt tal", "a whole number"),
+        (with_answer("patient", "emphysema", value="yes"), "true eller false", "true or false"),
+        ('{"patient": {"shoe_size": 44}}', "nøglen findes ikke", "there is no such key"),
+        ('{"patient": {}, "patient": {}}', "'patient' står to gange", "'patient' stands twice"),
+        ("{", "ikke JSON i UTF-8", "not JSON in UTF-8"),
+        ("[]", "profile: skal være et objekt", "profile: must be an object"),
+        (
+            with_answer("patient", "emphysema", value=True, source="image"),
+            "emphysema er en persons svar; kilden kan ikke være image",
+            "emphysema is a person's answer; its source cannot be image",
+        ),
+    ],
+)
+def test_a_fault_is_told_in_both_languages(text, danish, english):
+    with pytest.raises(ProfileError) as caught:
+        read_profile(text)
+    assert danish in caught.value.told("da")
+    assert english in caught.value.told("en")
+    assert str(caught.value) == caught.value.told("en")
