@@ -107,6 +107,13 @@ ANY_AXIAL = "longest in any axial plane"
 SOLID_METHOD = "solid component of part-solid nodule"
 MIDDLE = "middle of the nodule"
 PROBABILITIES = {
+    "ground_glass": Code(
+        value="GROUND-GLASS", scheme=SCHEME, meaning="Probability of ground glass texture"
+    ),
+    "part_solid": Code(
+        value="PART-SOLID", scheme=SCHEME, meaning="Probability of part-solid texture"
+    ),
+    "solid": Code(value="SOLID", scheme=SCHEME, meaning="Probability of solid texture"),
     "spiculated": Code(value="SPICULATED", scheme=SCHEME, meaning="Probability of spiculation"),
     "lobulated": Code(value="LOBULATED", scheme=SCHEME, meaning="Probability of lobulation"),
     "calcified": Code(value="CALCIFIED", scheme=SCHEME, meaning="Probability of calcification"),
@@ -193,6 +200,8 @@ def _solid(measured: NoduleMeasurement) -> Iterator[Measurement]:
                       value=round(solid.volume_mm3, 1), method=SOLID_METHOD)  # fmt: skip
     long_axis = solid.axes.long_axis.length_mm
     yield _length("solid_part_long_axis_mm", LONG_AXIS, long_axis, SOLID_METHOD)
+    short_axis = solid.axes.short_axis.length_mm
+    yield _length("solid_part_short_axis_mm", SHORT_AXIS, short_axis, SOLID_METHOD)
     yield _length("solid_part_mean_diameter_mm", MEAN_DIAMETER, solid.axes.mean_mm, SOLID_METHOD)
 
 

@@ -119,12 +119,25 @@ _NAMES: dict[str, dict[str, str]] = {
     "core_hu": {"en": "Density of the middle", "da": "Tæthed i midten"},
     "solid_part_volume_mm3": {"en": "Solid part, volume", "da": "Solid del, volumen"},
     "solid_part_long_axis_mm": {"en": "Solid part, long axis", "da": "Solid del, længste mål"},
+    "solid_part_short_axis_mm": {"en": "Solid part, short axis", "da": "Solid del, korteste mål"},
     "solid_part_mean_diameter_mm": {
         "en": "Solid part, mean diameter",
         "da": "Solid del, middeldiameter",
     },
     "solid_part": {"en": "Solid part", "da": "Solid del"},
     "pleural_contact_percent": {"en": "Surface at the pleura", "da": "Overflade ved pleura"},
+    "ground_glass_probability": {
+        "en": "Probability of ground glass",
+        "da": "Sandsynlighed for matglas",
+    },
+    "part_solid_probability": {
+        "en": "Probability of part-solid texture",
+        "da": "Sandsynlighed for delvist solid tekstur",
+    },
+    "solid_probability": {
+        "en": "Probability of solid texture",
+        "da": "Sandsynlighed for solid tekstur",
+    },
     "spiculated_probability": {
         "en": "Probability of spiculation",
         "da": "Sandsynlighed for spikulering",
@@ -220,11 +233,15 @@ SIZES = (
     "greatest_plane_long_axis_mm", "greatest_plane_short_axis_mm",
     "greatest_plane_mean_diameter_mm", "maximum_transverse_diameter_mm",
     "longest_diameter_3d_mm", "mean_hu", "core_hu", "solid_part_volume_mm3",
-    "solid_part_long_axis_mm", "solid_part_mean_diameter_mm", "pleural_contact_percent",
+    "solid_part_long_axis_mm", "solid_part_short_axis_mm", "solid_part_mean_diameter_mm",
+    "pleural_contact_percent",
 )  # fmt: skip
 LONGEST = ("maximum_transverse_diameter_mm", "longest_diameter_3d_mm")
 _PROBABILITIES = ("spiculated_probability", "lobulated_probability", "calcified_probability")
-_MORPHOLOGY = (*_PROBABILITIES, "perifissural_probability")
+_MORPHOLOGY = (
+    "ground_glass_probability", "part_solid_probability", "solid_probability",
+    *_PROBABILITIES, "perifissural_probability",
+)  # fmt: skip
 
 
 def _texts() -> Mapping[str, Mapping[str, str]]:

@@ -49,6 +49,8 @@ def test_a_models_word_on_looks_is_added(measured):
     looks = MorphologyReading(0.1, 0.2, 0.7, calcified=0.1, spiculated=0.6, lobulated=0.3,
                               malignancy=0.4)  # fmt: skip
     numbers = {m.name: m for m in measurements(measured, ErrorModel((1.0, 0.7, 0.7)), looks)}
-    for name, value in (("calcified", 0.1), ("spiculated", 0.6), ("lobulated", 0.3)):
+    expected = {"ground_glass": 0.1, "part_solid": 0.2, "solid": 0.7}
+    expected |= {"calcified": 0.1, "spiculated": 0.6, "lobulated": 0.3}
+    for name, value in expected.items():
         assert numbers[f"{name}_probability"].value == value
         assert numbers[f"{name}_probability"].unit.value == "1"
