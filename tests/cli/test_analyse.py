@@ -131,7 +131,7 @@ def test_the_sites_configuration_is_that_of_the_environment(phantom, tmp_path, m
     monkeypatch.setenv("GRANSK_CONFIG", str(tmp_path / "gransk.yaml"))
     code, _, errors = analyse(phantom)
     assert code == 1
-    assert "nodule-detector" in errors
+    assert "nodule-search" in errors
 
 
 def test_candidates_and_choice_on_request(phantom, config):
@@ -235,7 +235,7 @@ def test_a_missing_model_fails(tmp_path, phantom):
     (tmp_path / "gransk.yaml").write_text("models:\n  folder: .\n")
     code, answer, errors = analyse(phantom, "--config", tmp_path / "gransk.yaml")
     assert (code, answer) == (1, None)
-    assert "nodule-detector" in errors
+    assert "nodule-search" in errors
 
 
 def test_the_phantom_check(phantom, tmp_path):
