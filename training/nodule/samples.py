@@ -60,7 +60,8 @@ class Sample:
     host: str = ""
 
 
-def _packed(view: FloatArray) -> npt.NDArray[np.uint8]:
+def packed(view: FloatArray) -> npt.NDArray[np.uint8]:
+    """HU of the window as 0 to 255."""
     share = (np.clip(view, LOW_HU, HIGH_HU) - LOW_HU) / (HIGH_HU - LOW_HU)
     return np.round(share * 255).astype(np.uint8)
 
@@ -131,21 +132,21 @@ def from_scan(
     spots = [s for s in search.find(scan, lungs, most=SPOTS) if not _on_any(scan, s, own)]
     for spot in spots:
         view = _maybe_blank(views(scan, spot.index), 2 * spot.radius_mm, rng)
-        yield Sample(_packed(view), False, np.nan, 2 * spot.radius_mm, "spot", name, name)
+        yield Sample(packed(view), False, np.nan, 2 * spot.radius_mm, "spot", name, name)
     for number in rng.permutation(len(spots))[: count // 4]:
         spot = spots[number]
         cutout = cut_spot(scan, spot.index, spot.radius_mm)
         seen = pasted_view(cutout, scan, lungs, places, rng)
         if seen is not None:
             size = 2 * spot.radius_mm
-            yield Sample(_packed(seen), False, np.nan, size, "pasted spot", name, name)
+            yield Sample(packed(seen), False, np.nan, size, "pasted spot", name, name)
     weight = np.array([SUBSOLID_WEIGHT if n.texture <= 4 else 1.0 for n in nodules])
     for number in rng.choice(len(nodules), count, p=weight / weight.sum()):
         nodule = nodules[number]
         pasted = pasted_view(nodule, scan, lungs, places, rng)
         if pasted is not None:
             yield Sample(
-                _packed(pasted), True, (nodule.malignancy - 1) / 4, nodule.diameter_mm,
+                packed(pasted), True, (nodule.malignancy - 1) / 4, nodule.diameter_mm,
                 "pasted nodule", nodule.name, name,
             )  # fmt: skip
 
@@ -164,7 +165,7 @@ def from_cutout(nodule: Cutout, search: Search, rng: np.random.Generator) -> Ite
     centre = _off_centre(nodule.centre, nodule.diameter_mm, scan, rng)
     worry = (nodule.malignancy - 1) / 4
     view = _bounded(views(scan, centre), scan, centre)
-    yield Sample(_packed(view), True, worry, nodule.diameter_mm, "cutout", nodule.name)
+    yield Sample(packed(view), True, worry, nodule.diameter_mm, "cutout", nodule.name)
     everywhere = np.zeros(scan.hu.shape, bool)
     everywhere[1:-1, 16:-16, 16:-16] = scan.hu[1:-1, 16:-16, 16:-16] < 400
     if not everywhere.any():
@@ -180,7 +181,7 @@ def from_cutout(nodule: Cutout, search: Search, rng: np.random.Generator) -> Ite
     ]
     for spot in beside[:SPOTS_BESIDE]:
         view = _bounded(views(scan, spot.index), scan, np.asarray(spot.index))
-        yield Sample(_packed(view), False, np.nan, 2 * spot.radius_mm, "beside", nodule.name)
+        yield Sample(packed(view), False, np.nan, 2 * spot.radius_mm, "beside", nodule.name)
 
 
 def _bounded(view: FloatArray, scan: Volume, centre: npt.NDArray[np.float64]) -> FloatArray:
@@ -215,4 +216,4 @@ def synthetic(rng: np.random.Generator) -> Sample:
     hu += rng.normal(0, noise, hu.shape).astype(np.float32)
     scan = Volume(hu, Geometry((size,) * 3, (0.0, 0.0, 0.0), (step, step, step)))
     view = views(scan, [(size - 1) / 2] * 3)
-    return Sample(_packed(view), ball, np.nan, 2 * radius, "synthetic", "")
+    return Sample(packed(view), ball, np.nan, 2 * radius, "synthetic", "")
