@@ -22,7 +22,6 @@ from gransk.core.models import ModelLibrary
 from nodule.detector import Detector
 from training.nodule import fit, sources
 from training.nodule.card import card
-from training.nodule.drawn import drawn_chests
 from training.nodule.export import write_card, write_onnx
 from training.nodule.lesions import own_lesions
 from training.nodule.marks import false_marks, sensitivity, threshold_for
@@ -31,10 +30,10 @@ from training.nodule.samples import Sample, from_cutout, from_scan, synthetic
 from training.nodule.table import Table
 from training.nodule.validation import Plan, Reads, by_kind, cpm, cpm_interval, read_all, report
 
-STEPS = 1500
+STEPS = 5000
 PASTED_A_SCAN = 900
 SYNTHETIC = 400
-FALSE_MARKS_A_SCAN = 1.0
+FALSE_MARKS_A_SCAN = 0.5
 
 
 def training_samples(arguments: argparse.Namespace) -> Table:
@@ -52,7 +51,6 @@ def training_samples(arguments: argparse.Namespace) -> Table:
     for nodule in nodules:
         made += from_cutout(nodule, search, rng)
     made += [synthetic(rng) for _ in range(SYNTHETIC)]
-    made += drawn_chests(search)
     print(dict(Counter(s.kind for s in made)), flush=True)
     table = Table.of(made)
     if kept is not None:
