@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -164,16 +163,11 @@ def _agreed(
 
 
 def _batches(volume: Volume, spots: Sequence[Spot]) -> Iterator[tuple[int, FloatArray]]:
-    """The first spot's number and the views of each batch; the next is made meanwhile."""
+    """The first spot's number and the views of each batch; later ones are made meanwhile."""
     starts = range(0, len(spots), BATCH)
     with ThreadPoolExecutor(1) as pool:
-        ahead = deque(pool.submit(_views, volume, spots[n : n + BATCH]) for n in starts[:2])
-        for number, start in enumerate(starts):
-            batch = ahead.popleft().result()
-            if number + 2 < len(starts):
-                after = starts[number + 2]
-                ahead.append(pool.submit(_views, volume, spots[after : after + BATCH]))
-            yield start, batch
+        batches = pool.map(lambda n: _views(volume, spots[n : n + BATCH]), starts)
+        yield from zip(starts, batches, strict=True)
 
 
 def _views(volume: Volume, spots: Sequence[Spot]) -> FloatArray:

@@ -158,7 +158,7 @@ class Search:
             )
             for point in points[order]
         ]
-        return _apart(spots, volume.geometry.spacing)[:most]
+        return _apart(spots, volume.geometry.spacing, most)
 
     def _answers(
         self, lattice: Lattice, progress: Callable[[float], None]
@@ -220,12 +220,14 @@ def _within(
     return k, j, i
 
 
-def _apart(spots: list[Spot], spacing: tuple[float, float, float]) -> list[Spot]:
-    """Spots by falling strength, without those inside a stronger one."""
+def _apart(spots: list[Spot], spacing: tuple[float, float, float], most: int) -> list[Spot]:
+    """The first spots by falling strength, without those inside a stronger one."""
     places = np.array([s.index for s in spots]).reshape(-1, 3) * spacing
     free = np.ones(len(spots), bool)
     kept: list[Spot] = []
     for number, spot in enumerate(spots):
+        if len(kept) == most:
+            break
         if free[number]:
             kept.append(spot)
             away = np.linalg.norm(places - places[number], axis=1)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gransk.core.errors import ConfigurationError
 from nodule.growth.reasons import Withheld
+from nodule.rule_file import read_rules
 
 RULES = Path(__file__).with_name("rules.yaml")
 # What a site may take as a warning.
@@ -61,7 +60,4 @@ def growth_rules(path: Path = RULES) -> GrowthRules:
     ConfigurationError
         Where the file cannot be read or is wrong.
     """
-    try:
-        return GrowthRules.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise ConfigurationError(f"{path.name}: {error}") from error
+    return read_rules(GrowthRules, path)

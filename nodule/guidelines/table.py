@@ -7,13 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
@@ -21,6 +19,7 @@ from gransk.core.errors import ConfigurationError
 from nodule.growth.classes import GrowthRule
 from nodule.guidelines.codes import Action, Excluded, Lacks, Strength
 from nodule.risk.model import options
+from nodule.rule_file import read_rules
 
 FOLDER = Path(__file__).with_name("tables")
 
@@ -376,10 +375,7 @@ def load_guideline(path: Path) -> Guideline:
     ConfigurationError
         Where the file cannot be read or is no guideline; the message says which key.
     """
-    try:
-        return Guideline.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise ConfigurationError(f"{path.name}: {error}") from error
+    return read_rules(Guideline, path)
 
 
 @cache

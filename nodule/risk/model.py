@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gransk.core.errors import ConfigurationError
 from nodule.risk.profile import Patient, ProfileNodule, inputs
 from nodule.risk.reasons import Refusal, Warned
+from nodule.rule_file import read_rules
 
 FOLDER = Path(__file__).with_name("models")
 
@@ -185,10 +185,7 @@ def load_model(path: Path) -> RiskModel:
     ConfigurationError
         Where the file cannot be read or is no model; the message says which key.
     """
-    try:
-        return RiskModel.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise ConfigurationError(f"{path.name}: {error}") from error
+    return read_rules(RiskModel, path)
 
 
 @cache

@@ -22,7 +22,8 @@ from gransk.core.models import ModelLibrary
 from nodule.detector import Detector
 from training.nodule import fit, sources
 from training.nodule.card import card
-from training.nodule.export import write_card, write_onnx
+from training.nodule.card_file import write_card
+from training.nodule.export import write_onnx
 from training.nodule.lesions import own_lesions
 from training.nodule.marks import false_marks, sensitivity, threshold_for
 from training.nodule.network import SpotNet

@@ -26,7 +26,8 @@ SMOOTHING = 0.02
 KIND_WEIGHTS = {"cutout": 0.6, "beside": 0.5, "synthetic": 1.0}
 
 
-def _to_hu(views: npt.NDArray[np.uint8]) -> Tensor:
+def to_hu(views: npt.NDArray[np.uint8]) -> Tensor:
+    """HU of what :func:`training.nodule.samples.packed` made."""
     return torch.from_numpy(views).float() * ((HIGH_HU - LOW_HU) / 255) + LOW_HU
 
 
@@ -102,7 +103,7 @@ def fit(train: Table, steps: int, seed: int, threads: int) -> SpotNet:
     for step in range(1, steps + 1):
         chance = weight * (EASY + error)
         rows = np.sort(rng.choice(len(train), BATCH, p=chance / chance.sum()))
-        views = _varied(_to_hu(train.views[rows]), rng)
+        views = _varied(to_hu(train.views[rows]), rng)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = net(views).float()
         loss = _loss(logits, train, rows)

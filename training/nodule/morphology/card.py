@@ -7,7 +7,7 @@ from typing import Any
 
 from nodule.morphology import MODEL_ID, VIEW_SHAPE, WINDOW_HU
 from training.nodule.card import LCTSC, LIDC
-from training.nodule.morphology.export import FILE
+from training.nodule.export import FILE
 from training.nodule.morphology.ratings import FEWEST_READERS, TEXTURES
 from training.nodule.split import cases
 

@@ -20,7 +20,7 @@ from gransk.core.models import ModelLibrary
 from nodule.search import MOST, Search, Spot
 from training.nodule import sources
 from training.nodule.card import SEMI_SYNTHETIC, proportion
-from training.nodule.export import write_card
+from training.nodule.card_file import write_card
 from training.nodule.lesions import own_lesions
 from training.nodule.search.export import COMMAND, card, write_onnx
 from training.nodule.search.fit import fit

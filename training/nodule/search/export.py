@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nodule.search import MODEL_ID, SLICES
 from training.nodule.card import data_sources
-from training.nodule.export import FILE
+from training.nodule.export import FILE, to_onnx
 from training.nodule.search.network import Exported, SearchNet
 
 VERSION = "0.1.0"
@@ -29,24 +26,10 @@ LIMITS = [
 
 def write_onnx(net: SearchNet, folder: Path) -> str:
     """Write ``model.onnx``; returns its SHA-256."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE
     free = {0: "n", 1: "half_rows", 2: "half_columns"}
-    torch.onnx.export(
-        Exported(net).eval(),
-        (torch.full((2, SLICES, 64, 64), -800.0),),
-        str(path),
-        input_names=["slabs"],
-        output_names=["nodule", "radius_mm"],
-        dynamic_axes={
-            "slabs": {0: "n", 2: "rows", 3: "columns"},
-            "nodule": free,
-            "radius_mm": free,
-        },
-        opset_version=17,
-        dynamo=False,
-    )
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    slabs = {0: "n", 2: "rows", 3: "columns"}
+    axes = {"slabs": slabs, "nodule": free, "radius_mm": free}
+    return to_onnx(Exported(net), (2, SLICES, 64, 64), axes, folder)
 
 
 def card(sha256: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from nodule.grid import WINDOW_HU
 from nodule.search import SLICES, STEPS_MM, STRIDE
+from training.nodule.average import average
+from training.nodule.fit import to_hu
 from training.nodule.search.network import SearchNet
 from training.nodule.search.scenes import Scene
 
@@ -47,10 +48,7 @@ class Draw:
             slabs.append(slab)
             truths.append(scene.nodules - [*origin, 0])
             ignored.append(scene.ignored - [*origin, 0])
-        hu = torch.from_numpy(np.stack(slabs)).float()
-        low, high = WINDOW_HU
-        hu = hu * ((high - low) / 255) + low
-        hu, matrices = self._turned(hu)
+        hu, matrices = self._turned(to_hu(np.stack(slabs)))
         maps = [
             _maps(_turned_back(t, m), _turned_back(i, m))
             for t, i, m in zip(truths, ignored, matrices, strict=True)
@@ -191,18 +189,9 @@ def fit(scenes: Sequence[Scene], steps: int, seed: int, threads: int) -> SearchN
         optimiser.step()
         schedule.step()
         total += float(loss.detach())
-        _average(mean, net, min(AVERAGING, step / (step + 10)))
+        average(mean, net, min(AVERAGING, step / (step + 10)))
         if step % 100 == 0 or step == steps:
             took, last = time.monotonic() - began, (step - 1) % 100 + 1
             print(f"step {step}/{steps}  loss {total / last:.4f}  {took:.0f} s", flush=True)
             total = 0.0
     return mean.eval()
-
-
-@torch.no_grad()
-def _average(mean: SearchNet, net: SearchNet, keep: float) -> None:
-    for kept, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1 - keep)
-        else:
-            kept.copy_(new)

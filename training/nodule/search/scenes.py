@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gransk.core.volume import Volume
-from nodule.grid import WINDOW_HU
 from nodule.search import STRIDE, Lattice
 from training.nodule.cutouts import Cutout
 from training.nodule.marks import Truth
+from training.nodule.samples import packed
 from training.nodule.validation import Host, with_nodules
 
 FloatArray = npt.NDArray[np.float32]
@@ -43,12 +43,6 @@ class Scene:
     inside: npt.NDArray[np.int64]
     nodules: npt.NDArray[np.float64]
     ignored: npt.NDArray[np.float64]
-
-
-def packed(hu: FloatArray) -> npt.NDArray[np.uint8]:
-    """HU of the window as 0 to 255."""
-    low, high = WINDOW_HU
-    return np.round((np.clip(hu, low, high) - low) / (high - low) * 255).astype(np.uint8)
 
 
 def _balls(truths: Sequence[Truth], scan: Volume, lattice: Lattice) -> npt.NDArray[np.float64]:

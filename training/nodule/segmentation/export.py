@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nodule.segmenter import MODEL_ID, SIZE
 from training.nodule.card import LCTSC, LIDC
+from training.nodule.export import FILE, to_onnx
 from training.nodule.segmentation.network import Exported, OutlineNet
 from training.nodule.split import cases
 
-FILE = "model.onnx"
 VERSION = "0.2.0"
 COMMAND = (
     "python -m training.nodule.segmentation --data ../shared/data "
@@ -40,19 +37,8 @@ LIMITS = [
 
 def write_onnx(net: OutlineNet, folder: Path) -> str:
     """Write ``model.onnx``; returns its SHA-256."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE
-    torch.onnx.export(
-        Exported(net).eval(),
-        (torch.full((2, 1, SIZE, SIZE, SIZE), -800.0),),
-        str(path),
-        input_names=["cubes"],
-        output_names=["nodule"],
-        dynamic_axes={"cubes": {0: "n"}, "nodule": {0: "n"}},
-        opset_version=17,
-        dynamo=False,
-    )
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    axes = {name: {0: "n"} for name in ("cubes", "nodule")}
+    return to_onnx(Exported(net), (2, 1, SIZE, SIZE, SIZE), axes, folder)
 
 
 def card(sha256: str, threshold: float, rows: list[dict[str, Any]]) -> dict[str, Any]:

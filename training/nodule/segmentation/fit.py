@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
+from training.nodule.average import average
 from training.nodule.segmentation.crops import (
     BLANK,
     CONTINUED,
@@ -112,7 +113,7 @@ def fit(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-        _average(mean, net, min(AVERAGING, step / (step + 10)))
+        average(mean, net, min(AVERAGING, step / (step + 10)))
         total += float(loss.detach())
         if step % 50 == 0:
             print(
@@ -120,12 +121,3 @@ def fit(
             )
             total = 0.0
     return mean.eval()
-
-
-@torch.no_grad()
-def _average(mean: OutlineNet, net: OutlineNet, keep: float) -> None:
-    for kept, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1 - keep)
-        else:
-            kept.copy_(new)
