@@ -330,9 +330,13 @@ def _with_interval(finding: Finding, name: str, unit: str, digits: int, language
     value = f"{number(found.value, digits, language)} {unit}"
     if found.interval is None:
         return value
-    low, high = (number(end, digits, language) for end in found.interval)
+    low, high = found.interval
+    if high is None:
+        word = {"en": "or more", "da": "eller mere"}[language]
+        return f"{value} (95 % {number(low, digits, language)} {word})"
     word = {"en": "to", "da": "til"}[language]
-    return f"{value} (95 % {low} {word} {high})"
+    ends = [number(end, digits, language) for end in (low, high)]
+    return f"{value} (95 % {ends[0]} {word} {ends[1]})"
 
 
 def _both(finding: Finding, names: tuple[str, str], unit: str, digits: int, language: str) -> str:

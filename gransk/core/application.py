@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from gransk.core.errors import ConfigurationError, RefusalError
 from gransk.core.findings import Finding, Findings, Note
+from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.identity import patient
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
@@ -186,6 +188,112 @@ class Application(Protocol):
 
     def pictures(self, study: Study, findings: Findings) -> list[Picture]:
         """Pictures for the summary page, one or a few a finding."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A study with what an analysis found in it."""
+
+    study: Study
+    findings: Findings
+
+
+@dataclass(frozen=True)
+class KnownStudy:
+    """Another study of the patient, as an archive lists it.
+
+    Parameters
+    ----------
+    study_instance_uid : str
+    date : date, optional
+    modalities, body_parts : tuple of str
+    description : str
+    images : int
+        0 where the archive does not say.
+    """
+
+    study_instance_uid: str
+    date: datetime.date | None
+    modalities: tuple[str, ...] = ()
+    body_parts: tuple[str, ...] = ()
+    description: str = ""
+    images: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a person points on an image.
+
+    Parameters
+    ----------
+    sop_instance_uid : str
+    frame : int, optional
+        From 1, for multi-frame images alone.
+    column, row : float
+        DICOM image coordinates, as in `Region`.
+    """
+
+    sop_instance_uid: str
+    column: float
+    row: float
+    frame: int | None = None
+
+
+@runtime_checkable
+class FollowsUp(Protocol):
+    """What an application gives that compares studies, estimates risk and advises.
+
+    ``profile_schema`` is the JSON schema of the risk profile.
+    """
+
+    profile_schema: Mapping[str, Any]
+
+    def priors_wanted(self, study: Study, known: Sequence[KnownStudy]) -> tuple[str, ...]:
+        """Which of the patient's other studies to compare with, most wanted first."""
+
+    def measure(self, study: Study, findings: Findings, place: Place, context: Context) -> Finding:
+        """Outline and measure what a person points at, as the detector's findings are.
+
+        Raises
+        ------
+        RefusalError
+            Where nothing can be outlined there.
+        """
+
+    def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
+        """What became of each finding between two studies of one patient.
+
+        A refusal is told in the comparison. Images are read, no detector runs.
+        """
+
+    def comparison_pictures(
+        self, current: Study, prior: Study, comparison: Comparison
+    ) -> list[Picture]:
+        """Both sides of each matched or uncertain lesion, in the same window and scale."""
+
+    def assess(
+        self,
+        study: Study,
+        findings: Findings,
+        comparisons: Sequence[Comparison],
+        profile: Mapping[str, Any] | None,
+        settings: BaseModel,
+    ) -> Assessment:
+        """Risk and advice again without reading pixels.
+
+        ``comparisons`` name lesions by the tracking UIDs of ``findings``; those with studies
+        after this one are left out of account.
+
+        Raises
+        ------
+        UnreadableInputError
+            Where the profile does not fit its schema.
+        """
+
+    def report_text(
+        self, study: Study, findings: Findings, follow_up: FollowUp, language: str
+    ) -> str:
+        """A plain report, ready to paste."""
 
 
 def applications() -> dict[str, Application]:

@@ -39,8 +39,9 @@ class Measurement(Frozen):
         What is measured, and its UCUM unit.
     value : float
         In ``unit``.
-    interval : (float, float), optional
-        95 % interval in ``unit``, where a stated error model gives one.
+    interval : (float, float or None), optional
+        95 % interval in ``unit``, where a stated error model gives one; an upper end of None
+        is no end.
     method : str, optional
         How it was measured, such as the plane.
     """
@@ -49,7 +50,7 @@ class Measurement(Frozen):
     concept: Code
     unit: Code
     value: float
-    interval: tuple[float, float] | None = None
+    interval: tuple[float, float | None] | None = None
     method: str | None = None
 
 

@@ -33,6 +33,15 @@ class Reason(StrEnum):
     WORKER_LOST = "worker_lost"
     WITHDRAWN = "withdrawn"
     INTERNAL_ERROR = "internal_error"
+    PRIOR_IDENTITY_MISMATCH = "prior_identity_mismatch"
+    PRIOR_NOT_ANALYSED = "prior_not_analysed"
+    PRIOR_UNREACHABLE = "prior_unreachable"
+    PRIOR_TOO_OLD = "prior_too_old"
+    PRIOR_OVER_LIMIT = "prior_over_limit"
+    PRIOR_LATE = "prior_late"
+    PRIOR_GONE = "prior_gone"
+    REGISTRATION_FAILED = "registration_failed"
+    NO_DATE = "no_date"
 
 
 TEXTS: dict[Reason, dict[str, str]] = {
@@ -135,6 +144,46 @@ TEXTS: dict[Reason, dict[str, str]] = {
     Reason.INTERNAL_ERROR: {
         "en": "The analysis failed; the event log tells why.",
         "da": "Analysen mislykkedes; hændelsesloggen fortæller hvorfor.",
+    },
+    Reason.PRIOR_IDENTITY_MISMATCH: {
+        "en": "The earlier study is not of the same patient: identifier with issuer, birth date "
+        "or sex differ.",
+        "da": "Den tidligere undersøgelse er ikke af samme patient: id med udsteder, fødselsdato "
+        "eller køn er forskellige.",
+    },
+    Reason.PRIOR_NOT_ANALYSED: {
+        "en": "The earlier study could not be analysed.",
+        "da": "Den tidligere undersøgelse kunne ikke analyseres.",
+    },
+    Reason.PRIOR_UNREACHABLE: {
+        "en": "The archive that holds the earlier study does not answer.",
+        "da": "Arkivet med den tidligere undersøgelse svarer ikke.",
+    },
+    Reason.PRIOR_TOO_OLD: {
+        "en": "The earlier study is older than the site compares with.",
+        "da": "Den tidligere undersøgelse er ældre, end stedet sammenligner med.",
+    },
+    Reason.PRIOR_OVER_LIMIT: {
+        "en": "More recent earlier studies fill the number that the site compares with.",
+        "da": "Nyere tidligere undersøgelser udfylder det antal, stedet sammenligner med.",
+    },
+    Reason.PRIOR_LATE: {
+        "en": "The earlier study had not arrived when the report was made; a new report "
+        "follows when it has.",
+        "da": "Den tidligere undersøgelse var ikke kommet, da rapporten blev lavet; en ny rapport "
+        "følger, når den er.",
+    },
+    Reason.PRIOR_GONE: {
+        "en": "The earlier study was deleted from the archive.",
+        "da": "Den tidligere undersøgelse blev slettet fra arkivet.",
+    },
+    Reason.REGISTRATION_FAILED: {
+        "en": "The two studies could not be laid over each other.",
+        "da": "De to undersøgelser kunne ikke lægges over hinanden.",
+    },
+    Reason.NO_DATE: {
+        "en": "A study has no date, so time between the studies is unknown.",
+        "da": "En undersøgelse har ingen dato, så tiden mellem undersøgelserne er ukendt.",
     },
 }
 

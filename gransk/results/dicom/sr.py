@@ -239,7 +239,8 @@ def _measurement(finding: model.Finding, measured: model.Measurement) -> Measure
     )
     if measured.interval is not None:
         low, high = measured.interval
-        for concept, distance in ((UPPER, high - measured.value), (LOWER, measured.value - low)):
+        ends = [] if high is None else [(UPPER, high - measured.value)]
+        for concept, distance in (*ends, (LOWER, measured.value - low)):
             made[0].ContentSequence.append(
                 NumContentItem(
                     concept, float(distance), unit, None, RelationshipTypeValues.HAS_PROPERTIES
