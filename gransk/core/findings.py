@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import zlib
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -130,6 +132,32 @@ class FrameRef(Frozen):
     instance_number: int | None = None
 
 
+class ReviewState(StrEnum):
+    """What a person said of a finding."""
+
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    RELABELLED = "relabelled"
+    ADDED = "added"
+
+
+class Review(Frozen):
+    """What one person said of a finding, and when.
+
+    Parameters
+    ----------
+    state : ReviewState
+    by : str
+        The person, as reports name people.
+    at : datetime
+        With its time zone.
+    """
+
+    state: ReviewState
+    by: str = Field(min_length=1)
+    at: datetime.datetime
+
+
 class Finding(Frozen):
     """One thing that was found.
 
@@ -152,6 +180,10 @@ class Finding(Frozen):
         pathology, `codes.SUSPICION` where it learned from readers' ratings.
     centre_lps_mm : (float, float, float), optional
         Patient coordinates, for volumes.
+    origin : str
+        ``detector`` or ``person``.
+    reviews : tuple of Review
+        What people said of it, in the order of time.
     """
 
     tracking_uid: str = Field(pattern=r"^[0-9.]{1,64}$")
@@ -167,6 +199,7 @@ class Finding(Frozen):
     regions: tuple[Region, ...] = ()
     mask: Mask | None = None
     origin: str = "detector"
+    reviews: tuple[Review, ...] = ()
 
     def measured(self, name: str) -> float | None:
         """Value of the measurement called ``name``, or None."""
@@ -175,6 +208,12 @@ class Finding(Frozen):
     def quality(self, name: str) -> Code | None:
         """Coded value of the property called ``name``, or None."""
         return next((q.value for q in self.qualities if q.name == name), None)
+
+    @property
+    def rejected(self) -> bool:
+        """Did the last person who confirmed or rejected it reject it?"""
+        said = [r.state for r in self.reviews if r.state is not ReviewState.RELABELLED]
+        return bool(said) and said[-1] is ReviewState.REJECTED
 
 
 class Note(Frozen):

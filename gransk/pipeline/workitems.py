@@ -136,6 +136,21 @@ def rerun(session: Session, item_id: str, actor: str) -> bool:
     return True
 
 
+def report_again(session: Session, item_id: str, actor: str, why: EventKind) -> bool:
+    """Make a new report of a row's kept findings; False where it has none yet.
+
+    A row that is open already will take in what is new when it runs; one that runs now is
+    started anew, so that nothing that came meanwhile is missed.
+    """
+    item = session.get(Workitem, item_id, with_for_update=True)
+    if item is None or item.state not in (WorkState.READY, WorkState.RUNNING):
+        return False
+    wait(item)
+    item.attempt += 1
+    record(session, actor, why, item.study_key, _named(item))
+    return True
+
+
 def wait(item: Workitem) -> None:
     """Put a row back among the waiting."""
     item.state = WorkState.WAITING

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
 from gransk.core.findings import Findings
+from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
 from gransk.results.tables import (
     Analysis,
@@ -168,6 +169,24 @@ def read_findings(session: Session, blobs: BlobStore, analysis_key: str) -> Find
     return Findings.model_validate_json(blobs.get(analysis.findings_sha256))
 
 
+def read_follow_up(session: Session, blobs: BlobStore, report_key: str) -> FollowUp | None:
+    """What a sealed report tells beside its findings; None where it tells nothing.
+
+    Raises
+    ------
+    KeyError
+        Where no report is sealed under the key.
+    BlobError
+        Where the stored object is missing or damaged.
+    """
+    report = session.get(Report, report_key)
+    if report is None:
+        raise KeyError(report_key)
+    if report.follow_up_sha256 is None:
+        return None
+    return FollowUp.model_validate_json(blobs.get(report.follow_up_sha256))
+
+
 def seal_report(
     session: Session,
     item: Workitem,
@@ -175,6 +194,7 @@ def seal_report(
     analysis_key: str,
     created_at: datetime.datetime,
     objects: Sequence[NewObject],
+    follow_up: Stored | None = None,
 ) -> Report:
     """Seal a report with its objects and make it the item's own.
 
@@ -194,11 +214,14 @@ def seal_report(
         The instant written into the objects.
     objects : sequence of NewObject
         Their bytes already kept.
+    follow_up : Stored, optional
+        What the report tells beside its findings, already kept.
     """
     before = item.report_key
     report = session.get(Report, key)
     if report is None:
-        _keep(session, [made.stored for made in objects])
+        told = [] if follow_up is None else [follow_up]
+        _keep(session, [*(made.stored for made in objects), *told])
         report = Report(
             key=key,
             analysis_key=analysis_key,
@@ -209,6 +232,7 @@ def seal_report(
             released_at=None,
             released_by=None,
             withdrawn_at=None,
+            follow_up_sha256=None if follow_up is None else follow_up.sha256,
         )
         session.add(report)
         session.flush()

@@ -99,6 +99,35 @@ class Report(Base):
     released_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     released_by: Mapped[str | None] = mapped_column(String(64))
     withdrawn_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    follow_up_sha256: Mapped[str | None] = mapped_column(String(64))
+    """What it tells beside the findings: a `gransk.core.followup.FollowUp` in the store."""
+
+
+class KeptComparison(Base):
+    """A sealed comparison of two analyses; never changed."""
+
+    __tablename__ = "comparison"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    application: Mapped[str] = mapped_column(String(64))
+    current_analysis: Mapped[str] = mapped_column(ForeignKey("analysis.key"))
+    prior_analysis: Mapped[str] = mapped_column(ForeignKey("analysis.key"))
+    comparison_sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))
+    pictures_sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))
+    sealed_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class Track(Base):
+    """Which lesion a finding of an analysis is: the tracking UID that reports write."""
+
+    __tablename__ = "track"
+
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"), primary_key=True)
+    finding_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """As the analysis gave it."""
+    lesion_uid: Mapped[str] = mapped_column(String(64), index=True)
+    study_key: Mapped[str] = mapped_column(String(32), index=True)
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
 
 
 class ReportObject(Base):

@@ -94,6 +94,19 @@ class EventKind(StrEnum):
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_RETRIED = "delivery_retried"
 
+    # Follow-up
+    PRIORS_SEARCHED = "priors_searched"
+    PRIOR_FETCHED = "prior_fetched"
+    PRIOR_REFUSED = "prior_refused"
+    PRIOR_ARRIVED = "prior_arrived"
+    PRIOR_REMOVED = "prior_removed"
+    PATIENTS_JOINED = "patients_joined"
+    PATIENTS_PARTED = "patients_parted"
+    PROFILE_ANSWERED = "profile_answered"
+    FINDING_EDITED = "finding_edited"
+    REPORT_SIGNED = "report_signed"
+    FOLLOW_UP_CHANGED = "follow_up_changed"
+
     # Reading
     STUDY_OPENED = "study_opened"
     IMAGES_STORED = "images_stored"
