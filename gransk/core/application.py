@@ -98,6 +98,8 @@ class Presentation:
         ``finding_json(finding)``: keys added to each finding's JSON.
     image_window : (float, float)
         Window centre and width in which pictures are shown.
+    course : str
+        Name of the measurement whose course over several studies is drawn; empty for none.
     """
 
     title: Mapping[str, str]
@@ -108,6 +110,7 @@ class Presentation:
     finding_json: Callable[[Finding], dict[str, Any]]
     image_window: tuple[float, float] = (-600.0, 1500.0)
     commands: Mapping[str, Any] = field(default_factory=dict)
+    course: str = ""
 
     def text(self, note: Note, language: str) -> str:
         """A note as a person reads it."""

@@ -299,6 +299,42 @@ class FollowUp(Frozen):
     profile: dict[str, Any] | None = None
 
 
+class Point(Frozen):
+    """One value of a lesion's course.
+
+    Parameters
+    ----------
+    date : date
+    value : float
+    interval : (float, float or None), optional
+        95 %.
+    current : bool
+        Of the study that the report is about.
+    """
+
+    date: datetime.date
+    value: float
+    interval: tuple[float, float | None] | None = None
+    current: bool = False
+
+
+def course(follow_up: FollowUp, tracking_uid: str, measure: str) -> tuple[Point, ...]:
+    """A measurement of a lesion on every date that it was compared with, oldest first.
+
+    The current value is the one that was measured for the latest comparison.
+    """
+    points: dict[datetime.date, Point] = {}
+    for comparison in sorted(follow_up.comparisons, key=lambda one: one.prior_date):
+        lesion = comparison.of(tracking_uid)
+        for look, current in ((lesion.prior, False), (lesion.current, True)) if lesion else ():
+            found = look and next((m for m in look.measurements if m.name == measure), None)
+            if look and found:
+                points[look.date] = Point(
+                    date=look.date, value=found.value, interval=found.interval, current=current
+                )
+    return tuple(points[date] for date in sorted(points))
+
+
 def renamed(findings: Findings, tracking: Mapping[str, str]) -> Findings:
     """The same findings under the tracking UIDs that they inherited.
 

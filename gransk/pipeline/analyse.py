@@ -30,8 +30,8 @@ from gransk.results.starter import Open, Starter
 from gransk.results.store import BlobStore, NewObject, seal_report
 from gransk.results.tables import Workitem
 from gransk.site.config import Config
-from gransk.site.database import Database, utcnow
-from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.database import Database
+from gransk.site.events import SYSTEM, EventKind
 from gransk.site.tables import SettingVersion
 from gransk.site.workflows import QueueName, workflow
 
@@ -224,18 +224,20 @@ class _Try:
                 incomplete=item.incomplete,
                 output=str(scratch),
                 prior=seen.purpose == PRIOR,
-                compare=item.deaths < config.workers.max_deaths,
+                no_comparing=Reason.WORKER_LOST
+                if item.deaths >= config.workers.max_deaths
+                else None,
             )
 
     def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
         answers = Answers(self.tools.database, self.tools.blobs, self.work, scratch)
         ended = self._child(job, answers)
         beyond = ended.how == How.REFUSED and ended.reason in LIMITS
-        if beyond and answers.following and job.compare:
+        if beyond and answers.following and job.no_comparing is None:
             # Its neighbours, not the study itself, went beyond the limits.
             shutil.rmtree(scratch)
             scratch.mkdir()
-            ended = self._child(job.model_copy(update={"compare": False}), answers)
+            ended = self._child(job.model_copy(update={"no_comparing": ended.reason}), answers)
         return self._conclude(ended, answers)
 
     def _child(self, job: protocol.Job, answers: Answers) -> Ended:

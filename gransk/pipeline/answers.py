@@ -76,9 +76,7 @@ class Answers:
             case protocol.Found():
                 self._found(result)
             case protocol.Measured():
-                finding = Finding.model_validate_json(Path(result.file).read_bytes())
-                with self.database.begin() as session:
-                    edits.measured(session, result.act, finding)
+                self._measured(result)
             case protocol.Compared():
                 told = self.blobs.put(Path(result.comparison).read_bytes())
                 drawn = self.blobs.put(Path(result.pictures).read_bytes())
@@ -86,6 +84,16 @@ class Answers:
                     item = session.get_one(Workitem, self.work.item)
                     analyses = (self.analysis_key, result.prior_analysis)
                     seal_comparison(session, result.key, item.application, analyses, told, drawn)
+
+    def _measured(self, result: protocol.Measured) -> None:
+        act, key = result.act, self.analysis_key
+        with self.database.begin() as session:
+            if result.file is not None:
+                content = Path(result.file).read_bytes()
+                edits.measured(session, act, key, Finding.model_validate_json(content))
+            else:
+                why = result.refused or Reason.INTERNAL_ERROR
+                edits.not_measured(session, act, key, why)
 
     def _sealed(self, key: str) -> protocol.Answer:
         with self.database.read() as session:
@@ -121,7 +129,9 @@ class Answers:
                 priors=tuple(found),
                 before=tuple(self._before(session, item)),
                 not_compared=(*missing, *priors.not_compared(session, item.study_key)),
-                acts=tuple(edits.acts(session, item.study_key, item.application)),
+                acts=tuple(
+                    edits.acts(session, item.study_key, item.application, self.analysis_key)
+                ),
                 profile=profiles.current(session, seen, item.application),
             )
 
@@ -144,9 +154,7 @@ class Answers:
             late = theirs is None or theirs.state in OPEN
             reason = Reason.PRIOR_LATE if late else Reason.PRIOR_NOT_ANALYSED
             detail = "" if theirs is None or theirs.reason is None else theirs.reason
-            missing.append(
-                NotCompared(study_date=one.study_date, reason=reason, detail=detail)
-            )
+            missing.append(NotCompared(study_date=one.study_date, reason=reason, detail=detail))
         return found, missing
 
     def _before(self, session: Session, item: Workitem) -> Sequence[protocol.Neighbour]:
@@ -170,7 +178,7 @@ class Answers:
             analysis_key=analysis_key,
             findings=self._file(analysis.findings_sha256),
             tracking=tracks.tracking(session, analysis_key),
-            acts=tuple(edits.acts(session, study.study_key, application)),
+            acts=tuple(edits.acts(session, study.study_key, application, analysis_key)),
         )
 
     def _sealed_comparison(self, key: str) -> protocol.SealedComparison:

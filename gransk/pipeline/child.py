@@ -16,7 +16,15 @@ import time
 from pathlib import Path
 
 from gransk.archive.orthanc import ArchiveUnavailableError, NotInArchiveError
-from gransk.core.application import Application, Context, Picture, Progress, Selection, applications
+from gransk.core.application import (
+    Application,
+    Context,
+    FollowsUp,
+    Picture,
+    Progress,
+    Selection,
+    applications,
+)
 from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import report_key, selection_key
@@ -109,13 +117,12 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
     told = Follower(job, config, channel, application, study, findings, context).tell()
     header = selection.instances[0].header
     extra = {"incomplete": job.incomplete, "language": config.language, **told.extra}
-    return _report(job, config, channel, application, study, report_key(key, header, extra), told,
-                   pictures)
+    return _report(
+        job, config, channel, application, study, report_key(key, header, extra), told, pictures
+    )
 
 
-def _from_report(
-    application: Application, study: Study, output: Path, channel: Channel
-) -> bool:
+def _from_report(application: Application, study: Study, output: Path, channel: Channel) -> bool:
     """Take an earlier study's findings from our own report in it; False where it has none."""
     found = newest_report(output / "reports", study, application.id)
     if found is None:
@@ -153,6 +160,9 @@ def _report(
         incomplete=job.incomplete,
         predecessors=[Predecessor(study.uid, before[2], before[0], before[1])] if before else (),
         language=config.language,
+        follow_up=told.follow_up,
+        compared=told.pictures,
+        text=_text(application, study, told, config.language),
     )
     follow_up = None
     if told.follow_up is not None:
@@ -162,6 +172,13 @@ def _report(
         objects=tuple(_written(one, output, number) for number, one in enumerate(made)),
         follow_up=follow_up,
     )
+
+
+def _text(application: Application, study: Study, told: Told, language: str) -> str:
+    """The plain report, of an application that follows up."""
+    if told.follow_up is None or not isinstance(application, FollowsUp):
+        return ""
+    return application.report_text(study, told.findings, told.follow_up, language)
 
 
 def _written(one: MadeObject, output: Path, number: int) -> protocol.MadeFile:

@@ -24,8 +24,9 @@ from gransk.core.application import (
     Examined,
     FollowsUp,
     Picture,
+    Place,
 )
-from gransk.core.errors import GranskError, RefusalError, UnreadableInputError
+from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Finding, Findings
 from gransk.core.followup import Comparison, FollowUp, NotCompared, Outcome, renamed
 from gransk.core.keys import digest
@@ -96,9 +97,7 @@ class Follower:
         comparisons, pictures, refused = self._compare(mine, neighbours.priors)
         pairs += [pair for one, kept in comparisons for pair in _pairs(one, kept)]
         tracks = self.channel.ask(
-            protocol.Paired(
-                uids=tuple(f.tracking_uid for f in mine.findings), pairs=tuple(pairs)
-            ),
+            protocol.Paired(uids=tuple(f.tracking_uid for f in mine.findings), pairs=tuple(pairs)),
             protocol.Tracks,
         )
         named = [_named(kept, tracks, one.analysis_key) for one, kept in comparisons]
@@ -115,25 +114,30 @@ class Follower:
         return Told(mine, follow_up, shown, neighbours, {k: v for k, v in extra.items() if v})
 
     def _measure(self, acts: Sequence[Act]) -> list[Act]:
-        """Measure what people pointed at; a place where nothing can be outlined stays unmeasured."""
-        done: list[Act] = []
-        open_ids = {act.id for act in unmeasured(acts)}
-        for act in acts:
-            if act.id in open_ids and isinstance(self.application, FollowsUp) and act.place:
-                act = self._measure_one(self.application, act)
-            done.append(act)
-        return done
+        """Measure what people pointed at; where nothing can be outlined, that is kept."""
+        application = self.application
+        if not isinstance(application, FollowsUp):
+            return list(acts)
+        todo = {act.number for act in unmeasured(acts, self.context.analysis_key)}
+        return [
+            self._measure_one(application, act, act.place)
+            if act.number in todo and act.place is not None
+            else act
+            for act in acts
+        ]
 
-    def _measure_one(self, application: FollowsUp, act: Act) -> Act:
+    def _measure_one(self, application: FollowsUp, act: Act, at: Place) -> Act:
         self.channel.progress("measure", 0.9)
+        key = self.context.analysis_key
         try:
-            finding = application.measure(self.study, self.findings, act.place, self.context)
+            finding = application.measure(self.study, self.findings, at, self.context)
         except RefusalError as refusal:
-            return act.refused(refusal.reason)
-        file = Path(self.job.output) / f"measured{act.id}.json"
+            self.channel.send(protocol.Measured(act=act.number, refused=refusal.reason))
+            return act.model_copy(update={"measured_in": key, "refused": refusal.reason})
+        file = Path(self.job.output) / f"measured{act.number}.json"
         file.write_text(finding.model_dump_json(), encoding="utf-8")
-        self.channel.send(protocol.Measured(act=act.id, file=str(file)))
-        return act.model_copy(update={"finding": finding})
+        self.channel.send(protocol.Measured(act=act.number, file=str(file)))
+        return act.model_copy(update={"measured_in": key, "finding": finding})
 
     def _as_before(self, mine: Findings, before: protocol.Neighbour) -> list[protocol.Pair]:
         """Findings at places where an earlier version found something in the same images."""
@@ -145,9 +149,7 @@ class Follower:
 
     def _compare(
         self, mine: Findings, priors: Sequence[protocol.Neighbour]
-    ) -> tuple[
-        list[tuple[protocol.Neighbour, Comparison]], list[Picture], list[NotCompared]
-    ]:
+    ) -> tuple[list[tuple[protocol.Neighbour, Comparison]], list[Picture], list[NotCompared]]:
         """Compare with each prior; one that cannot be compared is told with its reason."""
         made: list[tuple[protocol.Neighbour, Comparison]] = []
         pictures: list[Picture] = []
@@ -187,8 +189,8 @@ class Follower:
             content = Path(kept.comparison).read_bytes()
             shown = unpack_pictures(Path(kept.pictures).read_bytes())
             return Comparison.model_validate_json(content), shown
-        if not self.job.compare:
-            raise RefusalError(Reason.WORKER_LOST)
+        if self.job.no_comparing is not None:
+            raise RefusalError(self.job.no_comparing)
         folder = Path(self.job.output) / f"prior{number}"
         study = fetch(self.config, self.channel, prior, folder)
         self.channel.progress("compare", 0.9)
@@ -234,9 +236,7 @@ class Follower:
         self.channel.progress("assess", 0.91)
         settings = self.context.settings
         standing = _without_rejected(mine)
-        assessment = self.application.assess(
-            self.study, standing, comparisons, profile, settings
-        )
+        assessment = self.application.assess(self.study, standing, comparisons, profile, settings)
         return FollowUp(
             comparisons=tuple(comparisons),
             not_compared=tuple(not_compared),
@@ -272,9 +272,7 @@ def comparison_key(current: str, prior: str, mine: Findings, theirs: Findings) -
     return digest(["comparison", current, prior, uids])
 
 
-def same_places(
-    findings: Sequence[Finding], earlier: Sequence[Finding]
-) -> list[tuple[str, str]]:
+def same_places(findings: Sequence[Finding], earlier: Sequence[Finding]) -> list[tuple[str, str]]:
     """Pairs of findings at one place of the same images, one to one."""
     ones = [f for f in findings if f.centre_lps_mm is not None]
     others = [f for f in earlier if f.centre_lps_mm is not None]
@@ -300,7 +298,9 @@ def _pairs(prior: protocol.Neighbour, comparison: Comparison) -> list[protocol.P
     matched = [one for one in comparison.lesions if one.outcome is Outcome.MATCHED]
     matched.sort(key=lambda one: -(one.certainty or 0.0))
     return [
-        protocol.Pair(uid=one.current_uid, other_analysis=prior.analysis_key, other_uid=one.prior_uid)
+        protocol.Pair(
+            uid=one.current_uid, other_analysis=prior.analysis_key, other_uid=one.prior_uid
+        )
         for one in matched
         if one.current_uid is not None and one.prior_uid is not None
     ]

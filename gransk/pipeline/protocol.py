@@ -21,8 +21,8 @@ class Job(_Message):
 
     ``config`` is the whole configuration, ``settings`` the application's own
     under the version of settings that the work was queued with. Of a study that is
-    there as a ``prior`` alone no report is made. ``compare`` is False where comparing
-    has failed the study before.
+    there as a ``prior`` alone no report is made. ``no_comparing`` says why nothing is compared
+    where comparing has failed the study before.
     """
 
     config: dict[str, Any]
@@ -34,7 +34,7 @@ class Job(_Message):
     incomplete: bool
     output: str
     prior: bool = False
-    compare: bool = True
+    no_comparing: Reason | None = None
 
 
 class Progress(_Message):
@@ -102,11 +102,12 @@ class Neighbours(_Message):
 
 
 class Measured(_Message):
-    """What a person pointed at is measured; the finding's JSON lies in ``file``."""
+    """What a person pointed at is measured, its JSON in ``file``, or refused."""
 
     kind: Literal["measured"] = "measured"
     act: int
-    file: str
+    file: str | None = None
+    refused: Reason | None = None
 
 
 class AskedComparison(_Message):

@@ -23,6 +23,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from gransk.core.application import Presentation
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Findings, FrameRef
+from gransk.core.followup import FollowUp
 from gransk.core.identity import COPIED, EMPTY_IF_ABSENT, MANUFACTURER
 from gransk.core.keys import uid
 from gransk.core.study import Instance, Study
@@ -68,6 +69,9 @@ class Predecessor:
 class Report:
     """Everything that the objects of one report are made from.
 
+    ``follow_up`` is what it tells beside its findings, ``text`` the plain report in its
+    language, ready to paste.
+
     Raises
     ------
     InvalidValueError
@@ -84,6 +88,8 @@ class Report:
     predecessors: tuple[Predecessor, ...]
     language: str
     version: str
+    follow_up: FollowUp | None = None
+    text: str = ""
 
     def __post_init__(self) -> None:
         if self.created.utcoffset() is None:

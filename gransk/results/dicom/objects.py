@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gransk import __version__
 from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings
+from gransk.core.followup import FollowUp
 from gransk.core.study import Study
 from gransk.results.dicom.common import MadeObject, Predecessor, Report, tolerant
 from gransk.results.dicom.sc import make_sc
@@ -29,6 +30,9 @@ def make_objects(
     predecessors: Sequence[Predecessor] = (),
     language: str = "en",
     version: str = __version__,
+    follow_up: FollowUp | None = None,
+    compared: Sequence[Picture] = (),
+    text: str = "",
 ) -> list[MadeObject]:
     """Structured report, segmentation where there are masks, and summary pages.
 
@@ -57,6 +61,12 @@ def make_objects(
         ``en`` or ``da``.
     version : str
         Of the suite.
+    follow_up : FollowUp, optional
+        What the report tells beside its findings.
+    compared : sequence of Picture
+        Both sides of lesions that were compared with earlier studies.
+    text : str
+        The plain report in ``language``.
 
     Raises
     ------
@@ -74,11 +84,13 @@ def make_objects(
         predecessors=tuple(predecessors),
         language=language,
         version=version,
+        follow_up=follow_up,
+        text=text,
     )
     with tolerant():
         segmentation = make_seg(report)
         return [
             make_sr(report),
             *([] if segmentation is None else [segmentation]),
-            *make_sc(report, pictures),
+            *make_sc(report, pictures, compared),
         ]

@@ -13,7 +13,7 @@ from gransk.core import codes as terms
 from gransk.core.codes import Code
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.findings import Finding, Measurement, Quality, Region
-from gransk.results.dicom import sr
+from gransk.results.dicom import items, longitudinal, sr
 
 TRACKING_ID, TRACKING_UID = ("112039", "DCM"), ("112040", "DCM")
 FINDING, SITE = ("121071", "DCM"), ("363698007", "SCT")
@@ -88,11 +88,11 @@ def _finding(group: Dataset) -> Finding:
 def _measurements(group: Dataset) -> Iterator[Measurement]:
     for item in group.ContentSequence:
         name = next(_children(item, TRACKING_ID), None)
-        if item.ValueType != "NUM" or name is None:
+        if item.ValueType != "NUM" or name is None or _is_change(item):
             continue
         value = _value(item)
-        upper = next(_children(item, _key(sr.UPPER)), None)
-        lower = next(_children(item, _key(sr.LOWER)), None)
+        upper = next(_children(item, _key(items.UPPER)), None)
+        lower = next(_children(item, _key(items.LOWER)), None)
         method = next(_children(item, METHOD), None)
         yield Measurement(
             name=str(name.TextValue),
@@ -101,11 +101,16 @@ def _measurements(group: Dataset) -> Iterator[Measurement]:
             value=value,
             interval=(
                 None
-                if upper is None or lower is None
-                else (value - _value(lower), value + _value(upper))
+                if lower is None
+                else (value - _value(lower), None if upper is None else value + _value(upper))
             ),
             method=None if method is None else str(method.ConceptCodeSequence[0].CodeMeaning),
         )
+
+
+def _is_change(item: Dataset) -> bool:
+    """Does the number tell a change since another study, and no size?"""
+    return next(_children(item, _key(longitudinal.COMPARED_STUDY)), None) is not None
 
 
 def _qualities(group: Dataset) -> Iterator[Quality]:

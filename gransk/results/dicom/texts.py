@@ -46,6 +46,11 @@ TEXTS: dict[str, dict[str, str]] = {
     "analysed": {"en": "Analysed", "da": "Analyseret"},
     "images": {"en": "images", "da": "billeder"},
     "model": {"en": "Model", "da": "Model"},
+    "matched": {"en": "Seen before", "da": "Set før"},
+    "new": {"en": "New", "da": "Ny"},
+    "resolved": {"en": "No longer seen", "da": "Ses ikke længere"},
+    "not_covered": {"en": "Not shown by both studies", "da": "Vises ikke i begge undersøgelser"},
+    "uncertain": {"en": "Correspondence uncertain", "da": "Sammenhæng usikker"},
     "page": {"en": "Page {page} of {pages}", "da": "Side {page} af {pages}"},
 }
 
