@@ -79,12 +79,12 @@ class Motion:
         turned += self.middle
         depth = (self.apex_mm - turned[..., 2]) / (self.apex_mm - self.base_mm)
         depth = np.clip(depth, 0, 1.3) ** 1.5
-        at = np.moveaxis(self.grid.to_index(turned), -1, 0)
+        at = self.grid.to_index(turned).reshape(-1, 3).T
         more = [
             ndimage.map_coordinates(self.knots[..., axis], at, order=3, mode="nearest")
             for axis in range(3)
         ]
-        moved: Points = turned + np.stack(more, axis=-1)
+        moved: Points = turned + np.stack(more, axis=-1).reshape(turned.shape)
         moved[..., 2] += self.breath_mm * depth
         moved[..., 1] -= self.breath_mm / 3 * depth
         return moved

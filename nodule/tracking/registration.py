@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 from scipy import ndimage
 
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
 from gransk.core.volume import Geometry, Volume
-from nodule.grid import box_of
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
@@ -105,12 +104,12 @@ class Registration:
         return found
 
     def _displaced(self, points: Points) -> Points:
-        at = np.moveaxis(self.grid.to_index(points), -1, 0)
+        at = self.grid.to_index(points).reshape(-1, 3).T
         parts = [
             ndimage.map_coordinates(self.displacement[..., axis], at, order=1, mode="nearest")
             for axis in range(3)
         ]
-        return np.stack(parts, axis=-1).astype(float)
+        return np.stack(parts, axis=-1).reshape(points.shape).astype(float)
 
 
 def register(first: Lungs, second: Lungs, threads: int = 1) -> Registration:
@@ -255,19 +254,16 @@ def _coverage(moving: sitk.Image, still: sitk.Image, affine: sitk.AffineTransfor
 
 def _displacement(still: sitk.Image, moved: sitk.Image, threads: int) -> sitk.Image:
     """Symmetric-force demons from coarse to fine."""
-    found: sitk.Image | None = None
+    found = None
     for step, rounds in zip(FIELD_MM, FIELD_ROUNDS, strict=True):
-        factor = max(1, round(step / FIELD_MM[-1]))
-        pair = [_shrunk(image, factor) for image in (still, moved)]
+        pair = [_shrunk(image, max(1, round(step / FIELD_MM[-1]))) for image in (still, moved)]
         demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
         demons.SetNumberOfIterations(rounds)
         demons.SetStandardDeviations(FIELD_SMOOTHNESS)
         demons.SetMaximumRMSError(0.0)
         demons.SetNumberOfWorkUnits(threads)
-        if found is None:
-            found = demons.Execute(*pair)
-        else:
-            found = demons.Execute(*pair, sitk.Resample(found, pair[0]))
+        start = () if found is None else (sitk.Resample(found, pair[0]),)
+        found = demons.Execute(*pair, *start)
     return found
 
 
