@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +24,18 @@ from gransk.core.findings import (
     Note,
     Region,
 )
+from gransk.core.followup import Assessment, Comparison
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from gransk.core.volume import Volume
 from nodule import series
 from nodule.acceptance import PHANTOM
+from nodule.answers import profile_of
+from nodule.assess import assess
 from nodule.coding import measurements, qualities
 from nodule.detector import MODEL_ID, Candidate, Detector
+from nodule.follow_up_settings import FollowUpSettings
 from nodule.kernels import kernel_class
 from nodule.lungs import segment_lungs
 from nodule.measurement import NoduleMeasurement, Texture, measure
@@ -38,6 +44,7 @@ from nodule.morphology import Morphology, MorphologyReading
 from nodule.place import Answer, LungMap
 from nodule.presentation import details, presentation
 from nodule.risk.command import RISK
+from nodule.risk.profile import schema
 from nodule.search import MODEL_ID as SEARCH_ID
 from nodule.search import Search
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
@@ -71,6 +78,12 @@ class NoduleSettings(BaseModel):
     memory_mb: int = Field(
         default=DEFAULT_MEMORY_MB, ge=512, description="Memory that an analysis may use, MB."
     )
+    # Left out of the analysis key: it changes no finding, so that no study is analysed again.
+    follow_up: FollowUpSettings = Field(
+        default_factory=FollowUpSettings,
+        exclude=True,
+        description="Guidelines and risk models.",
+    )
 
 
 class NoduleApplication:
@@ -80,6 +93,7 @@ class NoduleApplication:
     version = "0.3.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
+    profile_schema: Mapping[str, Any] = schema()
 
     def __init__(self) -> None:
         self.presentation = presentation({"phantom": PHANTOM, "risk": RISK})
@@ -171,6 +185,21 @@ class NoduleApplication:
             for finding in findings.findings
             if finding.regions
         ]
+
+    def assess(
+        self,
+        study: Study,
+        findings: Findings,
+        comparisons: Sequence[Comparison],
+        profile: Mapping[str, Any] | None,
+        settings: BaseModel,
+    ) -> Assessment:
+        """Risk by the site's models and advice by its guidelines."""
+        return assess(study, findings, comparisons, profile, _mine(settings).follow_up)
+
+    def check_profile(self, profile: Mapping[str, Any]) -> None:
+        """Refuse a profile that does not fit its schema."""
+        profile_of(profile)
 
 
 @dataclass(frozen=True)
