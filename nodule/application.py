@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +20,16 @@ from gransk.core.findings import (
     FrameRef,
     Note,
 )
-from gransk.core.followup import Comparison
+from gransk.core.followup import Assessment, Comparison
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from nodule import series
 from nodule.acceptance import PHANTOM
+from nodule.answers import profile_of
+from nodule.assess import assess
 from nodule.detector import MODEL_ID, Candidate, Detector
+from nodule.follow_up_settings import FollowUpSettings
 from nodule.lungs import segment_lungs
 from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
 from nodule.morphology import Morphology
@@ -32,6 +37,7 @@ from nodule.place import LungMap
 from nodule.presentation import details, presentation
 from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
 from nodule.risk.command import RISK
+from nodule.risk.profile import schema
 from nodule.search import MODEL_ID as SEARCH_ID
 from nodule.search import Search
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
@@ -67,6 +73,12 @@ class NoduleSettings(BaseModel):
     tracking: TrackingSettings = Field(
         default_factory=TrackingSettings, description="How studies are compared."
     )
+    # Left out of the analysis key: it changes no finding, so that no study is analysed again.
+    follow_up: FollowUpSettings = Field(
+        default_factory=FollowUpSettings,
+        exclude=True,
+        description="Guidelines and risk models.",
+    )
 
 
 class NoduleApplication:
@@ -76,6 +88,7 @@ class NoduleApplication:
     version = "0.3.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
+    profile_schema: Mapping[str, Any] = schema()
 
     def __init__(self) -> None:
         self.presentation = presentation({"phantom": PHANTOM, "risk": RISK})
@@ -177,6 +190,21 @@ class NoduleApplication:
         mine = _mine(context.settings)
         by = comparison.By(self.id, self.version, mine.series, mine.tracking, mine.memory_mb)
         return comparison.compare(current, prior, context, by)
+
+    def assess(
+        self,
+        study: Study,
+        findings: Findings,
+        comparisons: Sequence[Comparison],
+        profile: Mapping[str, Any] | None,
+        settings: BaseModel,
+    ) -> Assessment:
+        """Risk by the site's models and advice by its guidelines."""
+        return assess(study, findings, comparisons, profile, _mine(settings).follow_up)
+
+    def check_profile(self, profile: Mapping[str, Any]) -> None:
+        """Refuse a profile that does not fit its schema."""
+        profile_of(profile)
 
 
 def _finding(

@@ -299,6 +299,20 @@ class FollowsUp(Protocol):
         """A plain report, ready to paste."""
 
 
+@runtime_checkable
+class ChecksProfiles(Protocol):
+    """What an application gives that refuses a wrong profile before it is kept."""
+
+    def check_profile(self, profile: Mapping[str, Any]) -> None:
+        """Refuse what does not fit the application's ``profile_schema`` and its rules.
+
+        Raises
+        ------
+        UnreadableInputError
+            The message names keys and never values.
+        """
+
+
 def applications() -> dict[str, Application]:
     """Every installed application by its id.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gransk.site.database import Base, UtcDateTime
@@ -128,6 +129,35 @@ class Track(Base):
     lesion_uid: Mapped[str] = mapped_column(String(64), index=True)
     study_key: Mapped[str] = mapped_column(String(32), index=True)
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class ProfileAnswer(Base):
+    """One answer of a risk profile; rows are added and never changed."""
+
+    __tablename__ = "profile_answer"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    application: Mapped[str] = mapped_column(String(64))
+    part: Mapped[str] = mapped_column(String(64))
+    """Of the profile's schema: ``patient``, or a list of lesions."""
+    lesion_uid: Mapped[str] = mapped_column(String(64))
+    """Tracking UID; empty where the answer is about the patient."""
+    key: Mapped[str] = mapped_column(String(64))
+    value: Mapped[Any] = mapped_column(JSON)
+    """Null: it was asked for, and nobody knows."""
+    source: Mapped[str] = mapped_column(String(16))
+    date: Mapped[datetime.date]
+    """When it was given, or the day that it is true of."""
+    actor: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    study_key: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The study that it was given at; None where it came without one."""
+    whole_patient: Mapped[bool]
+    """Whether it counts at the patient's other studies too."""
+    patient_id: Mapped[str] = mapped_column(String(128), index=True)
+    issuer_of_patient_id: Mapped[str] = mapped_column(String(128))
+    patient_birth_date: Mapped[str] = mapped_column(String(16))
+    patient_sex: Mapped[str] = mapped_column(String(16))
 
 
 class ReportObject(Base):
