@@ -11,8 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from gransk.core.codes import Code
 from gransk.core.errors import ConfigurationError, RefusalError
-from gransk.core.findings import Finding, Findings, Note
+from gransk.core.findings import Finding, Findings, Note, Quality
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.identity import patient
 from gransk.core.models import ModelLibrary
@@ -100,6 +101,11 @@ class Presentation:
         Window centre and width in which pictures are shown.
     course : str
         Name of the measurement whose course over several studies is drawn; empty for none.
+    labels : mapping of name to mapping of value to tuple of Quality
+        Properties that a person may set, and the values that each may have: the property
+        itself first, then what follows from it. Texts: the name, and name, underscore, value.
+    rejections : tuple of str
+        Why a person may reject a finding. Texts: ``rejected_`` and the code.
     """
 
     title: Mapping[str, str]
@@ -111,11 +117,24 @@ class Presentation:
     image_window: tuple[float, float] = (-600.0, 1500.0)
     commands: Mapping[str, Any] = field(default_factory=dict)
     course: str = ""
+    labels: Mapping[str, Mapping[str, tuple[Quality, ...]]] = field(default_factory=dict)
+    rejections: tuple[str, ...] = ()
 
     def text(self, note: Note, language: str) -> str:
         """A note as a person reads it."""
         template = self.texts.get(note.code, {}).get(language)
         return template.format(**note.values) if template else note.code
+
+    def word(self, code: str, language: str) -> str:
+        """A name or value as a person reads it; a code without a text stays as it is."""
+        return self.texts.get(code, {}).get(language, code)
+
+    def value(self, name: str, code: Code, language: str) -> str:
+        """A property's value as a person reads it; an unknown code's own meaning."""
+        for value, (quality, *_) in self.labels.get(name, {}).items():
+            if quality.value == code:
+                return self.word(f"{name}_{value}", language)
+        return code.meaning
 
 
 @dataclass(frozen=True)

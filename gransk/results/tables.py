@@ -160,6 +160,57 @@ class ProfileAnswer(Base):
     patient_sex: Mapped[str] = mapped_column(String(16))
 
 
+class ActKind(StrEnum):
+    """What a person may do on the findings of a study."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+    RELABEL = "relabel"
+    ADD = "add"
+    WITHDRAW = "withdraw"
+    SIGN = "sign"
+
+
+class FindingAct(Base):
+    """One act of a person on the findings of a study and application; never changed."""
+
+    __tablename__ = "finding_act"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    study_key: Mapped[str] = mapped_column(String(32), index=True)
+    application: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[ActKind] = mapped_column(String(16))
+    account: Mapped[str] = mapped_column(String(64))
+    person: Mapped[str] = mapped_column(String(128))
+    """As reports name the person."""
+    role: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"))
+    """The analysis whose findings the person saw."""
+    report_key: Mapped[str] = mapped_column(String(64))
+    """The report that the person saw."""
+    finding_uid: Mapped[str | None] = mapped_column(String(64))
+    """As the analysis gave it; of an added finding as the act gave it."""
+    lesion_uid: Mapped[str | None] = mapped_column(String(64))
+    """Tracking UID of the lesion, as far as it was known."""
+    withdraws: Mapped[int | None] = mapped_column(ForeignKey("finding_act.number"))
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Reason, words, labels, place."""
+
+
+class ActMeasurement(Base):
+    """What was measured, in one analysis, where a person added a finding."""
+
+    __tablename__ = "act_measurement"
+
+    act: Mapped[int] = mapped_column(ForeignKey("finding_act.number"), primary_key=True)
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"), primary_key=True)
+    finding: Mapped[str | None] = mapped_column(Text)
+    """JSON of the finding; None where nothing could be outlined."""
+    refused: Mapped[str | None] = mapped_column(String(64))
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
 class ReportObject(Base):
     """One DICOM object of a report: bytes made once and kept."""
 
