@@ -74,7 +74,7 @@ def fetch_study(
 
 
 def _is_our_report(header: Dataset) -> bool:
-    return header.get("Modality") == "SR" and header.get("Manufacturer") == MANUFACTURER
+    return bool(header.get("Modality") == "SR" and header.get("Manufacturer") == MANUFACTURER)
 
 
 def _download(orthanc: Orthanc, instance_id: str, path: Path) -> None:

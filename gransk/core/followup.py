@@ -134,6 +134,8 @@ class Comparison(Frozen):
         Why nothing was compared; then there are no lesions.
     notes : tuple of Note
         Warnings about the whole comparison.
+    key : str
+        Under which it is sealed; empty for one that is not kept.
     """
 
     application: str
@@ -147,6 +149,7 @@ class Comparison(Frozen):
     lesions: tuple[Lesion, ...] = ()
     refused: Reason | None = None
     notes: tuple[Note, ...] = ()
+    key: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Comparison:
@@ -291,12 +294,15 @@ class FollowUp(Frozen):
     assessment : Assessment, optional
     profile : dict, optional
         The answers that the assessment stands on, by the application's schema.
+    text : dict of language to str
+        The plain report, ready to paste.
     """
 
     comparisons: tuple[Comparison, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
     assessment: Assessment | None = None
     profile: dict[str, Any] | None = None
+    text: dict[str, str] = Field(default_factory=dict)
 
 
 class Point(Frozen):

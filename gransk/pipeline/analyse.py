@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors
-from gransk.archive.tables import PRIOR, SeenStudy
+from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
 from gransk.pipeline.answers import Answers
@@ -223,7 +223,7 @@ class _Try:
                 settings=self._settings(session, item),
                 incomplete=item.incomplete,
                 output=str(scratch),
-                prior=seen.purpose == PRIOR,
+                prior=seen.purpose == Purpose.PRIOR,
                 no_comparing=Reason.WORKER_LOST
                 if item.deaths >= config.workers.max_deaths
                 else None,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gransk.archive import priors
+from gransk.archive.priors import PriorStudyRef, date_of
 from gransk.archive.tables import SeenStudy
 from gransk.core.findings import Finding
-from gransk.core.followup import NotCompared
 from gransk.core.reasons import Reason
-from gransk.pipeline import protocol, workitems
-from gransk.pipeline.workitems import OPEN, Work
+from gransk.pipeline import priors, protocol, workitems
+from gransk.pipeline.workitems import Work
 from gransk.results import edits, profiles, tracks
 from gransk.results.store import BlobStore, seal_analysis, seal_comparison
 from gransk.results.tables import (
@@ -23,7 +23,6 @@ from gransk.results.tables import (
     Report,
     ReportObject,
     Workitem,
-    WorkState,
 )
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -123,39 +122,20 @@ class Answers:
         with self.database.read() as session:
             item = session.get_one(Workitem, self.work.item)
             seen = session.get_one(SeenStudy, item.study_key)
-            found, missing = self._priors(session, item)
+            found = [
+                self._neighbour(session, one.study, one.analysis_key, item.application)
+                for one in priors.comparable(session, item.study_key, item.application)
+            ]
             return protocol.Neighbours(
                 created=self.created,
                 priors=tuple(found),
                 before=tuple(self._before(session, item)),
-                not_compared=(*missing, *priors.not_compared(session, item.study_key)),
+                not_compared=tuple(priors.not_compared(session, item.study_key, item.application)),
                 acts=tuple(
                     edits.acts(session, item.study_key, item.application, self.analysis_key)
                 ),
                 profile=profiles.current(session, seen, item.application),
             )
-
-    def _priors(
-        self, session: Session, item: Workitem
-    ) -> tuple[list[protocol.Neighbour], list[NotCompared]]:
-        """Earlier studies that this application has read, and those that it has not."""
-        found: list[protocol.Neighbour] = []
-        missing: list[NotCompared] = []
-        for one in priors.usable(session, item.study_key):
-            theirs = session.scalars(
-                select(Workitem).where(
-                    Workitem.study_key == one.study_key,
-                    Workitem.application == item.application,
-                )
-            ).first()
-            if theirs is not None and theirs.analysis_key and theirs.state == WorkState.READY:
-                found.append(self._neighbour(session, one, theirs.analysis_key, item.application))
-                continue
-            late = theirs is None or theirs.state in OPEN
-            reason = Reason.PRIOR_LATE if late else Reason.PRIOR_NOT_ANALYSED
-            detail = "" if theirs is None or theirs.reason is None else theirs.reason
-            missing.append(NotCompared(study_date=one.study_date, reason=reason, detail=detail))
-        return found, missing
 
     def _before(self, session: Session, item: Workitem) -> Sequence[protocol.Neighbour]:
         """The analysis of the same study that the last report told, where it is another one."""
@@ -163,11 +143,12 @@ class Answers:
         if before is None or before == self.analysis_key:
             return ()
         seen = session.get_one(SeenStudy, item.study_key)
-        same = priors.PriorStudyRef(seen.key, seen.orthanc_id, seen.study_instance_uid, None)
+        date = date_of(seen.study_date) or datetime.date.min
+        same = PriorStudyRef(seen.key, seen.orthanc_id, seen.study_instance_uid, date)
         return (self._neighbour(session, same, before, item.application),)
 
     def _neighbour(
-        self, session: Session, study: priors.PriorStudyRef, analysis_key: str, application: str
+        self, session: Session, study: PriorStudyRef, analysis_key: str, application: str
     ) -> protocol.Neighbour:
         self._studies[analysis_key] = study.study_key
         analysis = session.get_one(Analysis, analysis_key)

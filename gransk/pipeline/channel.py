@@ -8,12 +8,14 @@ import traceback
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from pydantic import BaseModel
+
 from gransk.core.errors import GranskError
 from gransk.pipeline import protocol
 
 PROGRESS_SECONDS = 0.3
 
-ReplyT = TypeVar("ReplyT", bound=protocol.Reply)
+ReplyT = TypeVar("ReplyT", bound=BaseModel)
 
 
 class Channel:

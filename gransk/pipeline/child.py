@@ -19,7 +19,6 @@ from gransk.archive.orthanc import ArchiveUnavailableError, NotInArchiveError
 from gransk.core.application import (
     Application,
     Context,
-    FollowsUp,
     Picture,
     Progress,
     Selection,
@@ -162,7 +161,7 @@ def _report(
         language=config.language,
         follow_up=told.follow_up,
         compared=told.pictures,
-        text=_text(application, study, told, config.language),
+        text="" if told.follow_up is None else told.follow_up.text.get(config.language, ""),
     )
     follow_up = None
     if told.follow_up is not None:
@@ -172,13 +171,6 @@ def _report(
         objects=tuple(_written(one, output, number) for number, one in enumerate(made)),
         follow_up=follow_up,
     )
-
-
-def _text(application: Application, study: Study, told: Told, language: str) -> str:
-    """The plain report, of an application that follows up."""
-    if told.follow_up is None or not isinstance(application, FollowsUp):
-        return ""
-    return application.report_text(study, told.findings, told.follow_up, language)
 
 
 def _written(one: MadeObject, output: Path, number: int) -> protocol.MadeFile:

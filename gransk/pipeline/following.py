@@ -38,6 +38,7 @@ from gransk.results.edits import Act, edited, unmeasured
 from gransk.results.pictures import pack_pictures, unpack_pictures
 from gransk.site.config import Config
 
+LANGUAGES = ("en", "da")
 SAME_PLACE_MM = 5.0
 """Findings of one study by two versions are one lesion within this, or half its diameter."""
 
@@ -188,7 +189,7 @@ class Follower:
         if kept.comparison is not None and kept.pictures is not None:
             content = Path(kept.comparison).read_bytes()
             shown = unpack_pictures(Path(kept.pictures).read_bytes())
-            return Comparison.model_validate_json(content), shown
+            return Comparison.model_validate_json(content).model_copy(update={"key": key}), shown
         if self.job.no_comparing is not None:
             raise RefusalError(self.job.no_comparing)
         folder = Path(self.job.output) / f"prior{number}"
@@ -201,7 +202,7 @@ class Follower:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         self._keep(key, prior, number, comparison, shown)
-        return comparison, shown
+        return comparison.model_copy(update={"key": key}), shown
 
     def _keep(
         self,
@@ -234,15 +235,20 @@ class Follower:
         if not isinstance(self.application, FollowsUp):
             return None
         self.channel.progress("assess", 0.91)
-        settings = self.context.settings
+        application, settings = self.application, self.context.settings
         standing = _without_rejected(mine)
-        assessment = self.application.assess(self.study, standing, comparisons, profile, settings)
-        return FollowUp(
+        assessment = application.assess(self.study, standing, comparisons, profile, settings)
+        told = FollowUp(
             comparisons=tuple(comparisons),
             not_compared=tuple(not_compared),
             assessment=assessment,
             profile=None if profile is None else dict(profile),
         )
+        text = {
+            language: application.report_text(self.study, standing, told, language)
+            for language in LANGUAGES
+        }
+        return told.model_copy(update={"text": text})
 
 
 def fetch(config: Config, channel: Channel, of: protocol.Neighbour | protocol.Job, folder: Path,

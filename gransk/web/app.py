@@ -66,7 +66,7 @@ def create_app(
         title="Gransk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.state.wiring = wiring
-    for router in (pages, case, case_actions, doors, people_pages, api, dicomweb, viewer):
+    for router in (pages, case, case_actions, follow_up, doors, people_pages, api, dicomweb, viewer):
         app.include_router(router.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
     app.mount("/static", static, name="static")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -23,40 +20,17 @@ from gransk.site.tables import Event
 from gransk.web import worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
+from gransk.web.follow_up import Followed, followed
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
+from gransk.web.views import View, png, view_of
 from gransk.web.wiring import Wiring, wiring
 
 EVENTS_SHOWN = 200
-BAR_MM = 10.0
 Reader = Annotated[Caller, Depends(allow(Permission.WORKLIST))]
 
 router = APIRouter()
-
-
-@dataclass(frozen=True)
-class View:
-    """One picture of a finding, as the page draws it.
-
-    Parameters
-    ----------
-    number : int
-        Among the analysis' pictures, from 0.
-    columns, rows : int
-    outlines : tuple of str
-        Polygons as SVG's ``points``, in the picture's pixels.
-    bar : float, optional
-        Length of 10 mm in the picture's pixels.
-    caption : str
-    """
-
-    number: int
-    columns: int
-    rows: int
-    outlines: tuple[str, ...]
-    bar: float | None
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +56,7 @@ class Case:
     notes: Sequence[str] = ()
     deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
     seconds: str = ""
+    followed: Followed | None = None
 
     @property
     def has_pictures(self) -> bool:
@@ -149,13 +124,7 @@ def show_picture(
         pictures = known.pictures(session, analysis_key)
     if not 0 <= index < len(pictures):
         raise HTTPException(404)
-    return Response(_png(pictures[index]), media_type="image/png", headers=headers)
-
-
-def _png(picture: Picture) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(picture.pixels, np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return Response(png(pictures[index]), media_type="image/png", headers=headers)
 
 
 def _row(
@@ -198,6 +167,7 @@ def _case(
         notes=[presentation.text(note, language) for note in findings.notes],
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
+        followed=followed(known, session, item, findings, language, may_see),
     )
 
 
@@ -226,22 +196,8 @@ def _shown(
         probability=number(finding.probability, 2, language),
         malignancy="" if finding.malignancy is None else number(finding.malignancy, 2, language),
         views=[
-            _view(index, picture, language)
+            view_of(index, picture, language)
             for index, picture in enumerate(pictures)
             if picture.tracking_uid == finding.tracking_uid
         ],
-    )
-
-
-def _view(index: int, picture: Picture, language: str) -> View:
-    rows, columns = np.asarray(picture.pixels).shape[:2]
-    return View(
-        number=index,
-        columns=columns,
-        rows=rows,
-        outlines=tuple(
-            " ".join(f"{column:.2f},{row:.2f}" for column, row in line) for line in picture.outlines
-        ),
-        bar=BAR_MM / picture.spacing_mm if picture.spacing_mm else None,
-        caption=picture.caption.get(language, ""),
     )

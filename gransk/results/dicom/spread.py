@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from gransk.core.application import Picture
-from gransk.core.findings import Finding, Measurement
+from gransk.core.findings import Finding
 from gransk.core.followup import Comparison, FollowUp, Lesion, course
 from gransk.results.curve import Curve, curve
 from gransk.results.dicom.canvas import (
@@ -29,6 +29,7 @@ from gransk.results.dicom.canvas import (
     wrap,
 )
 from gransk.results.dicom.common import Report
+from gransk.results.spoken import number_text
 
 ROWS_A_PAGE = 2
 ROW = (BOTTOM - TOP - GUTTER) // ROWS_A_PAGE
@@ -134,27 +135,6 @@ def _draw_numbers(draw: ImageDraw.ImageDraw, report: Report, row: Row, y: int) -
             draw.text((RIGHT, y), line, WARNING, font_of(17))
             y += 24
     return y
-
-
-def number_text(measured: Measurement, language: str) -> str:
-    """A number with its unit and 95 % interval, in the language's decimals."""
-
-    def say(value: float) -> str:
-        text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
-        return text.replace(".", ",") if language == "da" else text
-
-    unit = {"UCUM": {"1": "", "d": {"en": " days", "da": " dage"}[language]}}.get(
-        measured.unit.scheme, {}
-    ).get(measured.unit.value, f" {measured.unit.value}")
-    told = f"{say(measured.value)}{unit}"
-    if measured.interval is None:
-        return told
-    low, high = measured.interval
-    if high is None:
-        more = {"en": "or more", "da": "eller mere"}[language]
-        return f"{told} (95 % {say(low)} {more})"
-    to = {"en": "to", "da": "til"}[language]
-    return f"{told} (95 % {say(low)} {to} {say(high)})"
 
 
 def _draw_curve(draw: ImageDraw.ImageDraw, drawn: Curve, box: tuple[int, int, int, int]) -> None:

@@ -43,6 +43,12 @@
   // A click anywhere in a row opens its images, as its link does.
   document.addEventListener('click', event => {
     if (event.target.closest('[data-outlines]')) toggle();
+    const copies = event.target.closest('[data-copy]');
+    if (copies) {
+      const field = document.getElementById(copies.dataset.copy);
+      field.select();
+      navigator.clipboard.writeText(field.value);
+    }
     const row = event.target.closest('[data-row]');
     if (!row || event.target.closest('a, button, input')) return;
     if (window.getSelection().toString()) return;
