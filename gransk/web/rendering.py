@@ -28,7 +28,7 @@ NAVIGATION = (
     ("nav_events", "/events", Permission.EVENTS),
     ("nav_account", "/account", Permission.SIGNED_IN),
 )
-STEPS = ("start", "fetch", "select", "digest", "pictures", "objects")
+STEPS = ("priors", "start", "fetch", "select", "digest", "pictures", "objects")
 """The pipeline's own steps; the others are named by the application."""
 
 environment = Environment(
