@@ -112,6 +112,26 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
     )
 
 
+def read_headers(orthanc: Orthanc, orthanc_id: str) -> Study | None:
+    """The input images of a study by the archive's tags; None where there are none.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        Where the archive does not answer.
+    NotInArchiveError
+        Where the study went.
+    """
+    shared: Shared = {}
+    found = []
+    for instance_id, tags in _tags(orthanc, orthanc_id, orthanc.instances(orthanc_id)).items():
+        header = dataset(tags, shared=shared)
+        instance = _instance(orthanc, instance_id, header) if is_input(header) else None
+        if instance is not None:
+            found.append(instance)
+    return Study.from_instances(found) if found else None
+
+
 def read_identity(orthanc: Orthanc, inputs: Inputs) -> Dataset | None:
     """Header of the first image, from its own file: whose images these are.
 

@@ -21,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from gransk.archive import studies
+from gransk.archive import priors, studies
 from gransk.archive.inputs import FileFacts, read_identity, read_inputs
 from gransk.archive.orthanc import (
     ArchiveError,
@@ -190,7 +190,9 @@ class Intake:
             .order_by(SeenStudy.priority.desc(), SeenStudy.noticed_at)
         )
         with self._database.read() as session:
-            waiting = list(session.scalars(query))
+            waiting = [
+                seen for seen in session.scalars(query) if not priors.arriving(session, seen)
+            ]
         quiet = datetime.timedelta(seconds=self._config.intake.quiet_seconds)
         self._due = min(
             (due for seen in waiting if (due := seen.noticed_at + quiet) > utcnow()), default=None

@@ -13,7 +13,7 @@ from sqlalchemy import String, select
 from sqlalchemy.orm import Session
 
 from gransk.archive.inputs import Inputs
-from gransk.archive.tables import SeenStudy
+from gransk.archive.tables import Purpose, SeenStudy
 from gransk.site.events import SYSTEM, EventKind, record
 
 BACKLOG = -100
@@ -94,7 +94,8 @@ def update(seen: SeenStudy, inputs: Inputs, identity: Dataset | None) -> None:
     header = inputs.headers.series[0].instances[0].header
     seen.modalities = sorted({series.modality for series in inputs.headers.series} - {""})
     asked = _text(header, "RequestedProcedurePriority").strip().upper()
-    if not seen.settled_fingerprint and asked in _URGENT:
+    first = not seen.settled_fingerprint and seen.purpose != Purpose.PRIOR
+    if first and asked in _URGENT:
         seen.priority = URGENT
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from enum import StrEnum
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,6 +20,15 @@ class Archive(Base):
     identity: Mapped[str] = mapped_column(String(128))
     cursor: Mapped[int]
     swept_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+
+
+class Purpose(StrEnum):
+    """What a study in our archive is for."""
+
+    READING = "reading"
+    """It was sent to us."""
+    PRIOR = "prior"
+    """We asked another archive for it, to compare with: no worklist, report or delivery."""
 
 
 class SeenStudy(Base):
@@ -62,5 +72,118 @@ class SeenStudy(Base):
     """Every object of it when it was last read: images, reports, ours."""
     last_update: Mapped[str] = mapped_column(String(32), default="")
     """Orthanc's own time of its last change when it was last read."""
+    purpose: Mapped[Purpose] = mapped_column(
+        String(16), default=Purpose.READING, server_default=Purpose.READING.value
+    )
 
     __table_args__ = (Index("ix_study_open", "deleted_at", "changed_at"),)
+
+
+class SearchState(StrEnum):
+    """Where the search for a study's earlier ones is."""
+
+    WAITING = "waiting"
+    """To be asked, for the first time or again."""
+    DONE = "done"
+
+
+class PriorSearch(Base):
+    """The search for the earlier studies of one study."""
+
+    __tablename__ = "prior_search"
+
+    study_key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    state: Mapped[SearchState] = mapped_column(String(16))
+    deadline: Mapped[datetime.datetime] = mapped_column(UtcDateTime, index=True)
+    """The study's own analysis waits no longer."""
+    asked_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    attempts: Mapped[int]
+    next_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    unreached: Mapped[list[str]] = mapped_column(JSON)
+    """Archives that did not answer at the last try."""
+    announced: Mapped[list[str]] = mapped_column(JSON)
+    """Keys of the usable priors that the pipeline was last told of."""
+
+
+class PriorState(StrEnum):
+    """Where an earlier study is, seen from the study that wants it."""
+
+    WANTED = "wanted"
+    """Not here yet, or still arriving."""
+    HERE = "here"
+    REFUSED = "refused"
+    """Not compared, for the reason given."""
+
+
+class Prior(Base):
+    """An earlier study that one study is to be compared with, or why it is not."""
+
+    __tablename__ = "prior"
+
+    study_key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    place: Mapped[int]
+    """From 0, the most wanted first."""
+    source: Mapped[str] = mapped_column(String(64))
+    """Remote archive that lists it; empty where our own holds it."""
+    study_date: Mapped[str] = mapped_column(String(16))
+    state: Mapped[PriorState] = mapped_column(String(16), index=True)
+    reason: Mapped[str | None] = mapped_column(String(64))
+    prior_key: Mapped[str | None] = mapped_column(String(32), index=True)
+    """Its own study, once it is here."""
+
+
+class FetchState(StrEnum):
+    """Where a study is on its way from a remote archive, and out of ours again."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    HERE = "here"
+    FAILED = "failed"
+    REMOVING = "removing"
+    REMOVED = "removed"
+    KEPT = "kept"
+    """Somebody sent it too: it is no longer ours to remove."""
+
+
+class PriorFetch(Base):
+    """A study that we ask a remote archive for; written before it is asked."""
+
+    __tablename__ = "prior_fetch"
+
+    study_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    patient_id: Mapped[str] = mapped_column(String(128))
+    """As the remote archive lists it; some want it in a C-MOVE."""
+    sources: Mapped[list[str]] = mapped_column(JSON)
+    """Archives that list it, tried in turn."""
+    state: Mapped[FetchState] = mapped_column(String(16), index=True)
+    reason: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text)
+    """Technical detail without patient data."""
+    priority: Mapped[int]
+    """Of the study that asked first."""
+    attempts: Mapped[int]
+    asked_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    next_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    """When it had arrived, or was given up."""
+    last_update: Mapped[str] = mapped_column(String(32))
+    """Orthanc's own time of the study's last change when it had arrived."""
+    remove_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+
+
+class JoinedPatient(Base):
+    """Two patient identifiers that a person says are one patient's."""
+
+    __tablename__ = "joined_patient"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    one_id: Mapped[str] = mapped_column(String(128), index=True)
+    one_issuer: Mapped[str] = mapped_column(String(128))
+    other_id: Mapped[str] = mapped_column(String(128), index=True)
+    other_issuer: Mapped[str] = mapped_column(String(128))
+    joined_by: Mapped[str] = mapped_column(String(64))
+    joined_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    parted_by: Mapped[str | None] = mapped_column(String(64))
+    parted_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)

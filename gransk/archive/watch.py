@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from gransk.archive import studies
+from gransk.archive import priors, studies
 from gransk.archive.orthanc import Change, NotInArchiveError, Orthanc
-from gransk.archive.tables import Archive, SeenStudy
+from gransk.archive.tables import Archive, Purpose, SeenStudy
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -204,10 +204,16 @@ class Watch:
             if old.orthanc_id == found.continues.orthanc_id:
                 seen = old
                 seen.orthanc_id = found.orthanc_id
+        uid = str(found.listed.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
+        fetch = priors.expected(session, uid) if seen is None or seen.deleted_at else None
         if seen is None:
             met = session.get_one(Archive, name).swept_at is not None
             priority = studies.ROUTINE if met else studies.BACKLOG
             seen = studies.new_study(session, name, found.listed, now, priority)
+        if fetch is not None:
+            seen.purpose, seen.priority = Purpose.PRIOR, fetch.priority
+        else:
+            priors.claim(session, seen, str(found.listed.get("LastUpdate", "")))
         studies.notice(seen, now)
         if not seen.settled_fingerprint:
             seen.images = found.count
@@ -292,6 +298,8 @@ class Watch:
         if seen.deleted_at is not None:
             return
         seen.deleted_at = utcnow()
+        if priors.leaves(session, seen):
+            return  # we removed it ourselves; what was found in it is kept
         record(session, SYSTEM, EventKind.STUDY_DELETED, seen.key)
         if seen.settled_fingerprint:
             self._tell_withdrawn(session, seen)

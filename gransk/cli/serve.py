@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 import gransk
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
+from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
@@ -63,7 +64,9 @@ def _serve(config: Config) -> None:
         record(session, SYSTEM, EventKind.SERVICE_STARTED, "service", data)
     anchor.try_to_advance(database, config.data_folder)
     orthanc = Orthanc(config.orthanc)
-    intake = Intake(config, database, orthanc, Handlers(installed, version))
+    handlers = Handlers(installed, version, config.priors)
+    intake = Intake(config, database, orthanc, handlers)
+    searcher = PriorSearcher(config.priors, database, orthanc, [], handlers)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(config, database, orthanc, intake),
@@ -82,6 +85,7 @@ def _serve(config: Config) -> None:
         with _beside(
             stop,
             lambda: intake.run(stop),
+            lambda: searcher.run(stop),
             lambda: _tidy(config, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):

@@ -23,6 +23,7 @@ from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
 from gransk.pipeline.answers import Answers
+from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
@@ -135,7 +136,8 @@ def starter(database: Database) -> Starter:
 
 
 def open_rows(session: Session) -> list[Open]:
-    """The waiting and running rows, most urgent first."""
+    """The waiting and running rows, most urgent first; none that waits for earlier studies."""
+    waiting = held(session)
     query = (
         select(Workitem.id, Workitem.generation, Workitem.attempt, Workitem.priority)
         .where(Workitem.state.in_(OPEN))
@@ -144,6 +146,7 @@ def open_rows(session: Session) -> list[Open]:
     return [
         Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), rank(row[3]))
         for row in session.execute(query)
+        if row.id not in waiting
     ]
 
 

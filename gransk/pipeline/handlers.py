@@ -8,19 +8,22 @@ the starter's business: a crash between the two loses nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gransk.archive.tables import SeenStudy
-from gransk.core.application import Application
+from gransk.archive import priors
+from gransk.archive.tables import Purpose, SeenStudy
+from gransk.core.application import Application, FollowsUp, KnownStudy
 from gransk.core.keys import digest
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
+from gransk.pipeline.priors import changed, in_work, show_waiting
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
+from gransk.site.config import PriorsSection
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -31,7 +34,7 @@ _RETRIED = FAILURES | {Reason.WITHDRAWN}
 
 
 class Handlers:
-    """The pipeline's answers to intake.
+    """The pipeline's answers to intake and to the search for earlier studies.
 
     Parameters
     ----------
@@ -39,11 +42,19 @@ class Handlers:
         By id.
     settings_version : int
         Under which new work is done.
+    section : PriorsSection
+        ``config.priors``.
     """
 
-    def __init__(self, applications: Mapping[str, Application], settings_version: int) -> None:
+    def __init__(
+        self,
+        applications: Mapping[str, Application],
+        settings_version: int,
+        section: PriorsSection | None = None,
+    ) -> None:
         self.applications = applications
         self.settings_version = settings_version
+        self.section = section or PriorsSection()
 
     def complete(self, headers: Study) -> bool | None:
         """Is the exam complete? None where no application reads it."""
@@ -79,12 +90,16 @@ class Handlers:
                 item = self._new_item(session, seen, name)
             elif item.fingerprint == seen.fingerprint and item.incomplete == incomplete:
                 if item.state == WorkState.WITHDRAWN:
-                    _return(session, item)
+                    _return(session, item, seen)
+                elif _unreported(session, item) and seen.purpose != Purpose.PRIOR:
+                    wait(item)
+                    item.attempt += 1
                 continue
             else:
                 item.generation += 1
                 item.attempt = 0
             self._renew(session, item, seen, incomplete, verdict)
+        self._look_for_priors(session, seen, verdicts)
 
     def withdraw(self, session: Session, seen: SeenStudy) -> None:
         """The study was deleted from the archive."""
@@ -105,9 +120,49 @@ class Handlers:
         """The study was deleted and came back unchanged."""
         for item in _items(session, seen):
             if item.state == WorkState.WITHDRAWN:
-                _return(session, item)
-            elif item.state == WorkState.READY and item.report_key:
+                _return(session, item, seen)
+            elif (
+                item.state == WorkState.READY and item.report_key and seen.purpose != Purpose.PRIOR
+            ):
                 restore_report(session, item.report_key)
+
+    def priors_wanted(self, headers: Study, known: list[KnownStudy]) -> list[str]:
+        """Study Instance UIDs of those that applications compare with, most wanted first."""
+        wanted: dict[str, None] = {}
+        for application in self.applications.values():
+            if isinstance(application, FollowsUp) and _verdict(application, headers) is None:
+                wanted.update(dict.fromkeys(_wanted(application, headers, known)))
+        return list(wanted)
+
+    def priors_changed(
+        self, session: Session, study_key: str, added: Iterable[str], gone: bool
+    ) -> None:
+        """Other earlier studies are usable than before."""
+        changed(session, study_key, added, gone)
+
+    def in_work(self, session: Session, study_keys: Iterable[str]) -> bool:
+        """Is any of the studies in work?"""
+        return in_work(session, study_keys)
+
+    def show_waiting(self, session: Session) -> None:
+        """Write into the rows which of them wait for earlier studies."""
+        show_waiting(session)
+
+    def _look_for_priors(
+        self, session: Session, seen: SeenStudy, verdicts: Mapping[str, Reason | None]
+    ) -> None:
+        """In the transaction that queues the study, so that no worker starts before."""
+        # Its patient may be another than before: whoever is compared with it looks again.
+        priors.ask_again(session, priors.dependents(session, seen.key))
+        if not self.section.most or seen.purpose == Purpose.PRIOR:
+            return
+        if any(
+            verdict is None and isinstance(self.applications[name], FollowsUp)
+            for name, verdict in verdicts.items()
+        ):
+            priors.ask(session, seen, self.section.wait_minutes)
+            session.flush()
+            show_waiting(session)
 
     def _new_item(self, session: Session, seen: SeenStudy, application: str) -> Workitem:
         item = Workitem(
@@ -153,12 +208,24 @@ def _items(session: Session, seen: SeenStudy) -> list[Workitem]:
     return list(session.scalars(query))
 
 
-def _return(session: Session, item: Workitem) -> None:
+def _unreported(session: Session, item: Workitem) -> bool:
+    """Was the row analysed as an earlier study, so that no report of it stands?"""
+    if item.state != WorkState.READY:
+        return False
+    report = session.get(Report, item.report_key) if item.report_key else None
+    return report is None or report.withdrawn_at is not None
+
+
+def _return(session: Session, item: Workitem, seen: SeenStudy) -> None:
     """A withdrawn row as it was before: its report, its refusal, or its place in the queue.
 
-    Only a row that was in work carries the reason *withdrawn*.
+    Only a row that was in work carries the reason *withdrawn*. What returns as an earlier
+    study is analysed anew, as sealed already, and its report stays withdrawn.
     """
-    if item.reason is None and item.report_key is not None:
+    if seen.purpose == Purpose.PRIOR and item.reason is None:
+        wait(item)
+        item.attempt += 1
+    elif item.reason is None and item.report_key is not None:
         restore_report(session, item.report_key)
         item.state, item.share = WorkState.READY, 1.0
         if session.get_one(Report, item.report_key).released_at is None:
@@ -178,6 +245,15 @@ def _verdict(application: Application, headers: Study) -> Reason | None:
     except Exception as error:  # noqa: BLE001
         log.error("%s cannot judge a study: %s", application.id, type(error).__name__)
         return Reason.INTERNAL_ERROR
+
+
+def _wanted(application: FollowsUp, headers: Study, known: list[KnownStudy]) -> tuple[str, ...]:
+    """What an application would compare with; its own fault costs the comparison alone."""
+    try:
+        return application.priors_wanted(headers, known)
+    except Exception as error:  # noqa: BLE001
+        log.error("an application cannot choose earlier studies: %s", type(error).__name__)
+        return ()
 
 
 def _ready(application: Application, headers: Study) -> bool:

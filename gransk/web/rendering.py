@@ -28,7 +28,9 @@ NAVIGATION = (
     ("nav_events", "/events", Permission.EVENTS),
     ("nav_account", "/account", Permission.SIGNED_IN),
 )
-STEPS = ("start", "fetch", "select", "digest", "pictures", "compare", "assess", "objects")
+STEPS = (
+    "priors", "start", "fetch", "select", "digest", "pictures", "compare", "assess", "objects",
+)  # fmt: skip
 """The pipeline's own steps; the others are named by the application."""
 
 environment = Environment(

@@ -12,7 +12,7 @@ from pydicom.uid import SegmentationStorage
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
-from gransk.archive.tables import SeenStudy
+from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.application import Application
 from gransk.core.reasons import Reason, text
 from gransk.results.tables import (
@@ -126,7 +126,8 @@ def _matches(search: str) -> ColumnElement[bool]:
 def _conditions(query: Query, with_state: bool) -> list[ColumnElement[bool]]:
     # A study that never had images to analyse holds reports alone.
     conditions: list[ColumnElement[bool]] = [
-        or_(Workitem.id.is_not(None), SeenStudy.pending, SeenStudy.settled_fingerprint != "")
+        or_(Workitem.id.is_not(None), SeenStudy.pending, SeenStudy.settled_fingerprint != ""),
+        SeenStudy.purpose != Purpose.PRIOR,
     ]
     if query.search.strip():
         conditions.append(_matches(query.search))
