@@ -1,0 +1,188 @@
+"""Studies beside earlier ones, from C-STORE to a report that tells what became of each spot."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness_suite import Suite
+from pydicom import dcmread
+from radiographs import radiograph, save
+from sqlalchemy import select
+
+from gransk.archive.tables import SeenStudy
+from gransk.core.followup import Outcome
+from gransk.core.reasons import Reason
+from gransk.pipeline.workitems import report_again
+from gransk.results import profiles
+from gransk.results.dicom.read import read_report
+from gransk.results.store import BlobStore, read_follow_up
+from gransk.results.tables import Analysis, KeptComparison, Report, Workitem, WorkState
+from gransk.site.events import EventKind
+
+pytestmark = pytest.mark.system
+PACKAGE = Path(__file__).parents[1] / "following_application"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The package as pip installs it, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    source = tmp_path_factory.mktemp("source")
+    for file in PACKAGE.glob("*.*"):
+        (source / file.name).write_bytes(file.read_bytes())
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation",
+         "--disable-pip-version-check", "--target", str(folder), str(source)],
+        check=True,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def suite(installed, tmp_path_factory):
+    with Suite(
+        tmp_path_factory.mktemp("suite"),
+        environment={"PYTHONPATH": os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])},
+        intake={"quiet_seconds": 0.5, "poll_seconds": 0.2},
+    ) as suite:
+        yield suite
+
+
+def spots(date, *places, patient="P1", **attributes):
+    """A radiograph with bright squares of (row, column, side)."""
+    random = np.random.default_rng(len(places))
+    pixels = random.integers(0, 500, (64, 64), dtype=np.uint16)
+    for row, column, side in places:
+        pixels[row : row + side, column : column + side] = 4000
+    return radiograph(PatientID=patient, StudyDate=date, PixelData=pixels.tobytes(), **attributes)
+
+
+def send(suite, tmp_path, image):
+    assert suite.store(save(image, tmp_path / f"{image.SOPInstanceUID}.dcm")) == [0]
+    return str(image.StudyInstanceUID)
+
+
+def row(session, study_uid):
+    return session.execute(
+        select(Workitem, SeenStudy)
+        .join(SeenStudy, SeenStudy.key == Workitem.study_key)
+        .where(SeenStudy.study_instance_uid == study_uid)
+    ).first()
+
+
+def told(suite, study_uid):
+    """What the study's present report tells beside its findings."""
+    blobs = BlobStore(suite.config.blob_folder)
+    with suite.database.read() as session:
+        found = row(session, study_uid)
+        if found is None or found[0].report_key is None or found[0].state != WorkState.READY:
+            return None
+        return read_follow_up(session, blobs, found[0].report_key)
+
+
+def wait_told(suite, study_uid, compared, seconds=60):
+    """Wait until the report tells so many comparisons."""
+
+    def there():
+        follow_up = told(suite, study_uid)
+        return follow_up is not None and len(follow_up.comparisons) == compared
+
+    suite.until(there, seconds, f"{compared} comparisons of the study")
+    return told(suite, study_uid)
+
+
+def tracking(suite, study_uid):
+    """Tracking UIDs that the study's delivered SR tells, by area."""
+    suite.wait_delivered(60)
+    with suite.database.read() as session:
+        orthanc_id = row(session, study_uid)[1].orthanc_id
+    client = suite.orthanc.client
+    objects = [dcmread(io.BytesIO(client.file(i.orthanc_id))) for i in client.instances(orthanc_id)]
+    (report,) = [one for one in objects if one.Modality == "SR"]
+    buffer = io.BytesIO()
+    report.save_as(buffer)
+    return {f.measured("area"): f.tracking_uid for f in read_report(buffer.getvalue())}
+
+
+def test_the_second_study_is_told_beside_the_first(suite, tmp_path):
+    first = send(suite, tmp_path, spots("20250101", (10, 10, 4), (40, 40, 3)))
+    suite.wait_ended(1, 60)
+    second = send(suite, tmp_path, spots("20250701", (10, 10, 6), (10, 50, 2)))
+    follow_up = wait_told(suite, second, 1)
+
+    (comparison,) = follow_up.comparisons
+    assert comparison.prior_study == first
+    assert sorted(one.outcome for one in comparison.lesions) == [
+        Outcome.MATCHED, Outcome.NEW, Outcome.RESOLVED,
+    ]  # fmt: skip
+    (grown,) = [one for one in comparison.lesions if one.outcome is Outcome.MATCHED]
+    assert grown.changed("area_change_percent").value == pytest.approx(125.0)
+    assert follow_up.text["en"] == "2 spots\n1 compared"
+    assert "1 compared" in follow_up.assessment.advice[0].text["en"]
+    one, two = tracking(suite, first), tracking(suite, second)
+    assert two[36.0] == one[16.0], "a lesion bears one tracking UID in both reports"
+    assert two[4.0] not in one.values()
+
+
+def test_an_earlier_study_that_comes_late_makes_a_new_report_without_a_new_analysis(
+    suite, tmp_path
+):
+    later = send(suite, tmp_path, spots("20250701", (10, 10, 6)))
+    wait_told(suite, later, 0)
+    reported = tracking(suite, later)
+    with suite.database.read() as session:
+        sealed = session.get_one(Analysis, row(session, later)[0].analysis_key).sealed_at
+    earlier = send(suite, tmp_path, spots("20250101", (10, 10, 4)))
+    wait_told(suite, later, 1)
+    with suite.database.read() as session:
+        item = row(session, later)[0]
+        assert session.get_one(Analysis, item.analysis_key).sealed_at == sealed
+        assert session.get_one(Report, item.report_key).supersedes is not None
+    suite.wait_ended(2, 60)
+    assert tracking(suite, later)[36.0] == reported[36.0], "what was reported stays"
+    suite.until(
+        lambda: tracking(suite, earlier)[16.0] == reported[36.0],
+        60, "the earlier study to take the lesion's tracking UID",
+    )  # fmt: skip
+
+
+def test_another_patient_of_the_same_number_is_told_and_not_compared(suite, tmp_path):
+    send(suite, tmp_path, spots("20250101", (10, 10, 4), PatientBirthDate="19500101"))
+    suite.wait_ended(1, 60)
+    second = send(suite, tmp_path, spots("20250701", (10, 10, 6)))
+    follow_up = wait_told(suite, second, 0)
+    assert [one.reason for one in follow_up.not_compared] == [Reason.PRIOR_IDENTITY_MISMATCH]
+
+
+def test_an_earlier_study_that_cannot_be_analysed_never_stops_the_report(suite, tmp_path):
+    send(suite, tmp_path, spots("20250101", (10, 10, 4), ImageComments="refuse"))
+    suite.wait_ended(1, 60)
+    second = send(suite, tmp_path, spots("20250701", (10, 10, 6)))
+    follow_up = wait_told(suite, second, 0)
+    assert [one.reason for one in follow_up.not_compared] == [Reason.PRIOR_NOT_ANALYSED]
+
+
+def test_an_answer_makes_a_new_report_from_kept_findings_and_comparisons(suite, tmp_path):
+    send(suite, tmp_path, spots("20250101", (10, 10, 4)))
+    suite.wait_ended(1, 60)
+    second = send(suite, tmp_path, spots("20250701", (10, 10, 6)))
+    wait_told(suite, second, 1)
+    with suite.database.read() as session:
+        before = row(session, second)[0].report_key
+        kept = session.scalars(select(KeptComparison.sealed_at)).all()
+    with suite.database.begin() as session:
+        item, seen = row(session, second)
+        answer = {"smoking": {"value": "never", "source": "person", "date": "2025-07-01"}}
+        assert profiles.keep(session, seen, "spots", {"patient": answer}, {}, "tester") == 1
+        assert report_again(session, item.id, "tester", EventKind.PROFILE_ANSWERED)
+    suite.until(
+        lambda: (f := told(suite, second)) is not None and "patient" in str(f.assessment.advice),
+        60, "a report with the answer",
+    )  # fmt: skip
+    with suite.database.read() as session:
+        assert row(session, second)[0].report_key != before
+        assert session.scalars(select(KeptComparison.sealed_at)).all() == kept
