@@ -73,4 +73,5 @@ class Lesions:
         details=_details,
         study_json=lambda findings: {},
         finding_json=lambda finding: {},
+        course="volume_mm3",
     )
