@@ -27,6 +27,7 @@ from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
+from gransk.results import edits
 from gransk.results.starter import Open, Starter
 from gransk.results.store import BlobStore, NewObject, seal_report
 from gransk.results.tables import Workitem
@@ -297,12 +298,17 @@ class _Try:
             item = workitems.locked(session, self.work)
             if item is None:
                 return How.UNWANTED, ""
+            before = item.analysis_key
             if report:
                 created = answers.created
                 seal_report(session, item, report, analysis, created, objects, told)
+            others_look = before != analysis or edits.acts(
+                session, item.study_key, item.application
+            )
             item.analysis_key = analysis
             workitems.ready(session, item)
-            _tell_dependents(session, item)
+            if others_look:
+                _tell_dependents(session, item)
         self.tools.look.set()
         return How.DONE, ""
 

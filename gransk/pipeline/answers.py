@@ -156,6 +156,7 @@ class Answers:
             study_key=study.study_key,
             orthanc_id=study.orthanc_id,
             study_instance_uid=study.study_instance_uid,
+            study_date=study.study_date,
             analysis_key=analysis_key,
             findings=self._file(analysis.findings_sha256),
             tracking=tracks.tracking(session, analysis_key),

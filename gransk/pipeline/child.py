@@ -32,7 +32,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
 from gransk.pipeline.channel import Channel, place
-from gransk.pipeline.following import Follower, Told, fetch
+from gransk.pipeline.following import Follower, Told, fetch, named_pictures
 from gransk.results.dicom.kept import newest_report
 from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
@@ -153,7 +153,10 @@ def _report(
         study=study,
         findings=told.findings,
         presentation=application.presentation,
-        pictures=pictures,
+        pictures=[
+            *named_pictures(pictures, told.tracking),
+            *_of_added(application, study, told.findings),
+        ],
         report_key=named,
         created=told.neighbours.created.astimezone(config.zone),
         incomplete=job.incomplete,
@@ -171,6 +174,14 @@ def _report(
         objects=tuple(_written(one, output, number) for number, one in enumerate(made)),
         follow_up=follow_up,
     )
+
+
+def _of_added(application: Application, study: Study, findings: Findings) -> list[Picture]:
+    """Pictures of what people added."""
+    added = tuple(f for f in findings.findings if f.origin != "detector" and not f.rejected)
+    if not added:
+        return []
+    return application.pictures(study, findings.model_copy(update={"findings": added}))
 
 
 def _written(one: MadeObject, output: Path, number: int) -> protocol.MadeFile:

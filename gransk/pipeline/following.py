@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,10 @@ class Told:
         None for an application that follows nothing up.
     pictures : list of Picture
         Both sides of compared lesions.
-    created : datetime
-        That the objects state.
+    neighbours : Neighbours
+        What stood beside the study.
+    tracking : dict of str to str
+        From the findings' UIDs to the lesions'.
     extra : dict
         What enters the report key beside the analysis.
     """
@@ -65,6 +67,7 @@ class Told:
     follow_up: FollowUp | None
     pictures: list[Picture]
     neighbours: protocol.Neighbours
+    tracking: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -92,9 +95,9 @@ class Follower:
     def tell(self) -> Told:
         """Compare, name the lesions, assess."""
         neighbours = self.channel.ask(protocol.Beside(), protocol.Neighbours)
-        acts = self._measure(neighbours.acts)
+        pairs = [pair for one in neighbours.before for pair in self._as_before(one)]
+        acts = self._measure(_carried(neighbours, pairs))
         mine = edited(self.findings, acts)
-        pairs = [pair for one in neighbours.before for pair in self._as_before(mine, one)]
         comparisons, pictures, refused = self._compare(mine, neighbours.priors)
         pairs += [pair for one, kept in comparisons for pair in _pairs(one, kept)]
         tracks = self.channel.ask(
@@ -111,8 +114,9 @@ class Follower:
             "acts": [act.model_dump(mode="json") for act in acts],
             "follow_up": None if follow_up is None else _stable(follow_up),
         }
-        shown = [_renamed_picture(picture, tracks) for picture in pictures]
-        return Told(mine, follow_up, shown, neighbours, {k: v for k, v in extra.items() if v})
+        shown = named_pictures(pictures, tracks.tracking)
+        told = {k: v for k, v in extra.items() if v}
+        return Told(mine, follow_up, shown, neighbours, tracks.tracking, told)
 
     def _measure(self, acts: Sequence[Act]) -> list[Act]:
         """Measure what people pointed at; where nothing can be outlined, that is kept."""
@@ -140,12 +144,12 @@ class Follower:
         self.channel.send(protocol.Measured(act=act.number, file=str(file)))
         return act.model_copy(update={"measured_in": key, "finding": finding})
 
-    def _as_before(self, mine: Findings, before: protocol.Neighbour) -> list[protocol.Pair]:
+    def _as_before(self, before: protocol.Neighbour) -> list[protocol.Pair]:
         """Findings at places where an earlier version found something in the same images."""
         earlier = Findings.model_validate_json(Path(before.findings).read_bytes())
         return [
             protocol.Pair(uid=uid, other_analysis=before.analysis_key, other_uid=other)
-            for uid, other in same_places(mine.findings, earlier.findings)
+            for uid, other in same_places(self.findings.findings, earlier.findings)
         ]
 
     def _compare(
@@ -159,20 +163,24 @@ class Follower:
             return made, pictures, refused
         for number, prior in enumerate(priors):
             self.channel.progress("compare", 0.9)
+            why, detail = None, ""
             try:
                 comparison, shown = self._one(self.application, mine, prior, number)
             except RefusalError as refusal:
-                refused.append(NotCompared(reason=refusal.reason, detail=refusal.detail))
+                why, detail = refusal.reason, refusal.detail
             except UnreadableInputError:
-                refused.append(NotCompared(reason=Reason.UNREADABLE_FILE))
+                why = Reason.UNREADABLE_FILE
             except NotInArchiveError:
-                refused.append(NotCompared(reason=Reason.PRIOR_GONE))
+                why = Reason.PRIOR_GONE
             except ArchiveUnavailableError:
                 raise
             except MemoryError:
-                refused.append(NotCompared(reason=Reason.MEMORY_LIMIT))
+                why = Reason.MEMORY_LIMIT
             except Exception as error:  # noqa: BLE001 the study's own report goes on
-                refused.append(NotCompared(reason=Reason.INTERNAL_ERROR, detail=place(error)))
+                why, detail = Reason.INTERNAL_ERROR, place(error)
+            if why is not None:
+                date = prior.study_date
+                refused.append(NotCompared(study_date=date, reason=why, detail=detail))
             else:
                 made.append((prior, comparison))
                 pictures += shown
@@ -294,6 +302,19 @@ def same_places(findings: Sequence[Finding], earlier: Sequence[Finding]) -> list
     ]
 
 
+def _carried(neighbours: protocol.Neighbours, pairs: Sequence[protocol.Pair]) -> list[Act]:
+    """Acts on findings of an earlier version, as acts on those at the same places now."""
+    now = {pair.other_uid: pair.uid for pair in pairs}
+    for before in neighbours.before:
+        now |= {before.tracking.get(old, old): new for old, new in list(now.items())}
+    return [
+        act.model_copy(update={"finding_uid": now[named]})
+        if (named := next((u for u in (act.lesion_uid, act.finding_uid) if u in now), None))
+        else act
+        for act in neighbours.acts
+    ]
+
+
 def _without_rejected(findings: Findings) -> Findings:
     standing = tuple(f for f in findings.findings if not f.rejected)
     return findings.model_copy(update={"findings": standing})
@@ -332,15 +353,11 @@ def _of(names: Mapping[str, str], uid: str | None) -> str | None:
     return None if uid is None else names.get(uid, uid)
 
 
-def _renamed_picture(picture: Picture, tracks: protocol.Tracks) -> Picture:
-    uid = tracks.tracking.get(picture.tracking_uid, picture.tracking_uid)
-    return Picture(
-        pixels=picture.pixels,
-        caption=picture.caption,
-        outlines=picture.outlines,
-        spacing_mm=picture.spacing_mm,
-        tracking_uid=uid,
-    )
+def named_pictures(pictures: Sequence[Picture], names: Mapping[str, str]) -> list[Picture]:
+    """Pictures under the lesions' own UIDs."""
+    return [
+        replace(one, tracking_uid=names.get(one.tracking_uid, one.tracking_uid)) for one in pictures
+    ]
 
 
 def _stable(follow_up: FollowUp) -> str:

@@ -81,6 +81,7 @@ class Neighbour(_Message):
     study_key: str
     orthanc_id: str
     study_instance_uid: str
+    study_date: datetime.date
     analysis_key: str
     findings: str
     tracking: dict[str, str] = Field(default_factory=dict)
