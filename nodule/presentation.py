@@ -12,6 +12,7 @@ from gransk.core.reasons import Reason
 from nodule import assess_texts
 from nodule.coding import PROPERTIES
 from nodule.labels import LABELS, REJECTIONS
+from nodule.tracking.texts import TEXTS as TRACKING_TEXTS
 
 _SERIES = {"en": "Series {series}: ", "da": "Serie {series}: "}
 _ABOUT = {
@@ -267,7 +268,8 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
         f"{name}_{value}": by for name, found in _VALUES.items() for value, by in found.items()
     }
     rejections = {f"rejected_{code}": by for code, by in REJECTIONS.items()}
-    return texts | _NOTES | _NAMES | values | rejections | assess_texts.texts()
+    more = rejections | assess_texts.texts() | TRACKING_TEXTS
+    return texts | _NOTES | _NAMES | values | more
 
 
 def number(value: float, digits: int, language: str) -> str:

@@ -21,10 +21,9 @@ class TrackingSettings(BaseModel):
         "this probability on.",
     )  # fmt: skip
     unseen_below: float = Field(
-        default=0.1, gt=0, lt=1,
+        default=0.4, gt=0, lt=1,
         description="Below this probability its place is taken as empty; between, it is left open.",
     )  # fmt: skip
-    most_priors: int = Field(default=4, ge=0, description="Most earlier studies that are wanted.")
     growth: GrowthRules = Field(
         default_factory=growth_rules, description="When sizes may be compared."
     )
