@@ -29,6 +29,8 @@ from nodule.acceptance import PHANTOM
 from nodule.answers import profile_of
 from nodule.assess import assess
 from nodule.detector import MODEL_ID, Candidate, Detector
+from nodule.emphysema import cautions
+from nodule.emphysema import measurement as share_of_emphysema
 from nodule.follow_up_settings import FollowUpSettings
 from nodule.lungs import segment_lungs
 from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
@@ -85,7 +87,7 @@ class NoduleApplication:
     """Finds, outlines and measures lung nodules."""
 
     id = "nodule"
-    version = "0.3.0"
+    version = "0.4.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
     profile_schema: Mapping[str, Any] = schema()
@@ -138,6 +140,7 @@ class NoduleApplication:
         tell("lungs", 0.3)
         lungs = segment_lungs(volume)
         lung_map = LungMap(lungs, volume.geometry)
+        emphysema = share_of_emphysema(volume.hu, lungs)
         clock.mark("lungs")
         threshold = detector.threshold
         detector.threshold = 0.0
@@ -172,7 +175,8 @@ class NoduleApplication:
             findings=tuple(findings),
             candidates=_candidates(proposed, reported),
             choice=selection.choice,
-            notes=tuple(notes),
+            notes=(*notes, *_cautions(selection)),
+            measurements=(emphysema,),
             seconds=clock.seconds,
         )
 
@@ -217,6 +221,14 @@ def _finding(
     centre = tuple(str(round(v)) for v in nodule.candidate.centre_lps_mm)
     tracking_uid = uid("nodule", analysis_key, *centre)
     return finding_of(nodule, tracking_uid, f"Nodule {number}", spacing, frames)
+
+
+def _cautions(selection: Selection) -> tuple[Note, ...]:
+    """What makes the share of low attenuation of the chosen series doubtful."""
+    header = selection.instances[0].header
+    kernel = header.get("ConvolutionKernel") or ""
+    name = kernel if isinstance(kernel, str) else str(next(iter(kernel), ""))
+    return cautions(float(header.get("SliceThickness") or 0), name)
 
 
 class _Clock:
