@@ -20,7 +20,7 @@ from gransk.core.findings import (
     FrameRef,
     Note,
 )
-from gransk.core.followup import Assessment, Comparison
+from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
@@ -38,6 +38,7 @@ from nodule.morphology import Morphology
 from nodule.place import LungMap
 from nodule.presentation import details, presentation
 from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
+from nodule.report_text import report_text
 from nodule.risk.command import RISK
 from nodule.risk.profile import schema
 from nodule.search import MODEL_ID as SEARCH_ID
@@ -205,6 +206,12 @@ class NoduleApplication:
     ) -> Assessment:
         """Risk by the site's models and advice by its guidelines."""
         return assess(study, findings, comparisons, profile, _mine(settings).follow_up)
+
+    def report_text(
+        self, study: Study, findings: Findings, follow_up: FollowUp, language: str
+    ) -> str:
+        """A plain report, ready to paste."""
+        return report_text(study, findings, follow_up, language, self.presentation.text)
 
     def check_profile(self, profile: Mapping[str, Any]) -> None:
         """Refuse a profile that does not fit its schema."""
