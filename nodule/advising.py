@@ -178,7 +178,9 @@ def _reason(outcome: Outcome, situation: Situation, language: str) -> str:
         return _word("no_nodule", language)
     parts = []
     if outcome.measure is not None and outcome.size is not None:
-        shown = _number(outcome.size, DIGITS[outcome.measure], language)
+        rounds = {str(name): digits for name, digits in outcome.guideline.decimals.items()}
+        digits = rounds.get(outcome.measure, DIGITS[outcome.measure])
+        shown = _number(outcome.size, digits, language)
         parts.append(f"{name_of(outcome.measure, language)} {shown} {UNITS[outcome.measure]}")
     known = situation.texture
     named = name_of(known.value, language) if known else _word("unknown", language)

@@ -20,7 +20,7 @@ from gransk.core.findings import (
     FrameRef,
     Note,
 )
-from gransk.core.followup import Assessment, Comparison
+from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
@@ -29,6 +29,8 @@ from nodule.acceptance import PHANTOM
 from nodule.answers import profile_of
 from nodule.assess import assess
 from nodule.detector import MODEL_ID, Candidate, Detector
+from nodule.emphysema import cautions
+from nodule.emphysema import measurement as share_of_emphysema
 from nodule.follow_up_settings import FollowUpSettings
 from nodule.lungs import segment_lungs
 from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
@@ -36,6 +38,7 @@ from nodule.morphology import Morphology
 from nodule.place import LungMap
 from nodule.presentation import details, presentation
 from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
+from nodule.report_text import report_text
 from nodule.risk.command import RISK
 from nodule.risk.profile import schema
 from nodule.search import MODEL_ID as SEARCH_ID
@@ -89,7 +92,7 @@ class NoduleApplication:
     """Finds, outlines and measures lung nodules."""
 
     id = "nodule"
-    version = "0.3.0"
+    version = "0.4.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
     profile_schema: Mapping[str, Any] = schema()
@@ -142,6 +145,7 @@ class NoduleApplication:
         tell("lungs", 0.3)
         lungs = segment_lungs(volume)
         lung_map = LungMap(lungs, volume.geometry)
+        emphysema = share_of_emphysema(volume.hu, lungs)
         clock.mark("lungs")
         threshold = detector.threshold
         detector.threshold = 0.0
@@ -176,7 +180,8 @@ class NoduleApplication:
             findings=tuple(findings),
             candidates=_candidates(proposed, reported),
             choice=selection.choice,
-            notes=tuple(notes),
+            notes=(*notes, *_cautions(selection)),
+            measurements=(emphysema,),
             seconds=clock.seconds,
         )
 
@@ -205,6 +210,12 @@ class NoduleApplication:
     ) -> Assessment:
         """Risk by the site's models and advice by its guidelines."""
         return assess(study, findings, comparisons, profile, _mine(settings).follow_up)
+
+    def report_text(
+        self, study: Study, findings: Findings, follow_up: FollowUp, language: str
+    ) -> str:
+        """A plain report, ready to paste."""
+        return report_text(study, findings, follow_up, language, self.presentation.text)
 
     def check_profile(self, profile: Mapping[str, Any]) -> None:
         """Refuse a profile that does not fit its schema."""
@@ -238,6 +249,14 @@ def _finding(
     centre = tuple(str(round(v)) for v in nodule.candidate.centre_lps_mm)
     tracking_uid = uid("nodule", analysis_key, *centre)
     return finding_of(nodule, tracking_uid, f"Nodule {number}", spacing, frames)
+
+
+def _cautions(selection: Selection) -> tuple[Note, ...]:
+    """What makes the share of low attenuation of the chosen series doubtful."""
+    header = selection.instances[0].header
+    kernel = header.get("ConvolutionKernel") or ""
+    name = kernel if isinstance(kernel, str) else str(next(iter(kernel), ""))
+    return cautions(float(header.get("SliceThickness") or 0), name)
 
 
 class _Clock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nodule.growth import reasons as growth_reasons
 from nodule.risk import reasons as risk_reasons
 from nodule.risk.reasons import Refusal, Warned
 
@@ -70,4 +71,5 @@ def texts() -> dict[str, dict[str, str]]:
         }
         for code in (*Refusal, *Warned)
     }
-    return risk | NOTES
+    growth = {code.value: by for code, by in growth_reasons.TEXTS.items()}
+    return risk | growth | NOTES

@@ -112,9 +112,13 @@ def course_of(
     if chosen is not None and chosen.withheld:
         return dataclasses.replace(course, withheld=chosen.withheld)
     first = course.looks[0 if rule.compared_with == "baseline" else -2]
-    classed = classify(compare(first.sized, current.sized), rule)
+    change = compare(first.sized, current.sized)
+    classed = classify(change, rule)
     why = tuple(Note(code=code.value) for code in classed.withheld)
-    return dataclasses.replace(course, growth=classed.growth, withheld=why)
+    # A diameter may rise by a trifle where the volume fell: that is no growth.
+    fell = change.no_growth and classed.growth is GrowthClass.BELOW_THRESHOLD
+    growth = GrowthClass.NO_GROWTH if fell else classed.growth
+    return dataclasses.replace(course, growth=growth, withheld=why)
 
 
 def category_before(guideline: Guideline, situation: Situation) -> Situation:

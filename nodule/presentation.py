@@ -170,6 +170,7 @@ _NAMES: dict[str, dict[str, str]] = {
     "spiculated": {"en": "Spiculated", "da": "Spikuleret"},
     "probability": {"en": "Probability of nodule", "da": "Sandsynlighed for nodulus"},
     "malignancy": {"en": "Suspicion", "da": "Mistanke"},
+    "lung_below_950_hu_percent": {"en": "Lung below -950 HU", "da": "Lunge under -950 HU"},
     "slice": {"en": "Slice from the feet", "da": "Snit fra fødderne"},
     "step_decode": {"en": "Reading images", "da": "Læser billeder"},
     "step_lungs": {"en": "Finding lungs", "da": "Finder lunger"},

@@ -271,6 +271,8 @@ class Findings(Frozen):
         Why these series were chosen, and not the others.
     notes : tuple of Note
         Warnings; their texts are in the application's presentation.
+    measurements : tuple of Measurement
+        Of the study as a whole, and of no finding.
     seconds : dict
         Wall seconds by step (``decode``, ``inference`` ..); not part of any object.
     """
@@ -285,6 +287,7 @@ class Findings(Frozen):
     candidates: tuple[dict[str, Any], ...] = ()
     choice: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
 
     @property
@@ -296,6 +299,10 @@ class Findings(Frozen):
     def rejected(self) -> tuple[Finding, ...]:
         """Findings that a person rejected: they stay in the record."""
         return tuple(finding for finding in self.findings if finding.rejected)
+
+    def measured(self, name: str) -> float | None:
+        """Value of the study's measurement called ``name``, or None."""
+        return next((m.value for m in self.measurements if m.name == name), None)
 
     def frame_number(self, finding: Finding) -> int | None:
         """Number, from 1, of the analysed image of a finding's first region; None without one."""
