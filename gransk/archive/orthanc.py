@@ -260,6 +260,16 @@ class Orthanc:
         found = self._parse(self._call("POST", "/tools/lookup", data=study_instance_uid))
         return next((str(r["ID"]) for r in found if r["Type"] == "Study"), None)
 
+    def find_studies(self, study_instance_uid: str) -> list[str]:
+        """Orthanc ids of every study with a Study Instance UID: one for each Patient ID."""
+        found = self._parse(self._call("POST", "/tools/lookup", data=study_instance_uid))
+        return [str(r["ID"]) for r in found if r["Type"] == "Study"]
+
+    def metadata(self, instance_id: str) -> dict[str, str]:
+        """What Orthanc noted when it stored an instance: ``Origin``, ``RemoteAET``, ..."""
+        found = self._json("GET", f"/instances/{instance_id}/metadata?expand")
+        return {str(key): str(value) for key, value in found.items()}
+
     def modalities(self) -> dict[str, Any]:
         """The remote DICOM nodes that Orthanc knows."""
         return dict(self._json("GET", "/modalities?expand"))

@@ -65,7 +65,11 @@ def render(config: Config, folder: Path, template: Path = TEMPLATE) -> Path:
             f"{template}: {', '.join(taken)}: set by Gransk; remove from this file"
         )
     dicomweb = {**site.get("DicomWeb", {}), "Root": config.orthanc.dicomweb_root + "/"}
-    modalities = {"gransk": _LOOPBACK, **site.get("DicomModalities", {})}
+    modalities = {
+        "gransk": _LOOPBACK,
+        **_prior_archives(config),
+        **site.get("DicomModalities", {}),
+    }
     whole = {**site, **ours, "DicomWeb": dicomweb, "DicomModalities": modalities}
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "orthanc.json"
@@ -130,6 +134,15 @@ def _ours(config: Config, folder: Path) -> dict[str, Any]:
             "NudgeUrl": f"http://127.0.0.1:{config.service.port}/nudge",
             "NudgeSecretFile": str(config.service.nudge_secret_file),
         },
+    }
+
+
+def _prior_archives(config: Config) -> dict[str, Any]:
+    """The archives that send us earlier studies when we ask; they may do nothing else."""
+    return {
+        archive.name: _LOOPBACK | {"AET": archive.aet, "Host": archive.host, "Port": archive.port}
+        for archive in config.priors.archives
+        if archive.kind == "dimse"
     }
 
 

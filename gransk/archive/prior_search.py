@@ -9,9 +9,7 @@ import datetime
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,10 +18,11 @@ from sqlalchemy.orm import Session
 from gransk.archive import priors
 from gransk.archive.inputs import read_headers
 from gransk.archive.intake import place
-from gransk.archive.orthanc import ArchiveError, NotInArchiveError, Orthanc
-from gransk.archive.patients import Identifier, Patient, agree, identifiers, may_agree
-from gransk.archive.priors import date_of, order, order_of
-from gransk.archive.remote import Listed, Remote, RemoteError
+from gransk.archive.orthanc import NotInArchiveError, Orthanc
+from gransk.archive.patients import Identifier, Patient, agree, identifiers
+from gransk.archive.prior_choice import Candidate, exact_ids, is_earlier, judge, local
+from gransk.archive.prior_loop import Pipeline, keep_on, retry_at
+from gransk.archive.remote import Remote, RemoteError
 from gransk.archive.tables import (
     FetchState,
     Prior,
@@ -33,9 +32,7 @@ from gransk.archive.tables import (
     SearchState,
     SeenStudy,
 )
-from gransk.core.application import KnownStudy
 from gransk.core.reasons import Reason
-from gransk.core.study import Study
 from gransk.site.config import PriorsSection
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -43,60 +40,9 @@ from gransk.site.events import SYSTEM, EventKind, record
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5
-FIRST_RETRY_SECONDS = 15.0
-LONGEST_RETRY_SECONDS = 900.0
 SILENT_SECONDS = 30.0
 """An archive that failed is not asked again so soon for another study."""
 SHOW_SECONDS = 2.0
-DAYS_A_YEAR = 365.25
-
-
-class Pipeline(Protocol):
-    """What the search asks and tells; `gransk.pipeline.handlers.Handlers` answers."""
-
-    def priors_wanted(self, headers: Study, known: list[KnownStudy]) -> list[str]:
-        """Study Instance UIDs of those to compare with, most wanted first."""
-
-    def priors_changed(
-        self, session: Session, study_key: str, added: Iterable[str], gone: bool
-    ) -> None:
-        """Other earlier studies are usable than before."""
-
-    def in_work(self, session: Session, study_keys: Iterable[str]) -> bool:
-        """Is any of the studies in work?"""
-
-    def show_waiting(self, session: Session) -> None:
-        """Write into the rows which of them wait for earlier studies."""
-
-
-def retry_at(attempts: int) -> datetime.datetime:
-    """When to try again after so many tries."""
-    pause = min(FIRST_RETRY_SECONDS * 2.0 ** max(0, attempts - 1), LONGEST_RETRY_SECONDS)
-    return utcnow() + datetime.timedelta(seconds=pause)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Another study of the patient: listed by our archive (``seen``) or by others."""
-
-    listed: Listed
-    seen: SeenStudy | None = None
-    sources: tuple[str, ...] = ()
-
-    @property
-    def known(self) -> KnownStudy:
-        return KnownStudy(
-            study_instance_uid=self.listed.study_instance_uid,
-            date=date_of(self.listed.study_date),
-            modalities=self.listed.modalities,
-            description=self.listed.description,
-            images=self.listed.images,
-        )
-
-    @property
-    def order(self) -> tuple[str, str, str]:
-        listed = self.listed
-        return order_of(listed.study_date, listed.study_time, listed.study_instance_uid)
 
 
 class PriorSearcher:
@@ -130,22 +76,7 @@ class PriorSearcher:
 
     def run(self, stop: threading.Event) -> None:
         """Search until told to stop; no fault of an archive ends this."""
-        failed = ""
-        while not stop.is_set():
-            fault = self._try_once()
-            if fault and fault != failed:
-                log.error("search for earlier studies: %s", fault)
-            failed = fault
-            stop.wait(5.0 if fault else PAUSE_SECONDS)
-
-    def _try_once(self) -> str:
-        try:
-            self.run_once()
-        except (ArchiveError, SQLAlchemyError) as error:
-            return place(error)
-        except Exception as error:  # noqa: BLE001 (the next try may succeed; logged)
-            return place(error)
-        return ""
+        keep_on(self.run_once, stop, PAUSE_SECONDS, "search for earlier studies")
 
     def run_once(self) -> None:
         """Every search that is due, then whatever arrived meanwhile.
@@ -182,12 +113,12 @@ class PriorSearcher:
             else:
                 first = Patient.of_study(seen).identifier(self._section.issuer)
                 same = identifiers(session, first) if first[0] else frozenset()
-                candidates = self._local(session, seen, same)
+                candidates = local(session, seen, same)
         if seen is None or seen.deleted_at is not None:
             self._end(key)
             return
         unreached = self._ask_remotes(seen, same, candidates)
-        earlier = {uid: one for uid, one in candidates.items() if _before(one, seen)}
+        earlier = {uid: one for uid, one in candidates.items() if is_earlier(one, seen)}
         try:
             wanted = self._wanted(seen, list(earlier.values()))
         except NotInArchiveError:
@@ -205,19 +136,6 @@ class PriorSearcher:
         with self._database.begin() as session:
             session.get_one(PriorSearch, key).state = SearchState.DONE
 
-    def _local(
-        self, session: Session, seen: SeenStudy, same: Collection[Identifier]
-    ) -> dict[str, Candidate]:
-        query = select(SeenStudy).where(
-            SeenStudy.patient_id.in_([name for name, _ in same]),
-            SeenStudy.deleted_at.is_(None),
-            SeenStudy.study_instance_uid != seen.study_instance_uid,
-        )
-        return {
-            other.study_instance_uid: Candidate(_listed(other), other)
-            for other in session.scalars(query.order_by(SeenStudy.first_seen_at))
-        }
-
     def _ask_remotes(
         self,
         seen: SeenStudy,
@@ -231,7 +149,7 @@ class PriorSearcher:
                 unreached.append(remote.name)
                 continue
             try:
-                found = [one for name in _exact(same) for one in remote.find(name)]
+                found = [one for name in exact_ids(same) for one in remote.find(name)]
             except RemoteError as error:
                 log.warning("archive %s: %s", remote.name, error)
                 self._silent[remote.name] = time.monotonic() + SILENT_SECONDS
@@ -273,7 +191,9 @@ class PriorSearcher:
         query = select(Prior).where(Prior.study_key == seen.key)
         before = {row.study_instance_uid: row for row in session.scalars(query)}
         kept = {uid for uid, row in before.items() if _removed(session, row)}
-        for number, (candidate, reason) in enumerate(self._judge(seen, wanted, same, kept)):
+        for number, (candidate, reason) in enumerate(
+            judge(self._section, seen, wanted, same, kept)
+        ):
             uid = candidate.listed.study_instance_uid
             row = before.pop(uid, None)
             if uid in kept and reason is None and candidate.seen is None:
@@ -297,42 +217,6 @@ class PriorSearcher:
         data = {"wanted": len(wanted), "unreached": unreached}
         record(session, SYSTEM, EventKind.PRIORS_SEARCHED, seen.key, data)
 
-    def _judge(
-        self,
-        seen: SeenStudy,
-        wanted: Sequence[Candidate],
-        same: Collection[Identifier],
-        kept: Collection[str],
-    ) -> list[tuple[Candidate, Reason | None]]:
-        """Identity first, then the site's limits.
-
-        Those ``kept`` were compared with before and have their place.
-        """
-        taken = len(kept)
-        mine, date = Patient.of_study(seen), date_of(seen.study_date)
-        judged: list[tuple[Candidate, Reason | None]] = []
-        for candidate in wanted:
-            other, theirs = candidate.listed.patient, date_of(candidate.listed.study_date)
-            if candidate.seen is not None:
-                same_patient = agree(mine, other, same, self._section.issuer)
-            else:
-                same_patient = may_agree(mine, other, same)
-            reason = None
-            if not same_patient:
-                reason = Reason.PRIOR_IDENTITY_MISMATCH
-            elif date is None or theirs is None:
-                reason = Reason.NO_DATE
-            elif (date - theirs).days > self._section.oldest_years * DAYS_A_YEAR:
-                reason = Reason.PRIOR_TOO_OLD
-            elif candidate.listed.study_instance_uid in kept:
-                pass
-            elif taken >= self._section.most:
-                reason = Reason.PRIOR_OVER_LIMIT
-            else:
-                taken += 1
-            judged.append((candidate, reason))
-        return judged
-
     def _place(
         self,
         session: Session,
@@ -351,9 +235,9 @@ class PriorSearcher:
             if told != reason.value:
                 _refused(session, row.study_key, reason)
         elif candidate.seen is not None:
-            settled = not candidate.seen.pending and candidate.seen.settled_fingerprint != ""
-            row.state = PriorState.HERE if settled else PriorState.WANTED
+            row.state = PriorState.HERE if candidate.settled else PriorState.WANTED
             row.prior_key = candidate.seen.key
+            priors.keep(session, candidate.seen, self._section.keep_days)
         else:
             row.state = PriorState.WANTED
             want(session, candidate, priority)
@@ -438,17 +322,6 @@ class PriorSearcher:
         self._pipeline.priors_changed(session, search.study_key, set(now) - before, gone)
 
 
-def _before(one: Candidate, seen: SeenStudy) -> bool:
-    """Is it an earlier study? One without a date is told of, and not compared."""
-    dated = date_of(one.listed.study_date) is not None and date_of(seen.study_date) is not None
-    return not dated or one.order < order(seen)
-
-
-def _exact(same: Collection[Identifier]) -> list[str]:
-    """Patient IDs that a query takes as they are, no wildcard in them (PS3.4 C.2.2.2.4)."""
-    return sorted({name for name, _ in same if not set(name) & set("*?\\")})
-
-
 def _removed(session: Session, row: Prior) -> bool:
     """Was it fetched, compared with and removed again?"""
     fetch = session.get(PriorFetch, row.study_instance_uid)
@@ -467,11 +340,12 @@ def want(session: Session, candidate: Candidate, priority: int) -> None:
     if fetch is None:
         fetch = PriorFetch(study_instance_uid=uid, last_update="", state=FetchState.REMOVED)
         session.add(fetch)
-    fetch.patient_id = candidate.listed.patient.id
     fetch.sources = list(candidate.sources)
     if fetch.state in (FetchState.WAITING, FetchState.RUNNING):
         fetch.priority = max(fetch.priority, priority)
         return
+    if fetch.state == FetchState.REMOVING:
+        return  # asked for once it is gone
     fetch.state, fetch.reason, fetch.detail = FetchState.WAITING, None, ""
     fetch.priority, fetch.attempts = priority, 0
     fetch.asked_at = fetch.next_at = now
@@ -480,15 +354,3 @@ def want(session: Session, candidate: Candidate, priority: int) -> None:
 
 def _refused(session: Session, study_key: str, reason: Reason) -> None:
     record(session, SYSTEM, EventKind.PRIOR_REFUSED, study_key, {"reason": reason.value})
-
-
-def _listed(seen: SeenStudy) -> Listed:
-    return Listed(
-        study_instance_uid=seen.study_instance_uid,
-        patient=Patient.of_study(seen),
-        study_date=seen.study_date,
-        study_time=seen.study_time,
-        description=seen.description,
-        modalities=tuple(seen.modalities),
-        images=seen.images,
-    )

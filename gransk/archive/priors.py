@@ -292,6 +292,21 @@ def read(session: Session, seen: SeenStudy, actor: str) -> None:
     record(session, actor, EventKind.STUDY_CHANGED, seen.key, {"purpose": Purpose.READING.value})
 
 
+def stays(session: Session, seen: SeenStudy) -> bool:
+    """Is it a study that we hold, neither on its way here nor out again?"""
+    if seen.purpose != Purpose.PRIOR:
+        return True
+    fetch = session.get(PriorFetch, seen.study_instance_uid)
+    return fetch is None or fetch.state in (FetchState.HERE, FetchState.KEPT)
+
+
+def keep(session: Session, seen: SeenStudy, days: float) -> None:
+    """Another study is compared with a fetched one: it stays as long as if it came now."""
+    fetch = session.get(PriorFetch, seen.study_instance_uid)
+    if fetch is not None and fetch.state == FetchState.HERE:
+        fetch.remove_at = utcnow() + datetime.timedelta(days=days)
+
+
 def leaves(session: Session, seen: SeenStudy) -> bool:
     """Is a study that went one that we removed ourselves?"""
     if seen.purpose != Purpose.PRIOR:

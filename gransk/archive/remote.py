@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,8 +69,27 @@ class Listed:
             return None
 
 
-Admit = Callable[[Dataset], None]
-"""Called with the header of an image before it is stored; raises where it must not be."""
+@dataclass(frozen=True)
+class Visit:
+    """What a retrieval is given.
+
+    Parameters
+    ----------
+    admit : callable
+        Called with the header of an object that passes through our hands before it is stored;
+        raises where it must not be.
+    arrived : callable
+        How many objects of the study our archive holds.
+    stopped : callable
+        Asked about once a second; where it says so the retrieval is broken off.
+    lenient : bool
+        Be content where single objects failed.
+    """
+
+    admit: Callable[[Dataset], None]
+    arrived: Callable[[], int]
+    stopped: Callable[[], bool]
+    lenient: bool = False
 
 
 class Remote(Protocol):
@@ -84,25 +103,8 @@ class Remote(Protocol):
     def find(self, patient_id: str) -> list[Listed]:
         """The studies under a Patient ID, as the archive lists them."""
 
-    def retrieve(
-        self,
-        study_instance_uid: str,
-        patient_id: str,
-        admit: Admit,
-        stopped: Callable[[], bool],
-        lenient: bool,
-    ) -> None:
+    def retrieve(self, study_instance_uid: str, visit: Visit) -> None:
         """Bring a study into our archive; it is there when this returns.
-
-        Parameters
-        ----------
-        study_instance_uid, patient_id : str
-        admit : callable
-            Called where images pass through our hands.
-        stopped : callable
-            Asked about once a second; where it says so the retrieval is broken off.
-        lenient : bool
-            Be content where single objects failed.
 
         Raises
         ------
@@ -111,3 +113,6 @@ class Remote(Protocol):
         StoppedError
             Where it was broken off.
         """
+
+    def sent(self, metadata: Mapping[str, str]) -> bool:
+        """Did an object come from here, by what Orthanc noted of its origin?"""

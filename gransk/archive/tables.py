@@ -152,8 +152,6 @@ class PriorFetch(Base):
     __tablename__ = "prior_fetch"
 
     study_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
-    patient_id: Mapped[str] = mapped_column(String(128))
-    """As the remote archive lists it; some want it in a C-MOVE."""
     sources: Mapped[list[str]] = mapped_column(JSON)
     """Archives that list it, tried in turn."""
     state: Mapped[FetchState] = mapped_column(String(16), index=True)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 import gransk
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
+from gransk.archive.prior_fetch import PriorFetcher, PriorRemover, make_remotes, recover
 from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
@@ -66,7 +68,13 @@ def _serve(config: Config) -> None:
     orthanc = Orthanc(config.orthanc)
     handlers = Handlers(installed, version, config.priors)
     intake = Intake(config, database, orthanc, handlers)
-    searcher = PriorSearcher(config.priors, database, orthanc, [], handlers)
+    remotes = make_remotes(config, orthanc)
+    recover(database, remotes)
+    prior_loops: list[Callable[[threading.Event], None]] = [
+        PriorSearcher(config.priors, database, orthanc, remotes, handlers).run,
+        PriorRemover(database, orthanc, remotes, handlers).run,
+        *(PriorFetcher(config, database, orthanc, remote).run for remote in remotes),
+    ]
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(config, database, orthanc, intake),
@@ -85,7 +93,7 @@ def _serve(config: Config) -> None:
         with _beside(
             stop,
             lambda: intake.run(stop),
-            lambda: searcher.run(stop),
+            *(partial(run, stop) for run in prior_loops),
             lambda: _tidy(config, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):

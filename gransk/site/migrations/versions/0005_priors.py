@@ -56,7 +56,6 @@ def upgrade() -> None:
     op.create_table(
         "prior_fetch",
         _text("study_instance_uid", 64),
-        _text("patient_id", 128),
         sa.Column("sources", sa.JSON(), nullable=False),
         _text("state", 16),
         _text("reason", 64, nullable=True),

@@ -1,0 +1,407 @@
+"""Bringing earlier studies into our archive, and removing them after their time.
+
+The row of a fetch is committed before the remote archive is asked, so that what arrives is
+known as a prior from its first image on. A retrieval that is cut, by whatever, is asked for
+again. Only what we asked for is ever removed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from pydicom import Dataset
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gransk.archive import priors
+from gransk.archive.headers import dataset
+from gransk.archive.orthanc import ArchiveError, NotInArchiveError, Orthanc
+from gransk.archive.patients import Identifier, Patient, agree, identifiers
+from gransk.archive.prior_loop import Pipeline, keep_on, retry_at
+from gransk.archive.remote import Remote, RemoteError, RemoteGoneError, StoppedError, Visit
+from gransk.archive.remote_dicomweb import DicomwebArchive
+from gransk.archive.remote_dimse import DimseArchive
+from gransk.archive.tables import FetchState, Prior, PriorFetch, PriorState, Purpose, SeenStudy
+from gransk.core.errors import GranskError
+from gransk.core.reasons import Reason
+from gransk.site.config import Config
+from gransk.site.database import Database, utcnow
+from gransk.site.events import SYSTEM, EventKind, record
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 0.5
+REMOVAL_SECONDS = 30.0
+STRICT_TRIES = 3
+"""So often a study must come whole; then without the objects that fail each time."""
+POSTPONED = datetime.timedelta(minutes=10)
+_MB = 1 << 20
+
+
+class MismatchError(GranskError):
+    """What arrives is of another patient."""
+
+
+def make_remotes(config: Config, orthanc: Orthanc) -> list[Remote]:
+    """The configured remote archives, in their order.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a secret cannot be read.
+    """
+    return [
+        DimseArchive(archive, config.orthanc)
+        if archive.kind == "dimse"
+        else DicomwebArchive(archive, orthanc)
+        for archive in config.priors.archives
+    ]
+
+
+def recover(database: Database, remotes: Sequence[Remote]) -> None:
+    """After a start: what was under way is asked for again, of archives that still exist."""
+    names = {remote.name for remote in remotes}
+    query = select(PriorFetch).where(PriorFetch.state.in_((FetchState.WAITING, FetchState.RUNNING)))
+    with database.begin() as session:
+        for fetch in session.scalars(query):
+            fetch.state, fetch.next_at = FetchState.WAITING, utcnow()
+            fetch.sources = [name for name in fetch.sources if name in names]
+            if not fetch.sources:
+                _give_up(fetch, Reason.PRIOR_UNREACHABLE, "the archive is not configured any more")
+
+
+class PriorFetcher:
+    """Fetches from one remote archive, one study at a time.
+
+    Parameters
+    ----------
+    config : Config
+    database : Database
+    orthanc : Orthanc
+        Ours.
+    remote : Remote
+    """
+
+    def __init__(
+        self, config: Config, database: Database, orthanc: Orthanc, remote: Remote
+    ) -> None:
+        self._section = config.priors
+        self._least_free = config.intake.min_free_disk_mb * _MB
+        self._database = database
+        self._orthanc = orthanc
+        self._remote = remote
+        self._stop = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Fetch until told to stop; no fault of an archive ends this."""
+        self._stop = stop
+        keep_on(self.run_once, stop, PAUSE_SECONDS, f"fetching from {self._remote.name}")
+
+    def run_once(self) -> None:
+        """Fetch every study that is due.
+
+        Raises
+        ------
+        ArchiveError
+            Where our own archive does not answer.
+        """
+        while not self._stop.is_set():
+            with self._database.read() as session:
+                uid = next(iter(self._due(session)), None)
+            if uid is None or not self._room():
+                return
+            self._fetch(uid)
+
+    def _due(self, session: Session) -> list[str]:
+        query = (
+            select(PriorFetch)
+            .where(PriorFetch.state == FetchState.WAITING, PriorFetch.next_at <= utcnow())
+            .order_by(PriorFetch.priority.desc(), PriorFetch.asked_at)
+        )
+        return [
+            fetch.study_instance_uid
+            for fetch in session.scalars(query)
+            if fetch.sources[fetch.attempts % len(fetch.sources)] == self._remote.name
+        ]
+
+    def _room(self) -> bool:
+        free = self._orthanc.facts().free_bytes
+        return free is None or free >= self._least_free
+
+    def _fetch(self, uid: str) -> None:
+        if not self._begin(uid, self._orthanc.find_studies(uid)):
+            return
+        with self._database.read() as session:
+            attempts = session.get_one(PriorFetch, uid).attempts
+            patients = _patients(session, uid, self._section.issuer)
+
+        def admit(header: Dataset) -> None:
+            who = Patient.of_image(header)
+            if not any(agree(one, who, same, self._section.issuer) for one, same in patients):
+                raise MismatchError("an object is of another patient")
+
+        visit = Visit(
+            admit, lambda: _count(self._orthanc, uid), self._stop.is_set, attempts > STRICT_TRIES
+        )
+        try:
+            self._remote.retrieve(uid, visit)
+            self._arrived(uid, admit)
+        except MismatchError as error:
+            self._end(uid, Reason.PRIOR_IDENTITY_MISMATCH, str(error))
+        except RemoteGoneError as error:
+            self._without_source(uid, str(error))
+        except StoppedError:
+            return  # asked for again at the next start
+        except RemoteError as error:
+            self._again(uid, str(error))
+        except ArchiveError as error:
+            self._again(uid, str(error))
+            raise
+
+    def _begin(self, uid: str, held: list[str]) -> bool:
+        """Say that the study is asked for, before it is."""
+        with self._database.begin() as session:
+            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            if fetch.state != FetchState.WAITING:
+                return False
+            if not _wanted_by(session, uid):
+                fetch.state, fetch.removed_at = FetchState.REMOVED, utcnow()
+                return False
+            if held and fetch.attempts == 0:
+                fetch.state = FetchState.KEPT  # it came meanwhile, and not because we asked
+                return False
+            fetch.state, fetch.attempts = FetchState.RUNNING, fetch.attempts + 1
+            return True
+
+    def _arrived(self, uid: str, admit: Callable[[Dataset], None]) -> None:
+        """Look at what is here now: whose it is, and that it came as we asked.
+
+        Raises
+        ------
+        RemoteError
+            Where nothing is here.
+        MismatchError
+            Where an object is of another patient.
+        """
+        found = self._orthanc.find_studies(uid)
+        if not found:
+            raise RemoteError("sent nothing to our archive")
+        count, foreign, last_update = 0, False, ""
+        for orthanc_id in found:
+            for instance_id, tags in self._orthanc.tags(orthanc_id).items():
+                admit(dataset(tags))
+                count += 1
+                foreign |= not self._remote.sent(self._orthanc.metadata(instance_id))
+            listed = self._orthanc.study(orthanc_id)
+            last_update = max(last_update, str(listed.get("LastUpdate", "")))
+        now = utcnow()
+        with self._database.begin() as session:
+            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch.state, fetch.reason, fetch.detail = FetchState.HERE, None, ""
+            fetch.ended_at, fetch.last_update = now, last_update
+            fetch.remove_at = now + datetime.timedelta(days=self._section.keep_days)
+            if foreign:
+                _keep(session, uid)
+            data = {"archive": self._remote.name, "objects": count}
+            for seen in _wanted_by(session, uid):
+                record(session, SYSTEM, EventKind.PRIOR_FETCHED, seen.key, data)
+
+    def _again(self, uid: str, detail: str) -> None:
+        log.warning("archive %s: a study did not arrive: %s", self._remote.name, detail)
+        with self._database.begin() as session:
+            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            longest = datetime.timedelta(hours=self._section.search_hours)
+            over = fetch.asked_at + longest <= utcnow()
+            if not over:
+                fetch.state, fetch.detail = FetchState.WAITING, detail
+                fetch.next_at = retry_at(fetch.attempts)
+        if over:
+            self._end(uid, Reason.PRIOR_UNREACHABLE, detail)
+
+    def _without_source(self, uid: str, detail: str) -> None:
+        """This archive has it no more; another may."""
+        with self._database.begin() as session:
+            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch.sources = [name for name in fetch.sources if name != self._remote.name]
+            others = bool(fetch.sources)
+            if others:
+                fetch.state = FetchState.WAITING
+        if not others:
+            self._end(uid, Reason.PRIOR_GONE, detail)
+
+    def _end(self, uid: str, reason: Reason, detail: str) -> None:
+        """Give a study up: what of it arrived goes again, then the row says so."""
+        alone = delete_ours(self._orthanc, uid, [self._remote])
+        with self._database.begin() as session:
+            if not alone:
+                _keep(session, uid)
+                return
+            _give_up(session.get_one(PriorFetch, uid, with_for_update=True), reason, detail)
+
+
+class PriorRemover:
+    """Removes fetched studies after their time; their findings stay.
+
+    Parameters
+    ----------
+    database : Database
+    orthanc : Orthanc
+    remotes : sequence of Remote
+    pipeline : Pipeline
+    """
+
+    def __init__(
+        self, database: Database, orthanc: Orthanc, remotes: Sequence[Remote], pipeline: Pipeline
+    ) -> None:
+        self._database = database
+        self._orthanc = orthanc
+        self._remotes = remotes
+        self._pipeline = pipeline
+
+    def run(self, stop: threading.Event) -> None:
+        """Remove until told to stop."""
+        keep_on(self.run_once, stop, REMOVAL_SECONDS, "removing earlier studies")
+
+    def run_once(self) -> None:
+        """Remove all that is due, and what is left of studies that were given up.
+
+        Raises
+        ------
+        ArchiveError
+            Where our own archive does not answer.
+        """
+        due = select(PriorFetch.study_instance_uid).where(
+            PriorFetch.state == FetchState.HERE, PriorFetch.remove_at <= utcnow()
+        )
+        begun = select(PriorFetch.study_instance_uid).where(PriorFetch.state == FetchState.REMOVING)
+        left = (
+            select(PriorFetch.study_instance_uid)
+            .join(SeenStudy, SeenStudy.study_instance_uid == PriorFetch.study_instance_uid)
+            .where(PriorFetch.state == FetchState.FAILED, SeenStudy.purpose == Purpose.PRIOR)
+            .where(SeenStudy.deleted_at.is_(None))
+        )
+        with self._database.read() as session:
+            found = [list(session.scalars(query)) for query in (due, begun, left)]
+        for uid in found[0]:
+            if self._begin(uid):
+                self._remove(uid)
+        for uid in found[1]:
+            self._remove(uid)
+        for uid in found[2]:
+            if not delete_ours(self._orthanc, uid, self._remotes):
+                with self._database.begin() as session:
+                    _keep(session, uid)
+
+    def _begin(self, uid: str) -> bool:
+        """Say that the study goes, before it does, so that nobody takes it for a loss."""
+        with self._database.begin() as session:
+            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            if fetch.state != FetchState.HERE:
+                return False
+            rows = _rows(session, uid)
+            keys = [seen.key for seen in rows]
+            keys += [key for prior in keys for key in priors.dependents(session, prior)]
+            if self._pipeline.in_work(session, keys):
+                fetch.remove_at = utcnow() + POSTPONED
+                return False
+            fetch.state = FetchState.REMOVING
+            for seen in rows:
+                record(session, SYSTEM, EventKind.PRIOR_REMOVED, seen.key)
+            return True
+
+    def _remove(self, uid: str) -> None:
+        with self._database.read() as session:
+            last_update = session.get_one(PriorFetch, uid).last_update
+        kept = not delete_ours(self._orthanc, uid, self._remotes, last_update)
+        with self._database.begin() as session:
+            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            if kept:
+                _keep(session, uid)
+                return
+            fetch.state, fetch.removed_at = FetchState.REMOVED, utcnow()
+            if _wanted_by(session, uid):
+                fetch.state, fetch.attempts = FetchState.WAITING, 0
+                fetch.asked_at = fetch.next_at = utcnow()
+
+
+def delete_ours(
+    orthanc: Orthanc, uid: str, remotes: Sequence[Remote], last_update: str | None = None
+) -> bool:
+    """Delete a study whose every object came because we asked.
+
+    Returns
+    -------
+    bool
+        False where one came otherwise, or after ``last_update``; then nothing is deleted.
+    """
+    found = orthanc.find_studies(uid)
+    for orthanc_id in found:
+        try:
+            listed = orthanc.study(orthanc_id)
+            if last_update is not None and str(listed.get("LastUpdate", "")) > last_update:
+                return False
+            for instance in orthanc.instances(orthanc_id):
+                metadata = orthanc.metadata(instance.orthanc_id)
+                if not any(remote.sent(metadata) for remote in remotes):
+                    return False
+        except NotInArchiveError:
+            continue
+    for orthanc_id in found:
+        try:
+            orthanc.delete_study(orthanc_id)
+        except NotInArchiveError:
+            continue
+    return True
+
+
+def _give_up(fetch: PriorFetch, reason: Reason, detail: str) -> None:
+    fetch.state, fetch.reason, fetch.detail = FetchState.FAILED, reason.value, detail[:2000]
+    fetch.ended_at = utcnow()
+
+
+def _keep(session: Session, uid: str) -> None:
+    """Somebody sent the study, too: it stays, and is read."""
+    fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+    fetch.state, fetch.remove_at = FetchState.KEPT, None
+    for seen in _rows(session, uid):
+        priors.read(session, seen, SYSTEM)
+
+
+def _wanted_by(session: Session, uid: str) -> list[SeenStudy]:
+    """The studies that wait to be compared with one."""
+    query = (
+        select(SeenStudy)
+        .join(Prior, Prior.study_key == SeenStudy.key)
+        .where(Prior.study_instance_uid == uid, Prior.state == PriorState.WANTED)
+        .order_by(SeenStudy.key)
+    )
+    return list(session.scalars(query))
+
+
+def _patients(
+    session: Session, uid: str, issuer: str
+) -> list[tuple[Patient, frozenset[Identifier]]]:
+    """Whose the study must be: the patients that want it, with all their identifiers."""
+    mine = {Patient.of_study(seen) for seen in _wanted_by(session, uid)}
+    return [(one, identifiers(session, one.identifier(issuer))) for one in mine]
+
+
+def _rows(session: Session, uid: str) -> list[SeenStudy]:
+    """Our rows of a study that was fetched."""
+    query = select(SeenStudy).where(
+        SeenStudy.study_instance_uid == uid,
+        SeenStudy.purpose == Purpose.PRIOR,
+        SeenStudy.deleted_at.is_(None),
+    )
+    return list(session.scalars(query))
+
+
+def _count(orthanc: Orthanc, uid: str) -> int:
+    """How many objects of a study are here; as far as our archive answers."""
+    try:
+        return sum(orthanc.instance_count(study) for study in orthanc.find_studies(uid))
+    except ArchiveError:
+        return 0
