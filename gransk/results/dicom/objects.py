@@ -9,10 +9,17 @@ from gransk import __version__
 from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings
 from gransk.core.study import Study
-from gransk.results.dicom.common import MadeObject, Predecessor, Report, tolerant
+from gransk.results.dicom.common import (
+    MadeObject,
+    Predecessor,
+    Report,
+    institution,
+    tolerant,
+)
 from gransk.results.dicom.sc import make_sc
 from gransk.results.dicom.seg import make_seg
 from gransk.results.dicom.sr import make_sr
+from gransk.results.edits import Signature
 
 __all__ = ["MadeObject", "Predecessor", "make_objects"]
 
@@ -29,6 +36,8 @@ def make_objects(
     predecessors: Sequence[Predecessor] = (),
     language: str = "en",
     version: str = __version__,
+    signature: Signature | None = None,
+    organization: str = "",
 ) -> list[MadeObject]:
     """Structured report, segmentation where there are masks, and summary pages.
 
@@ -57,6 +66,10 @@ def make_objects(
         ``en`` or ``da``.
     version : str
         Of the suite.
+    signature : Signature, optional
+        Who signed: the structured report is then final, and verified by that person.
+    organization : str
+        Of the signer; the images' own institution where it is empty.
 
     Raises
     ------
@@ -74,6 +87,8 @@ def make_objects(
         predecessors=tuple(predecessors),
         language=language,
         version=version,
+        signature=signature,
+        organization=organization or institution(study, findings),
     )
     with tolerant():
         segmentation = make_seg(report)
