@@ -269,8 +269,8 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
         f"{name}_{value}": by for name, found in _VALUES.items() for value, by in found.items()
     }
     rejections = {f"rejected_{code}": by for code, by in REJECTIONS.items()}
-    more = rejections | assess_texts.texts() | TRACKING_TEXTS
-    return texts | _NOTES | _NAMES | values | more
+    own = texts | _NOTES | _NAMES | values | rejections
+    return {**own, **assess_texts.texts(), **TRACKING_TEXTS}
 
 
 def number(value: float, digits: int, language: str) -> str:

@@ -27,7 +27,7 @@ from gransk.core.findings import (
 )
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
-from gransk.results.tables import ActKind, ActMeasurement, FindingAct, Track, Workitem
+from gransk.results.tables import ActKind, ActMeasurement, FindingAct, Report, Track, Workitem
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
 
@@ -352,6 +352,16 @@ def signed_report(known: Sequence[Act]) -> str:
     """Key of the report that the last signer saw; empty where nobody signed."""
     signed = [act for act in standing(known) if act.kind is ActKind.SIGN]
     return signed[-1].report_key if signed else ""
+
+
+def report_signature(
+    session: Session, study_key: str, application: str, report: Report
+) -> Signature | None:
+    """Who signed a sealed report, or the one of the same content that it followed."""
+    known = acts(session, study_key, application)
+    seen = session.get(Report, signed_report(known))
+    same = seen is None or seen.follow_up_sha256 == report.follow_up_sha256
+    return signature(known, report.analysis_key, same)
 
 
 def edited(findings: Findings, known: Sequence[Act]) -> Findings:

@@ -289,10 +289,18 @@ class ReleaseSection(Section):
     mode: Literal["at_once"] = "at_once"
 
 
+class FollowUpSection(Section):
+    """When advice puts a patient on the follow-up list, and when that alarms."""
+
+    after: Literal["signed", "released"] = "signed"
+    grace_days: Whole = Field(default=14, ge=0, le=366)
+
+
 class Config(Section):
     """The whole configuration of a site."""
 
     language: Literal["da", "en"] = "en"
+    organization: str = Field(default="", max_length=64)
     time_zone: TimeZone | None = None
     data_folder: SitePath = Field(validate_default=True, default=Path("data"))
     database: DatabaseSection
@@ -305,6 +313,7 @@ class Config(Section):
     destinations: tuple[Destination, ...] = (Destination(name="orthanc", kind="orthanc"),)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
     priors: PriorsSection = Field(default_factory=PriorsSection)
+    follow_up: FollowUpSection = Field(default_factory=FollowUpSection)
 
     @model_validator(mode="before")
     @classmethod

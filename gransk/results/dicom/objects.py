@@ -10,10 +10,17 @@ from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings
 from gransk.core.followup import FollowUp
 from gransk.core.study import Study
-from gransk.results.dicom.common import MadeObject, Predecessor, Report, tolerant
+from gransk.results.dicom.common import (
+    MadeObject,
+    Predecessor,
+    Report,
+    institution,
+    tolerant,
+)
 from gransk.results.dicom.sc import make_sc
 from gransk.results.dicom.seg import make_seg
 from gransk.results.dicom.sr import make_sr
+from gransk.results.edits import Signature
 
 __all__ = ["MadeObject", "Predecessor", "make_objects"]
 
@@ -33,6 +40,8 @@ def make_objects(
     follow_up: FollowUp | None = None,
     compared: Sequence[Picture] = (),
     text: str = "",
+    signature: Signature | None = None,
+    organization: str = "",
 ) -> list[MadeObject]:
     """Structured report, segmentation where there are masks, and summary pages.
 
@@ -67,6 +76,10 @@ def make_objects(
         Both sides of lesions that were compared with earlier studies.
     text : str
         The plain report in ``language``.
+    signature : Signature, optional
+        Who signed: the structured report is then final, and verified by that person.
+    organization : str
+        Of the signer; the images' own institution where it is empty.
 
     Raises
     ------
@@ -86,6 +99,8 @@ def make_objects(
         version=version,
         follow_up=follow_up,
         text=text,
+        signature=signature,
+        organization=organization or institution(study, findings),
     )
     with tolerant():
         segmentation = make_seg(report)

@@ -32,6 +32,7 @@ from gransk.results.dicom.canvas import (
     wrap,
 )
 from gransk.results.dicom.common import Report
+from gransk.results.dicom.reviews import statements
 from gransk.results.dicom.spread import draw_spread, lay_out
 from gransk.results.dicom.texts import any_suspicion
 
@@ -73,15 +74,19 @@ def draw_pages(
     list of ndarray of uint8, shape (1200, 1600, 3)
         At least one.
     """
-    own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.findings}
+    own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.standing}
+    rejected = {f.tracking_uid for f in report.findings.rejected}
     others = []
     for picture in pictures:
+        if picture.tracking_uid in rejected:
+            continue
         if picture.tracking_uid in own:
             own[picture.tracking_uid].append(picture)
         else:
             others.append((picture, _say(picture.caption, report.language)))
-    cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.findings]
+    cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.standing]
     notes = [report.presentation.text(n, report.language) for n in report.findings.notes]
+    notes += statements(report)
     pages = _lay_out(cards, others, _notes_height(notes))
     spreads = lay_out(report, compared)
     count = len(pages) + len(spreads)
@@ -112,10 +117,18 @@ def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> _Car
     named = [*sliced, *details[:3]] if len(pictures) == 1 else []
     return _Card(
         heading=finding.tracking_id,
-        score=f"{report.say('score')} {_share(finding.probability, language)}",
+        score=_score(report, finding),
         pairs=tuple([*worry, *sliced, *details][:20]),
         pictures=tuple((p, _caption(finding, p, language, named)) for p in pictures),
     )
+
+
+def _score(report: Report, finding: Finding) -> str:
+    """The model's score, or who added what no model found."""
+    if finding.origin != "person":
+        return f"{report.say('score')} {_share(finding.probability, report.language)}"
+    who = finding.reviews[0].by if finding.reviews else "–"
+    return clip(report.say("added").format(who=who), 20, 260)
 
 
 def _caption(
@@ -207,7 +220,7 @@ def _draw_header(draw: ImageDraw.ImageDraw, report: Report) -> None:
 def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card]) -> int:
     """The cards from the top down; where they end comes back."""
     y = TOP
-    if not report.findings.findings:
+    if not report.findings.standing:
         draw.text((MARGIN, y), report.say("none"), TEXT, font_of(30))
         y += 64
     for card in cards:
@@ -257,7 +270,7 @@ def _draw_pictures(
 
 def _draw_words(draw: ImageDraw.ImageDraw, report: Report) -> None:
     """What the model's numbers are not."""
-    findings = report.findings.findings
+    findings = report.findings.standing
     words = [report.say("score_text")] if findings else []
     if any_suspicion(findings):
         words.append(report.say("suspicion_text"))

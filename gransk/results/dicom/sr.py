@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from highdicom.sr import (
@@ -47,6 +47,13 @@ from gransk.results.dicom.common import (
 )
 from gransk.results.dicom.items import concept, container, measurement
 from gransk.results.dicom.regions import Points, drawn_regions
+from gransk.results.dicom.reviews import (
+    person_observer,
+    rejected_container,
+    review_items,
+    statements,
+    verify,
+)
 from gransk.results.dicom.texts import LANGUAGES, any_suspicion
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -74,17 +81,18 @@ def make_sr(report: Report) -> MadeObject:
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=not report.incomplete,
-        is_final=False,
+        is_final=report.signature is not None,
         is_verified=False,
         previous_versions=[_reference(p) for p in report.predecessors] or None,
         series_description=f"{report.title}: {report.say('report')}"[:64],
     )
+    verify(dataset, report)
     _declare_private_schemes(dataset)
     return seal(dataset, report, "SR", (series_uid, sop_uid))
 
 
 def _content(report: Report) -> Dataset:
-    findings = report.findings.findings
+    findings = report.findings.standing
     root = container(
         codes.DCM.ImagingMeasurementReport if findings else NO_FINDINGS,
         relationship=None,
@@ -96,6 +104,7 @@ def _content(report: Report) -> Dataset:
         LanguageOfContentItemAndDescendants(CodedConcept(report.language, "RFC5646", name))
     )
     content.extend(_observer(report))
+    content.extend(person_observer(report) or ())
     content.append(
         CodeContentItem(
             codes.DCM.ProcedureReported,
@@ -106,10 +115,11 @@ def _content(report: Report) -> Dataset:
     if findings:
         content.append(_image_library(report))
         measurements = container(codes.DCM.ImagingMeasurements)
-        for finding in findings:
-            for number, (frame, points) in enumerate(drawn_regions(report, finding), start=1):
-                measurements.ContentSequence.extend(_group(report, finding, frame, points, number))
+        for group in _groups(report, findings):
+            measurements.ContentSequence.extend(group)
         content.append(measurements)
+    if report.findings.rejected:
+        content.append(rejected_container(list(_groups(report, report.findings.rejected))))
     content.extend(_followed_up(report))
     content.append(_statements(report))
     return root
@@ -173,6 +183,13 @@ def _image_library(report: Report) -> Dataset:
     return library
 
 
+def _groups(report: Report, findings: Iterable[model.Finding]) -> Iterator[ContentSequence]:
+    """A group for each drawn region of findings."""
+    for finding in findings:
+        for number, (frame, points) in enumerate(drawn_regions(report, finding), start=1):
+            yield _group(report, finding, frame, points, number)
+
+
 def _group(
     report: Report, finding: model.Finding, frame: model.FrameRef, points: Points, number: int
 ) -> ContentSequence:
@@ -210,6 +227,8 @@ def _group(
         content.append(TextContentItem(CENTRE, centre, CONTAINS))
     if number == 1 and finding.origin != "detector":
         content.append(TextContentItem(ORIGIN, finding.origin, CONTAINS))
+    if number == 1:
+        content.extend(review_items(report, finding))
     return group
 
 
@@ -247,7 +266,9 @@ def _region(frame: model.FrameRef, points: Points) -> ImageRegion:
 
 
 def _measurements(finding: model.Finding) -> list[Measurement]:
-    probabilities = [_percent(terms.CERTAINTY, finding.probability)]
+    # What a person added has no score of a model.
+    scored = finding.origin != "person"
+    probabilities = [_percent(terms.CERTAINTY, finding.probability)] if scored else []
     if finding.malignancy is not None:
         probabilities.append(_malignancy(finding.malignancy_concept, finding.malignancy))
     return [*(measurement(finding.tracking_uid, m) for m in finding.measurements), *probabilities]
@@ -291,15 +312,16 @@ def _statements(report: Report) -> Dataset:
     lines = [report.say("research")]
     if report.incomplete:
         lines.append(report.say("incomplete"))
-    if not findings.findings:
+    if not findings.standing:
         lines.append(report.say("none"))
         lines.append(f"{len(findings.frames)} {report.say('images')}, {_models(findings)}")
     else:
         lines.append(report.say("score_text"))
-    if any_suspicion(findings.findings):
+    if any_suspicion(findings.standing):
         lines.append(report.say("suspicion_text"))
+    lines.extend(statements(report))
     lines.extend(report.presentation.text(note, report.language) for note in findings.notes)
-    if any(m.interval for f in findings.findings for m in f.measurements):
+    if any(m.interval for f in findings.standing for m in f.measurements):
         lines.append(report.say("intervals"))
     made = container(CodedConcept("C0034375", "UMLS", "Qualitative Evaluations"))
     for line in lines:
