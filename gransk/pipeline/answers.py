@@ -126,14 +126,15 @@ class Answers:
                 self._neighbour(session, one.study, one.analysis_key, item.application)
                 for one in priors.comparable(session, item.study_key, item.application)
             ]
+            acts = edits.acts(session, item.study_key, item.application, self.analysis_key)
+            signed = session.get(Report, edits.signed_report(acts))
             return protocol.Neighbours(
                 created=self.created,
                 priors=tuple(found),
                 before=tuple(self._before(session, item)),
                 not_compared=tuple(priors.not_compared(session, item.study_key, item.application)),
-                acts=tuple(
-                    edits.acts(session, item.study_key, item.application, self.analysis_key)
-                ),
+                acts=tuple(acts),
+                signed=None if signed is None else signed.follow_up_sha256,
                 profile=profiles.current(session, seen, item.application),
             )
 

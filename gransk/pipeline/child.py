@@ -32,7 +32,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
 from gransk.pipeline.channel import Channel, place
-from gransk.pipeline.following import Follower, Told, fetch, named_pictures
+from gransk.pipeline.following import Follower, Told, fetch, named_pictures, told_bytes
 from gransk.results.dicom.kept import newest_report
 from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
@@ -158,10 +158,11 @@ def _report(
             *_of_added(application, study, told.findings),
         ],
         report_key=named,
-        created=told.neighbours.created.astimezone(config.zone),
+        created=told.created.astimezone(config.zone),
         incomplete=job.incomplete,
         predecessors=[Predecessor(study.uid, before[2], before[0], before[1])] if before else (),
         language=config.language,
+        signature=told.signature,
         follow_up=told.follow_up,
         compared=told.pictures,
         text="" if told.follow_up is None else told.follow_up.text.get(config.language, ""),
@@ -169,7 +170,7 @@ def _report(
     follow_up = None
     if told.follow_up is not None:
         follow_up = str(output / "follow_up.json")
-        Path(follow_up).write_text(told.follow_up.model_dump_json(), encoding="utf-8")
+        Path(follow_up).write_bytes(told_bytes(told.follow_up))
     return protocol.Done(
         objects=tuple(_written(one, output, number) for number, one in enumerate(made)),
         follow_up=follow_up,

@@ -6,6 +6,8 @@ told in the report with its reason.
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +36,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
 from gransk.pipeline.channel import Channel, place
-from gransk.results.edits import Act, edited, unmeasured
+from gransk.results.edits import Act, Signature, edited, signature, unmeasured
 from gransk.results.pictures import pack_pictures, unpack_pictures
 from gransk.site.config import Config
 
@@ -55,10 +57,12 @@ class Told:
         None for an application that follows nothing up.
     pictures : list of Picture
         Both sides of compared lesions.
-    neighbours : Neighbours
-        What stood beside the study.
+    created : datetime
+        That the objects state.
     tracking : dict of str to str
         From the findings' UIDs to the lesions'.
+    signature : Signature, optional
+        Who signed what the report tells.
     extra : dict
         What enters the report key beside the analysis.
     """
@@ -66,8 +70,9 @@ class Told:
     findings: Findings
     follow_up: FollowUp | None
     pictures: list[Picture]
-    neighbours: protocol.Neighbours
+    created: datetime.datetime
     tracking: dict[str, str] = field(default_factory=dict)
+    signature: Signature | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -112,11 +117,13 @@ class Follower:
         extra = {
             "tracking": {k: v for k, v in tracks.tracking.items() if k != v},
             "acts": [act.model_dump(mode="json") for act in acts],
-            "follow_up": None if follow_up is None else _stable(follow_up),
+            "follow_up": None if follow_up is None else _sha256(follow_up),
         }
         shown = named_pictures(pictures, tracks.tracking)
         told = {k: v for k, v in extra.items() if v}
-        return Told(mine, follow_up, shown, neighbours, tracks.tracking, told)
+        same = neighbours.signed == (None if follow_up is None else _sha256(follow_up))
+        signed = signature(acts, self.context.analysis_key, same)
+        return Told(mine, follow_up, shown, neighbours.created, tracks.tracking, signed, told)
 
     def _measure(self, acts: Sequence[Act]) -> list[Act]:
         """Measure what people pointed at; where nothing can be outlined, that is kept."""
@@ -360,5 +367,10 @@ def named_pictures(pictures: Sequence[Picture], names: Mapping[str, str]) -> lis
     ]
 
 
-def _stable(follow_up: FollowUp) -> str:
-    return digest(follow_up.model_dump(mode="json"))
+def told_bytes(follow_up: FollowUp) -> bytes:
+    """What a report tells beside its findings, as it is kept."""
+    return follow_up.model_dump_json().encode("utf-8")
+
+
+def _sha256(follow_up: FollowUp) -> str:
+    return hashlib.sha256(told_bytes(follow_up)).hexdigest()

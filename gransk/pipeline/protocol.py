@@ -91,7 +91,8 @@ class Neighbour(_Message):
 class Neighbours(_Message):
     """What stands beside a study.
 
-    ``created`` is the instant that is written into the objects.
+    ``created`` is the instant that is written into the objects, ``signed`` the SHA-256 of
+    what the report that was signed last tells beside its findings.
     """
 
     created: datetime.datetime
@@ -100,6 +101,7 @@ class Neighbours(_Message):
     not_compared: tuple[NotCompared, ...] = ()
     acts: tuple[Act, ...] = ()
     profile: dict[str, Any] | None = None
+    signed: str | None = None
 
 
 class Measured(_Message):

@@ -14,10 +14,11 @@ from radiographs import radiograph, save
 from sqlalchemy import select
 
 from gransk.archive.tables import SeenStudy
+from gransk.core.application import Place
 from gransk.core.followup import Outcome
 from gransk.core.reasons import Reason
 from gransk.pipeline.workitems import report_again
-from gransk.results import profiles
+from gransk.results import edits, profiles
 from gransk.results.dicom.read import read_report
 from gransk.results.store import BlobStore, read_follow_up
 from gransk.results.tables import Analysis, KeptComparison, Report, Workitem, WorkState
@@ -42,13 +43,12 @@ def installed(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def suite(installed, tmp_path_factory):
+    paths = [str(installed), *filter(None, [os.environ.get("PYTHONPATH")])]
     with Suite(
         tmp_path_factory.mktemp("suite"),
-        environment={
-            "PYTHONPATH": os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")])
-        },
+        environment={"PYTHONPATH": os.pathsep.join(paths)},
         intake={"quiet_seconds": 0.5, "poll_seconds": 0.2},
     ) as suite:
         yield suite
@@ -108,17 +108,23 @@ def wait_told(suite, study_uid, compared, seconds=60):
     return told(suite, study_uid)
 
 
-def tracking(suite, study_uid):
-    """Tracking UIDs that the study's delivered SR tells, by area."""
+def reported(suite, study_uid):
+    """The study's one structured report in the archive."""
     suite.wait_delivered(60)
     with suite.database.read() as session:
         orthanc_id = row(session, study_uid)[1].orthanc_id
     client = suite.orthanc.client
     objects = [dcmread(io.BytesIO(client.file(i.orthanc_id))) for i in client.instances(orthanc_id)]
     (report,) = [one for one in objects if one.Modality == "SR"]
+    return report
+
+
+def tracking(suite, study_uid):
+    """Tracking UIDs that the study's delivered SR tells of what nobody rejected, by area."""
     buffer = io.BytesIO()
-    report.save_as(buffer)
-    return {f.measured("area"): f.tracking_uid for f in read_report(buffer.getvalue())}
+    reported(suite, study_uid).save_as(buffer)
+    found = read_report(buffer.getvalue())
+    return {f.measured("area"): f.tracking_uid for f in found if not f.rejected}
 
 
 def test_the_second_study_is_told_beside_the_first(suite, tmp_path):
@@ -202,3 +208,67 @@ def test_an_answer_makes_a_new_report_from_kept_findings_and_comparisons(suite, 
     with suite.database.read() as session:
         assert row(session, second)[0].report_key != before
         assert session.scalars(select(KeptComparison.sealed_at)).all() == kept
+
+
+def seen_by(session, study_uid):
+    return edits.Seen.of(row(session, study_uid)[0])
+
+
+def again(suite, study_uid, act):
+    """Do an act as the pages do it, and wait for the report that tells it."""
+    with suite.database.begin() as session:
+        item = row(session, study_uid)[0]
+        before = item.report_key
+        act(session, edits.Seen.of(item))
+        assert report_again(session, item.id, "tester", EventKind.FINDING_EDITED)
+
+    def there():
+        with suite.database.read() as session:
+            item = row(session, study_uid)[0]
+            return item.state == WorkState.READY and item.report_key != before
+
+    suite.until(there, 60, "the report that tells the act")
+    suite.wait_delivered(60)
+
+
+def test_what_people_do_is_told_measured_and_signed(suite, tmp_path):
+    study = send(suite, tmp_path, spots("EDIT", "20250701", (10, 10, 6), (40, 40, 3)))
+    wait_told(suite, study, 0)
+    nurse = edits.Person("nurse", "Nora Nurse", "nurse")
+    reader = edits.Person("reader", "Rita Reader", "radiologist")
+    found = tracking(suite, study)
+    evidence = reported(suite, study).CurrentRequestedProcedureEvidenceSequence[0]
+    image = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    place = Place(sop_instance_uid=image.ReferencedSOPInstanceUID, column=50.5, row=12.5)
+
+    again(suite, study, lambda s, seen: edits.reject(s, seen, nurse, found[9.0], "artefact"))
+    assert tracking(suite, study) == {36.0: found[36.0]}
+    again(suite, study, lambda s, seen: edits.add(s, seen, nurse, place))
+    after = tracking(suite, study)
+    assert sorted(after) == [25.0, 36.0], "what was pointed at is measured"
+    unsigned = reported(suite, study)
+    assert unsigned.VerificationFlag == "UNVERIFIED"
+
+    again(suite, study, lambda s, seen: edits.sign(s, seen, reader))
+    signed = reported(suite, study)
+    assert signed.VerificationFlag == "VERIFIED"
+    assert "Rita" in str(signed.VerifyingObserverSequence[0].VerifyingObserverName)
+    (before,) = signed.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert before.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == unsigned.SOPInstanceUID
+    assert tracking(suite, study) == after
+
+    again(suite, study, lambda s, seen: edits.confirm(s, seen, nurse, found[36.0]))
+    assert reported(suite, study).VerificationFlag == "UNVERIFIED", "signed before it was changed"
+
+
+def test_a_place_where_nothing_can_be_outlined_is_kept_and_stops_nothing(suite, tmp_path):
+    study = send(suite, tmp_path, spots("OUTSIDE", "20250701", (10, 10, 6)))
+    wait_told(suite, study, 0)
+    nurse = edits.Person("nurse", "Nora Nurse", "nurse")
+    outside = Place(sop_instance_uid="1.2", column=900.0, row=900.0)
+    again(suite, study, lambda s, seen: edits.add(s, seen, nurse, outside))
+    assert list(tracking(suite, study)) == [36.0]
+    with suite.database.read() as session:
+        seen = seen_by(session, study)
+        (act,) = edits.acts(session, seen.study_key, seen.application, seen.analysis_key)
+    assert act.refused is Reason.INCONSISTENT_IMAGES
