@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from gransk.core.application import Context, Examined
 from gransk.core.errors import RefusalError
 from gransk.core.findings import Note
@@ -23,6 +25,9 @@ from nodule.tracking.second_look import Seen, Watcher
 from nodule.tracking.series_pair import pairs
 from nodule.tracking.settings import TrackingSettings
 from nodule.tracking.side import Measured, Place, Side, study_date
+
+# Outlines are tried from the mapped place and from these beside it.
+AROUND_MM = ((1.5, 0.0, 0.0), (-1.5, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -206,7 +211,16 @@ class _Meeting:
             return self._alone(one, which, taken, answer.certainty)
         if which == 1:
             return None
-        return _Row(Outcome.MATCHED, which, one, others[answer.partner], certainty=answer.certainty)
+        return self._matched(one, others[answer.partner], answer.certainty)
+
+    def _matched(
+        self, earlier: Measured, later: Measured, certainty: float, notes: tuple[Note, ...] = ()
+    ) -> _Row:
+        """One nodule on both studies, outlined alike."""
+        seeds = [self._across(later.centre_lps_mm, 1), self._across(earlier.centre_lps_mm, 0)]
+        near = [[place, *(tuple(np.add(place, step)) for step in AROUND_MM)] for place in seeds]
+        one, other = self.earlier.steadied(earlier, near[0]), self.later.steadied(later, near[1])
+        return _Row(Outcome.MATCHED, 0, one, other, certainty=certainty, notes=notes)
 
     def _alone(self, one: Measured, which: int, taken: list[Measured], certainty: float) -> _Row:
         """A nodule that the other study's analysis did not report: is it there all the same?"""
@@ -218,14 +232,14 @@ class _Meeting:
         if look.seen is Seen.ABSENT or look.nodule is None:
             outcome = Outcome.RESOLVED if which == 0 else Outcome.NEW
             return _Row(outcome, which, one, certainty=min(certainty, 1 - look.probability))
-        present = look.seen is Seen.PRESENT
-        if present:
-            taken.append(look.nodule)
-        return _Row(
-            Outcome.MATCHED if present else Outcome.UNCERTAIN, which, one, look.nodule,
-            certainty=look.probability,
-            notes=(_unreported("seen_unreported" if present else "maybe_seen", other),),
-        )  # fmt: skip
+        if look.seen is Seen.UNSURE:
+            notes = (_unreported("maybe_seen", other),)
+            return _Row(
+                Outcome.UNCERTAIN, which, one, look.nodule, certainty=look.probability, notes=notes
+            )
+        taken.append(look.nodule)
+        pair = (one, look.nodule) if which == 0 else (look.nodule, one)
+        return self._matched(*pair, look.probability, (_unreported("seen_unreported", other),))
 
     def _spot(self, nodule: Measured, which: int) -> Spot:
         place = nodule.centre_lps_mm if which == 0 else self._across(nodule.centre_lps_mm, 1)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from follow_up import examined, findings_of, named
 from nodule_synthetic import Ball
+from volume_study import volume_study
 
+from bench.nodule.registration import Motion, moved
+from bench.nodule.scans import find_scan
 from gransk.core.application import Context, Examined
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Comparison, Outcome
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from nodule.application import NoduleApplication, NoduleSettings
+from nodule.lungs import segment_lungs
+from nodule.tracking.registration import Lungs
 
 GROWN = Ball((10.0, 10.0, 70.0), 8.0)
 NEW = Ball((30.0, -20.0, -70.0), 8.0)
@@ -223,3 +230,52 @@ def test_findings_may_be_none(library, prior):
     later = examined("nothing", SECOND, {})
     found = compared(later, nothing, library)
     assert (found.refused, found.lesions) == (None, ())
+
+
+def test_real_nodules_are_matched_on_a_moved_scan(library):
+    """Another breath, table and slices: every nodule is itself, and none has grown."""
+    data = Path(os.environ.get("GRANSK_DATA", "")) / "ct"
+    if not (data / "nodules.json").is_file():
+        pytest.skip("GRANSK_DATA holds no ct/nodules.json")
+    scan = next(s for s in json.loads((data / "nodules.json").read_text())
+                if s["patient"] == "LIDC-IDRI-0063")  # fmt: skip
+    volume = find_scan(data / "LIDC-IDRI-0063", scan["series_uid"]).volume()
+    rng = np.random.default_rng(21)
+    motion = Motion.drawn(rng, Lungs(volume, segment_lungs(volume)), 0.7)
+    later = moved(volume, motion, 2.0, rng)
+    places = [n["centre_lps_mm"] for n in scan["nodules"] if n["readers"] >= 3]
+    assert len(places) >= 2
+    sides = [
+        (volume, "20250106", {named(n): p for n, p in enumerate(places)}),
+        (later, SECOND, {named(100 + n): p for n, p in enumerate(motion.back(places))}),
+    ]
+    prior, current = (
+        Examined(study, findings_of(study, {u: tuple(p) for u, p in there.items()}))
+        for study, there in ((volume_study(v, d, d), t) for v, d, t in sides)
+    )
+    found = compared(current, prior, library)
+    pairs = {(one.current_uid, one.prior_uid) for one in found.lesions}
+    assert pairs == {(named(100 + n), named(n)) for n in range(len(places))}
+    for lesion in found.lesions:
+        assert lesion.outcome is Outcome.MATCHED
+        low, high = lesion.changed("volume_change_percent").interval
+        assert low - 10 < 0 < high + 10
+
+
+def test_two_likely_partners_are_left_open_and_shown(library):
+    """Two nodules where the other study has one between them."""
+    between = Ball((10.0, 10.0, 70.0), 6.0)
+    pair = [Ball((10.0, 10.0, 70.0 + side), 6.0) for side in (-6.0, 6.0)]
+    prior = examined("one between", FIRST, {named(1): between})
+    current = examined("two beside", SECOND, {named(11): pair[0], named(12): pair[1]})
+    found = compared(current, prior, library)
+    assert {one.outcome for one in found.lesions} == {Outcome.UNCERTAIN}
+    by_side = {one.prior_uid or one.current_uid: one for one in found.lesions}
+    assert set(by_side) == {named(1), named(11), named(12)}
+    assert set(by_side[named(1)].candidates) == {named(11), named(12)}
+    assert by_side[named(11)].candidates == (named(1),)
+    assert by_side[named(11)].prior is not None
+    assert all(one.certainty < 0.8 for one in found.lesions)
+    shown = NoduleApplication().comparison_pictures(current.study, prior.study, found)
+    assert len(shown) == 4
+    assert all("usikker parring" in picture.caption["da"] for picture in shown)

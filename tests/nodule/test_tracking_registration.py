@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from nodule_synthetic import chest
 
 from bench.nodule.registration import Motion, errors_mm, moved
+from bench.nodule.scans import find_scan
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
 from nodule.lungs import segment_lungs
@@ -47,6 +50,12 @@ def test_a_known_movement_is_found(still, breath, found):
     assert found.likeness > 0.6
 
 
+def test_the_movement_itself_goes_there_and_back(still, breath):
+    motion, _ = breath
+    points = still.volume.geometry.to_lps(np.argwhere(still.mask)[::50000])
+    assert np.allclose(motion(motion.back(points)), points, atol=0.01)
+
+
 def test_there_and_back(breath, found):
     _, other = breath
     inside = np.argwhere(other.mask)[::50000]
@@ -80,3 +89,21 @@ def test_lungs_of_another_are_refused(still):
         register(still, with_lungs(chest(seed=8)))
     assert refusal.value.reason is Reason.REGISTRATION_FAILED
     assert "likeness" in refusal.value.detail
+
+
+def test_a_real_scan_moved_by_a_known_deformation():
+    """Other breath, table, slices and noise; a quarter of the chest's resolution to be quick."""
+    folder = Path(os.environ.get("GRANSK_DATA", "")) / "ct" / "LIDC-IDRI-0001"
+    if not folder.is_dir():
+        pytest.skip("GRANSK_DATA holds no ct/LIDC-IDRI-0001")
+    volume = find_scan(folder).volume()
+    g = volume.geometry
+    hu = np.ascontiguousarray(volume.hu[:, ::2, ::2])
+    coarse = replace(g, shape=hu.shape, spacing=(g.spacing[0], 2 * g.spacing[1], 2 * g.spacing[2]))
+    first = with_lungs(replace(volume, hu=hu, geometry=coarse))
+    rng = np.random.default_rng(11)
+    motion = Motion.drawn(rng, first, 1.0)
+    second = with_lungs(moved(first.volume, motion, 3.0, rng))
+    away = errors_mm(register(first, second), motion, second, 1)
+    assert np.mean(away) < 2.5
+    assert np.percentile(away, 95) < 6
