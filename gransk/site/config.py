@@ -223,6 +223,12 @@ class Destination(Section):
     kind: Literal["orthanc"]
 
 
+class FhirSection(Section):
+    """Clinical data that other systems send as FHIR R4 resources."""
+
+    issuers: dict[str, str] = Field(default_factory=dict)
+
+
 class ReleaseSection(Section):
     """When a reader may see a result."""
 
@@ -244,6 +250,7 @@ class Config(Section):
     applications: dict[str, dict[str, Any]] = Field(default_factory=dict)
     destinations: tuple[Destination, ...] = (Destination(name="orthanc", kind="orthanc"),)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
+    fhir: FhirSection = Field(default_factory=FhirSection)
 
     @model_validator(mode="before")
     @classmethod

@@ -18,7 +18,18 @@ from gransk.archive.orthanc import Orthanc
 from gransk.core.application import applications
 from gransk.site.config import Config
 from gransk.site.database import Database
-from gransk.web import api, case, case_actions, dicomweb, doors, pages, people_pages, viewer
+from gransk.web import (
+    api,
+    case,
+    case_actions,
+    dicomweb,
+    doors,
+    fhir,
+    pages,
+    people_pages,
+    profile_pages,
+    viewer,
+)
 from gransk.web.access import Caller, caller_of, language_of
 from gransk.web.guard import Guard
 from gransk.web.rendering import page
@@ -26,7 +37,7 @@ from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
 from gransk.web.wiring import Nudged, Wiring
 
-MACHINE_PATHS = ("/api/", "/dicom-web/", "/nudge")
+MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/nudge")
 log = logging.getLogger(__name__)
 
 
@@ -66,8 +77,10 @@ def create_app(
         title="Gransk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.state.wiring = wiring
-    for router in (pages, case, case_actions, doors, people_pages, api, dicomweb, viewer):
-        app.include_router(router.router)
+    for room in (
+        pages, case, case_actions, profile_pages, doors, people_pages, api, fhir, dicomweb, viewer,
+    ):  # fmt: skip
+        app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
     app.mount("/static", static, name="static")
     app.include_router(viewer.files)
