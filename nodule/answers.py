@@ -43,11 +43,18 @@ Part = TypeVar("Part", bound=BaseModel)
 DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 CANCER_MONTHS = 60
+CANCERS = ("extrathoracic_cancer", "earlier_lung_cancer", "known_primary_cancer")
 MEASURED = ("maximum_transverse_diameter_mm", "nodule_count")
 """What is measured of each nodule comes before typed answers of these keys."""
 
 
-def profile_of(given: Mapping[str, Any] | None) -> Profile:
+_FAULT = {
+    "en": "the risk profile cannot be used: ",
+    "da": "risikoprofilen kan ikke bruges: ",
+}
+
+
+def profile_of(given: Mapping[str, Any] | None, language: str = "en") -> Profile:
     """The profile of its JSON values; one without answers where there is none.
 
     Raises
@@ -60,9 +67,9 @@ def profile_of(given: Mapping[str, Any] | None) -> Profile:
     try:
         return read_profile(json.dumps(given))
     except ProfileError as error:
-        raise UnreadableInputError(f"the risk profile cannot be used: {error}") from error
+        raise UnreadableInputError(_FAULT[language] + error.told(language)) from error
     except (TypeError, ValueError) as error:
-        raise UnreadableInputError("the risk profile cannot be used: it is no JSON") from error
+        raise UnreadableInputError(_FAULT[language] + "JSON") from error
 
 
 def exam_date(study: Study) -> datetime.date | None:
@@ -79,8 +86,9 @@ def patient_of(study: Study, profile: Profile, exam: datetime.date) -> Patient:
     """What is known of the patient: age and sex from DICOM unless the profile answers.
 
     A cancer "within 5 years" of an answer that is 5 years old is one of more than 5 years ago.
+    FHIR dates a cancer by its onset: one that came after the scan was none then.
     """
-    patient = profile.patient
+    patient = _before(profile.patient, exam)
     header = study.instances[0].header
     found: dict[str, Answer[Any]] = {}
     if _unknown(patient.age_years) and (age := _age(header, exam)) is not None:
@@ -175,6 +183,19 @@ def _with(part: Part, found: Mapping[str, Any]) -> Part:
     """The same part with more answers, checked."""
     values = {name: getattr(part, name) for name in type(part).model_fields}
     return type(part)(**{**values, **found})
+
+
+def _before(patient: Patient, exam: datetime.date) -> Patient:
+    """Leaves out cancers that FHIR dates after the scan."""
+    later = {
+        name: None
+        for name in CANCERS
+        if (answer := getattr(patient, name)) is not None
+        and answer.source is Source.FHIR
+        and answer.value not in (None, False, Cancer.NONE)
+        and answer.date > exam
+    }
+    return _with(patient, later)
 
 
 def _unknown(answer: Answer[Any] | None) -> bool:

@@ -39,6 +39,7 @@ from nodule.place import LungMap
 from nodule.presentation import details, presentation
 from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
 from nodule.report_text import report_text
+from nodule.risk.codes import profile_codes
 from nodule.risk.command import RISK
 from nodule.risk.profile import schema
 from nodule.search import MODEL_ID as SEARCH_ID
@@ -96,6 +97,7 @@ class NoduleApplication:
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
     profile_schema: Mapping[str, Any] = schema()
+    profile_codes = profile_codes()
 
     def __init__(self) -> None:
         self.presentation = presentation({"phantom": PHANTOM, "risk": RISK})
@@ -217,9 +219,9 @@ class NoduleApplication:
         """A plain report, ready to paste."""
         return report_text(study, findings, follow_up, language, self.presentation.text)
 
-    def check_profile(self, profile: Mapping[str, Any]) -> None:
+    def check_profile(self, profile: Mapping[str, Any], language: str = "en") -> None:
         """Refuse a profile that does not fit its schema."""
-        profile_of(profile)
+        profile_of(profile, language)
 
     def comparison_pictures(
         self, current: Study, prior: Study, comparison: Comparison

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nodule.growth import reasons as growth_reasons
 from nodule.risk import reasons as risk_reasons
+from nodule.risk.labels import ANSWERS, INPUTS
 from nodule.risk.reasons import Refusal, Warned
 
 NOTES: dict[str, dict[str, str]] = {
@@ -61,7 +62,10 @@ NOTES: dict[str, dict[str, str]] = {
 
 
 def texts() -> dict[str, dict[str, str]]:
-    """Every text by its code; those of risk models take ``detail_en`` or ``detail_da``."""
+    """Every text by its code; those of risk models take ``detail_en`` or ``detail_da``.
+
+    Questions of the profile are ``profile_`` and the key, answers ``answer_`` and the value.
+    """
     risk = {
         code.value: {
             language: risk_reasons.TEXTS[code][language].replace(
@@ -72,4 +76,6 @@ def texts() -> dict[str, dict[str, str]]:
         for code in (*Refusal, *Warned)
     }
     growth = {code.value: by for code, by in growth_reasons.TEXTS.items()}
-    return risk | growth | NOTES
+    asked = {f"profile_{key}": by for key, by in INPUTS.items()}
+    answers = {f"answer_{value}": by for value, by in ANSWERS.items()}
+    return risk | growth | NOTES | asked | answers

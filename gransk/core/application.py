@@ -17,6 +17,7 @@ from gransk.core.findings import Finding, Findings, Note, Quality
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.identity import patient
 from gransk.core.models import ModelLibrary
+from gransk.core.profile_codes import CodeTable
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 
@@ -265,7 +266,11 @@ class Place:
 class FollowsUp(Protocol):
     """What an application gives that compares studies, estimates risk and advises.
 
-    ``profile_schema`` is the JSON schema of the risk profile.
+    ``profile_schema`` is the JSON schema of the risk profile: parts of answers, each with
+    ``value``, ``source`` and ``date``; a part that is a list holds answers about lesions, each
+    named by ``tracking_uid``. An answer's own schema may say ``about: scan`` (true of one scan
+    alone), ``measured`` (no page asks for it) and ``offered_by`` (a measurement of the study
+    that is shown beside the question).
     """
 
     profile_schema: Mapping[str, Any]
@@ -322,7 +327,7 @@ class FollowsUp(Protocol):
 class ChecksProfiles(Protocol):
     """What an application gives that refuses a wrong profile before it is kept."""
 
-    def check_profile(self, profile: Mapping[str, Any]) -> None:
+    def check_profile(self, profile: Mapping[str, Any], language: str = "en") -> None:
         """Refuse what does not fit the application's ``profile_schema`` and its rules.
 
         Raises
@@ -330,6 +335,13 @@ class ChecksProfiles(Protocol):
         UnreadableInputError
             The message names keys and never values.
         """
+
+
+@runtime_checkable
+class KnowsCodes(Protocol):
+    """What an application gives whose profile is answered by coded clinical data (FHIR)."""
+
+    profile_codes: CodeTable
 
 
 def applications() -> dict[str, Application]:

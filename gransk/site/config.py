@@ -283,6 +283,12 @@ class Destination(Section):
     kind: Literal["orthanc"]
 
 
+class FhirSection(Section):
+    """Clinical data that other systems send as FHIR R4 resources."""
+
+    issuers: dict[str, str] = Field(default_factory=dict)
+
+
 class ReleaseSection(Section):
     """When a reader may see a result."""
 
@@ -314,6 +320,7 @@ class Config(Section):
     release: ReleaseSection = Field(default_factory=ReleaseSection)
     priors: PriorsSection = Field(default_factory=PriorsSection)
     follow_up: FollowUpSection = Field(default_factory=FollowUpSection)
+    fhir: FhirSection = Field(default_factory=FhirSection)
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
-from gransk.core.application import Picture, Presentation
+from gransk.core.application import FollowsUp, Picture, Presentation
 from gransk.core.findings import Finding, Findings
 from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
@@ -57,6 +57,7 @@ class Case:
     deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
     seconds: str = ""
     followed: Followed | None = None
+    follows_up: bool = False
 
     @property
     def has_pictures(self) -> bool:
@@ -142,14 +143,16 @@ def _case(
     caller: Caller,
 ) -> Case:
     row = _row(known, session, study, item, language)
-    if item is None or row.line is None:
-        return Case(row)
-    presentation = known.applications[item.application].presentation
+    application = None if item is None else known.applications.get(item.application)
+    follows_up = isinstance(application, FollowsUp)
+    if item is None or row.line is None or application is None:
+        return Case(row, follows_up=follows_up)
+    presentation = application.presentation
     analysis_key = str(item.analysis_key)
     try:
         findings = known.findings(session, analysis_key)
     except (BlobError, KeyError):
-        return Case(row)
+        return Case(row, follows_up=follows_up)
     may_see = Permission.IMAGES in caller.may
     pictures = known.pictures(session, analysis_key) if may_see else []
     sent = session.execute(
@@ -168,6 +171,7 @@ def _case(
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
         followed=followed(known, session, item, findings, language, may_see),
+        follows_up=follows_up,
     )
 
 

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     """Start a failed analysis again."""
     PRIORITY = "priority"
     """Let a waiting study go first."""
+    PROFILE = "profile"
+    """Read and answer a patient's risk profile."""
     PEOPLE = "people"
     """Add people and change their roles."""
     EVENTS = "events"
@@ -34,21 +36,22 @@ class Permission(StrEnum):
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
+PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: READER | QUEUE,
-    Role.ARBITER: READER | QUEUE,
-    Role.TRAINEE: READER,
-    Role.RADIOGRAPHER: READER | QUEUE | {Permission.STORE},
-    Role.NURSE: frozenset({Permission.WORKLIST}),
+    Role.RADIOLOGIST: PREPARES | QUEUE,
+    Role.ARBITER: PREPARES | QUEUE,
+    Role.TRAINEE: PREPARES,
+    Role.RADIOGRAPHER: PREPARES | QUEUE | {Permission.STORE},
+    Role.NURSE: frozenset({Permission.WORKLIST, Permission.PROFILE}),
     Role.COORDINATOR: QUEUE | {Permission.WORKLIST},
-    Role.RESPONSIBLE_RADIOLOGIST: READER | QUEUE | {Permission.EVENTS},
+    Role.RESPONSIBLE_RADIOLOGIST: PREPARES | QUEUE | {Permission.EVENTS},
     Role.ADMINISTRATOR: READER | QUEUE | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS},
     Role.AUDITOR: frozenset({Permission.EVENTS}),
 }
 
-OF_MACHINE = frozenset({Permission.IMAGES, Permission.STORE})
+OF_MACHINE = frozenset({Permission.IMAGES, Permission.STORE, Permission.PROFILE})
 """What a machine token may do."""
 
 

@@ -21,6 +21,8 @@ Value = TypeVar("Value")
 SCHEMA = Path(__file__).with_name("profile.schema.json")
 # In the schema of an answer that is true of one scan, and not of the patient's others.
 ABOUT_SCAN: JsonDict = {"about": "scan"}
+# Of what an analysis measures: typed answers are for `gransk risk` alone, no page asks for them.
+MEASURED: JsonDict = {"about": "scan", "measured": True}
 
 
 class ProfileError(GranskError):
@@ -202,6 +204,7 @@ class Patient(Strict):
         default=None,
         description="Emphysema. What an image shows is offered to a person, never assumed: "
         "the source cannot be 'image'.",
+        json_schema_extra={"offered_by": "lung_below_950_hu_percent"},
     )
     extrathoracic_cancer: CancerAnswer | None = Field(
         default=None,
@@ -248,7 +251,7 @@ class ProfileNodule(Strict):
         default=None,
         description="Longest diameter in any axial slice, mm: the size of Brock and Mayo, not "
         "the mean of two axes.",
-        json_schema_extra={"unit": "mm", **ABOUT_SCAN},
+        json_schema_extra={"unit": "mm", **MEASURED},
     )
     texture: TextureAnswer | None = Field(
         default=None, description="Solid, part-solid, or ground glass (non-solid)."
@@ -260,7 +263,7 @@ class ProfileNodule(Strict):
     nodule_count: CountAnswer | None = Field(
         default=None,
         description="Nodules on the scan, this one with them.",
-        json_schema_extra={"unit": "1", **ABOUT_SCAN},
+        json_schema_extra={"unit": "1", **MEASURED},
     )
     course: CourseAnswer | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from gransk.results.tables import DeliveryState, WorkState
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
+from gransk.web.profile_form import SOURCES
 from gransk.web.rendering import STEPS
 
 ROOM = Path(gransk.web.__file__).parent
@@ -50,7 +51,7 @@ def used() -> set[str]:
     for prefix, values in (
         ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
         ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
-        ("join", ("title", "text", "button")),
+        ("join", ("title", "text", "button")), ("source", SOURCES),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}
