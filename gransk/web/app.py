@@ -18,7 +18,17 @@ from gransk.archive.orthanc import Orthanc
 from gransk.core.application import applications
 from gransk.site.config import Config
 from gransk.site.database import Database
-from gransk.web import api, case, case_actions, dicomweb, doors, pages, people_pages, viewer
+from gransk.web import (
+    api,
+    case,
+    case_actions,
+    dicomweb,
+    doors,
+    pages,
+    people_pages,
+    prior_pages,
+    viewer,
+)
 from gransk.web.access import Caller, caller_of, language_of
 from gransk.web.guard import Guard
 from gransk.web.rendering import page
@@ -66,7 +76,8 @@ def create_app(
         title="Gransk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.state.wiring = wiring
-    for router in (pages, case, case_actions, doors, people_pages, api, dicomweb, viewer):
+    rooms = (pages, case, case_actions, prior_pages, doors, people_pages, api, dicomweb, viewer)
+    for router in rooms:
         app.include_router(router.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
     app.mount("/static", static, name="static")

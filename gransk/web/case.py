@@ -24,6 +24,7 @@ from gransk.web import worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
 from gransk.web.permissions import Permission
+from gransk.web.prior_pages import earlier_studies
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
 from gransk.web.wiring import Wiring, wiring
@@ -101,6 +102,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         ).all()
         rows: list[Workitem | None] = [*items] or [None]
         cases = [_case(known, session, study, item, language, caller) for item in rows]
+        earlier = earlier_studies(session, key, language)
         events = session.scalars(
             select(Event)
             .where(Event.subject == key)
@@ -114,6 +116,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         caller,
         study=study,
         cases=cases,
+        earlier=earlier,
         events=events,
         subjects=False,
         message=message,

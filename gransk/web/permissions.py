@@ -27,6 +27,8 @@ class Permission(StrEnum):
     """Start a failed analysis again."""
     PRIORITY = "priority"
     """Let a waiting study go first."""
+    JOIN = "join"
+    """Say that two patient identifiers are one patient's, and take it back."""
     PEOPLE = "people"
     """Add people and change their roles."""
     EVENTS = "events"
@@ -37,14 +39,16 @@ READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: READER | QUEUE,
-    Role.ARBITER: READER | QUEUE,
+    Role.RADIOLOGIST: READER | QUEUE | {Permission.JOIN},
+    Role.ARBITER: READER | QUEUE | {Permission.JOIN},
     Role.TRAINEE: READER,
-    Role.RADIOGRAPHER: READER | QUEUE | {Permission.STORE},
+    Role.RADIOGRAPHER: READER | QUEUE | {Permission.STORE, Permission.JOIN},
     Role.NURSE: frozenset({Permission.WORKLIST}),
-    Role.COORDINATOR: QUEUE | {Permission.WORKLIST},
-    Role.RESPONSIBLE_RADIOLOGIST: READER | QUEUE | {Permission.EVENTS},
-    Role.ADMINISTRATOR: READER | QUEUE | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS},
+    Role.COORDINATOR: QUEUE | {Permission.WORKLIST, Permission.JOIN},
+    Role.RESPONSIBLE_RADIOLOGIST: READER | QUEUE | {Permission.EVENTS, Permission.JOIN},
+    Role.ADMINISTRATOR: READER
+    | QUEUE
+    | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS, Permission.JOIN},
     Role.AUDITOR: frozenset({Permission.EVENTS}),
 }
 
