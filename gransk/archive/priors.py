@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, or_, select, true
+from sqlalchemy import Select, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from gransk.archive.patients import identifiers
@@ -313,6 +313,11 @@ def leaves(session: Session, seen: SeenStudy) -> bool:
         return False
     fetch = session.get(PriorFetch, seen.study_instance_uid)
     return fetch is not None and fetch.state not in (FetchState.HERE, FetchState.KEPT)
+
+
+def prior_keys() -> Select[str]:
+    """Keys of the studies that are here to compare with alone: worklists leave them out."""
+    return select(SeenStudy.key).where(SeenStudy.purpose == Purpose.PRIOR)
 
 
 def of_study(session: Session, study_key: str) -> list[tuple[Prior, PriorFetch | None]]:

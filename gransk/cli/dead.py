@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy import select
 
+from gransk.archive.priors import prior_keys
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import GranskError
 from gransk.delivery import deliver
@@ -36,7 +37,7 @@ def list_dead(config: ConfigOption = None) -> None:
     with _open(config).read() as session:
         for item in session.scalars(
             select(Workitem)
-            .where(Workitem.state == WorkState.FAILED)
+            .where(Workitem.state == WorkState.FAILED, Workitem.study_key.not_in(prior_keys()))
             .order_by(Workitem.finished_at)
         ):
             since = item.finished_at.isoformat(timespec="seconds") if item.finished_at else ""
@@ -75,7 +76,9 @@ def rerun(
     database = _open(config)
     with database.begin() as session:
         if ids == ["all"]:
-            dead = select(Workitem.id).where(Workitem.state == WorkState.FAILED)
+            dead = select(Workitem.id).where(
+                Workitem.state == WorkState.FAILED, Workitem.study_key.not_in(prior_keys())
+            )
             unsent = select(Delivery.id).where(Delivery.state == DeliveryState.FAILED)
             ids = [*session.scalars(dead), *session.scalars(unsent)]
         actor = f"shell:{getpass.getuser()}"[:64]

@@ -17,6 +17,7 @@ from sqlalchemy import func, make_url, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from gransk.archive.priors import prior_keys
 from gransk.core.application import applications
 from gransk.core.decode import SYNTAXES
 from gransk.core.errors import ConfigurationError, ModelError
@@ -346,7 +347,9 @@ def _workers(config: Config, session: Session) -> Iterator[Result]:
 
 def _dead_letters(config: Config, session: Session) -> Iterator[Result]:
     analyses = session.scalar(
-        select(func.count()).select_from(Workitem).where(Workitem.state == WorkState.FAILED)
+        select(func.count())
+        .select_from(Workitem)
+        .where(Workitem.state == WorkState.FAILED, Workitem.study_key.not_in(prior_keys()))
     )
     deliveries = session.scalar(
         select(func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.FAILED)

@@ -24,6 +24,8 @@ from gransk.archive.orthanc import (
     Orthanc,
 )
 from gransk.archive.orthanc_config import read_template
+from gransk.archive.prior_fetch import make_remotes
+from gransk.archive.remote import RemoteError
 from gransk.core.errors import ConfigurationError
 from gransk.oversight.doctor import LOOPBACK, Check, Level, Result
 from gransk.site.config import Config
@@ -85,6 +87,25 @@ def check_dicom_door(config: Config) -> Iterator[Result]:
     yield from _hosts(config)
 
 
+def check_prior_archives(config: Config) -> Iterator[Result]:
+    """The remote archives that earlier studies are fetched from; nothing where none is named."""
+    if not config.priors.archives:
+        return
+    orthanc = Orthanc(config.orthanc)
+    try:
+        for remote in make_remotes(config, orthanc):
+            try:
+                remote.echo()
+            except RemoteError as error:
+                values = {"name": remote.name, "error": str(error)}
+                yield Result("prior_archives", Level.WARN, "prior_archive_silent", values)
+            else:
+                values = {"name": remote.name}
+                yield Result("prior_archives", Level.OK, "prior_archive_good", values)
+    finally:
+        orthanc.close()
+
+
 _TROUBLES: tuple[tuple[type[Exception], str], ...] = (
     (ConfigurationError, "orthanc_secret"),
     (ArchiveRefusedError, "orthanc_refuses"),
@@ -99,7 +120,7 @@ def _trouble(error: Exception) -> str:
     return next((seen for kind, seen in _TROUBLES if isinstance(error, kind)), "orthanc_down")
 
 
-CHECKS: tuple[Check, ...] = (check_orthanc, check_dicom_door)
+CHECKS: tuple[Check, ...] = (check_orthanc, check_dicom_door, check_prior_archives)
 
 
 def version_result(version: str) -> Result:

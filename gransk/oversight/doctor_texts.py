@@ -28,6 +28,7 @@ NAMES: dict[str, dict[str, str]] = {
     "gransk_plugin": {"en": "Gransk's plugin", "da": "Gransks plugin"},
     "dicom_door": {"en": "DICOM door", "da": "DICOM-indgang"},
     "dicom_hosts": {"en": "DICOM senders", "da": "DICOM-afsendere"},
+    "prior_archives": {"en": "Earlier studies", "da": "Tidligere undersøgelser"},
 }
 
 SEEN: dict[str, dict[str, str]] = {
@@ -218,6 +219,14 @@ SEEN: dict[str, dict[str, str]] = {
         "da": "en AE-titel alene åbner indgangen (DicomCheckModalityHost og DicomTlsEnabled "
         "er false)",
     },
+    "prior_archive_good": {
+        "en": "the archive {name} answers",
+        "da": "arkivet {name} svarer",
+    },
+    "prior_archive_silent": {
+        "en": "the archive {name} {error}",
+        "da": "arkivet {name} kan ikke bruges: {error}",
+    },
 }
 
 REMEDIES: dict[str, dict[str, str]] = {
@@ -381,5 +390,9 @@ REMEDIES: dict[str, dict[str, str]] = {
     "hosts_unchecked": {
         "en": "set DicomCheckModalityHost to true, or use TLS",
         "da": "sæt DicomCheckModalityHost til true, eller brug TLS",
+    },
+    "prior_archive_silent": {
+        "en": "see docs/priors.md: what the archive must know of Gransk, and priors.archives",
+        "da": "se docs/priors.md: hvad arkivet skal vide om Gransk, og priors.archives",
     },
 }

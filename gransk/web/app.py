@@ -28,6 +28,7 @@ from gransk.web import (
     follow_up,
     pages,
     people_pages,
+    prior_pages,
     profile_pages,
     viewer,
 )
@@ -79,8 +80,8 @@ def create_app(
     )
     app.state.wiring = wiring
     for room in (
-        pages, case, case_actions, follow_up, profile_pages, doors, people_pages, api, fhir,
-        dicomweb, viewer,
+        pages, case, case_actions, follow_up, profile_pages, prior_pages, doors, people_pages, api,
+        fhir, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

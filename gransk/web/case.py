@@ -22,6 +22,7 @@ from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
 from gransk.web.follow_up import Followed, followed
 from gransk.web.permissions import Permission
+from gransk.web.prior_pages import earlier_studies
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
 from gransk.web.views import View, png, view_of
@@ -77,6 +78,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         ).all()
         rows: list[Workitem | None] = [*items] or [None]
         cases = [_case(known, session, study, item, language, caller) for item in rows]
+        earlier = earlier_studies(session, key, language)
         events = session.scalars(
             select(Event)
             .where(Event.subject == key)
@@ -90,6 +92,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         caller,
         study=study,
         cases=cases,
+        earlier=earlier,
         events=events,
         subjects=False,
         message=message,

@@ -29,6 +29,9 @@ class Permission(StrEnum):
     """Let a waiting study go first."""
     PROFILE = "profile"
     """Read and answer a patient's risk profile."""
+
+    JOIN = "join"
+    """Say that two patient identifiers are one patient's, and take it back."""
     PEOPLE = "people"
     """Add people and change their roles."""
     EVENTS = "events"
@@ -40,14 +43,16 @@ PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: PREPARES | QUEUE,
-    Role.ARBITER: PREPARES | QUEUE,
+    Role.RADIOLOGIST: PREPARES | QUEUE | {Permission.JOIN},
+    Role.ARBITER: PREPARES | QUEUE | {Permission.JOIN},
     Role.TRAINEE: PREPARES,
-    Role.RADIOGRAPHER: PREPARES | QUEUE | {Permission.STORE},
+    Role.RADIOGRAPHER: PREPARES | QUEUE | {Permission.STORE, Permission.JOIN},
     Role.NURSE: frozenset({Permission.WORKLIST, Permission.PROFILE}),
-    Role.COORDINATOR: QUEUE | {Permission.WORKLIST},
-    Role.RESPONSIBLE_RADIOLOGIST: PREPARES | QUEUE | {Permission.EVENTS},
-    Role.ADMINISTRATOR: READER | QUEUE | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS},
+    Role.COORDINATOR: QUEUE | {Permission.WORKLIST, Permission.JOIN},
+    Role.RESPONSIBLE_RADIOLOGIST: PREPARES | QUEUE | {Permission.EVENTS, Permission.JOIN},
+    Role.ADMINISTRATOR: READER
+    | QUEUE
+    | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS, Permission.JOIN},
     Role.AUDITOR: frozenset({Permission.EVENTS}),
 }
 

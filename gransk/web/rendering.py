@@ -20,7 +20,7 @@ from gransk.web.access import Caller, language_of
 from gransk.web.permissions import Permission
 from gransk.web.viewer import STUDY_PAGE
 from gransk.web.wiring import wiring
-from gransk.web.worklist import Query, Row
+from gransk.web.worklist import Query, Row, reason_text
 
 NAVIGATION = (
     ("nav_worklist", "/", Permission.WORKLIST),
@@ -81,6 +81,7 @@ def page(
         "address": query_address,
         "priority": priority,
         "step": partial(step_text, known.applications, language),
+        "reason": partial(reason_text, language=language),
         "kind": lambda code: named("kind", language, code.lower()),
         "event_name": partial(named, "event", language),
         **values,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from gransk.archive.priors import prior_keys
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.tables import Executor
@@ -36,6 +37,7 @@ def status(known: Wiring, language: str) -> Status:
             session.execute(
                 select(Workitem.state, func.count())
                 .where(Workitem.state.in_([WorkState.WAITING, WorkState.RUNNING]))
+                .where(Workitem.study_key.not_in(prior_keys()))
                 .group_by(Workitem.state)
             ).all()
         )

@@ -22,6 +22,8 @@ from gransk.archive.prior_fetch import PriorFetcher, PriorRemover, make_remotes,
 from gransk.archive.remote import RemoteError
 from gransk.archive.tables import FetchState, PriorFetch, PriorSearch, Purpose, SeenStudy
 from gransk.core.reasons import Reason
+from gransk.oversight.doctor import Level
+from gransk.oversight.doctor_orthanc import check_prior_archives
 from gransk.pipeline.analyse import open_rows
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.config import PriorsSection
@@ -390,3 +392,15 @@ def test_a_study_that_the_archive_has_no_more_is_gone(hospital):
     hospital.pacs.client.delete_study(hospital.pacs.client.find_study(uid))
     hospital.turn()
     assert hospital.told(current) == [(Reason.PRIOR_GONE, "pacs")]
+
+
+def test_the_doctor_looks_at_the_archives(hospital):
+    def seen():
+        return [(result.seen, result.level) for result in check_prior_archives(hospital.config)]
+
+    assert seen() == [("prior_archive_good", Level.OK)]
+    hospital.archive |= (
+        {"aet": "OTHER"} if hospital.kind == "dimse" else {"url": "http://127.0.0.1:9/dicom-web"}
+    )
+    hospital.make()
+    assert seen() == [("prior_archive_silent", Level.WARN)]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import gransk.web
+from gransk.archive.tables import PriorState
 from gransk.core.reasons import TEXTS, Reason
 from gransk.results.tables import DeliveryState, WorkState
 from gransk.site.events import EventKind
@@ -50,6 +51,7 @@ def used() -> set[str]:
         found |= quoted & set(texts.catalogue())
     for prefix, values in (
         ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
+        ("prior", PriorState),
         ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
