@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -52,26 +53,24 @@ def compare(current: Examined, prior: Examined, context: Context, by: By) -> Com
         ``NO_DATE`` where a study has no date at all: nothing can be said of time then.
     """
     dates = [study_date(e.study) for e in (current, prior)]
-    answer = Comparison(
-        application=by.application, application_version=by.version,
+    answer = partial(
+        Comparison, application=by.application, application_version=by.version,
         current_study=current.study.uid, prior_study=prior.study.uid,
-        current_date=dates[0], prior_date=dates[1], notes=_notes(dates),
+        current_date=dates[0], prior_date=dates[1],
     )  # fmt: skip
     current_first = (dates[0], current.study.uid) < (dates[1], prior.study.uid)
     earlier, later = (current, prior) if current_first else (prior, current)
     try:
         meeting = _met(earlier, later, context, by)
     except RefusalError as why:
-        return answer.model_copy(update={"refused": why.reason})
+        return answer(refused=why.reason, notes=_notes(dates))
     here = 0 if current_first else 1
     series = [side.series_uid for side in meeting.sides]
-    return answer.model_copy(
-        update={
-            "current_series": series[here],
-            "prior_series": series[1 - here],
-            "notes": (*answer.notes, _compared(meeting.sides[here], meeting.sides[1 - here])),
-            "lesions": tuple(_lesion(row, meeting, here) for row in meeting.rows()),
-        }
+    return answer(
+        current_series=series[here],
+        prior_series=series[1 - here],
+        notes=(*_notes(dates), _compared(meeting.sides[here], meeting.sides[1 - here])),
+        lesions=tuple(_lesion(row, meeting, here) for row in meeting.rows()),
     )
 
 
@@ -179,6 +178,7 @@ class _Meeting:
             {
                 f.tracking_uid: side.nodule(f, self.by.version)
                 for f in side.examined.findings.findings
+                if f.centre_lps_mm is not None
             }
             for side in self.sides
         )
@@ -254,7 +254,8 @@ class _Meeting:
 
 
 def _unreported(code: str, side: Side) -> Note:
-    return Note(code=code, values={"date": side.date.isoformat()})
+    date = side.date
+    return Note(code=code, values={"year": date.year, "month": date.month, "day": date.day})
 
 
 def _lesion(row: _Row, meeting: _Meeting, here: int) -> Lesion:
