@@ -18,7 +18,18 @@ from gransk.archive.orthanc import Orthanc
 from gransk.core.application import applications
 from gransk.site.config import Config
 from gransk.site.database import Database
-from gransk.web import api, case, case_actions, dicomweb, doors, pages, people_pages, viewer
+from gransk.web import (
+    api,
+    case,
+    case_actions,
+    dicomweb,
+    doors,
+    edit_actions,
+    pages,
+    people_pages,
+    pointing,
+    viewer,
+)
 from gransk.web.access import Caller, caller_of, language_of
 from gransk.web.guard import Guard
 from gransk.web.rendering import page
@@ -66,7 +77,18 @@ def create_app(
         title="Gransk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.state.wiring = wiring
-    for router in (pages, case, case_actions, doors, people_pages, api, dicomweb, viewer):
+    for router in (
+        pages,
+        case,
+        case_actions,
+        edit_actions,
+        pointing,
+        doors,
+        people_pages,
+        api,
+        dicomweb,
+        viewer,
+    ):
         app.include_router(router.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
     app.mount("/static", static, name="static")

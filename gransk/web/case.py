@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -20,9 +20,10 @@ from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Event
-from gransk.web import worklist
+from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
+from gransk.web.edit_actions import EditDone
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
@@ -69,6 +70,8 @@ class Shown:
     probability: str
     malignancy: str
     views: list[View]
+    verdict: str
+    choices: Sequence[editing.Choice]
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Case:
     notes: Sequence[str] = ()
     deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
     seconds: str = ""
+    desk: editing.Desk | None = None
 
     @property
     def has_pictures(self) -> bool:
@@ -107,7 +111,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
             .order_by(Event.number.desc())
             .limit(EVENTS_SHOWN)
         ).all()
-    message = text(done, language) if done in frozenset(Done) else ""
+    message = text(done, language) if done in {*Done, *EditDone} else ""
     return page(
         request,
         "case.html",
@@ -136,12 +140,12 @@ def show_picture(
     """
     known = wiring(request)
     with known.database.read() as session:
-        study = study_of(session, key)
+        study_of(session, key)
         chosen = select(Workitem).where(
             Workitem.study_key == key, Workitem.analysis_key == analysis_key
         )
         items = session.scalars(chosen).all()
-        if not any(_row(known, session, study, item, "en").line is not None for item in items):
+        if not any(editing.standing_report(session, item) for item in items):
             raise HTTPException(404)
         headers = {"etag": f'"{analysis_key}-{index}"', "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:
@@ -173,16 +177,22 @@ def _case(
     caller: Caller,
 ) -> Case:
     row = _row(known, session, study, item, language)
-    if item is None or row.line is None:
+    report = editing.standing_report(session, item) if item is not None else None
+    if item is None or report is None or item.application not in known.applications:
         return Case(row)
-    presentation = known.applications[item.application].presentation
+    application = known.applications[item.application]
+    presentation = application.presentation
     analysis_key = str(item.analysis_key)
     try:
-        findings = known.findings(session, analysis_key)
-    except (BlobError, KeyError):
+        edited = editing.edited(known, session, item)
+    except (BlobError, KeyError, ValueError):
         return Case(row)
+    findings = edited.findings
     may_see = Permission.IMAGES in caller.may
-    pictures = known.pictures(session, analysis_key) if may_see else []
+    pictures = [
+        replace(one, tracking_uid=edited.names.get(one.tracking_uid, one.tracking_uid))
+        for one in (known.pictures(session, analysis_key) if may_see else ())
+    ]
     sent = session.execute(
         select(ReportObject, Delivery)
         .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
@@ -198,6 +208,7 @@ def _case(
         notes=[presentation.text(note, language) for note in findings.notes],
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
+        desk=editing.desk(item, report, edited, application, caller, language),
     )
 
 
@@ -223,13 +234,17 @@ def _shown(
         finding=finding,
         image=finding.regions[0].sop_instance_uid if finding.regions else "",
         pairs=pairs,
-        probability=number(finding.probability, 2, language),
+        probability=(
+            "" if finding.origin == "person" else number(finding.probability, 2, language)
+        ),
         malignancy="" if finding.malignancy is None else number(finding.malignancy, 2, language),
         views=[
             _view(index, picture, language)
             for index, picture in enumerate(pictures)
             if picture.tracking_uid == finding.tracking_uid
         ],
+        verdict=editing.verdict(finding),
+        choices=editing.choices(finding, presentation, language),
     )
 
 

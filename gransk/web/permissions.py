@@ -31,21 +31,36 @@ class Permission(StrEnum):
     """Add people and change their roles."""
     EVENTS = "events"
     """Read the event log."""
+    PREPARE = "prepare"
+    """Confirm, reject, relabel and add findings."""
+    SIGN = "sign"
+    """Sign a report."""
+    FOLLOW_UP = "follow_up"
+    """See the follow-up list."""
+    FOLLOW_UP_CHANGE = "follow_up_change"
+    """Book, assign and close what is on the follow-up list."""
+    FOLLOW_UP_EXPORT = "follow_up_export"
+    """Take the follow-up list out as a file."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
+LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
+COLLEAGUE = READER | LIST | {Permission.PREPARE}
+SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: READER | QUEUE,
-    Role.ARBITER: READER | QUEUE,
-    Role.TRAINEE: READER,
-    Role.RADIOGRAPHER: READER | QUEUE | {Permission.STORE},
-    Role.NURSE: frozenset({Permission.WORKLIST}),
-    Role.COORDINATOR: QUEUE | {Permission.WORKLIST},
-    Role.RESPONSIBLE_RADIOLOGIST: READER | QUEUE | {Permission.EVENTS},
-    Role.ADMINISTRATOR: READER | QUEUE | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS},
-    Role.AUDITOR: frozenset({Permission.EVENTS}),
+    Role.RADIOLOGIST: SIGNER,
+    Role.ARBITER: SIGNER,
+    Role.TRAINEE: COLLEAGUE,
+    Role.RADIOGRAPHER: COLLEAGUE | QUEUE | {Permission.STORE},
+    Role.NURSE: COLLEAGUE,
+    Role.COORDINATOR: QUEUE | LIST | {Permission.WORKLIST, Permission.FOLLOW_UP_EXPORT},
+    Role.RESPONSIBLE_RADIOLOGIST: SIGNER | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT},
+    Role.ADMINISTRATOR: READER
+    | QUEUE
+    | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS, Permission.FOLLOW_UP},
+    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP}),
 }
 
 OF_MACHINE = frozenset({Permission.IMAGES, Permission.STORE})
@@ -56,3 +71,18 @@ def permissions(roles: Iterable[str]) -> frozenset[Permission]:
     """Everything that a person with these roles may do."""
     mine: frozenset[Permission] = frozenset({Permission.SIGNED_IN})
     return mine.union(*(OF_ROLE[Role(role)] for role in roles))
+
+
+def role_for(roles: Iterable[str], permission: Permission) -> Role:
+    """The first role, in the order of `Role`, by which a person may do something.
+
+    Raises
+    ------
+    ValueError
+        Where none of the roles permits it.
+    """
+    mine = set(roles)
+    for role in Role:
+        if role.value in mine and permission in OF_ROLE[role]:
+            return role
+    raise ValueError(f"no role of {sorted(mine)} permits {permission}")
