@@ -24,10 +24,12 @@ from gransk.web import (
     case_actions,
     dicomweb,
     doors,
+    edit_actions,
     fhir,
     follow_up,
     pages,
     people_pages,
+    pointing,
     prior_pages,
     profile_pages,
     viewer,
@@ -80,8 +82,8 @@ def create_app(
     )
     app.state.wiring = wiring
     for room in (
-        pages, case, case_actions, follow_up, profile_pages, prior_pages, doors, people_pages, api,
-        fhir, dicomweb, viewer,
+        pages, case, case_actions, edit_actions, pointing, follow_up, profile_pages, prior_pages,
+        doors, people_pages, api, fhir, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -17,9 +17,10 @@ from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Event
-from gransk.web import worklist
+from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
+from gransk.web.edit_actions import EditDone
 from gransk.web.follow_up import Followed, followed
 from gransk.web.permissions import Permission
 from gransk.web.prior_pages import earlier_studies
@@ -44,6 +45,8 @@ class Shown:
     probability: str
     malignancy: str
     views: list[View]
+    verdict: str
+    choices: Sequence[editing.Choice]
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Case:
     seconds: str = ""
     followed: Followed | None = None
     follows_up: bool = False
+    desk: editing.Desk | None = None
 
     @property
     def has_pictures(self) -> bool:
@@ -85,7 +89,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
             .order_by(Event.number.desc())
             .limit(EVENTS_SHOWN)
         ).all()
-    message = text(done, language) if done in frozenset(Done) else ""
+    message = text(done, language) if done in {*Done, *EditDone} else ""
     return page(
         request,
         "case.html",
@@ -115,12 +119,12 @@ def show_picture(
     """
     known = wiring(request)
     with known.database.read() as session:
-        study = study_of(session, key)
+        study_of(session, key)
         chosen = select(Workitem).where(
             Workitem.study_key == key, Workitem.analysis_key == analysis_key
         )
         items = session.scalars(chosen).all()
-        if not any(_row(known, session, study, item, "en").line is not None for item in items):
+        if not any(editing.standing_report(session, item) for item in items):
             raise HTTPException(404)
         headers = {"etag": f'"{analysis_key}-{index}"', "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:
@@ -148,16 +152,21 @@ def _case(
     row = _row(known, session, study, item, language)
     application = None if item is None else known.applications.get(item.application)
     follows_up = isinstance(application, FollowsUp)
-    if item is None or row.line is None or application is None:
+    report = editing.standing_report(session, item) if item is not None else None
+    if item is None or report is None or application is None:
         return Case(row, follows_up=follows_up)
     presentation = application.presentation
     analysis_key = str(item.analysis_key)
     try:
-        findings = known.findings(session, analysis_key)
-    except (BlobError, KeyError):
+        edited = editing.edited(known, session, item)
+    except (BlobError, KeyError, ValueError):
         return Case(row, follows_up=follows_up)
+    findings = edited.findings
     may_see = Permission.IMAGES in caller.may
-    pictures = known.pictures(session, analysis_key) if may_see else []
+    pictures = [
+        replace(one, tracking_uid=edited.names.get(one.tracking_uid, one.tracking_uid))
+        for one in (known.pictures(session, analysis_key) if may_see else ())
+    ]
     sent = session.execute(
         select(ReportObject, Delivery)
         .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
@@ -175,6 +184,7 @@ def _case(
         seconds=number(analysis.seconds, 1, language) if analysis else "",
         followed=followed(known, session, item, findings, language, may_see),
         follows_up=follows_up,
+        desk=editing.desk(item, report, edited, application, caller, language),
     )
 
 
@@ -200,11 +210,15 @@ def _shown(
         finding=finding,
         image=finding.regions[0].sop_instance_uid if finding.regions else "",
         pairs=pairs,
-        probability=number(finding.probability, 2, language),
+        probability=(
+            "" if finding.origin == "person" else number(finding.probability, 2, language)
+        ),
         malignancy="" if finding.malignancy is None else number(finding.malignancy, 2, language),
         views=[
             view_of(index, picture, language)
             for index, picture in enumerate(pictures)
             if picture.tracking_uid == finding.tracking_uid
         ],
+        verdict=editing.verdict(finding),
+        choices=editing.choices(finding, presentation, language),
     )

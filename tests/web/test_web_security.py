@@ -28,6 +28,7 @@ SAMPLES = {
     "name": "admin",
     "analysis_key": "a",
     "index": "0",
+    "workitem": "w",
 }
 
 
