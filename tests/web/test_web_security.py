@@ -27,6 +27,7 @@ SAMPLES = {
     "page": "viewer",
     "name": "admin",
     "analysis_key": "a",
+    "comparison_key": "c",
     "index": "0",
     "workitem": "w",
 }

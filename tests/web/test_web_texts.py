@@ -11,6 +11,7 @@ import yaml
 
 import gransk.web
 from gransk.archive.tables import PriorState
+from gransk.core.followup import Outcome
 from gransk.core.reasons import TEXTS, Reason
 from gransk.results.tables import ActKind, DeliveryState, WorkState
 from gransk.site.events import EventKind
@@ -55,6 +56,7 @@ def used() -> set[str]:
         ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
         ("verdict", ("confirmed", "rejected", "added")),
+        ("outcome", Outcome),
         ("act", [kind for kind in ActKind if kind is not ActKind.WITHDRAW]),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
