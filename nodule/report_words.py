@@ -23,7 +23,10 @@ MODELS = {
 }
 GROWTH: dict[str, dict[str, str]] = {
     "growth": {"en": "growth", "da": "vækst"},
-    "below_threshold": {"en": "change below the limit of growth", "da": "ændring under vækstgrænsen"},
+    "below_threshold": {
+        "en": "change below the limit of growth",
+        "da": "ændring under vækstgrænsen",
+    },
     "no_growth": {"en": "no growth", "da": "ingen vækst"},
 }
 _TEXTS: dict[str, tuple[str, str]] = {
