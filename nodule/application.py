@@ -3,53 +3,60 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from gransk.core.application import Context, Picture, Selection
-from gransk.core.codes import LUNG, NODULE, SUSPICION
+from gransk.core.application import Context, Examined, KnownStudy, Picture, Place, Selection
 from gransk.core.ct import DEFAULT_MEMORY_MB, frames_of, read_frame, read_volume
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import (
     Finding,
     Findings,
     FrameRef,
-    Mask,
     Note,
-    Region,
 )
+from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
-from gransk.core.volume import Volume
 from nodule import series
 from nodule.acceptance import PHANTOM
-from nodule.coding import measurements, qualities
+from nodule.answers import profile_of
+from nodule.assess import assess
 from nodule.detector import MODEL_ID, Candidate, Detector
-from nodule.kernels import kernel_class
+from nodule.emphysema import cautions
+from nodule.emphysema import measurement as share_of_emphysema
+from nodule.follow_up_settings import FollowUpSettings
 from nodule.lungs import segment_lungs
-from nodule.measurement import NoduleMeasurement, Texture, measure
 from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
-from nodule.morphology import Morphology, MorphologyReading
-from nodule.place import Answer, LungMap
+from nodule.morphology import Morphology
+from nodule.place import LungMap
 from nodule.presentation import details, presentation
+from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
+from nodule.report_text import report_text
+from nodule.risk.codes import profile_codes
 from nodule.risk.command import RISK
+from nodule.risk.profile import schema
 from nodule.search import MODEL_ID as SEARCH_ID
 from nodule.search import Search
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
 from nodule.series import SeriesRules
-from nodule.uncertainty import ErrorModel
+from nodule.tracking import comparison
+from nodule.tracking.pictures import comparison_pictures
+from nodule.tracking.pointing import measured_at
+from nodule.tracking.priors import priors_wanted
+from nodule.tracking.settings import TrackingSettings
+from nodule.tracking.side import date_of
 
 BoolArray = npt.NDArray[np.bool_]
 
 CROP_MM = 56.0
-# They raise the density of edges.
-SHARP_KERNELS = ("lung", "bone")
 
 
 class NoduleSettings(BaseModel):
@@ -71,15 +78,26 @@ class NoduleSettings(BaseModel):
     memory_mb: int = Field(
         default=DEFAULT_MEMORY_MB, ge=512, description="Memory that an analysis may use, MB."
     )
+    tracking: TrackingSettings = Field(
+        default_factory=TrackingSettings, description="How studies are compared."
+    )
+    # Left out of the analysis key: it changes no finding, so that no study is analysed again.
+    follow_up: FollowUpSettings = Field(
+        default_factory=FollowUpSettings,
+        exclude=True,
+        description="Guidelines and risk models.",
+    )
 
 
 class NoduleApplication:
     """Finds, outlines and measures lung nodules."""
 
     id = "nodule"
-    version = "0.3.0"
+    version = "0.4.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
+    profile_schema: Mapping[str, Any] = schema()
+    profile_codes = profile_codes()
 
     def __init__(self) -> None:
         self.presentation = presentation({"phantom": PHANTOM, "risk": RISK})
@@ -115,7 +133,11 @@ class NoduleApplication:
         clock = _Clock()
         models = [context.models.load(name) for name in self.models(settings)]
         detector = Detector(Search(models[0]), models[1], settings.operating_point)
-        reader = _Reader(Segmenter(models[2]), Morphology(models[3]), _sharp(selection))
+        reader = Reader(
+            Segmenter(models[2]),
+            Morphology(models[3]),
+            is_sharp(selection.instances[0].header.get("ConvolutionKernel")),
+        )
         tell = context.progress
         clock.mark("load")
         volume, frames = read_volume(
@@ -125,23 +147,24 @@ class NoduleApplication:
         tell("lungs", 0.3)
         lungs = segment_lungs(volume)
         lung_map = LungMap(lungs, volume.geometry)
+        emphysema = share_of_emphysema(volume.hu, lungs)
         clock.mark("lungs")
         threshold = detector.threshold
         detector.threshold = 0.0
         proposed = detector.detect(volume, lungs, lambda share: tell("detect", 0.4 + 0.5 * share))
         clock.mark("inference")
         likely = [c for c in proposed if c.probability >= threshold]
-        nodules: list[_Nodule] = []
+        nodules: list[Nodule] = []
         for number, candidate in enumerate(likely):
             tell("measure", 0.9 + 0.1 * number / len(likely))
-            if any(_holds(other.mask, candidate.index) for other in nodules):
+            if any(holds(other.mask, candidate.index) for other in nodules):
                 continue
             nodule = reader.read(volume, lungs, lung_map, candidate)
             if nodule.measured.mean_diameter_mm >= settings.smallest_mm:
                 nodules.append(nodule)
         reported = nodules[: settings.report_limit]
         findings = [
-            _finding(number, nodule, volume.geometry.spacing, frames, context)
+            _finding(number, nodule, volume.geometry.spacing, frames, context.analysis_key)
             for number, nodule in enumerate(reported, 1)
         ]
         clock.mark("measure")
@@ -159,7 +182,8 @@ class NoduleApplication:
             findings=tuple(findings),
             candidates=_candidates(proposed, reported),
             choice=selection.choice,
-            notes=tuple(notes),
+            notes=(*notes, *_cautions(selection)),
+            measurements=(emphysema,),
             seconds=clock.seconds,
         )
 
@@ -172,40 +196,69 @@ class NoduleApplication:
             if finding.regions
         ]
 
+    def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
+        """What became of each nodule between two studies."""
+        mine = _mine(context.settings)
+        by = comparison.By(self.id, self.version, mine.series, mine.tracking, mine.memory_mb)
+        return comparison.compare(current, prior, context, by)
 
-@dataclass(frozen=True)
-class _Nodule:
-    """One nodule as it was outlined, judged and measured."""
+    def assess(
+        self,
+        study: Study,
+        findings: Findings,
+        comparisons: Sequence[Comparison],
+        profile: Mapping[str, Any] | None,
+        settings: BaseModel,
+    ) -> Assessment:
+        """Risk by the site's models and advice by its guidelines."""
+        return assess(study, findings, comparisons, profile, _mine(settings).follow_up)
 
-    candidate: Candidate
-    mask: Mask
-    reading: MorphologyReading
-    measured: NoduleMeasurement
+    def report_text(
+        self, study: Study, findings: Findings, follow_up: FollowUp, language: str
+    ) -> str:
+        """A plain report, ready to paste."""
+        return report_text(study, findings, follow_up, language, self.presentation.text)
+
+    def check_profile(self, profile: Mapping[str, Any], language: str = "en") -> None:
+        """Refuse a profile that does not fit its schema."""
+        profile_of(profile, language)
+
+    def comparison_pictures(
+        self, current: Study, prior: Study, comparison: Comparison
+    ) -> list[Picture]:
+        """Both sides of each matched or uncertain nodule, in the same window and scale."""
+        return comparison_pictures(current, prior, comparison, self.presentation.image_window)
+
+    def priors_wanted(self, study: Study, known: Sequence[KnownStudy]) -> tuple[str, ...]:
+        """Earlier chest CT studies, most wanted first."""
+        return priors_wanted(study.uid, date_of(study), known)
+
+    def measure(self, study: Study, findings: Findings, place: Place, context: Context) -> Finding:
+        """Outline and measure what a person points at."""
+        segmenter = Segmenter(context.models.load(SEGMENTER_ID))
+        morphology = Morphology(context.models.load(MORPHOLOGY_ID))
+        memory_mb = _mine(context.settings).memory_mb
+        return measured_at(study, findings, place, segmenter, morphology, memory_mb)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Outlines, judges and measures what the detector found."""
-
-    segmenter: Segmenter
-    morphology: Morphology
-    sharp: bool
-
-    def read(
-        self, volume: Volume, lungs: BoolArray, lung_map: LungMap, candidate: Candidate
-    ) -> _Nodule:
-        mask = self.segmenter.segment(volume, candidate.index, lungs)
-        reading = self.morphology.judge(volume, candidate.index, mask)
-        measured = measure(volume, mask, lungs, lung_map, self.sharp)
-        return _Nodule(candidate, mask, reading, measured)
+def _finding(
+    number: int,
+    nodule: Nodule,
+    spacing: tuple[float, float, float],
+    frames: tuple[FrameRef, ...],
+    analysis_key: str,
+) -> Finding:
+    centre = tuple(str(round(v)) for v in nodule.candidate.centre_lps_mm)
+    tracking_uid = uid("nodule", analysis_key, *centre)
+    return finding_of(nodule, tracking_uid, f"Nodule {number}", spacing, frames)
 
 
-def _holds(mask: Mask, index: tuple[float, float, float]) -> bool:
-    """Does a point lie in a nodule that is outlined already?"""
-    at = np.round(index).astype(int) - mask.origin
-    array = mask.to_array()
-    inside = (at >= 0).all() and (at < array.shape).all()
-    return bool(inside and array[tuple(at)])
+def _cautions(selection: Selection) -> tuple[Note, ...]:
+    """What makes the share of low attenuation of the chosen series doubtful."""
+    header = selection.instances[0].header
+    kernel = header.get("ConvolutionKernel") or ""
+    name = kernel if isinstance(kernel, str) else str(next(iter(kernel), ""))
+    return cautions(float(header.get("SliceThickness") or 0), name)
 
 
 class _Clock:
@@ -227,79 +280,12 @@ def _mine(settings: BaseModel) -> NoduleSettings:
     return settings
 
 
-def _sharp(selection: Selection) -> bool:
-    """Was the series made with a kernel that sharpens edges?"""
-    name = selection.instances[0].header.get("ConvolutionKernel", "")
-    names = [name] if isinstance(name, str) else list(name)
-    return any(kernel_class(str(n)) in SHARP_KERNELS for n in names)
-
-
-def _errors(measured: NoduleMeasurement, spacing: tuple[float, float, float]) -> ErrorModel:
-    return ErrorModel(
-        spacing,
-        subsolid=measured.texture is not Texture.SOLID,
-        attached=measured.place.juxtapleural is Answer.YES,
-    )
-
-
-def _finding(
-    number: int,
-    nodule: _Nodule,
-    spacing: tuple[float, float, float],
-    frames: tuple[FrameRef, ...],
-    context: Context,
-) -> Finding:
-    candidate, measured, reading = nodule.candidate, nodule.measured, nodule.reading
-    centre = tuple(str(round(v)) for v in candidate.centre_lps_mm)
-    return Finding(
-        tracking_uid=uid("nodule", context.analysis_key, *centre),
-        tracking_id=f"Nodule {number}",
-        kind=NODULE,
-        site=LUNG,
-        probability=min(1.0, max(0.0, candidate.probability)),
-        malignancy=round(reading.malignancy, 5),
-        malignancy_concept=SUSPICION,
-        centre_lps_mm=_rounded(measured.centre_lps_mm),
-        measurements=measurements(measured, _errors(measured, spacing), reading),
-        qualities=qualities(measured),
-        regions=_regions(measured, frames),
-        mask=nodule.mask,
-    )
-
-
-def _regions(measured: NoduleMeasurement, frames: tuple[FrameRef, ...]) -> tuple[Region, ...]:
-    """Outlines, those of the slice of largest area first, larger before smaller."""
-    outer = [o for o in measured.outlines if not o.hole]
-    outer.sort(
-        key=lambda o: (o.slice_index != measured.slice_index, o.slice_index, -_area(o.points))
-    )
-    return tuple(
-        Region(
-            sop_instance_uid=frames[o.slice_index].sop_instance_uid,
-            frame=frames[o.slice_index].frame,
-            points=o.points,
-        )
-        for o in outer
-    )
-
-
-def _area(points: tuple[tuple[float, float], ...]) -> float:
-    x, y = np.array(points).T
-    return float(abs(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2)
-
-
-def _rounded(point: tuple[float, float, float]) -> tuple[float, float, float]:
-    return round(point[0], 2), round(point[1], 2), round(point[2], 2)
-
-
-def _candidates(
-    proposed: list[Candidate], reported: list[_Nodule]
-) -> tuple[dict[str, object], ...]:
+def _candidates(proposed: list[Candidate], reported: list[Nodule]) -> tuple[dict[str, object], ...]:
     """Every candidate; what is reported carries the suspicion that the report states."""
     read = {id(nodule.candidate): nodule.reading.malignancy for nodule in reported}
     return tuple(
         {
-            "centre_lps_mm": list(_rounded(c.centre_lps_mm)),
+            "centre_lps_mm": list(rounded(c.centre_lps_mm)),
             "radius_mm": round(c.radius_mm, 2),
             "probability": round(c.probability, 5),
             "malignancy": None

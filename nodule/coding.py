@@ -82,6 +82,7 @@ FISSURE_REASONS = {
     "not_solid": Code(value="NOT-SOLID", scheme=SCHEME, meaning="Nodule not solid"),
     "no_fissure_seen": Code(value="NO-FISSURE-SEEN", scheme=SCHEME, meaning="No fissure seen"),
 }
+SPICULATION = Code(value="SPICULATION", scheme=SCHEME, meaning="Spiculated margin")
 ANSWERS = {"yes": YES, "no": NO, "uncertain": UNCERTAIN, "not_assessed": NOT_ASSESSED}
 PLANES = {"axial": AXIAL, "coronal": CORONAL, "sagittal": SAGITTAL}
 PLEURAL_CONTACT = Code(
@@ -100,7 +101,13 @@ PROPERTIES: dict[str, tuple[Code, dict[str, Code]]] = {
     "perifissural": (PERIFISSURAL, ANSWERS),
     "perifissural_reason": (FISSURE_REASON, FISSURE_REASONS),
     "greatest_plane": (PLANE, PLANES),
+    "spiculated": (SPICULATION, ANSWERS),
 }
+
+# PS3.16 and SNOMED CT have no term for a change of size in numbers.
+VOLUME_CHANGE = Code(value="VOLUME-CHANGE", scheme=SCHEME, meaning="Change of volume")
+DIAMETER_CHANGE = Code(value="DIAMETER-CHANGE", scheme=SCHEME, meaning="Change of mean diameter")
+DOUBLING_TIME = Code(value="DOUBLING-TIME", scheme=SCHEME, meaning="Volume doubling time")
 
 AXIAL_METHOD = "axial plane of largest area"
 ANY_AXIAL = "longest in any axial plane"

@@ -9,7 +9,10 @@ from gransk.core import reasons
 from gransk.core.application import Presentation
 from gransk.core.findings import Finding, Findings
 from gransk.core.reasons import Reason
+from nodule import assess_texts
 from nodule.coding import PROPERTIES
+from nodule.labels import LABELS, REJECTIONS
+from nodule.tracking.texts import TEXTS as TRACKING_TEXTS
 
 _SERIES = {"en": "Series {series}: ", "da": "Serie {series}: "}
 _ABOUT = {
@@ -164,8 +167,10 @@ _NAMES: dict[str, dict[str, str]] = {
         "da": "Sandsynlighed for plads ved en fissur",
     },
     "greatest_plane": {"en": "Plane of greatest size", "da": "Plan med størst mål"},
+    "spiculated": {"en": "Spiculated", "da": "Spikuleret"},
     "probability": {"en": "Probability of nodule", "da": "Sandsynlighed for nodulus"},
     "malignancy": {"en": "Suspicion", "da": "Mistanke"},
+    "lung_below_950_hu_percent": {"en": "Lung below -950 HU", "da": "Lunge under -950 HU"},
     "slice": {"en": "Slice from the feet", "da": "Snit fra fødderne"},
     "step_decode": {"en": "Reading images", "da": "Læser billeder"},
     "step_lungs": {"en": "Finding lungs", "da": "Finder lunger"},
@@ -210,6 +215,7 @@ _VALUES: dict[str, dict[str, dict[str, str]]] = {
     "upper_lobe": _ANSWERS,
     "juxtapleural": _ANSWERS,
     "perifissural": _ANSWERS,
+    "spiculated": _ANSWERS,
     "perifissural_reason": {
         "no_lungs": {"en": "lungs not known", "da": "lunger ikke kendt"},
         "thick_slices": {"en": "slices too thick", "da": "for tykke snit"},
@@ -262,7 +268,9 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
     values = {
         f"{name}_{value}": by for name, found in _VALUES.items() for value, by in found.items()
     }
-    return texts | _NOTES | _NAMES | values
+    rejections = {f"rejected_{code}": by for code, by in REJECTIONS.items()}
+    own = texts | _NOTES | _NAMES | values | rejections
+    return {**own, **assess_texts.texts(), **TRACKING_TEXTS}
 
 
 def number(value: float, digits: int, language: str) -> str:
@@ -273,10 +281,10 @@ def number(value: float, digits: int, language: str) -> str:
 
 def line(findings: Findings, language: str) -> str:
     """Findings in one line: how many, and the largest."""
-    count = len(findings.findings)
+    count = len(findings.standing)
     if count == 0:
         return {"en": "No nodules found", "da": "Ingen noduli fundet"}[language]
-    largest = max(findings.findings, key=lambda f: f.measured("volume_mm3") or 0.0)
+    largest = max(findings.standing, key=lambda f: f.measured("volume_mm3") or 0.0)
     named = {
         "en": "1 nodule" if count == 1 else f"{count} nodules",
         "da": "1 nodulus" if count == 1 else f"{count} noduli",
@@ -304,6 +312,7 @@ def details(finding: Finding, language: str) -> list[tuple[str, str]]:
         ("place", _words(finding, ("side", "lobe"), ", ", language)),
         ("juxtapleural", _pleura(finding, language)),
         ("perifissural", _fissure(finding, language)),
+        ("spiculated", value_text(finding, "spiculated", language)),
         *((name, _share(finding.measured(name), language)) for name in _PROBABILITIES),
         ("malignancy", _share(finding.malignancy, language)),
     ]
@@ -381,6 +390,8 @@ def _pleura(finding: Finding, language: str) -> str:
 def _fissure(finding: Finding, language: str) -> str:
     """Answer, and its probability or why there is none."""
     answer = value_text(finding, "perifissural", language)
+    if finding.labelled("perifissural"):
+        return answer
     more = _share(finding.measured("perifissural_probability"), language) or value_text(
         finding, "perifissural_reason", language
     )
@@ -432,4 +443,6 @@ def presentation(commands: Mapping[str, Any]) -> Presentation:
         finding_json=finding_json,
         image_window=(-600.0, 1500.0),
         commands=commands,
+        labels=LABELS,
+        rejections=tuple(REJECTIONS),
     )

@@ -15,6 +15,7 @@ from gransk.archive.orthanc import ArchiveFaultError, NotInArchiveError, Orthanc
 from gransk.archive.tables import SeenStudy
 from gransk.core.decode import DAMAGED, drop_unreadable
 from gransk.core.errors import InvalidValueError, UnreadableInputError
+from gransk.core.identity import MANUFACTURER
 from gransk.core.study import Instance, Study
 
 THREADS = 4
@@ -22,7 +23,9 @@ DEFER_BYTES = 1 << 20
 """Values larger than this stay on disk until someone asks for them."""
 
 
-def fetch_study(orthanc: Orthanc, seen: SeenStudy, folder: Path) -> Study:
+def fetch_study(
+    orthanc: Orthanc, seen: SeenStudy, folder: Path, reports: Path | None = None
+) -> Study:
     """Fetch every input image of a study.
 
     Parameters
@@ -33,6 +36,8 @@ def fetch_study(orthanc: Orthanc, seen: SeenStudy, folder: Path) -> Study:
     folder : Path
         Receives the files ``000001.dcm`` ... ; made where it is missing. The
         study's images are read from there until the folder is removed.
+    reports : Path, optional
+        Receives our own structured reports of the study; they are left out otherwise.
 
     Raises
     ------
@@ -46,6 +51,8 @@ def fetch_study(orthanc: Orthanc, seen: SeenStudy, folder: Path) -> Study:
         Where the disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if reports is not None:
+        reports.mkdir(parents=True, exist_ok=True)
     listed = sorted(orthanc.instances(seen.orthanc_id), key=lambda i: i.sop_instance_uid)
     if not listed:
         raise NotInArchiveError("the archive holds no image of the study")
@@ -57,11 +64,17 @@ def fetch_study(orthanc: Orthanc, seen: SeenStudy, folder: Path) -> Study:
         header = read_header(path)
         if is_input(header):
             instances.append(_instance(header, path))
+        elif reports is not None and _is_our_report(header):
+            path.replace(reports / path.name)
         else:
             path.unlink()
     if not instances:
         raise UnreadableInputError("the study holds no image that may be analysed")
     return Study.from_instances(instances)
+
+
+def _is_our_report(header: Dataset) -> bool:
+    return bool(header.get("Modality") == "SR" and header.get("Manufacturer") == MANUFACTURER)
 
 
 def _download(orthanc: Orthanc, instance_id: str, path: Path) -> None:

@@ -7,16 +7,27 @@ import datetime
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
+from pydicom import Dataset
 
+from gransk.cli.follow_up import (
+    Followed,
+    Refused,
+    finding_json,
+    follower,
+    read_profile,
+    same_patient,
+    study_json,
+)
 from gransk.cli.options import SiteConfigOption, model_library
 from gransk.cli.output import check_folder, write_whole
 from gransk.core import reasons
-from gransk.core.application import Application, Context, Progress, applications
+from gransk.core.application import Application, Context, Examined, Progress, applications
 from gransk.core.errors import (
     ConfigurationError,
     GranskError,
@@ -25,6 +36,7 @@ from gransk.core.errors import (
     UnreadableInputError,
 )
 from gransk.core.findings import Findings
+from gransk.core.followup import Comparison
 from gransk.core.keys import report_key, selection_key
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
@@ -35,9 +47,11 @@ ANALYSED, FAILED, WRONG_USE, REFUSED, UNREADABLE = 0, 1, 2, 3, 4
 
 def analyse(
     paths: Annotated[list[Path], typer.Argument(help="DICOM files and folders of one study.")],
-    prior: Annotated[Path | None, typer.Option(help="An earlier study; not yet supported.")] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="File or folder of an earlier study to compare with.")
+    ] = None,
     profile: Annotated[
-        Path | None, typer.Option(help="The patient's risk profile; not yet supported.")
+        Path | None, typer.Option(help="The patient's risk profile, a JSON file.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder that receives the DICOM objects.")
@@ -49,18 +63,16 @@ def analyse(
 ) -> None:
     """Analyse DICOM files; print one JSON object.
 
-    Exit codes: 0 analysed, 3 refused (the JSON tells why), 4 unreadable input,
+    Exit codes: 0 analysed, 3 refused (the JSON tells why), 4 unreadable input, prior or profile,
     2 wrong use, 1 failed (with the JSON where only the DICOM objects could not be written).
     """
-    for name, given in (("--prior", prior), ("--profile", profile)):
-        if given is not None:
-            _end(WRONG_USE, f"{name} is not yet supported; leave it out")
     try:
         if output is not None:
             check_folder(output, "--output")
         models, settings_of = _configured(config)
         with _progress() as progress:
-            answer, code = _run(paths, output, models, settings_of, candidates, progress)
+            beside = _Beside(prior, profile)
+            answer, code = _run(paths, beside, output, models, settings_of, candidates, progress)
     except UnreadableInputError as error:
         _end(UNREADABLE, str(error))
     except ConfigurationError as error:
@@ -71,8 +83,21 @@ def analyse(
     raise typer.Exit(code)
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What is given beside the study."""
+
+    prior: Path | None = None
+    profile: Path | None = None
+
+    @property
+    def given(self) -> bool:
+        return self.prior is not None or self.profile is not None
+
+
 def _run(
     paths: list[Path],
+    beside: _Beside,
     output: Path | None,
     models: ModelLibrary,
     settings_of: Any,
@@ -80,26 +105,31 @@ def _run(
     progress: Progress,
 ) -> tuple[dict[str, Any], int]:
     """The JSON object and the exit code."""
-    from gransk.cli.files import one_study, read_paths
-
-    found = read_paths(paths, lambda share: progress("read", share))
-    if found.left_out:
-        print(f"left out: {found.words}", file=sys.stderr)
-    study = one_study(found.instances)
+    study = _read(paths, progress)
+    prior = None if beside.prior is None else _read([beside.prior], progress)
     application, verdict = _matching(study)
     if application is None or verdict is not None:
         return _refused(application, verdict or Reason.NO_APPLICATION, ""), REFUSED
+    profile = None
+    if beside.given:
+        follower(application, "--profile" if beside.prior is None else "--prior")
+    if beside.profile is not None:
+        profile = read_profile(beside.profile, application)
     try:
-        findings, key, header = _analyse(application, study, models, settings_of, progress)
+        analysed = _analyse(application, study, models, settings_of, progress)
     except RefusalError as refusal:
         return _refused(application, refusal.reason, refusal.detail), REFUSED
     except MemoryError:
         return _refused(application, Reason.MEMORY_LIMIT, ""), REFUSED
-    answer = as_json(application, findings, candidates)
+    followed = None
+    if beside.given:
+        followed = _follow(application, study, analysed, prior, profile, progress)
+    answer = as_json(application, analysed.findings, candidates, followed)
     if output is not None:
         progress("objects", 0.0)
+        key = report_key(analysed.context.analysis_key, analysed.header)
         try:
-            _write(application, study, findings, report_key(key, header), output)
+            _write(application, study, analysed.findings, key, output)
         except (GranskError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             print(
@@ -109,6 +139,65 @@ def _run(
             )
             return answer, FAILED
     return answer, ANALYSED
+
+
+def _read(paths: list[Path], progress: Progress) -> Study:
+    from gransk.cli.files import one_study, read_paths
+
+    found = read_paths(paths, lambda share: progress("read", share))
+    if found.left_out:
+        print(f"left out: {found.words}", file=sys.stderr)
+    return one_study(found.instances)
+
+
+def _follow(
+    application: Application,
+    study: Study,
+    analysed: _Analysed,
+    prior: Study | None,
+    profile: dict[str, Any] | None,
+    progress: Progress,
+) -> Followed:
+    """Compare with the prior where there is one, and assess."""
+    comparison, refused = None, None
+    if prior is not None:
+        found = _compared(application, study, analysed, prior, progress)
+        comparison, refused = (found, None) if isinstance(found, Comparison) else (None, found)
+    assessment = follower(application, "--profile").assess(
+        study,
+        analysed.findings,
+        [] if comparison is None else [comparison],
+        profile,
+        analysed.context.settings,
+    )
+    return Followed(comparison, refused, assessment)
+
+
+def _compared(
+    application: Application, study: Study, analysed: _Analysed, prior: Study, progress: Progress
+) -> Comparison | Refused:
+    """The comparison with the prior, or why there is none; the study's analysis stands."""
+    if not same_patient(study, prior):
+        return Refused(Reason.PRIOR_IDENTITY_MISMATCH)
+    verdict = application.accepts(prior)
+    if verdict is not None:
+        return Refused(Reason.PRIOR_NOT_ANALYSED, verdict)
+    context = analysed.context
+    try:
+        earlier = _analyse(application, prior, context.models, lambda _: context.settings, progress)
+    except RefusalError as refusal:
+        return Refused(Reason.PRIOR_NOT_ANALYSED, refusal.reason)
+    except MemoryError:
+        return Refused(Reason.PRIOR_NOT_ANALYSED, Reason.MEMORY_LIMIT)
+    try:
+        comparison = follower(application, "--prior").compare(
+            Examined(study, analysed.findings), Examined(prior, earlier.findings), context
+        )
+    except RefusalError as refusal:
+        return Refused(refusal.reason)
+    except MemoryError:
+        return Refused(Reason.MEMORY_LIMIT)
+    return comparison if comparison.refused is None else Refused(comparison.refused)
 
 
 def _matching(study: Study) -> tuple[Application | None, Reason | None]:
@@ -122,20 +211,29 @@ def _matching(study: Study) -> tuple[Application | None, Reason | None]:
     return min(mine, key=lambda verdict: verdict[1] is not None)
 
 
+@dataclass(frozen=True)
+class _Analysed:
+    """Findings, what they were made with, and the header of the first image."""
+
+    findings: Findings
+    context: Context
+    header: Dataset
+
+
 def _analyse(
     application: Application,
     study: Study,
     models: ModelLibrary,
     settings_of: Any,
     progress: Progress,
-) -> tuple[Findings, str, Any]:
+) -> _Analysed:
     settings: BaseModel = settings_of(application)
     progress("select", 0.0)
     selection = application.select(study, settings)
     key = selection_key(application, selection, settings, models)
     context = Context(models, settings, progress, key)
     findings = application.analyse(study, selection, context)
-    return findings, key, selection.instances[0].header
+    return _Analysed(findings, context, selection.instances[0].header)
 
 
 def _write(
@@ -156,9 +254,12 @@ def _write(
 
 
 def as_json(
-    application: Application, findings: Findings, candidates: bool = False
+    application: Application,
+    findings: Findings,
+    candidates: bool = False,
+    followed: Followed | None = None,
 ) -> dict[str, Any]:
-    """What is printed for an analysed study."""
+    """What is printed for an analysed study, with what followed where that was asked."""
     presentation = application.presentation
     answer: dict[str, Any] = {
         "application": findings.application,
@@ -170,10 +271,12 @@ def as_json(
                 "probability": finding.probability,
                 "malignancy": finding.malignancy,
                 **presentation.finding_json(finding),
+                **({} if followed is None else finding_json(application, finding, followed)),
             }
             for finding in findings.findings
         ],
         **presentation.study_json(findings),
+        **({} if followed is None else study_json(application, followed)),
     }
     if candidates:
         answer["candidates"] = list(findings.candidates)

@@ -16,8 +16,10 @@ from types import FrameType
 import typer
 import uvicorn
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import OperationalError
 
 import gransk
+from gransk.archive.followed import patient_study
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.prior_fetch import PriorFetcher, PriorRemover, make_remotes, recover
@@ -26,8 +28,11 @@ from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.pipeline.handlers import Handlers
+from gransk.reading.noting import Noter, tend
+from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
+from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
@@ -95,6 +100,7 @@ def _serve(config: Config) -> None:
             lambda: intake.run(stop),
             *(partial(run, stop) for run in prior_loops),
             lambda: _tidy(config, stop),
+            lambda: _tend(config, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -148,6 +154,19 @@ def _tidy(config: Config, stop: threading.Event) -> None:
     """Remove now and then what killed workers left."""
     while True:
         remove_old_scratch(config.scratch_folder, SCRATCH_SECONDS)
+        if stop.wait(TIDY_SECONDS):
+            return
+
+
+def _tend(config: Config, database: Database, stop: threading.Event) -> None:
+    """Keep the follow-up list in step, and tell now and then what has become overdue."""
+    noter = Noter(BlobStore(config.blob_folder), patient_study, config.follow_up)
+    while True:
+        try:
+            with database.begin() as session:
+                tend(session, noter, utcnow().astimezone(config.zone).date())
+        except OperationalError as error:
+            log.warning("the database did not answer: %s", type(error.orig).__name__)
         if stop.wait(TIDY_SECONDS):
             return
 

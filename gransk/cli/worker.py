@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import OperationalError
 
+from gransk.archive.followed import patient_study
 from gransk.archive.orthanc import (
     ArchiveRefusedError,
     ArchiveUnavailableError,
@@ -26,6 +27,7 @@ from gransk.delivery import deliver, recall
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import release
+from gransk.reading.noting import Noter
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
 from gransk.site.config import Config, check_applications, load_config
@@ -99,7 +101,8 @@ def _work(config: Config, slot: int | None) -> None:
     tools = analyse.Tools(config, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
-    release.register(config, database, tools.look)
+    noter = Noter(blobs, patient_study, config.follow_up)
+    release.register(config, database, tools.look, noter)
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)
     recall.register(database, destinations)

@@ -11,11 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from gransk.core.codes import Code
 from gransk.core.errors import ConfigurationError, RefusalError
-from gransk.core.findings import Finding, Findings, Note
+from gransk.core.findings import Finding, Findings, Note, Quality
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.identity import patient
 from gransk.core.models import ModelLibrary
+from gransk.core.profile_codes import CodeTable
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 
@@ -98,6 +100,13 @@ class Presentation:
         ``finding_json(finding)``: keys added to each finding's JSON.
     image_window : (float, float)
         Window centre and width in which pictures are shown.
+    course : str
+        Name of the measurement whose course over several studies is drawn; empty for none.
+    labels : mapping of name to mapping of value to tuple of Quality
+        Properties that a person may set, and the values that each may have: the property
+        itself first, then what follows from it. Texts: the name, and name, underscore, value.
+    rejections : tuple of str
+        Why a person may reject a finding. Texts: ``rejected_`` and the code.
     """
 
     title: Mapping[str, str]
@@ -108,11 +117,25 @@ class Presentation:
     finding_json: Callable[[Finding], dict[str, Any]]
     image_window: tuple[float, float] = (-600.0, 1500.0)
     commands: Mapping[str, Any] = field(default_factory=dict)
+    course: str = ""
+    labels: Mapping[str, Mapping[str, tuple[Quality, ...]]] = field(default_factory=dict)
+    rejections: tuple[str, ...] = ()
 
     def text(self, note: Note, language: str) -> str:
         """A note as a person reads it."""
         template = self.texts.get(note.code, {}).get(language)
         return template.format(**note.values) if template else note.code
+
+    def word(self, code: str, language: str) -> str:
+        """A name or value as a person reads it; a code without a text stays as it is."""
+        return self.texts.get(code, {}).get(language, code)
+
+    def value(self, name: str, code: Code, language: str) -> str:
+        """A property's value as a person reads it; an unknown code's own meaning."""
+        for value, (quality, *_) in self.labels.get(name, {}).items():
+            if quality.value == code:
+                return self.word(f"{name}_{value}", language)
+        return code.meaning
 
 
 @dataclass(frozen=True)
@@ -243,7 +266,11 @@ class Place:
 class FollowsUp(Protocol):
     """What an application gives that compares studies, estimates risk and advises.
 
-    ``profile_schema`` is the JSON schema of the risk profile.
+    ``profile_schema`` is the JSON schema of the risk profile: parts of answers, each with
+    ``value``, ``source`` and ``date``; a part that is a list holds answers about lesions, each
+    named by ``tracking_uid``. An answer's own schema may say ``about: scan`` (true of one scan
+    alone), ``measured`` (no page asks for it) and ``offered_by`` (a measurement of the study
+    that is shown beside the question).
     """
 
     profile_schema: Mapping[str, Any]
@@ -294,6 +321,27 @@ class FollowsUp(Protocol):
         self, study: Study, findings: Findings, follow_up: FollowUp, language: str
     ) -> str:
         """A plain report, ready to paste."""
+
+
+@runtime_checkable
+class ChecksProfiles(Protocol):
+    """What an application gives that refuses a wrong profile before it is kept."""
+
+    def check_profile(self, profile: Mapping[str, Any], language: str = "en") -> None:
+        """Refuse what does not fit the application's ``profile_schema`` and its rules.
+
+        Raises
+        ------
+        UnreadableInputError
+            The message names keys and never values.
+        """
+
+
+@runtime_checkable
+class KnowsCodes(Protocol):
+    """What an application gives whose profile is answered by coded clinical data (FHIR)."""
+
+    profile_codes: CodeTable
 
 
 def applications() -> dict[str, Application]:

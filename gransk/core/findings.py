@@ -141,6 +141,14 @@ class ReviewState(StrEnum):
     ADDED = "added"
 
 
+class Change(Frozen):
+    """A property that a person set: as it was, by the analysis or a person, and as it is."""
+
+    name: str = Field(min_length=1, max_length=64)
+    before: Code | None = None
+    after: Code
+
+
 class Review(Frozen):
     """What one person said of a finding, and when.
 
@@ -151,11 +159,23 @@ class Review(Frozen):
         The person, as reports name people.
     at : datetime
         With its time zone.
+    role : str
+        In which the person acted; empty where nobody noted it.
+    reason : str
+        Why it was rejected: a code of the application's closed list.
+    text : str
+        The person's own words.
+    changes : tuple of Change
+        Properties that were set anew.
     """
 
     state: ReviewState
     by: str = Field(min_length=1)
     at: datetime.datetime
+    role: str = ""
+    reason: str = Field(default="", pattern=r"^[a-z0-9_]*$")
+    text: str = ""
+    changes: tuple[Change, ...] = ()
 
 
 class Finding(Frozen):
@@ -215,6 +235,11 @@ class Finding(Frozen):
         said = [r.state for r in self.reviews if r.state is not ReviewState.RELABELLED]
         return bool(said) and said[-1] is ReviewState.REJECTED
 
+    def labelled(self, name: str) -> Review | None:
+        """The last review in which a person set the property called ``name``, or None."""
+        told = (r for r in reversed(self.reviews) if any(c.name == name for c in r.changes))
+        return next(told, None)
+
 
 class Note(Frozen):
     """Something a reader must know about the analysis: a code with its values."""
@@ -246,6 +271,8 @@ class Findings(Frozen):
         Why these series were chosen, and not the others.
     notes : tuple of Note
         Warnings; their texts are in the application's presentation.
+    measurements : tuple of Measurement
+        Of the study as a whole, and of no finding.
     seconds : dict
         Wall seconds by step (``decode``, ``inference`` ..); not part of any object.
     """
@@ -260,7 +287,22 @@ class Findings(Frozen):
     candidates: tuple[dict[str, Any], ...] = ()
     choice: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def standing(self) -> tuple[Finding, ...]:
+        """Findings that no person rejected."""
+        return tuple(finding for finding in self.findings if not finding.rejected)
+
+    @property
+    def rejected(self) -> tuple[Finding, ...]:
+        """Findings that a person rejected: they stay in the record."""
+        return tuple(finding for finding in self.findings if finding.rejected)
+
+    def measured(self, name: str) -> float | None:
+        """Value of the study's measurement called ``name``, or None."""
+        return next((m.value for m in self.measurements if m.name == name), None)
 
     def frame_number(self, finding: Finding) -> int | None:
         """Number, from 1, of the analysed image of a finding's first region; None without one."""

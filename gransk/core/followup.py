@@ -65,18 +65,21 @@ class Lesion(Frozen):
     ----------
     outcome : Outcome
     current_uid : str, optional
-        Tracking UID of the finding of the current study, as given to the comparison.
+        Tracking UID of the finding of the current study, as given to the comparison. Of a
+        lesion that the analysis of a study did not report and the comparison found in its
+        images, a UID that study and place decide; a note then says so.
     prior_uid : str, optional
-        Tracking UID of the finding of the other study, as given to the comparison.
+        The same of the other study.
     candidates : tuple of str
         Tracking UIDs of the other study that an uncertain pairing may mean.
     certainty : float, optional
         Probability that the pairing is right.
     current, prior : Look, optional
         Measured alike in the pair of series that was compared. Of an unmatched lesion the
-        one side alone.
+        one side alone; of an uncertain one the likeliest other side too.
     changes : tuple of Measurement
-        Change of volume (%), change of diameter (mm), volume-doubling time (days).
+        Change of volume (%), change of diameter (mm), volume-doubling time (days), each from
+        the earlier to the later of the two studies.
     withheld : tuple of Note
         Why doubling time and growth class are not given; empty where they are.
     notes : tuple of Note
@@ -134,6 +137,8 @@ class Comparison(Frozen):
         Why nothing was compared; then there are no lesions.
     notes : tuple of Note
         Warnings about the whole comparison.
+    key : str
+        Under which it is sealed; empty for one that is not kept.
     """
 
     application: str
@@ -147,6 +152,7 @@ class Comparison(Frozen):
     lesions: tuple[Lesion, ...] = ()
     refused: Reason | None = None
     notes: tuple[Note, ...] = ()
+    key: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Comparison:
@@ -291,12 +297,51 @@ class FollowUp(Frozen):
     assessment : Assessment, optional
     profile : dict, optional
         The answers that the assessment stands on, by the application's schema.
+    text : dict of language to str
+        The plain report, ready to paste.
     """
 
     comparisons: tuple[Comparison, ...] = ()
     not_compared: tuple[NotCompared, ...] = ()
     assessment: Assessment | None = None
     profile: dict[str, Any] | None = None
+    text: dict[str, str] = Field(default_factory=dict)
+
+
+class Point(Frozen):
+    """One value of a lesion's course.
+
+    Parameters
+    ----------
+    date : date
+    value : float
+    interval : (float, float or None), optional
+        95 %.
+    current : bool
+        Of the study that the report is about.
+    """
+
+    date: datetime.date
+    value: float
+    interval: tuple[float, float | None] | None = None
+    current: bool = False
+
+
+def course(follow_up: FollowUp, tracking_uid: str, measure: str) -> tuple[Point, ...]:
+    """A measurement of a lesion on every date that it was compared with, oldest first.
+
+    The current value is the one that was measured for the latest comparison.
+    """
+    points: dict[datetime.date, Point] = {}
+    for comparison in sorted(follow_up.comparisons, key=lambda one: one.prior_date):
+        lesion = comparison.of(tracking_uid)
+        for look, current in ((lesion.prior, False), (lesion.current, True)) if lesion else ():
+            found = look and next((m for m in look.measurements if m.name == measure), None)
+            if look and found:
+                points[look.date] = Point(
+                    date=look.date, value=found.value, interval=found.interval, current=current
+                )
+    return tuple(points[date] for date in sorted(points))
 
 
 def renamed(findings: Findings, tracking: Mapping[str, str]) -> Findings:

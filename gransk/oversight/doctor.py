@@ -23,6 +23,7 @@ from gransk.core.decode import SYNTAXES
 from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import ModelLibrary
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
+from gransk.reading.followup import count_overdue
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import events, people
 from gransk.site.anchor import FILE, Anchor, read_anchor
@@ -185,7 +186,14 @@ def check_database(config: Config) -> Iterator[Result]:
         yield Result("database", Level.OK, "database_current")
         with database.read() as session:
             yield from _events(anchor, session)
-            for check in (_settings, _administrator, _workers, _dead_letters, _waiting):
+            for check in (
+                _settings,
+                _administrator,
+                _workers,
+                _dead_letters,
+                _waiting,
+                _follow_up,
+            ):
                 yield from check(config, session)
     except SQLAlchemyError as error:
         yield Result("database", Level.FAIL, "database_unreachable", {"error": _cause(error)})
@@ -365,6 +373,15 @@ def _waiting(config: Config, session: Session) -> Iterator[Result]:
         yield Result("waiting", Level.WARN, "waiting_long", values)
     else:
         yield Result("waiting", Level.OK, "waiting_good", values)
+
+
+def _follow_up(config: Config, session: Session) -> Iterator[Result]:
+    today = utcnow().astimezone(config.zone).date()
+    count = count_overdue(session, today, config.follow_up.grace_days)
+    if count:
+        yield Result("follow_up", Level.WARN, "follow_up_overdue", {"count": count})
+    else:
+        yield Result("follow_up", Level.OK, "follow_up_good")
 
 
 def _file_missing(url: str) -> bool:

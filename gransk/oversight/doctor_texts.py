@@ -14,6 +14,7 @@ NAMES: dict[str, dict[str, str]] = {
     "administrator": {"en": "Administrator", "da": "Administrator"},
     "workers": {"en": "Workers", "da": "Analyseprocesser"},
     "dead_letters": {"en": "Failed work", "da": "Fejlet arbejde"},
+    "follow_up": {"en": "Follow-up list", "da": "Opfølgningsliste"},
     "waiting": {"en": "Waiting work", "da": "Ventende arbejde"},
     "service": {"en": "Service", "da": "Tjeneste"},
     "viewer": {"en": "Viewer", "da": "Billedviser"},
@@ -117,6 +118,11 @@ SEEN: dict[str, dict[str, str]] = {
     "dead_some": {
         "en": "{analyses} analyses and {deliveries} deliveries failed for good",
         "da": "{analyses} analyser og {deliveries} leveringer er endeligt fejlet",
+    },
+    "follow_up_good": {"en": "nobody is overdue", "da": "ingen er over tiden"},
+    "follow_up_overdue": {
+        "en": "{count} patients are overdue",
+        "da": "{count} patienter er over tiden",
     },
     "waiting_good": {"en": "{count} waiting or running", "da": "{count} venter eller kører"},
     "waiting_long": {
@@ -292,6 +298,10 @@ REMEDIES: dict[str, dict[str, str]] = {
     "dead_some": {
         "en": "gransk dead lists them and runs them again",
         "da": "gransk dead viser dem og kører dem igen",
+    },
+    "follow_up_overdue": {
+        "en": "somebody looks at /follow-up, books each or closes it with a reason",
+        "da": "nogen ser på /follow-up og booker hver enkelt eller afslutter med en begrundelse",
     },
     "waiting_long": {
         "en": "look at the workers' log; more workers.processes clear a queue faster",

@@ -18,19 +18,22 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gransk.archive.tables import SeenStudy
+from gransk.archive import priors
+from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
+from gransk.pipeline.answers import Answers
 from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
+from gransk.results import edits
 from gransk.results.starter import Open, Starter
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
-from gransk.results.tables import Analysis, Report, ReportObject, Workitem
+from gransk.results.store import BlobStore, NewObject, seal_report
+from gransk.results.tables import Workitem
 from gransk.site.config import Config
-from gransk.site.database import Database, utcnow
-from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.database import Database
+from gransk.site.events import SYSTEM, EventKind
 from gransk.site.tables import SettingVersion
 from gransk.site.workflows import QueueName, workflow
 
@@ -39,6 +42,7 @@ log = logging.getLogger(__name__)
 NAME = "analyse"
 PROGRESS_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
+LIMITS = (Reason.MEMORY_LIMIT, Reason.TIME_LIMIT)
 OUTAGE_HOURS = 24.0
 
 
@@ -175,8 +179,6 @@ class _Try:
     def __init__(self, tools: Tools, work: Work) -> None:
         self.tools = tools
         self.work = work
-        self.asked: protocol.Asked | None = None
-        self.created = utcnow()
         self.reported = ("", 0.0)
 
     def run(self) -> tuple[How, str]:
@@ -225,10 +227,25 @@ class _Try:
                 settings=self._settings(session, item),
                 incomplete=item.incomplete,
                 output=str(scratch),
+                prior=seen.purpose == Purpose.PRIOR,
+                no_comparing=Reason.WORKER_LOST
+                if item.deaths >= config.workers.max_deaths
+                else None,
             )
 
     def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
-        callbacks = Callbacks(self._progress, self._answer, partial(self._found, scratch))
+        answers = Answers(self.tools.database, self.tools.blobs, self.work, scratch)
+        ended = self._child(job, answers)
+        beyond = ended.how == How.REFUSED and ended.reason in LIMITS
+        if beyond and answers.following and job.no_comparing is None:
+            # Its neighbours, not the study itself, went beyond the limits.
+            shutil.rmtree(scratch)
+            scratch.mkdir()
+            ended = self._child(job.model_copy(update={"no_comparing": ended.reason}), answers)
+        return self._conclude(ended, answers)
+
+    def _child(self, job: protocol.Job, answers: Answers) -> Ended:
+        callbacks = Callbacks(self._progress, answers.reply, answers.seal)
         seconds = self.tools.config.workers.time_limit_seconds
         ended = None
         try:
@@ -239,11 +256,11 @@ class _Try:
                 change = partial(workitems.clear_deaths, work=self.work)
                 insist(self.tools.database, change, self.tools.stopping)
         log.info("work %s: %s, peak %d MB", self.work.workflow_id, ended.how, ended.peak_mb)
-        return self._conclude(ended)
+        return ended
 
-    def _conclude(self, ended: Ended) -> tuple[How, str]:
-        if ended.how == How.DONE and self.asked is not None:
-            return self._seal(ended, self.asked)
+    def _conclude(self, ended: Ended, answers: Answers) -> tuple[How, str]:
+        if ended.how == How.DONE and answers.analysis_key:
+            return self._seal(ended, answers)
         if ended.how == How.REFUSED and ended.reason is not None:
             with self.tools.database.begin() as session:
                 item = workitems.locked(session, self.work)
@@ -251,6 +268,7 @@ class _Try:
                     return How.UNWANTED, ""
                 end = workitems.fail if ended.reason in workitems.FAILURES else workitems.refuse
                 end(session, item, ended.reason, ended.detail)
+                _tell_dependents(session, item)
         return ended.how, ended.detail
 
     def _progress(self, step: str, share: float) -> bool:
@@ -262,56 +280,35 @@ class _Try:
         with self.tools.database.begin() as session:
             return workitems.progress(session, self.work, step, share)
 
-    def _answer(self, asked: protocol.Asked) -> protocol.Answer:
-        """Tell the child what is sealed already."""
-        self.asked = asked
-        with self.tools.database.read() as session:
-            if session.get(Report, asked.report_key) is not None:
-                return protocol.Answer(report=True, created=self.created)
-            item = session.get(Workitem, self.work.item)
-            before = item.report_key if item is not None else None
-            supersedes = _structured_report(session, before) if before else None
-            analysis = session.get(Analysis, asked.analysis_key)
-        answer = protocol.Answer(created=self.created, supersedes=supersedes)
-        if analysis is None:
-            return answer
-        kept = [analysis.findings_sha256, analysis.pictures_sha256]
-        for sha256 in kept:
-            self.tools.blobs.get(sha256)
-        findings, pictures = (str(self.tools.blobs.path(sha256)) for sha256 in kept)
-        return answer.model_copy(update={"findings": findings, "pictures": pictures})
-
-    def _found(self, scratch: Path, found: protocol.Found) -> None:
-        """Seal the analysis as soon as it is there."""
-        if self.asked is None:
-            raise RuntimeError("the child found before it asked")
+    def _seal(self, ended: Ended, answers: Answers) -> tuple[How, str]:
         blobs = self.tools.blobs
-        findings = blobs.put((scratch / "findings.json").read_bytes())
-        pictures = blobs.put((scratch / "pictures.npz").read_bytes())
-        key = self.asked.analysis_key
-        with self.tools.database.begin() as session:
-            item = session.get_one(Workitem, self.work.item)
-            seal_analysis(session, key, item.application, findings, pictures, found.seconds)
-            data = {"analysis": key, "application": item.application}
-            record(session, SYSTEM, EventKind.ANALYSIS_SEALED, item.study_key, data)
-
-    def _seal(self, ended: Ended, asked: protocol.Asked) -> tuple[How, str]:
         objects = [
             NewObject(
                 kind=made.kind,
                 sop_class_uid=made.sop_class_uid,
                 sop_instance_uid=made.sop_instance_uid,
                 series_instance_uid=made.series_instance_uid,
-                stored=self.tools.blobs.put(Path(made.file).read_bytes()),
+                stored=blobs.put(Path(made.file).read_bytes()),
             )
             for made in ended.objects
         ]
+        told = None if ended.follow_up is None else blobs.put(Path(ended.follow_up).read_bytes())
+        analysis, report = answers.analysis_key, answers.report_key
         with self.tools.database.begin() as session:
             item = workitems.locked(session, self.work)
             if item is None:
                 return How.UNWANTED, ""
-            seal_report(session, item, asked.report_key, asked.analysis_key, self.created, objects)
+            before = item.analysis_key
+            if report:
+                created = answers.created
+                seal_report(session, item, report, analysis, created, objects, told)
+            others_look = before != analysis or edits.acts(
+                session, item.study_key, item.application
+            )
+            item.analysis_key = analysis
             workitems.ready(session, item)
+            if others_look:
+                _tell_dependents(session, item)
         self.tools.look.set()
         return How.DONE, ""
 
@@ -323,13 +320,11 @@ class _Try:
         return dict(named.get(item.application, {}))
 
 
-def _structured_report(session: Session, report_key: str) -> tuple[str, str, str] | None:
-    """Class, instance and series UID of a report's SR."""
-    found = session.execute(
-        select(
-            ReportObject.sop_class_uid,
-            ReportObject.sop_instance_uid,
-            ReportObject.series_instance_uid,
-        ).where(ReportObject.report_key == report_key, ReportObject.kind == "SR")
-    ).first()
-    return (found[0], found[1], found[2]) if found else None
+def _tell_dependents(session: Session, item: Workitem) -> None:
+    """Studies that this one is a prior of have a new report made from their kept findings."""
+    for study_key in priors.dependents(session, item.study_key):
+        query = select(Workitem.id).where(
+            Workitem.study_key == study_key, Workitem.application == item.application
+        )
+        for dependent in session.scalars(query).all():
+            workitems.report_again(session, dependent, SYSTEM, EventKind.PRIOR_ARRIVED)

@@ -12,61 +12,34 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
-import traceback
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from gransk.archive.fetch import fetch_study
-from gransk.archive.orthanc import ArchiveUnavailableError, NotInArchiveError, Orthanc
-from gransk.archive.tables import SeenStudy
-from gransk.core.application import Application, Context, Picture, Progress, Selection, applications
-from gransk.core.errors import GranskError, RefusalError, UnreadableInputError
+from gransk.archive.orthanc import ArchiveUnavailableError, NotInArchiveError
+from gransk.core.application import (
+    Application,
+    Context,
+    Picture,
+    Progress,
+    Selection,
+    applications,
+)
+from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import report_key, selection_key
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
-from gransk.results.dicom.objects import Predecessor, make_objects
+from gransk.pipeline.channel import Channel, place
+from gransk.pipeline.following import Follower, Told, fetch, named_pictures, told_bytes
+from gransk.results.dicom.kept import newest_report
+from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
 from gransk.site.config import Config
 
 PR_SET_PDEATHSIG = 1
 MB = 1024 * 1024
-PROGRESS_SECONDS = 0.3
-
-
-class Channel:
-    """The pipes to the worker."""
-
-    def __init__(self, reading: BinaryIO, writing: BinaryIO) -> None:
-        self._reading = reading
-        self._writing = writing
-        self._lock = threading.Lock()
-        self._said = ("", 0.0)
-
-    def send(self, message: protocol.Message) -> None:
-        with self._lock:
-            self._writing.write(message.model_dump_json().encode("utf-8") + b"\n")
-            self._writing.flush()
-
-    def job(self) -> protocol.Job:
-        return protocol.Job.model_validate_json(self._reading.readline())
-
-    def ask(self, message: protocol.Asked) -> protocol.Answer:
-        self.send(message)
-        return protocol.Answer.model_validate_json(self._reading.readline())
-
-    def progress(self, step: str, share: float) -> None:
-        """Tell step and share: each new step, else a few times a second."""
-        now = time.monotonic()
-        said_step, said_at = self._said
-        if step != said_step or now - said_at >= PROGRESS_SECONDS:
-            self._said = (step, now)
-            self.send(protocol.Progress(step=step, share=share))
 
 
 def main() -> None:
@@ -94,7 +67,7 @@ def _load_applications() -> None:
 def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Message:
     """Do the job; every way in which it can end is a message."""
     try:
-        return protocol.Done(objects=tuple(_run(job, config, channel)))
+        return _run(job, config, channel)
     except RefusalError as refusal:
         return protocol.Refused(reason=refusal.reason, detail=refusal.detail)
     except UnreadableInputError as error:
@@ -106,80 +79,122 @@ def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Me
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return protocol.Unreachable(detail="no room on the disk for scratch files")
-        return protocol.Broken(detail=_place(error))
+        return protocol.Broken(detail=place(error))
     except MemoryError:
         return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail="no more memory was given")
     except Exception as error:  # noqa: BLE001 whatever it is, the queue goes on
         if "bad_alloc" in str(error) or "allocate" in str(error).lower():
             return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail=type(error).__name__)
-        return protocol.Broken(detail=_place(error))
+        return protocol.Broken(detail=place(error))
 
 
-def _run(job: protocol.Job, config: Config, channel: Channel) -> Iterator[protocol.MadeFile]:
+def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
+    """Analyse, or take what is sealed; then the report with what stands beside the study."""
     output = Path(job.output)
-    study = _fetch(job, config, channel)
+    study = fetch(config, channel, job, output / "study", output / "reports")
     application = applications()[job.application]
     settings = application.settings_schema.model_validate(job.settings)
     channel.progress("select", 0.1)
     verdict = application.accepts(study)
     if verdict is not None:
         raise RefusalError(verdict)
+    if job.prior and _from_report(application, study, output, channel):
+        return protocol.Done()
     selection = application.select(study, settings)
-    models = config.models
-    library = ModelLibrary(models.folder, models.threads, models.device)
+    library = ModelLibrary(config.models.folder, config.models.threads, config.models.device)
     channel.progress("digest", 0.12)
     key = selection_key(application, selection, settings, library)
-    extra = {"incomplete": job.incomplete, "language": config.language}
-    report = report_key(key, selection.instances[0].header, extra)
-    answer = channel.ask(protocol.Asked(analysis_key=key, report_key=report))
-    if answer.report:
-        return
+    context = Context(library, settings, _scaled(channel), key)
+    answer = channel.ask(protocol.Asked(analysis_key=key), protocol.Answer)
     if answer.findings is not None and answer.pictures is not None:
         findings = Findings.model_validate_json(Path(answer.findings).read_bytes())
         pictures = unpack_pictures(Path(answer.pictures).read_bytes())
     else:
-        context = Context(library, settings, _scaled(channel), key)
         findings, pictures = _analyse(application, study, selection, context, output, channel)
+    if job.prior:
+        return protocol.Done()
+    told = Follower(job, config, channel, application, study, findings, context).tell()
+    header = selection.instances[0].header
+    extra = {"incomplete": job.incomplete, "language": config.language, **told.extra}
+    return _report(
+        job, config, channel, application, study, report_key(key, header, extra), told, pictures
+    )
+
+
+def _from_report(application: Application, study: Study, output: Path, channel: Channel) -> bool:
+    """Take an earlier study's findings from our own report in it; False where it has none."""
+    found = newest_report(output / "reports", study, application.id)
+    if found is None:
+        return False
+    answer = channel.ask(protocol.Asked(analysis_key=found.key), protocol.Answer)
+    if answer.findings is None:
+        _write_found(found.findings, [], output, channel, 0.0)
+    return True
+
+
+def _report(
+    job: protocol.Job,
+    config: Config,
+    channel: Channel,
+    application: Application,
+    study: Study,
+    named: str,
+    told: Told,
+    pictures: list[Picture],
+) -> protocol.Done:
+    """Write the objects of a report key, unless they are sealed already."""
+    output = Path(job.output)
+    known = channel.ask(protocol.Named(report_key=named), protocol.Known)
+    if known.report:
+        return protocol.Done()
     channel.progress("objects", 0.92)
-    before = answer.supersedes
+    before = known.supersedes
     made = make_objects(
         study=study,
-        findings=findings,
+        findings=told.findings,
         presentation=application.presentation,
-        pictures=pictures,
-        report_key=report,
-        created=answer.created.astimezone(config.zone),
+        pictures=[
+            *named_pictures(pictures, told.tracking),
+            *_of_added(application, study, told.findings),
+        ],
+        report_key=named,
+        created=told.created.astimezone(config.zone),
         incomplete=job.incomplete,
         predecessors=[Predecessor(study.uid, before[2], before[0], before[1])] if before else (),
         language=config.language,
+        signature=told.signature,
+        follow_up=told.follow_up,
+        compared=told.pictures,
+        text="" if told.follow_up is None else told.follow_up.text.get(config.language, ""),
     )
-    for number, one in enumerate(made):
-        path = output / f"object{number}.dcm"
-        path.write_bytes(one.content)
-        yield protocol.MadeFile(
-            kind=one.kind,
-            sop_class_uid=one.sop_class_uid,
-            sop_instance_uid=one.sop_instance_uid,
-            series_instance_uid=one.series_instance_uid,
-            file=str(path),
-        )
+    follow_up = None
+    if told.follow_up is not None:
+        follow_up = str(output / "follow_up.json")
+        Path(follow_up).write_bytes(told_bytes(told.follow_up))
+    return protocol.Done(
+        objects=tuple(_written(one, output, number) for number, one in enumerate(made)),
+        follow_up=follow_up,
+    )
 
 
-def _fetch(job: protocol.Job, config: Config, channel: Channel) -> Study:
-    channel.progress("fetch", 0.0)
-    seen = SeenStudy(
-        key=job.study_key,
-        archive=config.orthanc.name,
-        orthanc_id=job.orthanc_id,
-        study_instance_uid=job.study_instance_uid,
+def _of_added(application: Application, study: Study, findings: Findings) -> list[Picture]:
+    """Pictures of what people added."""
+    added = tuple(f for f in findings.findings if f.origin != "detector" and not f.rejected)
+    if not added:
+        return []
+    return application.pictures(study, findings.model_copy(update={"findings": added}))
+
+
+def _written(one: MadeObject, output: Path, number: int) -> protocol.MadeFile:
+    path = output / f"object{number}.dcm"
+    path.write_bytes(one.content)
+    return protocol.MadeFile(
+        kind=one.kind,
+        sop_class_uid=one.sop_class_uid,
+        sop_instance_uid=one.sop_instance_uid,
+        series_instance_uid=one.series_instance_uid,
+        file=str(path),
     )
-    folder = Path(job.output) / "study"
-    folder.mkdir()
-    orthanc = Orthanc(config.orthanc)
-    try:
-        return fetch_study(orthanc, seen, folder)
-    finally:
-        orthanc.close()
 
 
 def _analyse(
@@ -194,25 +209,21 @@ def _analyse(
     findings = application.analyse(study, selection, context)
     channel.progress("pictures", 0.9)
     pictures = application.pictures(study, findings)
+    _write_found(findings, pictures, output, channel, time.monotonic() - started)
+    return findings, pictures
+
+
+def _write_found(
+    findings: Findings, pictures: list[Picture], output: Path, channel: Channel, seconds: float
+) -> None:
     (output / "findings.json").write_text(findings.model_dump_json(), encoding="utf-8")
     (output / "pictures.npz").write_bytes(pack_pictures(pictures))
-    channel.send(protocol.Found(seconds=time.monotonic() - started))
-    return findings, pictures
+    channel.send(protocol.Found(seconds=seconds))
 
 
 def _scaled(channel: Channel) -> Progress:
     """Progress of the analysis as a part of the whole."""
     return lambda step, share: channel.progress(step, 0.15 + 0.75 * min(max(share, 0.0), 1.0))
-
-
-def _place(error: Exception) -> str:
-    """What went wrong and where; never a value, which may be a patient's."""
-    if isinstance(error, GranskError):
-        return f"{type(error).__name__}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    where = f" in {Path(last.filename).name}:{last.lineno}" if last else ""
-    return f"{type(error).__name__}{where}"
 
 
 def _die_with_parent() -> None:

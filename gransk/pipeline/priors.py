@@ -68,13 +68,29 @@ def analysed(session: Session, study_key: str, application: str) -> list[Analyse
     return found
 
 
-def not_compared(session: Session, study_key: str, application: str) -> list[NotCompared]:
-    """Every earlier study that `analysed` leaves out, and why; latest first.
+def comparable(session: Session, study_key: str, application: str) -> list[AnalysedPrior]:
+    """Those that are `analysed`, and those whose images were removed after they were.
 
-    Of those whose images were removed, marked ``prior_gone``, a kept comparison may stand.
+    Of the latter a comparison may be kept; where none is, their images are not to be had.
     """
-    told = priors.not_compared(session, study_key)
-    ready = {one.study.study_key for one in analysed(session, study_key, application)}
+    found = analysed(session, study_key, application)
+    for ref in priors.removed(session, study_key):
+        item = _item(session, ref.study_key, application)
+        if item is not None and item.analysis_key is not None:
+            found.append(AnalysedPrior(ref, item.analysis_key))
+    return sorted(found, key=lambda one: one.study.study_date, reverse=True)
+
+
+def not_compared(session: Session, study_key: str, application: str) -> list[NotCompared]:
+    """Every earlier study that `comparable` leaves out, and why; latest first."""
+    comparables = comparable(session, study_key, application)
+    ready = {one.study.study_key for one in comparables}
+    told = [
+        one
+        for one in priors.not_compared(session, study_key)
+        if one.reason is not Reason.PRIOR_GONE
+        or one.study_date not in {other.study.study_date for other in comparables}
+    ]
     for ref in priors.usable(session, study_key):
         if ref.study_key in ready:
             continue

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from gransk.core.followup import NotCompared
 from gransk.core.reasons import Reason
+from gransk.results.edits import Act
 
 
 class _Message(BaseModel):
@@ -18,7 +20,9 @@ class Job(_Message):
     """What the child is to do; ``output`` is an empty folder of its own.
 
     ``config`` is the whole configuration, ``settings`` the application's own
-    under the version of settings that the work was queued with.
+    under the version of settings that the work was queued with. Of a study that is
+    there as a ``prior`` alone no report is made. ``no_comparing`` says why nothing is compared
+    where comparing has failed the study before.
     """
 
     config: dict[str, Any]
@@ -29,6 +33,8 @@ class Job(_Message):
     settings: dict[str, Any]
     incomplete: bool
     output: str
+    prior: bool = False
+    no_comparing: Reason | None = None
 
 
 class Progress(_Message):
@@ -44,21 +50,128 @@ class Asked(_Message):
 
     kind: Literal["asked"] = "asked"
     analysis_key: str
-    report_key: str
 
 
 class Answer(_Message):
-    """What is sealed already under the keys that the child named.
-
-    ``findings`` and ``pictures`` are files; ``report`` says that the objects
-    need not be made either. ``supersedes`` are the (class, instance, series)
-    UIDs of the structured report that the new one replaces.
-    """
+    """Files of the findings and pictures that are sealed under the key, or nothing."""
 
     findings: str | None = None
     pictures: str | None = None
-    report: bool = False
+
+
+class Found(_Message):
+    """Findings and pictures are written as ``findings.json`` and ``pictures.npz``."""
+
+    kind: Literal["found"] = "found"
+    seconds: float
+
+
+class Beside(_Message):
+    """The findings are sealed; the child asks what stands beside the study."""
+
+    kind: Literal["beside"] = "beside"
+
+
+class Neighbour(_Message):
+    """Another analysis: of an earlier study, or of the same study by an earlier version.
+
+    ``findings`` is a file; ``tracking`` leads from the UIDs of its findings to the lesions'.
+    """
+
+    study_key: str
+    orthanc_id: str
+    study_instance_uid: str
+    study_date: datetime.date
+    analysis_key: str
+    findings: str
+    tracking: dict[str, str] = Field(default_factory=dict)
+    acts: tuple[Act, ...] = ()
+
+
+class Neighbours(_Message):
+    """What stands beside a study.
+
+    ``created`` is the instant that is written into the objects, ``signed`` the SHA-256 of
+    what the report that was signed last tells beside its findings.
+    """
+
     created: datetime.datetime
+    priors: tuple[Neighbour, ...] = ()
+    before: tuple[Neighbour, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
+    acts: tuple[Act, ...] = ()
+    profile: dict[str, Any] | None = None
+    signed: str | None = None
+
+
+class Measured(_Message):
+    """What a person pointed at is measured, its JSON in ``file``, or refused."""
+
+    kind: Literal["measured"] = "measured"
+    act: int
+    file: str | None = None
+    refused: Reason | None = None
+
+
+class AskedComparison(_Message):
+    """The child asks for a comparison sealed before."""
+
+    kind: Literal["asked_comparison"] = "asked_comparison"
+    key: str
+
+
+class SealedComparison(_Message):
+    """Files of a sealed comparison and its pictures, or nothing."""
+
+    comparison: str | None = None
+    pictures: str | None = None
+
+
+class Compared(_Message):
+    """A comparison is written."""
+
+    kind: Literal["compared"] = "compared"
+    key: str
+    prior_analysis: str
+    comparison: str
+    pictures: str
+
+
+class Pair(_Message):
+    """Two findings that are one lesion."""
+
+    uid: str
+    other_analysis: str
+    other_uid: str
+
+
+class Paired(_Message):
+    """Every finding of the study, and which are lesions of other analyses too."""
+
+    kind: Literal["paired"] = "paired"
+    uids: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+
+
+class Tracks(_Message):
+    """The lesions' tracking UIDs, by those of the findings, for this and other analyses."""
+
+    tracking: dict[str, str]
+    others: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+class Named(_Message):
+    """The child knows the report key and asks whether its report is sealed."""
+
+    kind: Literal["named"] = "named"
+    report_key: str
+
+
+class Known(_Message):
+    """Whether the report is sealed; else the (class, instance, series) UIDs of the structured
+    report that the new one replaces."""
+
+    report: bool = False
     supersedes: tuple[str, str, str] | None = None
 
 
@@ -72,18 +185,12 @@ class MadeFile(_Message):
     file: str
 
 
-class Found(_Message):
-    """Findings and pictures are written as ``findings.json`` and ``pictures.npz``."""
-
-    kind: Literal["found"] = "found"
-    seconds: float
-
-
 class Done(_Message):
-    """The objects are written."""
+    """The objects are written, and what the report tells beside the findings."""
 
     kind: Literal["done"] = "done"
     objects: tuple[MadeFile, ...] = ()
+    follow_up: str | None = None
 
 
 class Refused(_Message):
@@ -115,7 +222,10 @@ class Broken(_Message):
     detail: str
 
 
-Message = Progress | Asked | Found | Done | Refused | Unreachable | Missing | Broken
+Question = Asked | Beside | AskedComparison | Paired | Named
+Reply = Answer | Neighbours | SealedComparison | Tracks | Known
+Result = Found | Measured | Compared
+Message = Progress | Question | Result | Done | Refused | Unreachable | Missing | Broken
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import IO
 
@@ -27,6 +27,9 @@ PAUSE_SECONDS = 30.0
 """After a waiting child ended by itself."""
 
 MB = 1024 * 1024
+
+FETCH = "fetch"
+"""The step in which a child waits for an archive."""
 
 
 class How(StrEnum):
@@ -51,6 +54,8 @@ class Ended:
     how : How
     objects : tuple of MadeFile
         What it wrote, where it is done.
+    follow_up : str, optional
+        The file of what the report tells beside its findings.
     reason : Reason, optional
         Why the input is not analysed, where it is refused.
     detail : str
@@ -61,6 +66,7 @@ class Ended:
 
     how: How
     objects: tuple[protocol.MadeFile, ...] = ()
+    follow_up: str | None = None
     reason: Reason | None = None
     detail: str = ""
     peak_mb: int = 0
@@ -71,12 +77,12 @@ class Callbacks:
     """How the worker answers its child.
 
     ``progress`` returns False where the work is no longer wanted; ``asked``
-    says what is sealed already; ``found`` seals.
+    answers questions; ``told`` seals results.
     """
 
     progress: Callable[[str, float], bool]
-    asked: Callable[[protocol.Asked], protocol.Answer]
-    found: Callable[[protocol.Found], None]
+    asked: Callable[[protocol.Question], protocol.Reply]
+    told: Callable[[protocol.Result], None]
 
 
 class Nursery:
@@ -198,7 +204,7 @@ class _Watch:
             if ended is None:
                 ended = self._over_limits()
             if ended is not None:
-                return Ended(ended.how, ended.objects, ended.reason, ended.detail, self.peak // MB)
+                return replace(ended, peak_mb=self.peak // MB)
 
     def _next(self) -> Ended | None:
         """Take in one line, or note that there is none just now."""
@@ -217,16 +223,21 @@ class _Watch:
     def _take(self, message: protocol.Message) -> Ended | None:
         match message:
             case protocol.Progress():
-                if message.step != "fetch" and self.deadline is None:
-                    self.deadline = time.monotonic() + self.seconds
+                self._time(message.step)
                 if not self.callbacks.progress(message.step, message.share):
                     return Ended(How.UNWANTED)
-            case protocol.Asked():
+            case (
+                protocol.Asked()
+                | protocol.Beside()
+                | protocol.AskedComparison()
+                | protocol.Paired()
+                | protocol.Named()
+            ):
                 self._tell(self.callbacks.asked(message).model_dump_json())
-            case protocol.Found():
-                self.callbacks.found(message)
+            case protocol.Found() | protocol.Measured() | protocol.Compared():
+                self.callbacks.told(message)
             case protocol.Done():
-                return Ended(How.DONE, objects=message.objects)
+                return Ended(How.DONE, objects=message.objects, follow_up=message.follow_up)
             case protocol.Refused():
                 return Ended(How.REFUSED, reason=message.reason, detail=message.detail)
             case protocol.Unreachable():
@@ -236,6 +247,13 @@ class _Watch:
             case protocol.Broken():
                 return Ended(How.BROKEN, detail=message.detail)
         return None
+
+    def _time(self, step: str) -> None:
+        """Waiting for an archive does not count, and each study has the whole time."""
+        if step == FETCH:
+            self.deadline = None
+        elif self.deadline is None:
+            self.deadline = time.monotonic() + self.seconds
 
     def _over_limits(self) -> Ended | None:
         if self.stopping.is_set():

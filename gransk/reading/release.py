@@ -7,7 +7,7 @@ decision support: at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dbos import DBOS
 from sqlalchemy import select
@@ -26,7 +26,13 @@ NAME = "release"
 POLICY = "policy:at_once"
 
 
-def register(config: Config, database: Database, look: threading.Event) -> None:
+Then = Callable[[Session, Workitem, Report], None]
+"""What else happens in the transaction that releases a report."""
+
+
+def register(
+    config: Config, database: Database, look: threading.Event, then: Then | None = None
+) -> None:
     """Make the workflow known to DBOS; call it before DBOS is launched.
 
     ``look`` tells the starters that there may be something to start.
@@ -36,7 +42,7 @@ def register(config: Config, database: Database, look: threading.Event) -> None:
     @DBOS.step(name="release_once", retries_allowed=True, interval_seconds=1.0, max_attempts=10)
     def once(report_key: str) -> bool:
         with database.begin() as session:
-            released = release_report(session, report_key, POLICY, destinations)
+            released = release_report(session, report_key, POLICY, destinations, then)
         look.set()
         return released
 
@@ -45,8 +51,16 @@ def register(config: Config, database: Database, look: threading.Event) -> None:
         return once(report_key)
 
 
-def release_report(session: Session, report_key: str, by: str, destinations: Sequence[str]) -> bool:
+def release_report(
+    session: Session,
+    report_key: str,
+    by: str,
+    destinations: Sequence[str],
+    then: Then | None = None,
+) -> bool:
     """Release a report: its objects enter the outbox in the same transaction.
+
+    ``then`` is called in it too, such as `gransk.reading.followup.Noter`.
 
     Returns
     -------
@@ -66,6 +80,8 @@ def release_report(session: Session, report_key: str, by: str, destinations: Seq
         queue_deliveries(session, report_key, destinations)
         data = {"report": report_key, "by": by}
         record(session, SYSTEM, EventKind.REPORT_RELEASED, item.study_key, data)
+        if then is not None:
+            then(session, item, report)
     return True
 
 

@@ -26,6 +26,7 @@ from gransk.results.tables import (
     Blob,
     Delivery,
     DeliveryState,
+    KeptComparison,
     Report,
     ReportObject,
     Workitem,
@@ -151,6 +152,32 @@ def seal_analysis(
     session.add(analysis)
     session.flush()
     return analysis
+
+
+def seal_comparison(
+    session: Session,
+    key: str,
+    application: str,
+    analyses: tuple[str, str],
+    comparison: Stored,
+    pictures: Stored,
+) -> None:
+    """Seal a comparison of two analyses, the current one first; what is sealed stays."""
+    if session.get(KeptComparison, key) is not None:
+        return
+    _keep(session, [comparison, pictures])
+    session.add(
+        KeptComparison(
+            key=key,
+            application=application,
+            current_analysis=analyses[0],
+            prior_analysis=analyses[1],
+            comparison_sha256=comparison.sha256,
+            pictures_sha256=pictures.sha256,
+            sealed_at=utcnow(),
+        )
+    )
+    session.flush()
 
 
 def read_findings(session: Session, blobs: BlobStore, analysis_key: str) -> Findings:

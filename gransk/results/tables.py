@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gransk.site.database import Base, UtcDateTime
@@ -127,6 +128,86 @@ class Track(Base):
     """As the analysis gave it."""
     lesion_uid: Mapped[str] = mapped_column(String(64), index=True)
     study_key: Mapped[str] = mapped_column(String(32), index=True)
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class ProfileAnswer(Base):
+    """One answer of a risk profile; rows are added and never changed."""
+
+    __tablename__ = "profile_answer"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    application: Mapped[str] = mapped_column(String(64))
+    part: Mapped[str] = mapped_column(String(64))
+    """Of the profile's schema: ``patient``, or a list of lesions."""
+    lesion_uid: Mapped[str] = mapped_column(String(64))
+    """Tracking UID; empty where the answer is about the patient."""
+    key: Mapped[str] = mapped_column(String(64))
+    value: Mapped[Any] = mapped_column(JSON)
+    """Null: it was asked for, and nobody knows."""
+    source: Mapped[str] = mapped_column(String(16))
+    date: Mapped[datetime.date]
+    """When it was given, or the day that it is true of."""
+    actor: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    study_key: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The study that it was given at; None where it came without one."""
+    whole_patient: Mapped[bool]
+    """Whether it counts at the patient's other studies too."""
+    patient_id: Mapped[str] = mapped_column(String(128), index=True)
+    issuer_of_patient_id: Mapped[str] = mapped_column(String(128))
+    patient_birth_date: Mapped[str] = mapped_column(String(16))
+    patient_sex: Mapped[str] = mapped_column(String(16))
+
+
+class ActKind(StrEnum):
+    """What a person may do on the findings of a study."""
+
+    CONFIRM = "confirm"
+    REJECT = "reject"
+    RELABEL = "relabel"
+    ADD = "add"
+    WITHDRAW = "withdraw"
+    SIGN = "sign"
+
+
+class FindingAct(Base):
+    """One act of a person on the findings of a study and application; never changed."""
+
+    __tablename__ = "finding_act"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    study_key: Mapped[str] = mapped_column(String(32), index=True)
+    application: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[ActKind] = mapped_column(String(16))
+    account: Mapped[str] = mapped_column(String(64))
+    person: Mapped[str] = mapped_column(String(128))
+    """As reports name the person."""
+    role: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"))
+    """The analysis whose findings the person saw."""
+    report_key: Mapped[str] = mapped_column(String(64))
+    """The report that the person saw."""
+    finding_uid: Mapped[str | None] = mapped_column(String(64))
+    """As the analysis gave it; of an added finding as the act gave it."""
+    lesion_uid: Mapped[str | None] = mapped_column(String(64))
+    """Tracking UID of the lesion, as far as it was known."""
+    withdraws: Mapped[int | None] = mapped_column(ForeignKey("finding_act.number"))
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Reason, words, labels, place."""
+
+
+class ActMeasurement(Base):
+    """What was measured, in one analysis, where a person added a finding."""
+
+    __tablename__ = "act_measurement"
+
+    act: Mapped[int] = mapped_column(ForeignKey("finding_act.number"), primary_key=True)
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"), primary_key=True)
+    finding: Mapped[str | None] = mapped_column(Text)
+    """JSON of the finding; None where nothing could be outlined."""
+    refused: Mapped[str | None] = mapped_column(String(64))
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
 
 

@@ -283,16 +283,30 @@ class Destination(Section):
     kind: Literal["orthanc"]
 
 
+class FhirSection(Section):
+    """Clinical data that other systems send as FHIR R4 resources."""
+
+    issuers: dict[str, str] = Field(default_factory=dict)
+
+
 class ReleaseSection(Section):
     """When a reader may see a result."""
 
     mode: Literal["at_once"] = "at_once"
 
 
+class FollowUpSection(Section):
+    """When advice puts a patient on the follow-up list, and when that alarms."""
+
+    after: Literal["signed", "released"] = "signed"
+    grace_days: Whole = Field(default=14, ge=0, le=366)
+
+
 class Config(Section):
     """The whole configuration of a site."""
 
     language: Literal["da", "en"] = "en"
+    organization: str = Field(default="", max_length=64)
     time_zone: TimeZone | None = None
     data_folder: SitePath = Field(validate_default=True, default=Path("data"))
     database: DatabaseSection
@@ -305,6 +319,8 @@ class Config(Section):
     destinations: tuple[Destination, ...] = (Destination(name="orthanc", kind="orthanc"),)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
     priors: PriorsSection = Field(default_factory=PriorsSection)
+    follow_up: FollowUpSection = Field(default_factory=FollowUpSection)
+    fhir: FhirSection = Field(default_factory=FhirSection)
 
     @model_validator(mode="before")
     @classmethod

@@ -102,6 +102,7 @@ class EventKind(StrEnum):
     PRIOR_REMOVED = "prior_removed"
     PATIENTS_JOINED = "patients_joined"
     PATIENTS_PARTED = "patients_parted"
+    LESIONS_JOINED = "lesions_joined"
     PROFILE_ANSWERED = "profile_answered"
     FINDING_EDITED = "finding_edited"
     REPORT_SIGNED = "report_signed"

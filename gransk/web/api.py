@@ -13,7 +13,7 @@ import gransk
 from gransk.archive.orthanc import ArchiveRefusedError, ArchiveUnavailableError
 from gransk.archive.tables import SeenStudy
 from gransk.results.tables import Workitem
-from gransk.web import worklist
+from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.dicomweb import limited, note_stored
 from gransk.web.permissions import Permission
@@ -71,8 +71,11 @@ def show_study(key: str, request: Request, caller: Reader) -> list[dict[str, Any
             row = worklist.make_row(session, study, item, language, known.applications, known.lines)
             found = row_json(row)
             if item is not None and row.line is not None:
-                findings = known.findings(session, str(item.analysis_key))
-                found["result"] = findings.model_dump(mode="json", exclude={"candidates", "frames"})
+                shown = editing.edited(known, session, item)
+                left_out = {"candidates", "frames"}
+                found["result"] = shown.findings.model_dump(mode="json", exclude=left_out)
+                signed = shown.signature
+                found["signed"] = None if signed is None else signed.model_dump(mode="json")
             answer.append(found)
     return answer
 

@@ -24,9 +24,14 @@ from gransk.web import (
     case_actions,
     dicomweb,
     doors,
+    edit_actions,
+    fhir,
+    follow_up,
     pages,
     people_pages,
+    pointing,
     prior_pages,
+    profile_pages,
     viewer,
 )
 from gransk.web.access import Caller, caller_of, language_of
@@ -36,7 +41,7 @@ from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
 from gransk.web.wiring import Nudged, Wiring
 
-MACHINE_PATHS = ("/api/", "/dicom-web/", "/nudge")
+MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/nudge")
 log = logging.getLogger(__name__)
 
 
@@ -76,9 +81,11 @@ def create_app(
         title="Gransk", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
     app.state.wiring = wiring
-    rooms = (pages, case, case_actions, prior_pages, doors, people_pages, api, dicomweb, viewer)
-    for router in rooms:
-        app.include_router(router.router)
+    for room in (
+        pages, case, case_actions, edit_actions, pointing, follow_up, profile_pages, prior_pages,
+        doors, people_pages, api, fhir, dicomweb, viewer,
+    ):  # fmt: skip
+        app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
     app.mount("/static", static, name="static")
     app.include_router(viewer.files)

@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
-from gransk.core.application import Picture, Presentation
+from gransk.core.application import FollowsUp, Picture, Presentation
 from gransk.core.findings import Finding, Findings
 from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Event
-from gransk.web import worklist
+from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
+from gransk.web.edit_actions import EditDone
+from gransk.web.follow_up import Followed, followed
 from gransk.web.permissions import Permission
 from gransk.web.prior_pages import earlier_studies
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
+from gransk.web.views import View, png, view_of
 from gransk.web.wiring import Wiring, wiring
 
 EVENTS_SHOWN = 200
-BAR_MM = 10.0
 Reader = Annotated[Caller, Depends(allow(Permission.WORKLIST))]
 
 router = APIRouter()
-
-
-@dataclass(frozen=True)
-class View:
-    """One picture of a finding, as the page draws it.
-
-    Parameters
-    ----------
-    number : int
-        Among the analysis' pictures, from 0.
-    columns, rows : int
-    outlines : tuple of str
-        Polygons as SVG's ``points``, in the picture's pixels.
-    bar : float, optional
-        Length of 10 mm in the picture's pixels.
-    caption : str
-    """
-
-    number: int
-    columns: int
-    rows: int
-    outlines: tuple[str, ...]
-    bar: float | None
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +45,8 @@ class Shown:
     probability: str
     malignancy: str
     views: list[View]
+    verdict: str
+    choices: Sequence[editing.Choice]
 
 
 @dataclass(frozen=True)
@@ -83,6 +60,9 @@ class Case:
     notes: Sequence[str] = ()
     deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
     seconds: str = ""
+    followed: Followed | None = None
+    follows_up: bool = False
+    desk: editing.Desk | None = None
 
     @property
     def has_pictures(self) -> bool:
@@ -109,7 +89,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
             .order_by(Event.number.desc())
             .limit(EVENTS_SHOWN)
         ).all()
-    message = text(done, language) if done in frozenset(Done) else ""
+    message = text(done, language) if done in {*Done, *EditDone} else ""
     return page(
         request,
         "case.html",
@@ -139,12 +119,12 @@ def show_picture(
     """
     known = wiring(request)
     with known.database.read() as session:
-        study = study_of(session, key)
+        study_of(session, key)
         chosen = select(Workitem).where(
             Workitem.study_key == key, Workitem.analysis_key == analysis_key
         )
         items = session.scalars(chosen).all()
-        if not any(_row(known, session, study, item, "en").line is not None for item in items):
+        if not any(editing.standing_report(session, item) for item in items):
             raise HTTPException(404)
         headers = {"etag": f'"{analysis_key}-{index}"', "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:
@@ -152,13 +132,7 @@ def show_picture(
         pictures = known.pictures(session, analysis_key)
     if not 0 <= index < len(pictures):
         raise HTTPException(404)
-    return Response(_png(pictures[index]), media_type="image/png", headers=headers)
-
-
-def _png(picture: Picture) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(picture.pixels, np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return Response(png(pictures[index]), media_type="image/png", headers=headers)
 
 
 def _row(
@@ -176,16 +150,23 @@ def _case(
     caller: Caller,
 ) -> Case:
     row = _row(known, session, study, item, language)
-    if item is None or row.line is None:
-        return Case(row)
-    presentation = known.applications[item.application].presentation
+    application = None if item is None else known.applications.get(item.application)
+    follows_up = isinstance(application, FollowsUp)
+    report = editing.standing_report(session, item) if item is not None else None
+    if item is None or report is None or application is None:
+        return Case(row, follows_up=follows_up)
+    presentation = application.presentation
     analysis_key = str(item.analysis_key)
     try:
-        findings = known.findings(session, analysis_key)
-    except (BlobError, KeyError):
-        return Case(row)
+        edited = editing.edited(known, session, item)
+    except (BlobError, KeyError, ValueError):
+        return Case(row, follows_up=follows_up)
+    findings = edited.findings
     may_see = Permission.IMAGES in caller.may
-    pictures = known.pictures(session, analysis_key) if may_see else []
+    pictures = [
+        replace(one, tracking_uid=edited.names.get(one.tracking_uid, one.tracking_uid))
+        for one in (known.pictures(session, analysis_key) if may_see else ())
+    ]
     sent = session.execute(
         select(ReportObject, Delivery)
         .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
@@ -201,6 +182,9 @@ def _case(
         notes=[presentation.text(note, language) for note in findings.notes],
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
+        followed=followed(known, session, item, findings, language, may_see),
+        follows_up=follows_up,
+        desk=editing.desk(item, report, edited, application, caller, language),
     )
 
 
@@ -226,25 +210,15 @@ def _shown(
         finding=finding,
         image=finding.regions[0].sop_instance_uid if finding.regions else "",
         pairs=pairs,
-        probability=number(finding.probability, 2, language),
+        probability=(
+            "" if finding.origin == "person" else number(finding.probability, 2, language)
+        ),
         malignancy="" if finding.malignancy is None else number(finding.malignancy, 2, language),
         views=[
-            _view(index, picture, language)
+            view_of(index, picture, language)
             for index, picture in enumerate(pictures)
             if picture.tracking_uid == finding.tracking_uid
         ],
-    )
-
-
-def _view(index: int, picture: Picture, language: str) -> View:
-    rows, columns = np.asarray(picture.pixels).shape[:2]
-    return View(
-        number=index,
-        columns=columns,
-        rows=rows,
-        outlines=tuple(
-            " ".join(f"{column:.2f},{row:.2f}" for column, row in line) for line in picture.outlines
-        ),
-        bar=BAR_MM / picture.spacing_mm if picture.spacing_mm else None,
-        caption=picture.caption.get(language, ""),
+        verdict=editing.verdict(finding),
+        choices=editing.choices(finding, presentation, language),
     )

@@ -31,6 +31,8 @@ class Done(StrEnum):
     DELIVERY_NOT_POSSIBLE = "delivery_not_possible"
     PRIORITY_SET = "priority_set"
     PRIORITY_NOT_POSSIBLE = "priority_not_possible"
+    PROFILE_KEPT = "profile_kept"
+    PROFILE_UNCHANGED = "profile_unchanged"
 
 
 def study_of(session: Session, key: str) -> SeenStudy:

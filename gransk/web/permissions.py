@@ -27,32 +27,58 @@ class Permission(StrEnum):
     """Start a failed analysis again."""
     PRIORITY = "priority"
     """Let a waiting study go first."""
+    PROFILE = "profile"
+    """Read and answer a patient's risk profile."""
+
     JOIN = "join"
     """Say that two patient identifiers are one patient's, and take it back."""
     PEOPLE = "people"
     """Add people and change their roles."""
     EVENTS = "events"
     """Read the event log."""
+    PREPARE = "prepare"
+    """Confirm, reject, relabel and add findings."""
+    SIGN = "sign"
+    """Sign a report."""
+    FOLLOW_UP = "follow_up"
+    """See the follow-up list."""
+    FOLLOW_UP_CHANGE = "follow_up_change"
+    """Book, assign and close what is on the follow-up list."""
+    FOLLOW_UP_EXPORT = "follow_up_export"
+    """Take the follow-up list out as a file."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
+PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
+LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
+COLLEAGUE = PREPARES | LIST | {Permission.PREPARE}
+SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: READER | QUEUE | {Permission.JOIN},
-    Role.ARBITER: READER | QUEUE | {Permission.JOIN},
-    Role.TRAINEE: READER,
-    Role.RADIOGRAPHER: READER | QUEUE | {Permission.STORE, Permission.JOIN},
-    Role.NURSE: frozenset({Permission.WORKLIST}),
-    Role.COORDINATOR: QUEUE | {Permission.WORKLIST, Permission.JOIN},
-    Role.RESPONSIBLE_RADIOLOGIST: READER | QUEUE | {Permission.EVENTS, Permission.JOIN},
+    Role.RADIOLOGIST: SIGNER | {Permission.JOIN},
+    Role.ARBITER: SIGNER | {Permission.JOIN},
+    Role.TRAINEE: COLLEAGUE,
+    Role.RADIOGRAPHER: COLLEAGUE | QUEUE | {Permission.STORE, Permission.JOIN},
+    Role.NURSE: COLLEAGUE,
+    Role.COORDINATOR: QUEUE
+    | LIST
+    | {Permission.WORKLIST, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
+    Role.RESPONSIBLE_RADIOLOGIST: SIGNER
+    | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
     Role.ADMINISTRATOR: READER
     | QUEUE
-    | {Permission.STORE, Permission.PEOPLE, Permission.EVENTS, Permission.JOIN},
-    Role.AUDITOR: frozenset({Permission.EVENTS}),
+    | {
+        Permission.STORE,
+        Permission.PEOPLE,
+        Permission.EVENTS,
+        Permission.FOLLOW_UP,
+        Permission.JOIN,
+    },
+    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP}),
 }
 
-OF_MACHINE = frozenset({Permission.IMAGES, Permission.STORE})
+OF_MACHINE = frozenset({Permission.IMAGES, Permission.STORE, Permission.PROFILE})
 """What a machine token may do."""
 
 
@@ -60,3 +86,18 @@ def permissions(roles: Iterable[str]) -> frozenset[Permission]:
     """Everything that a person with these roles may do."""
     mine: frozenset[Permission] = frozenset({Permission.SIGNED_IN})
     return mine.union(*(OF_ROLE[Role(role)] for role in roles))
+
+
+def role_for(roles: Iterable[str], permission: Permission) -> Role:
+    """The first role, in the order of `Role`, by which a person may do something.
+
+    Raises
+    ------
+    ValueError
+        Where none of the roles permits it.
+    """
+    mine = set(roles)
+    for role in Role:
+        if role.value in mine and permission in OF_ROLE[role]:
+            return role
+    raise ValueError(f"no role of {sorted(mine)} permits {permission}")

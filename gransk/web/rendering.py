@@ -28,7 +28,9 @@ NAVIGATION = (
     ("nav_events", "/events", Permission.EVENTS),
     ("nav_account", "/account", Permission.SIGNED_IN),
 )
-STEPS = ("priors", "start", "fetch", "select", "digest", "pictures", "objects")
+STEPS = (
+    "priors", "start", "fetch", "select", "digest", "pictures", "compare", "assess", "objects",
+)  # fmt: skip
 """The pipeline's own steps; the others are named by the application."""
 
 environment = Environment(
@@ -71,6 +73,7 @@ def page(
         "source": known.config.service.source_url or "/source",
         "person": texts.person_name,
         "date": partial(texts.dicom_date, language=language),
+        "day": partial(texts.day, language=language),
         "time": partial(moment, language=language, zone=known.config.zone),
         "zone": known.config.time_zone or texts.zone_name(utcnow().astimezone()),
         "number": partial(texts.number, language=language),

@@ -73,6 +73,11 @@ def dicom_date(value: str, language: str) -> str:
     return day.strftime(DATES[language])
 
 
+def day(value: datetime.date, language: str) -> str:
+    """A calendar day as people read it."""
+    return value.strftime(DATES[language])
+
+
 def instant(
     value: datetime.datetime, language: str, zone: datetime.tzinfo | None, full: bool = False
 ) -> str:

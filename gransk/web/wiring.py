@@ -18,6 +18,8 @@ from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
+from gransk.core.followup import renamed
+from gransk.results import edits
 from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, read_findings
 from gransk.results.tables import Analysis, Workitem
@@ -42,27 +44,29 @@ class Nudged(Protocol):
 
 
 class Lines:
-    """Findings in a line, kept by analysis key: sealed findings never change."""
+    """Findings in a line, kept by analysis and report: every act of a person makes a new report."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(
         self, session: Session, item: Workitem, application: Application, language: str
     ) -> str | None:
         """The line of a ready study, or None where its findings cannot be read."""
-        key = (str(item.analysis_key), language)
+        key = (str(item.analysis_key), str(item.report_key), language)
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
         try:
-            findings = read_findings(session, self._blobs, key[0])
+            found = read_findings(session, self._blobs, key[0])
+            acts = edits.acts(session, item.study_key, item.application, key[0])
         except (BlobError, KeyError, ValueError) as error:
             log.error("findings of study %s cannot be read: %s", item.study_key, error)
             return None
+        findings = edits.edited(renamed(found, edits.lesions(session, key[0])), acts)
         line = application.presentation.line(findings, language)
         with self._lock:
             self._known[key] = line

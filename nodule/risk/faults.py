@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 TEXTS: dict[str, dict[str, str]] = {
     "not_json": {"en": "not JSON in UTF-8", "da": "ikke JSON i UTF-8"},
     "twice": {"en": "the key {key} stands twice", "da": "nøglen {key} står to gange"},
+    "nodule_twice": {
+        "en": "one tracking UID stands at two nodules",
+        "da": "samme tracking UID står ved to noduli",
+    },
+    "string_pattern_mismatch": {"en": "must be a UID", "da": "skal være et UID"},
+    "tuple_type": {"en": "must be a list", "da": "skal være en liste"},
     "by_person": {
         "en": "{name} is a person's answer; its source cannot be {source}",
         "da": "{name} er en persons svar; kilden kan ikke være {source}",

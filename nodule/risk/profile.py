@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from gransk.core.errors import GranskError
@@ -18,6 +19,10 @@ from nodule.risk.faults import Fault
 Value = TypeVar("Value")
 
 SCHEMA = Path(__file__).with_name("profile.schema.json")
+# In the schema of an answer that is true of one scan, and not of the patient's others.
+ABOUT_SCAN: JsonDict = {"about": "scan"}
+# Of what an analysis measures: typed answers are for `gransk risk` alone, no page asks for them.
+MEASURED: JsonDict = {"about": "scan", "measured": True}
 
 
 class ProfileError(GranskError):
@@ -184,7 +189,9 @@ class Patient(Strict):
     """What is known of the patient. An absent key is unknown."""
 
     age_years: AgeAnswer | None = Field(
-        default=None, description="Age at the scan, years.", json_schema_extra={"unit": "a"}
+        default=None,
+        description="Age at the scan, years.",
+        json_schema_extra={"unit": "a", **ABOUT_SCAN},
     )
     sex: SexAnswer | None = Field(default=None, description="Sex: female or male.")
     smoking: SmokingAnswer | None = Field(
@@ -197,6 +204,7 @@ class Patient(Strict):
         default=None,
         description="Emphysema. What an image shows is offered to a person, never assumed: "
         "the source cannot be 'image'.",
+        json_schema_extra={"offered_by": "lung_below_950_hu_percent"},
     )
     extrathoracic_cancer: CancerAnswer | None = Field(
         default=None,
@@ -218,7 +226,9 @@ class Patient(Strict):
         "smoking, age, family history, upper lobe, emphysema, fibrosis, spiculation.",
     )
     setting: SettingAnswer | None = Field(
-        default=None, description="Why the scan was made: incidental, screening or known cancer."
+        default=None,
+        description="Why the scan was made: incidental, screening or known cancer.",
+        json_schema_extra=ABOUT_SCAN,
     )
 
     @model_validator(mode="after")
@@ -241,7 +251,7 @@ class ProfileNodule(Strict):
         default=None,
         description="Longest diameter in any axial slice, mm: the size of Brock and Mayo, not "
         "the mean of two axes.",
-        json_schema_extra={"unit": "mm"},
+        json_schema_extra={"unit": "mm", **MEASURED},
     )
     texture: TextureAnswer | None = Field(
         default=None, description="Solid, part-solid, or ground glass (non-solid)."
@@ -253,11 +263,12 @@ class ProfileNodule(Strict):
     nodule_count: CountAnswer | None = Field(
         default=None,
         description="Nodules on the scan, this one with them.",
-        json_schema_extra={"unit": "1"},
+        json_schema_extra={"unit": "1", **MEASURED},
     )
     course: CourseAnswer | None = Field(
         default=None,
         description="First seen on a first scan; stable, new or growing on a later one.",
+        json_schema_extra=ABOUT_SCAN,
     )
     pet_uptake: UptakeAnswer | None = Field(
         default=None,
@@ -268,13 +279,22 @@ class ProfileNodule(Strict):
         default=None,
         description="Probability of the Mayo model, 0 to 1, where it was calculated elsewhere; "
         "Herder takes it before its own calculation.",
-        json_schema_extra={"unit": "1"},
+        json_schema_extra={"unit": "1", **ABOUT_SCAN},
     )
 
     @model_validator(mode="after")
     def _check(self) -> ProfileNodule:
         _by_person(self, "pet_uptake", Source.IMAGE, Source.DICOM)
         return self
+
+
+class NamedNodule(ProfileNodule):
+    """What is known of one nodule of several, by its tracking UID."""
+
+    tracking_uid: str = Field(
+        pattern=r"^[0-9.]{1,64}$",
+        description="Tracking UID of the nodule, as reports and `gransk analyse` write it.",
+    )
 
 
 class Profile(Strict):
@@ -287,12 +307,24 @@ class Profile(Strict):
     nodule : ProfileNodule
         Typed answers about one nodule. Where images are analysed, what is measured
         of each nodule takes their place.
+    nodules : tuple of NamedNodule
+        Answers about single nodules of an analysed study.
     """
 
     patient: Patient = Field(default_factory=Patient, description="Answers about the patient.")
     nodule: ProfileNodule = Field(
         default_factory=ProfileNodule, description="Typed answers about one nodule."
     )
+    nodules: tuple[NamedNodule, ...] = Field(
+        default=(), description="Answers about single nodules of an analysed study."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Profile:
+        named = [one.tracking_uid for one in self.nodules]
+        if len(set(named)) < len(named):
+            raise _fault("nodule_twice")
+        return self
 
     def value(self, name: str) -> Any:
         """The value of an answer by its key; None where it is unknown.

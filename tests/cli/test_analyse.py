@@ -217,13 +217,6 @@ def test_paths_that_are_not_there_and_several_studies(tmp_path):
     assert "one study at a time" in errors
 
 
-@pytest.mark.parametrize("option", ["--prior", "--profile"])
-def test_what_is_not_yet_supported_says_so(option, tmp_path):
-    code, answer, errors = analyse(tmp_path, option, tmp_path)
-    assert (code, answer) == (2, None)
-    assert f"{option} is not yet supported" in errors
-
-
 def test_a_wrong_configuration_names_its_key(tmp_path, phantom):
     (tmp_path / "gransk.yaml").write_text("applications:\n  nodule:\n    colour: red\n")
     code, answer, errors = analyse(phantom, "--config", tmp_path / "gransk.yaml")

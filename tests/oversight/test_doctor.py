@@ -1,5 +1,6 @@
 """The doctor sees what is wrong, and changes nothing."""
 
+import datetime
 import json
 import string
 
@@ -14,6 +15,7 @@ from gransk.core.decode import SYNTAXES
 from gransk.oversight import doctor, doctor_orthanc
 from gransk.oversight.doctor import CHECKS, Level, examine
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
+from gransk.reading.tables import FollowUpRow
 from gransk.site import people
 from gransk.site.anchor import advance
 from gransk.site.config import load_config
@@ -262,3 +264,19 @@ def test_command_prints_a_table(path):
     assert outcome.exit_code == 1
     assert "fault" in outcome.stdout
     assert "Data folder" in outcome.stdout
+
+
+@pytest.mark.parametrize(("last", "found"), [("2020-01-01", "follow_up_overdue"),
+                                            ("2999-01-01", "follow_up_good")])  # fmt: skip
+def test_overdue_patients_are_told(path, database, last, found):
+    with database.begin() as session:
+        session.add(
+            FollowUpRow(
+                id="f" * 32, application="nodule", patient_key="p", study_key="s",
+                study_date=None, report_key="r", advice=None, due_from=None,
+                due_to=datetime.date.fromisoformat(last), signed=True, state="due", closing=None,
+                responsible="", next_step="", note="", booked_on=None, told_overdue=None,
+                changed_at=utcnow(), changed_by="gransk", version=1,
+            )
+        )  # fmt: skip
+    assert found in seen(path)

@@ -302,14 +302,14 @@ def test_pictures_are_for_who_may_see_images_and_only_once_released(site):
     findings = findings_of_study("1.2.3")
     item = site.sealed(key, findings, pictures=pictures_of(findings))
     site.sealed(early, findings, pictures=pictures_of(findings), released=False)
-    radiologist, nurse = site.person(Role.RADIOLOGIST), site.person(Role.NURSE)
+    radiologist, coordinator = site.person(Role.RADIOLOGIST), site.person(Role.COORDINATOR)
     address = re.search(r'src="(/studies/[^"]+)"', radiologist.get(f"/studies/{key}").text)[1]
     answer = radiologist.get(address)
     assert answer.headers["cache-control"] == "private, no-cache"
     again = {"if-none-match": answer.headers["etag"]}
     assert radiologist.get(address, headers=again).status_code == 304
-    assert nurse.get(address, headers=again).status_code == 403
-    html = nurse.get(f"/studies/{key}").text
+    assert coordinator.get(address, headers=again).status_code == 403
+    html = coordinator.get(f"/studies/{key}").text
     assert "<img" not in html
     assert "Nodule 1" in html
     assert radiologist.get(address.replace(key, other)).status_code == 404

@@ -12,10 +12,11 @@ import yaml
 import gransk.web
 from gransk.archive.tables import PriorState
 from gransk.core.reasons import TEXTS, Reason
-from gransk.results.tables import DeliveryState, WorkState
+from gransk.results.tables import ActKind, DeliveryState, WorkState
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
+from gransk.web.profile_form import SOURCES
 from gransk.web.rendering import STEPS
 
 ROOM = Path(gransk.web.__file__).parent
@@ -52,7 +53,9 @@ def used() -> set[str]:
         ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
         ("prior", PriorState),
         ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
-        ("join", ("title", "text", "button")),
+        ("join", ("title", "text", "button")), ("source", SOURCES),
+        ("verdict", ("confirmed", "rejected", "added")),
+        ("act", [kind for kind in ActKind if kind is not ActKind.WITHDRAW]),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}

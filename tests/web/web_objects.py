@@ -52,8 +52,8 @@ def findings_of_study(study_uid: str, nodules: int = 2) -> Findings:
 
 def _line(findings: Findings, language: str) -> str:
     word = {"en": "nodules", "da": "noduli"}[language]
-    largest = max((f.measured("long_axis_mm") or 0 for f in findings.findings), default=0)
-    return f"{len(findings.findings)} {word}, {largest:.1f} mm" if largest else f"0 {word}"
+    largest = max((f.measured("long_axis_mm") or 0 for f in findings.standing), default=0)
+    return f"{len(findings.standing)} {word}, {largest:.1f} mm" if largest else f"0 {word}"
 
 
 def _details(finding: Finding, language: str) -> list[tuple[str, str]]:
@@ -73,4 +73,5 @@ class Lesions:
         details=_details,
         study_json=lambda findings: {},
         finding_json=lambda finding: {},
+        course="volume_mm3",
     )

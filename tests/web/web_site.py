@@ -15,9 +15,16 @@ from gransk.archive.orthanc_config import ensure_secret
 from gransk.archive.tables import Archive, SeenStudy
 from gransk.core.application import Picture
 from gransk.core.findings import Findings
+from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
 from gransk.results.pictures import pack_pictures
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
+from gransk.results.store import (
+    BlobStore,
+    NewObject,
+    seal_analysis,
+    seal_comparison,
+    seal_report,
+)
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site import people
 from gransk.site.config import Config
@@ -164,6 +171,7 @@ class Site:
         released: bool = True,
         pictures: Sequence[Picture] = (),
         objects: tuple[NewObject, ...] = (),
+        follow_up: FollowUp | None = None,
         **values: Any,
     ) -> str:
         """A ready study with sealed findings; the workitem's id."""
@@ -172,15 +180,25 @@ class Site:
         found = findings or findings_of_study("1.2.3")
         stored = blobs.put(found.model_dump_json().encode())
         key = digest(["analysis", study])
+        told = blobs.put(follow_up.model_dump_json().encode()) if follow_up else None
         with self.database.begin() as session:
             seal_analysis(
                 session, key, found.application, stored, blobs.put(pack_pictures(pictures)), 31.4
             )
             item = session.get_one(Workitem, ident)
-            report = seal_report(session, item, digest(["report", study]), key, utcnow(), objects)
+            named = digest(["report", study])
+            report = seal_report(session, item, named, key, utcnow(), objects, told)
             if released:
                 session.get_one(Report, report.key).released_at = utcnow()
         return ident
+
+    def comparison(self, key: str, study: str, other: str, pictures: Sequence[Picture]) -> None:
+        """Seal the pictures of a comparison of two sealed studies."""
+        blobs = BlobStore(self.config.blob_folder)
+        analyses = digest(["analysis", study]), digest(["analysis", other])
+        stored = blobs.put(pack_pictures(pictures))
+        with self.database.begin() as session:
+            seal_comparison(session, key, "lesion", analyses, blobs.put(b"{}"), stored)
 
     def close(self) -> None:
         for client in self.clients:

@@ -23,12 +23,14 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from gransk.core.application import Presentation
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Findings, FrameRef
+from gransk.core.followup import FollowUp
 from gransk.core.identity import COPIED, EMPTY_IF_ABSENT, MANUFACTURER
 from gransk.core.keys import uid
 from gransk.core.study import Instance, Study
 from gransk.results.dicom.characters import encodings, fit, fit_dataset
 from gransk.results.dicom.planes import Plane, plane
-from gransk.results.dicom.texts import text
+from gransk.results.dicom.texts import TEXTS, text
+from gransk.results.edits import Signature
 
 PRIVATE_SCHEME = "99GRANSK"
 DEVICE_UID = uid("device", "gransk")
@@ -68,6 +70,9 @@ class Predecessor:
 class Report:
     """Everything that the objects of one report are made from.
 
+    ``follow_up`` is what it tells beside its findings, ``text`` the plain report in its
+    language, ready to paste.
+
     Raises
     ------
     InvalidValueError
@@ -84,6 +89,10 @@ class Report:
     predecessors: tuple[Predecessor, ...]
     language: str
     version: str
+    follow_up: FollowUp | None = None
+    text: str = ""
+    signature: Signature | None = None
+    organization: str = MANUFACTURER
 
     def __post_init__(self) -> None:
         if self.created.utcoffset() is None:
@@ -126,6 +135,10 @@ class Report:
     def say(self, key: str) -> str:
         return text(key, self.language)
 
+    def says(self, key: str) -> bool:
+        """Is there such a text?"""
+        return key in TEXTS
+
     def series_number(self, number: int) -> int:
         """A Series Number above the analysed series', so that viewers open the images first."""
         try:
@@ -137,6 +150,14 @@ class Report:
     def plane(self, frame: FrameRef) -> Plane | None:
         """Where an analysed image lies."""
         return plane(self.by_uid[frame.sop_instance_uid].header, frame.frame)
+
+
+def institution(study: Study, findings: Findings) -> str:
+    """Institution Name of the first analysed image, else our own name."""
+    uids = {frame.sop_instance_uid for frame in findings.frames[:1]}
+    headers = (i.header for i in study.instances if i.sop_instance_uid in uids)
+    named = (str(header.get("InstitutionName", "") or "").strip() for header in headers)
+    return next(named, "") or MANUFACTURER
 
 
 def timezone_offset(header: Dataset) -> datetime.timezone | None:

@@ -8,11 +8,19 @@ from collections.abc import Sequence
 from gransk import __version__
 from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings
+from gransk.core.followup import FollowUp
 from gransk.core.study import Study
-from gransk.results.dicom.common import MadeObject, Predecessor, Report, tolerant
+from gransk.results.dicom.common import (
+    MadeObject,
+    Predecessor,
+    Report,
+    institution,
+    tolerant,
+)
 from gransk.results.dicom.sc import make_sc
 from gransk.results.dicom.seg import make_seg
 from gransk.results.dicom.sr import make_sr
+from gransk.results.edits import Signature
 
 __all__ = ["MadeObject", "Predecessor", "make_objects"]
 
@@ -29,6 +37,11 @@ def make_objects(
     predecessors: Sequence[Predecessor] = (),
     language: str = "en",
     version: str = __version__,
+    follow_up: FollowUp | None = None,
+    compared: Sequence[Picture] = (),
+    text: str = "",
+    signature: Signature | None = None,
+    organization: str = "",
 ) -> list[MadeObject]:
     """Structured report, segmentation where there are masks, and summary pages.
 
@@ -57,6 +70,16 @@ def make_objects(
         ``en`` or ``da``.
     version : str
         Of the suite.
+    follow_up : FollowUp, optional
+        What the report tells beside its findings.
+    compared : sequence of Picture
+        Both sides of lesions that were compared with earlier studies.
+    text : str
+        The plain report in ``language``.
+    signature : Signature, optional
+        Who signed: the structured report is then final, and verified by that person.
+    organization : str
+        Of the signer; the images' own institution where it is empty.
 
     Raises
     ------
@@ -74,11 +97,15 @@ def make_objects(
         predecessors=tuple(predecessors),
         language=language,
         version=version,
+        follow_up=follow_up,
+        text=text,
+        signature=signature,
+        organization=organization or institution(study, findings),
     )
     with tolerant():
         segmentation = make_seg(report)
         return [
             make_sr(report),
             *([] if segmentation is None else [segmentation]),
-            *make_sc(report, pictures),
+            *make_sc(report, pictures, compared),
         ]

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from gransk.core.application import Picture
 from gransk.core.codes import SUSPICION
 from gransk.core.findings import Finding
+from gransk.results.dicom.canvas import (
+    ACCENT,
+    BACKGROUND,
+    BOTTOM,
+    CARD,
+    GUTTER,
+    HEIGHT,
+    LINE,
+    MARGIN,
+    QUIET,
+    TEXT,
+    TOP,
+    WARNING,
+    WIDTH,
+    clip,
+    draw_picture,
+    font_of,
+    wrap,
+)
 from gransk.results.dicom.common import Report
+from gransk.results.dicom.reviews import statements
+from gransk.results.dicom.spread import draw_spread, lay_out
 from gransk.results.dicom.texts import any_suspicion
 
-WIDTH, HEIGHT = 1600, 1200
-MARGIN, GUTTER = 56, 24
-TOP, BOTTOM = 196, HEIGHT - 138
 TABLE_WIDTH = 560
 GRID_LEFT = MARGIN + TABLE_WIDTH + 48
 CAPTION = 78
 PICTURES_A_PAGE = 6
-
-BACKGROUND, CARD, LINE = (13, 17, 23), (22, 28, 36), (48, 58, 70)
-TEXT, QUIET, ACCENT, WARNING = (230, 236, 242), (142, 154, 168), (86, 182, 214), (242, 184, 75)
-OUTLINE = (255, 196, 0)
-FONT = Path(__file__).parent / "DejaVuSans.ttf"
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(FONT), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @dataclass(frozen=True)
@@ -58,28 +64,41 @@ class _Page:
     pictures: list[tuple[Picture, str]] = field(default_factory=list)
 
 
-def draw_pages(report: Report, pictures: Sequence[Picture]) -> list[npt.NDArray[np.uint8]]:
-    """Summary pages, each finding with its own pictures.
+def draw_pages(
+    report: Report, pictures: Sequence[Picture], compared: Sequence[Picture] = ()
+) -> list[npt.NDArray[np.uint8]]:
+    """Summary pages, each finding with its own pictures; then those that compare studies.
 
     Returns
     -------
     list of ndarray of uint8, shape (1200, 1600, 3)
         At least one.
     """
-    own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.findings}
+    own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.standing}
+    rejected = {f.tracking_uid for f in report.findings.rejected}
     others = []
     for picture in pictures:
+        if picture.tracking_uid in rejected:
+            continue
         if picture.tracking_uid in own:
             own[picture.tracking_uid].append(picture)
         else:
             others.append((picture, _say(picture.caption, report.language)))
-    cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.findings]
+    cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.standing]
     notes = [report.presentation.text(n, report.language) for n in report.findings.notes]
+    notes += statements(report)
     pages = _lay_out(cards, others, _notes_height(notes))
-    return [
-        _draw_page(report, page, notes if number == 1 else [], (number, len(pages)))
+    spreads = lay_out(report, compared)
+    count = len(pages) + len(spreads)
+    drawn = [
+        _draw_page(report, page, notes if number == 1 else [], (number, count))
         for number, page in enumerate(pages, start=1)
     ]
+    for number, spread in enumerate(spreads, start=len(pages) + 1):
+        image, draw = _framed(report, (number, count))
+        draw_spread(image, draw, report, spread)
+        drawn.append(np.asarray(image))
+    return drawn
 
 
 def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> _Card:
@@ -98,10 +117,18 @@ def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> _Car
     named = [*sliced, *details[:3]] if len(pictures) == 1 else []
     return _Card(
         heading=finding.tracking_id,
-        score=f"{report.say('score')} {_share(finding.probability, language)}",
+        score=_score(report, finding),
         pairs=tuple([*worry, *sliced, *details][:20]),
         pictures=tuple((p, _caption(finding, p, language, named)) for p in pictures),
     )
+
+
+def _score(report: Report, finding: Finding) -> str:
+    """The model's score, or who added what no model found."""
+    if finding.origin != "person":
+        return f"{report.say('score')} {_share(finding.probability, report.language)}"
+    who = finding.reviews[0].by if finding.reviews else "–"
+    return clip(report.say("added").format(who=who), 20, 260)
 
 
 def _caption(
@@ -155,65 +182,73 @@ def _lay_out(
 def _draw_page(
     report: Report, page: _Page, notes: list[str], number: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
-    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
-    draw = ImageDraw.Draw(image)
-    _draw_header(draw, report)
+    image, draw = _framed(report, number)
     bottom = _draw_cards(draw, report, page.cards)
     _draw_notes(draw, notes, bottom + 8)
     _draw_pictures(image, draw, page.pictures)
     _draw_words(draw, report)
-    _draw_footer(draw, report, number)
     return np.asarray(image)
 
 
+def _framed(report: Report, number: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """An empty page with header and footer."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    _draw_header(draw, report)
+    _draw_footer(draw, report, number)
+    return image, draw
+
+
 def _draw_header(draw: ImageDraw.ImageDraw, report: Report) -> None:
-    draw.text((MARGIN, 34), "Gransk", ACCENT, _font(24))
-    draw.text((MARGIN, 66), _clip(report.title, 38, 900), TEXT, _font(38))
+    draw.text((MARGIN, 34), "Gransk", ACCENT, font_of(24))
+    draw.text((MARGIN, 66), clip(report.title, 38, 900), TEXT, font_of(38))
     analysed = f"{report.say('analysed')} {report.local_time:%Y-%m-%d %H:%M}"
     count = f"{len(report.findings.frames)} {report.say('images')}"
-    draw.text((MARGIN, 122), f"{analysed}  ·  {count}", QUIET, _font(20))
+    draw.text((MARGIN, 122), f"{analysed}  ·  {count}", QUIET, font_of(20))
     statement = report.say("research")
-    width = draw.textlength(statement, _font(22))
+    width = draw.textlength(statement, font_of(22))
     left = WIDTH - MARGIN - width - 36
     draw.rounded_rectangle((left, 48, WIDTH - MARGIN, 98), 10, outline=WARNING, width=2)
-    draw.text((left + 18, 59), statement, WARNING, _font(22))
+    draw.text((left + 18, 59), statement, WARNING, font_of(22))
     if report.incomplete:
-        draw.text((WIDTH - MARGIN, 122), report.say("incomplete"), WARNING, _font(20), anchor="ra")
+        draw.text(
+            (WIDTH - MARGIN, 122), report.say("incomplete"), WARNING, font_of(20), anchor="ra"
+        )
     draw.line((MARGIN, 166, WIDTH - MARGIN, 166), LINE, 2)
 
 
 def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card]) -> int:
     """The cards from the top down; where they end comes back."""
     y = TOP
-    if not report.findings.findings:
-        draw.text((MARGIN, y), report.say("none"), TEXT, _font(30))
+    if not report.findings.standing:
+        draw.text((MARGIN, y), report.say("none"), TEXT, font_of(30))
         y += 64
     for card in cards:
         box = (MARGIN, y, MARGIN + TABLE_WIDTH, y + card.height)
         draw.rounded_rectangle(box, 12, fill=CARD)
-        draw.text((MARGIN + 22, y + 18), _clip(card.heading, 26, 250), TEXT, _font(26))
+        draw.text((MARGIN + 22, y + 18), clip(card.heading, 26, 250), TEXT, font_of(26))
         right = MARGIN + TABLE_WIDTH - 22
-        draw.text((right, y + 24), card.score, ACCENT, _font(20), anchor="ra")
+        draw.text((right, y + 24), card.score, ACCENT, font_of(20), anchor="ra")
         for n, (label, value) in enumerate(card.pairs):
             line = y + 62 + 28 * n
-            name = _clip(label, 19, 270)
-            draw.text((MARGIN + 22, line), name, QUIET, _font(19))
-            room = right - MARGIN - 22 - round(draw.textlength(name, _font(19))) - 16
-            draw.text((right, line), _clip(value, 19, room), TEXT, _font(19), anchor="ra")
+            name = clip(label, 19, 270)
+            draw.text((MARGIN + 22, line), name, QUIET, font_of(19))
+            room = right - MARGIN - 22 - round(draw.textlength(name, font_of(19))) - 16
+            draw.text((right, line), clip(value, 19, room), TEXT, font_of(19), anchor="ra")
         y += card.height + 16
     return y
 
 
 def _notes_height(notes: Sequence[str]) -> int:
     """Kept free for notes, half of the page at most."""
-    lines = sum(len(_wrap(note, 18, TABLE_WIDTH)) for note in notes)
+    lines = sum(len(wrap(note, 18, TABLE_WIDTH)) for note in notes)
     return min(26 * lines + 24, (BOTTOM - TOP) // 2) if lines else 0
 
 
 def _draw_notes(draw: ImageDraw.ImageDraw, notes: list[str], y: int) -> None:
-    lines = [line for note in notes for line in _wrap(note, 18, TABLE_WIDTH)]
+    lines = [line for note in notes for line in wrap(note, 18, TABLE_WIDTH)]
     for line in lines[: max(0, (BOTTOM - y) // 26)]:
-        draw.text((MARGIN, y), line, WARNING, _font(18))
+        draw.text((MARGIN, y), line, WARNING, font_of(18))
         y += 26
 
 
@@ -228,52 +263,19 @@ def _draw_pictures(
     for n, (picture, caption) in enumerate(pictures):
         left = GRID_LEFT + (n % across) * (width + GUTTER)
         top = TOP + (n // across) * (size + CAPTION + GUTTER)
-        bottom = top + _draw_picture(image, picture, (left, top), size)
-        for line_number, line in enumerate(_wrap(caption, 17, width)[:3]):
-            draw.text((left, bottom + 8 + 22 * line_number), line, QUIET, _font(17))
-
-
-def _draw_picture(image: Image.Image, picture: Picture, corner: tuple[int, int], size: int) -> int:
-    """The picture as large as the square lets it, outlines sharp; its height comes back."""
-    grey = np.asarray(picture.pixels, np.uint8)
-    scale = size / max(grey.shape)
-    shape = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-    large = Image.fromarray(grey).resize(shape, Image.Resampling.BICUBIC).convert("RGB")
-    draw = ImageDraw.Draw(large)
-    for outline in picture.outlines:
-        points = [(x * scale, y * scale) for x, y in outline]
-        draw.line([*points, points[0]], OUTLINE, 2)
-    if picture.spacing_mm:
-        _draw_scale(draw, shape, scale / picture.spacing_mm)
-    image.paste(large, corner)
-    return int(shape[1])
-
-
-def _draw_scale(draw: ImageDraw.ImageDraw, shape: tuple[int, int], pixels_a_mm: float) -> None:
-    """A bar of 10 mm, or 50 mm where that would be tiny."""
-    length = 10 if 10 * pixels_a_mm >= 30 else 50
-    right, bottom = shape[0] - 14, shape[1] - 16
-    left = right - length * pixels_a_mm
-    if left < 10:
-        return
-    for colour, width in ((BACKGROUND, 7), (TEXT, 3)):
-        draw.line((left, bottom, right, bottom), colour, width)
-        for x in (left, right):
-            draw.line((x, bottom - 6, x, bottom + 6), colour, width)
-    where = ((left + right) / 2, bottom - 10)
-    draw.text(
-        where, f"{length} mm", TEXT, _font(15), anchor="ms", stroke_width=2, stroke_fill=BACKGROUND
-    )
+        bottom = top + draw_picture(image, picture, (left, top), size)
+        for line_number, line in enumerate(wrap(caption, 17, width)[:3]):
+            draw.text((left, bottom + 8 + 22 * line_number), line, QUIET, font_of(17))
 
 
 def _draw_words(draw: ImageDraw.ImageDraw, report: Report) -> None:
     """What the model's numbers are not."""
-    findings = report.findings.findings
+    findings = report.findings.standing
     words = [report.say("score_text")] if findings else []
     if any_suspicion(findings):
         words.append(report.say("suspicion_text"))
     for n, line in enumerate(words):
-        draw.text((MARGIN, BOTTOM + 12 + 25 * n), line, QUIET, _font(17))
+        draw.text((MARGIN, BOTTOM + 12 + 25 * n), line, QUIET, font_of(17))
 
 
 def _draw_footer(draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, int]) -> None:
@@ -284,28 +286,6 @@ def _draw_footer(draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, i
         f"Gransk {report.version}  ·  {findings.application} {findings.application_version}"
         f"  ·  {report.say('model')}: {models or '-'}"
     )
-    draw.text((MARGIN, HEIGHT - 54), _clip(made, 17, 1200), QUIET, _font(17))
+    draw.text((MARGIN, HEIGHT - 54), clip(made, 17, 1200), QUIET, font_of(17))
     page = report.say("page").format(page=number[0], pages=number[1])
-    draw.text((WIDTH - MARGIN, HEIGHT - 54), page, QUIET, _font(17), anchor="ra")
-
-
-def _clip(text: str, size: int, width: float) -> str:
-    """Text cut to a width in pixels."""
-    font = _font(size)
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
-
-
-def _wrap(text: str, size: int, width: float) -> list[str]:
-    """Text in lines of a width in pixels."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _font(size).getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(_clip(word, size, width))
-    return lines
+    draw.text((WIDTH - MARGIN, HEIGHT - 54), page, QUIET, font_of(17), anchor="ra")

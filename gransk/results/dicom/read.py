@@ -13,7 +13,7 @@ from gransk.core import codes as terms
 from gransk.core.codes import Code
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.findings import Finding, Measurement, Quality, Region
-from gransk.results.dicom import sr
+from gransk.results.dicom import items, longitudinal, reviews, sr
 
 TRACKING_ID, TRACKING_UID = ("112039", "DCM"), ("112040", "DCM")
 FINDING, SITE = ("121071", "DCM"), ("363698007", "SCT")
@@ -22,10 +22,11 @@ MEASUREMENTS, GROUP = ("126010", "DCM"), ("125007", "DCM")
 
 
 def read_report(content: bytes) -> list[Finding]:
-    """Findings of a structured report that `make_objects` made.
+    """Findings of a structured report that `make_objects` made, rejected ones last.
 
     Masks are in the segmentation, and so are the slices of a masked finding
-    beyond the drawn one; everything else comes back as it was written.
+    beyond the drawn one; everything else comes back as it was written. What a
+    person added has no model's score, so its probability is 0.
 
     Parameters
     ----------
@@ -46,9 +47,11 @@ def read_report(content: bytes) -> list[Finding]:
     if _name(dataset) not in (("126000", "DCM"), _key(sr.NO_FINDINGS)):
         raise InvalidValueError("report", _name(dataset), "an Imaging Measurement Report (126000)")
     found: dict[str, Finding] = {}
-    for container in _children(dataset, MEASUREMENTS):
-        for group in _children(container, GROUP):
-            _add_group(found, group)
+    rejected = (_key(reviews.REJECTED_FINDINGS), _key(reviews.REJECTED_FINDING))
+    for outer, inner in ((MEASUREMENTS, GROUP), rejected):
+        for container in _children(dataset, outer):
+            for group in _children(container, inner):
+                _add_group(found, group)
     return list(found.values())
 
 
@@ -82,17 +85,18 @@ def _finding(group: Dataset) -> Finding:
         qualities=tuple(_qualities(group)),
         regions=tuple(_regions(group)),
         origin="detector" if origin is None else str(origin.TextValue),
+        reviews=reviews.read_reviews(group),
     )
 
 
 def _measurements(group: Dataset) -> Iterator[Measurement]:
     for item in group.ContentSequence:
         name = next(_children(item, TRACKING_ID), None)
-        if item.ValueType != "NUM" or name is None:
+        if item.ValueType != "NUM" or name is None or _is_change(item):
             continue
         value = _value(item)
-        upper = next(_children(item, _key(sr.UPPER)), None)
-        lower = next(_children(item, _key(sr.LOWER)), None)
+        upper = next(_children(item, _key(items.UPPER)), None)
+        lower = next(_children(item, _key(items.LOWER)), None)
         method = next(_children(item, METHOD), None)
         yield Measurement(
             name=str(name.TextValue),
@@ -101,11 +105,16 @@ def _measurements(group: Dataset) -> Iterator[Measurement]:
             value=value,
             interval=(
                 None
-                if upper is None or lower is None
-                else (value - _value(lower), value + _value(upper))
+                if lower is None
+                else (value - _value(lower), None if upper is None else value + _value(upper))
             ),
             method=None if method is None else str(method.ConceptCodeSequence[0].CodeMeaning),
         )
+
+
+def _is_change(item: Dataset) -> bool:
+    """Does the number tell a change since another study, and no size?"""
+    return next(_children(item, _key(longitudinal.COMPARED_STUDY)), None) is not None
 
 
 def _qualities(group: Dataset) -> Iterator[Quality]:

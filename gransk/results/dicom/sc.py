@@ -12,11 +12,13 @@ from gransk.results.dicom.common import MadeObject, Report, bare_source, seal
 from gransk.results.dicom.page import draw_pages
 
 
-def make_sc(report: Report, pictures: Sequence[Picture]) -> list[MadeObject]:
+def make_sc(
+    report: Report, pictures: Sequence[Picture], compared: Sequence[Picture] = ()
+) -> list[MadeObject]:
     """One image a page, without any name or number of the patient in it."""
     series_uid = report.uid("SC", "series")
     made = []
-    for number, pixels in enumerate(draw_pages(report, pictures), start=1):
+    for number, pixels in enumerate(draw_pages(report, pictures, compared), start=1):
         sop_uid = report.uid("SC", str(number))
         dataset = SCImage.from_ref_dataset(
             bare_source(report),

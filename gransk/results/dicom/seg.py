@@ -29,7 +29,7 @@ COLOURS = (
 
 def make_seg(report: Report) -> MadeObject | None:
     """The segmentation; None where no finding has a mask, or images have no place."""
-    masked = [f for f in report.findings.findings if f.mask is not None and f.mask.to_array().any()]
+    masked = [f for f in report.findings.standing if f.mask is not None and f.mask.to_array().any()]
     used = _used_frames(masked)
     planes = [report.plane(report.findings.frames[k]) for k in used]
     if not masked or None in planes:

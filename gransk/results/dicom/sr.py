@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
     CodedConcept,
     ComprehensiveSR,
-    ContainerContentItem,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
@@ -16,13 +17,13 @@ from highdicom.sr import (
     ImageRegion,
     LanguageOfContentItemAndDescendants,
     Measurement,
-    NumContentItem,
     ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     RelationshipTypeValues,
     SourceImageForRegion,
     TextContentItem,
+    TimePointContext,
     TrackingIdentifier,
     UIDRefContentItem,
 )
@@ -34,6 +35,7 @@ from gransk.core import findings as model
 from gransk.core.codes import Code
 from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
+from gransk.results.dicom import longitudinal
 from gransk.results.dicom.common import (
     DEVICE_UID,
     PRIVATE_SCHEME,
@@ -43,7 +45,15 @@ from gransk.results.dicom.common import (
     bare_source,
     seal,
 )
+from gransk.results.dicom.items import concept, container, measurement
 from gransk.results.dicom.regions import Points, drawn_regions
+from gransk.results.dicom.reviews import (
+    person_observer,
+    rejected_container,
+    review_items,
+    statements,
+    verify,
+)
 from gransk.results.dicom.texts import LANGUAGES, any_suspicion
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -71,18 +81,19 @@ def make_sr(report: Report) -> MadeObject:
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=not report.incomplete,
-        is_final=False,
+        is_final=report.signature is not None,
         is_verified=False,
         previous_versions=[_reference(p) for p in report.predecessors] or None,
         series_description=f"{report.title}: {report.say('report')}"[:64],
     )
+    verify(dataset, report)
     _declare_private_schemes(dataset)
     return seal(dataset, report, "SR", (series_uid, sop_uid))
 
 
 def _content(report: Report) -> Dataset:
-    findings = report.findings.findings
-    root = _container(
+    findings = report.findings.standing
+    root = container(
         codes.DCM.ImagingMeasurementReport if findings else NO_FINDINGS,
         relationship=None,
         template="1500",
@@ -93,22 +104,46 @@ def _content(report: Report) -> Dataset:
         LanguageOfContentItemAndDescendants(CodedConcept(report.language, "RFC5646", name))
     )
     content.extend(_observer(report))
+    content.extend(person_observer(report) or ())
     content.append(
         CodeContentItem(
             codes.DCM.ProcedureReported,
-            _concept(terms.procedure(str(report.header.get("Modality", "")))),
+            concept(terms.procedure(str(report.header.get("Modality", "")))),
             RelationshipTypeValues.HAS_CONCEPT_MOD,
         )
     )
     if findings:
         content.append(_image_library(report))
-        measurements = _container(codes.DCM.ImagingMeasurements)
-        for finding in findings:
-            for number, (frame, points) in enumerate(drawn_regions(report, finding), start=1):
-                measurements.ContentSequence.extend(_group(report, finding, frame, points, number))
+        measurements = container(codes.DCM.ImagingMeasurements)
+        for group in _groups(report, findings):
+            measurements.ContentSequence.extend(group)
         content.append(measurements)
+    if report.findings.rejected:
+        content.append(rejected_container(list(_groups(report, report.findings.rejected))))
+    content.extend(_followed_up(report))
     content.append(_statements(report))
     return root
+
+
+def _followed_up(report: Report) -> Iterator[Dataset]:
+    """Previous findings, recommendations and the plain report."""
+    if report.follow_up is not None:
+        previous = longitudinal.previous_findings(report.follow_up)
+        if previous is not None:
+            yield previous
+        advice = report.follow_up.assessment.advice if report.follow_up.assessment else ()
+        if advice:
+            recommendations = container(codes.DCM.Recommendations)
+            for one in advice:
+                said = one.text.get(report.language) or one.text.get("en", "")
+                recommendations.ContentSequence.append(
+                    TextContentItem(codes.DCM.Recommendation, said, CONTAINS)
+                )
+            yield recommendations
+    if report.text:
+        summary = container(codes.DCM.Summary)
+        summary.ContentSequence.append(TextContentItem(codes.DCM.Summary, report.text, CONTAINS))
+        yield summary
 
 
 def _observer(report: Report) -> ObserverContext:
@@ -124,7 +159,7 @@ def _observer(report: Report) -> ObserverContext:
 
 def _image_library(report: Report) -> Dataset:
     """Every analysed image, frames of one object once (TID 1600)."""
-    group = _container(codes.DCM.ImageLibraryGroup)
+    group = container(codes.DCM.ImageLibraryGroup)
     frame_of_reference = str(report.header.get("FrameOfReferenceUID", "") or "")
     if frame_of_reference:
         group.ContentSequence.append(
@@ -143,9 +178,16 @@ def _image_library(report: Report) -> Dataset:
                 relationship_type=CONTAINS,
             )
         )
-    library = _container(codes.DCM.ImageLibrary)
+    library = container(codes.DCM.ImageLibrary)
     library.ContentSequence.append(group)
     return library
+
+
+def _groups(report: Report, findings: Iterable[model.Finding]) -> Iterator[ContentSequence]:
+    """A group for each drawn region of findings."""
+    for finding in findings:
+        for number, (frame, points) in enumerate(drawn_regions(report, finding), start=1):
+            yield _group(report, finding, frame, points, number)
 
 
 def _group(
@@ -159,17 +201,25 @@ def _group(
     """
     region_uid = finding.tracking_uid if number == 1 else region_identity(finding, number)
     label = finding.tracking_id if number == 1 else f"{finding.tracking_id} ({number})"
+    followed = report.follow_up if number == 1 else None
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(region_uid, label),
         referenced_region=_region(frame, points),
-        finding_category=_concept(terms.MORPHOLOGICALLY_ABNORMAL),
-        finding_type=_concept(finding.kind),
-        finding_sites=[FindingSite(_concept(finding.site))],
+        finding_category=concept(terms.MORPHOLOGICALLY_ABNORMAL),
+        finding_type=concept(finding.kind),
+        finding_sites=[FindingSite(concept(finding.site))],
         algorithm_id=_algorithm(report),
+        time_point_context=_time_point(report),
         measurements=_measurements(finding) if number == 1 else None,
         qualitative_evaluations=_qualities(finding) if number == 1 else None,
     )
     content = group[0].ContentSequence
+    if followed is not None:
+        for made in (
+            *longitudinal.changes(followed, finding.tracking_uid),
+            *longitudinal.outcomes(followed, finding.tracking_uid),
+        ):
+            content.extend(made)
     if number > 1:
         content.append(UIDRefContentItem(LESION, finding.tracking_uid, CONTAINS))
     elif finding.centre_lps_mm is not None:
@@ -177,7 +227,15 @@ def _group(
         content.append(TextContentItem(CENTRE, centre, CONTAINS))
     if number == 1 and finding.origin != "detector":
         content.append(TextContentItem(ORIGIN, finding.origin, CONTAINS))
+    if number == 1:
+        content.extend(review_items(report, finding))
     return group
+
+
+def _time_point(report: Report) -> TimePointContext | None:
+    if report.follow_up is None:
+        return None
+    return longitudinal.time_point(report.follow_up, report.study.uid)
 
 
 ORIGINAL_SOURCE = CodedConcept("111040", "DCM", "Original Source")
@@ -208,60 +266,29 @@ def _region(frame: model.FrameRef, points: Points) -> ImageRegion:
 
 
 def _measurements(finding: model.Finding) -> list[Measurement]:
-    probabilities = [_percent(terms.CERTAINTY, finding.probability)]
+    # What a person added has no score of a model.
+    scored = finding.origin != "person"
+    probabilities = [_percent(terms.CERTAINTY, finding.probability)] if scored else []
     if finding.malignancy is not None:
         probabilities.append(_malignancy(finding.malignancy_concept, finding.malignancy))
-    return [*(_measurement(finding, m) for m in finding.measurements), *probabilities]
+    return [*(measurement(finding.tracking_uid, m) for m in finding.measurements), *probabilities]
 
 
-def _malignancy(concept: Code, value: float) -> Measurement:
+def _malignancy(what: Code, value: float) -> Measurement:
     """In percent where it is a probability; a rating from 0 to 1 has no unit."""
-    if concept == terms.PROBABILITY:
-        return _percent(concept, value)
-    return Measurement(_concept(concept), round(value, 6), _concept(terms.NO_UNITS))
+    if what == terms.PROBABILITY:
+        return _percent(what, value)
+    return Measurement(concept(what), round(value, 6), concept(terms.NO_UNITS))
 
 
-def _percent(concept: Code, share: float) -> Measurement:
-    return Measurement(_concept(concept), round(share * 100, 6), _concept(terms.PERCENT))
-
-
-def _measurement(finding: model.Finding, measured: model.Measurement) -> Measurement:
-    """One number (TID 300) with its name, method and 95 % interval."""
-    unit = _concept(measured.unit)
-    made = Measurement(
-        _concept(measured.concept),
-        float(measured.value),
-        unit,
-        tracking_identifier=TrackingIdentifier(
-            uid(finding.tracking_uid, "measurement", measured.name), measured.name
-        ),
-        method=None if measured.method is None else _method(measured.method),
-    )
-    if measured.interval is not None:
-        low, high = measured.interval
-        ends = [] if high is None else [(UPPER, high - measured.value)]
-        for concept, distance in (*ends, (LOWER, measured.value - low)):
-            made[0].ContentSequence.append(
-                NumContentItem(
-                    concept, float(distance), unit, None, RelationshipTypeValues.HAS_PROPERTIES
-                )
-            )
-    return made
-
-
-UPPER = CodedConcept("371886008", "SCT", "+, range of upper measurement uncertainty")
-LOWER = CodedConcept("371885007", "SCT", "-, range of lower measurement uncertainty")
-
-
-def _method(method: str) -> CodedConcept:
-    """A private code, since methods are named by their application."""
-    return CodedConcept(uid("method", method)[-16:], PRIVATE_SCHEME, method[:64])
+def _percent(what: Code, share: float) -> Measurement:
+    return Measurement(concept(what), round(share * 100, 6), concept(terms.PERCENT))
 
 
 def _qualities(finding: model.Finding) -> list[QualitativeEvaluation]:
     made = []
     for quality in finding.qualities:
-        item = QualitativeEvaluation(_concept(quality.concept), _concept(quality.value))
+        item = QualitativeEvaluation(concept(quality.concept), concept(quality.value))
         item[0].ContentSequence = ContentSequence(
             TrackingIdentifier(uid(finding.tracking_uid, "quality", quality.name), quality.name)
         )
@@ -285,45 +312,27 @@ def _statements(report: Report) -> Dataset:
     lines = [report.say("research")]
     if report.incomplete:
         lines.append(report.say("incomplete"))
-    if not findings.findings:
+    if not findings.standing:
         lines.append(report.say("none"))
         lines.append(f"{len(findings.frames)} {report.say('images')}, {_models(findings)}")
     else:
         lines.append(report.say("score_text"))
-    if any_suspicion(findings.findings):
+    if any_suspicion(findings.standing):
         lines.append(report.say("suspicion_text"))
+    lines.extend(statements(report))
     lines.extend(report.presentation.text(note, report.language) for note in findings.notes)
-    if any(m.interval for f in findings.findings for m in f.measurements):
+    if any(m.interval for f in findings.standing for m in f.measurements):
         lines.append(report.say("intervals"))
-    container = _container(CodedConcept("C0034375", "UMLS", "Qualitative Evaluations"))
+    made = container(CodedConcept("C0034375", "UMLS", "Qualitative Evaluations"))
     for line in lines:
-        container.ContentSequence.append(TextContentItem(codes.DCM.Comment, line, CONTAINS))
-    return container
+        made.ContentSequence.append(TextContentItem(codes.DCM.Comment, line, CONTAINS))
+    return made
 
 
 def _models(findings: model.Findings) -> str:
     """Who looked, where no measurement group says it."""
     who = f"{MANUFACTURER} {findings.application} {findings.application_version}"
     return "; ".join([who, *(f"{m.id} {m.version} sha256={m.sha256}" for m in findings.models)])
-
-
-def _container(
-    name: CodedConcept,
-    relationship: RelationshipTypeValues | None = CONTAINS,
-    template: str | None = None,
-) -> Dataset:
-    item = ContainerContentItem(
-        name,
-        is_content_continuous=False,
-        template_id=template,
-        relationship_type=relationship,
-    )
-    item.ContentSequence = ContentSequence(is_root=relationship is None)
-    return item
-
-
-def _concept(code: Code) -> CodedConcept:
-    return CodedConcept(code.value, code.scheme, code.meaning)
 
 
 def _images(report: Report) -> list[model.FrameRef]:
@@ -335,6 +344,13 @@ def _evidence(report: Report) -> list[Dataset]:
     evidence = []
     for frame in _images(report):
         item = bare_source(report)
+        item.SOPClassUID = frame.sop_class_uid
+        item.SOPInstanceUID = frame.sop_instance_uid
+        item.SeriesInstanceUID = frame.series_instance_uid
+        evidence.append(item)
+    for study, frame in longitudinal.evidence(report.follow_up):
+        item = bare_source(report)
+        item.StudyInstanceUID = study
         item.SOPClassUID = frame.sop_class_uid
         item.SOPInstanceUID = frame.sop_instance_uid
         item.SeriesInstanceUID = frame.series_instance_uid

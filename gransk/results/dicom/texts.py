@@ -46,6 +46,33 @@ TEXTS: dict[str, dict[str, str]] = {
     "analysed": {"en": "Analysed", "da": "Analyseret"},
     "images": {"en": "images", "da": "billeder"},
     "model": {"en": "Model", "da": "Model"},
+    "matched": {"en": "Seen before", "da": "Set før"},
+    "new": {"en": "New", "da": "Ny"},
+    "resolved": {"en": "No longer seen", "da": "Ses ikke længere"},
+    "not_covered": {"en": "Not shown by both studies", "da": "Vises ikke i begge undersøgelser"},
+    "uncertain": {"en": "Correspondence uncertain", "da": "Sammenhæng usikker"},
+    "added": {"en": "Added by {who}", "da": "Tilføjet af {who}"},
+    "prepared": {"en": "Reviewed by {who}.", "da": "Gennemgået af {who}."},
+    "signed": {"en": "Signed by {who}, {at}.", "da": "Underskrevet af {who}, {at}."},
+    "unsigned": {"en": "Not signed by a radiologist.", "da": "Ikke underskrevet af en radiolog."},
+    "rejected": {
+        "en": "{finding} was rejected by a person; it stays in the record.",
+        "da": "{finding} er afvist af en person; fundet bevares i journalen.",
+    },
+    "set_anew": {
+        "en": "{finding}: {name} set from {before} to {after} by {who}.",
+        "da": "{finding}: {name} ændret fra {before} til {after} af {who}.",
+    },
+    "not_given": {"en": "not given", "da": "ikke angivet"},
+    "role_radiologist": {"en": "radiologist", "da": "radiolog"},
+    "role_arbiter": {"en": "arbiter", "da": "opmand"},
+    "role_trainee": {"en": "trainee", "da": "læge under uddannelse"},
+    "role_radiographer": {"en": "radiographer", "da": "radiograf"},
+    "role_nurse": {"en": "nurse", "da": "sygeplejerske"},
+    "role_responsible_radiologist": {
+        "en": "responsible radiologist",
+        "da": "ansvarlig radiolog",
+    },
     "page": {"en": "Page {page} of {pages}", "da": "Side {page} af {pages}"},
 }
 

@@ -199,6 +199,7 @@ PRESENTATION = Presentation(
     ],
     study_json=lambda findings: {},
     finding_json=lambda finding: {},
+    course="volume_mm3",
 )
 
 

@@ -15,7 +15,7 @@ import gransk
 from gransk.core import codes
 from gransk.core.findings import Note
 from gransk.results.dicom import page
-from gransk.results.dicom.page import BACKGROUND, HEIGHT, OUTLINE, WIDTH
+from gransk.results.dicom.canvas import BACKGROUND, HEIGHT, OUTLINE, WIDTH
 from gransk.results.dicom.texts import TEXTS
 
 

@@ -1,0 +1,33 @@
+"""Whose a study is, as the follow-up list asks."""
+
+from __future__ import annotations
+
+import datetime
+
+from sqlalchemy.orm import Session
+
+from gransk.archive.tables import SeenStudy
+from gransk.core.keys import digest
+from gransk.core.patients import PatientStudy, patient_key
+
+
+def patient_study(session: Session, study_key: str) -> PatientStudy | None:
+    """Patient and date of a study; None where the study is unknown.
+
+    A study without a patient identifier is a patient of its own.
+    """
+    seen = session.get(SeenStudy, study_key)
+    if seen is None:
+        return None
+    key = patient_key(
+        seen.patient_id, seen.issuer_of_patient_id, seen.patient_birth_date, seen.patient_sex
+    )
+    return PatientStudy((key or digest(["study", study_key]),), study_date(seen))
+
+
+def study_date(seen: SeenStudy) -> datetime.date | None:
+    """A study's date; None where it is absent or malformed (PS3.5 6.2, DA)."""
+    try:
+        return datetime.datetime.strptime(seen.study_date.replace(".", ""), "%Y%m%d").date()
+    except ValueError:
+        return None
