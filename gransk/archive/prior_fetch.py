@@ -34,7 +34,7 @@ from gransk.site.events import SYSTEM, EventKind, record
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5
-REMOVAL_SECONDS = 30.0
+REMOVAL_SECONDS = 10.0
 STRICT_TRIES = 3
 """So often a study must come whole; then without the objects that fail each time."""
 POSTPONED = datetime.timedelta(minutes=10)
