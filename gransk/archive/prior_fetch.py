@@ -34,7 +34,7 @@ from gransk.site.events import SYSTEM, EventKind, record
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5
-REMOVAL_SECONDS = 30.0
+REMOVAL_SECONDS = 10.0
 STRICT_TRIES = 3
 """So often a study must come whole; then without the objects that fail each time."""
 POSTPONED = datetime.timedelta(minutes=10)
@@ -309,6 +309,7 @@ class PriorRemover:
                 return False
             fetch.state = FetchState.REMOVING
             for seen in rows:
+                seen.deleted_at, seen.pending = utcnow(), False
                 record(session, SYSTEM, EventKind.PRIOR_REMOVED, seen.key)
             return True
 
@@ -322,6 +323,8 @@ class PriorRemover:
                 _keep(session, uid)
                 return
             fetch.state, fetch.removed_at = FetchState.REMOVED, utcnow()
+            for seen in _rows(session, uid):
+                seen.deleted_at, seen.pending, seen.instances = fetch.removed_at, False, 0
             if _wanted_by(session, uid):
                 fetch.state, fetch.attempts = FetchState.WAITING, 0
                 fetch.asked_at = fetch.next_at = utcnow()
@@ -392,9 +395,7 @@ def _patients(
 def _rows(session: Session, uid: str) -> list[SeenStudy]:
     """Our rows of a study that was fetched."""
     query = select(SeenStudy).where(
-        SeenStudy.study_instance_uid == uid,
-        SeenStudy.purpose == Purpose.PRIOR,
-        SeenStudy.deleted_at.is_(None),
+        SeenStudy.study_instance_uid == uid, SeenStudy.purpose == Purpose.PRIOR
     )
     return list(session.scalars(query))
 

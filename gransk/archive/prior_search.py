@@ -23,6 +23,7 @@ from gransk.archive.patients import Identifier, Patient, agree, identifiers
 from gransk.archive.prior_choice import Candidate, exact_ids, is_earlier, judge, local
 from gransk.archive.prior_loop import Pipeline, keep_on, retry_at
 from gransk.archive.remote import Remote, RemoteError
+from gransk.archive.studies import BACKLOG
 from gransk.archive.tables import (
     FetchState,
     Prior,
@@ -143,7 +144,9 @@ class PriorSearcher:
         candidates: dict[str, Candidate],
     ) -> list[str]:
         """Add what remote archives list; the names of those that did not answer."""
-        unreached = []
+        unreached: list[str] = []
+        if seen.priority <= BACKLOG:
+            return unreached  # what the archive held when we first met it is no new study
         for remote in self._remotes:
             if time.monotonic() < self._silent.get(remote.name, 0.0):
                 unreached.append(remote.name)

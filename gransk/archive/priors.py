@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Select, and_, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from gransk.archive.patients import identifiers
 from gransk.archive.studies import notice
@@ -112,25 +113,24 @@ def not_compared(session: Session, study_key: str) -> list[NotCompared]:
 
 def awaited(session: Session, study_key: str) -> bool:
     """Shall the study wait, for a search or for images of an earlier one?"""
-    return study_key in awaiting(session, study_key)
+    return session.scalar(select(awaiting(study_key))) is True
 
 
-def awaiting(session: Session, study_key: str | None = None) -> set[str]:
-    """Keys of all studies, or of one, that wait for a search or for images."""
-    one = PriorSearch.study_key == study_key if study_key is not None else true()
-    searching = select(PriorSearch.study_key).where(
-        one,
-        PriorSearch.deadline > utcnow(),
-        PriorSearch.state == SearchState.WAITING,
-        PriorSearch.attempts < TRIES_AWAITED,
+def awaiting(study_key: Any) -> ColumnElement[bool]:
+    """Does a study wait for a search or for images; a condition on the column of its key."""
+    search = aliased(PriorSearch)
+    in_time = and_(search.study_key == study_key, search.deadline > utcnow())
+    searching = exists().where(
+        in_time,
+        search.state == SearchState.WAITING,
+        search.attempts < TRIES_AWAITED,
     )
     coming = (
         select(Prior.study_key)
-        .join(PriorSearch, PriorSearch.study_key == Prior.study_key)
+        .join(search, search.study_key == Prior.study_key)
         .outerjoin(PriorFetch, PriorFetch.study_instance_uid == Prior.study_instance_uid)
         .where(
-            one,
-            PriorSearch.deadline > utcnow(),
+            in_time,
             Prior.state == PriorState.WANTED,
             or_(
                 PriorFetch.state.is_(None),
@@ -138,8 +138,9 @@ def awaiting(session: Session, study_key: str | None = None) -> set[str]:
                 PriorFetch.attempts < TRIES_AWAITED,
             ),
         )
+        .exists()
     )
-    return {*session.scalars(searching), *session.scalars(coming)}
+    return or_(searching, coming)
 
 
 def dependents(session: Session, prior_key: str) -> list[str]:
@@ -283,6 +284,7 @@ def claim(session: Session, seen: SeenStudy, last_update: str) -> None:
 def read(session: Session, seen: SeenStudy, actor: str) -> None:
     """Take a study that was fetched as a prior for one to be read: it stays, and is reported."""
     seen.purpose = Purpose.READING
+    seen.deleted_at = None
     seen.settled_fingerprint = ""  # it is handed over as a new one
     notice(seen, utcnow())
     fetch = session.get(PriorFetch, seen.study_instance_uid)

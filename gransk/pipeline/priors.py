@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from gransk.archive import priors
@@ -13,6 +13,7 @@ from gransk.archive.priors import PriorStudyRef
 from gransk.archive.tables import Prior, PriorSearch, PriorState, SeenStudy
 from gransk.core.followup import NotCompared
 from gransk.core.reasons import Reason
+from gransk.pipeline.priority import set_priority
 from gransk.pipeline.workitems import OPEN, report_again
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
@@ -30,12 +31,11 @@ class AnalysedPrior:
     analysis_key: str
 
 
-def held(session: Session) -> set[str]:
+def held_rows() -> Select[str]:
     """Ids of the waiting rows that wait for earlier studies: found, fetched and analysed first.
 
     None is held beyond its deadline.
     """
-    waiting = priors.awaiting(session)
     other = aliased(Workitem)
     unanalysed = (
         exists()
@@ -43,14 +43,19 @@ def held(session: Session) -> set[str]:
         .where(other.study_key == Prior.prior_key, other.application == Workitem.application)
         .where(other.state.in_(OPEN), SeenStudy.key == Prior.prior_key)
         .where(SeenStudy.deleted_at.is_(None))
+        .correlate(Workitem)
     )
-    query = (
+    return (
         select(Workitem.id)
         .join(PriorSearch, PriorSearch.study_key == Workitem.study_key)
         .where(Workitem.state == WorkState.WAITING, PriorSearch.deadline > utcnow())
-        .where(or_(Workitem.study_key.in_(waiting), unanalysed))
+        .where(or_(priors.awaiting(Workitem.study_key), unanalysed))
     )
-    return set(session.scalars(query))
+
+
+def held(session: Session) -> set[str]:
+    """Ids of the rows of `held_rows`."""
+    return set(session.scalars(held_rows()))
 
 
 def analysed(session: Session, study_key: str, application: str) -> list[AnalysedPrior]:
@@ -128,6 +133,8 @@ def changed(session: Session, study_key: str, added: Iterable[str], gone: bool) 
     query = select(Workitem).where(Workitem.study_key == study_key)
     for item in session.scalars(query).all():
         others = [_item(session, key, item.application) for key in keys]
+        for other in others:
+            _hurry(session, other, item)
         ready = any(other is not None and other.analysis_key is not None for other in others)
         reported = item.report_key is not None or item.state == WorkState.RUNNING
         if reported and (ready or gone):
@@ -136,14 +143,12 @@ def changed(session: Session, study_key: str, added: Iterable[str], gone: bool) 
 
 def show_waiting(session: Session) -> None:
     """Write into the rows which of them wait for earlier studies."""
-    now = held(session)
-    shown = select(Workitem).where(Workitem.state == WorkState.WAITING, Workitem.step == STEP)
-    for item in session.scalars(shown).all():
-        if item.id not in now:
-            item.step = ""
-    fresh = select(Workitem).where(Workitem.id.in_(now), Workitem.step != STEP)
-    for item in session.scalars(fresh).all():
-        item.step = STEP
+    waiting = select(held_rows().subquery().c.id)
+    rows = update(Workitem).where(Workitem.state == WorkState.WAITING)
+    shown = rows.where(Workitem.step == STEP, Workitem.id.not_in(waiting)).values(step="")
+    fresh = rows.where(Workitem.step != STEP, Workitem.id.in_(waiting)).values(step=STEP)
+    for change in (shown, fresh):
+        session.execute(change.execution_options(synchronize_session="fetch"))
 
 
 def _item(session: Session, study_key: str, application: str) -> Workitem | None:
@@ -151,6 +156,14 @@ def _item(session: Session, study_key: str, application: str) -> Workitem | None
         Workitem.study_key == study_key, Workitem.application == application
     )
     return session.scalars(query).first()
+
+
+def _hurry(session: Session, other: Workitem | None, item: Workitem) -> None:
+    """What a study waits for goes no later than the study would."""
+    waits = other is not None and WorkState.WAITING == item.state == other.state
+    if other is not None and waits and other.priority < item.priority:
+        seen = session.get_one(SeenStudy, other.study_key)
+        set_priority(session, seen, item.priority, SYSTEM)
 
 
 def _stands(item: Workitem) -> bool:

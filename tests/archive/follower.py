@@ -58,6 +58,7 @@ class FollowUpSite:
         self.handlers = Handlers({"follower": Follower()}, 1, self.section)
         site.diary = self.handlers  # type: ignore[assignment]
         self.intake = site.restarted()
+        self.intake.run_once()  # what comes from now on is new
         self.searcher = PriorSearcher(
             self.section, site.database, site.process.client, remotes, self.handlers
         )

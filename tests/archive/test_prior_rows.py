@@ -171,6 +171,16 @@ def test_an_earlier_study_that_comes_late_makes_a_new_report(follow):
         assert (item.state, item.attempt) == (WorkState.READY, 0), "it is not analysed yet"
 
 
+def test_what_a_study_waits_for_goes_no_later_than_the_study(follow):
+    one = follow()
+    earlier = one.send("20230101")
+    current = one.send("20240101", RequestedProcedurePriority="STAT")
+    one.search()
+    with one.database.read() as session:
+        item, waited = one.item(session, current), one.item(session, earlier)
+        assert waited.priority == item.priority > 0
+
+
 def test_replacement_numbers_are_joined_and_parted_by_a_person(follow):
     one = follow()
     earlier = one.send("20230101", PatientID="P-OLD")

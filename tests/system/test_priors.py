@@ -20,6 +20,7 @@ from tiny import Site, TinyStudy
 from gransk.archive import priors
 from gransk.archive.prior_fetch import PriorFetcher, PriorRemover, make_remotes, recover
 from gransk.archive.remote import RemoteError
+from gransk.archive.studies import BACKLOG
 from gransk.archive.tables import FetchState, PriorFetch, PriorSearch, Purpose, SeenStudy
 from gransk.core.reasons import Reason
 from gransk.oversight.doctor import Level
@@ -227,10 +228,10 @@ def test_a_fetched_study_goes_after_its_time_and_its_findings_stay(hospital):
         session.get_one(PriorFetch, uid).remove_at = utcnow()
     hospital.remover.run_once()
     assert hospital.here(uid) is None
+    assert hospital.seen(uid).deleted_at is not None
     hospital.site.intake._watch.count_soon()
     hospital.site.intake.run_once()
     hospital.turn()
-    assert hospital.seen(uid).deleted_at is not None
     assert hospital.events("prior_removed") == [prior.key]
     assert hospital.events("study_deleted") == []
     assert hospital.told(current) == [(Reason.PRIOR_GONE, "pacs")]
@@ -379,6 +380,15 @@ def test_an_archive_that_answers_garbage_costs_only_the_prior(ours, pacs, tmp_pa
         stop.set()
         thread.join()
         hospital.database.close()
+
+
+def test_what_the_archive_held_before_asks_no_remote_archive(hospital):
+    hospital.in_pacs("20230101")
+    current = hospital.site.send("20240101")
+    with hospital.database.begin() as session:
+        session.get_one(SeenStudy, current).priority = BACKLOG
+    hospital.turn()
+    assert hospital.site.priors(current) == []
 
 
 def test_the_archive_answers_an_echo(hospital):
