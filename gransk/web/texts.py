@@ -73,6 +73,11 @@ def dicom_date(value: str, language: str) -> str:
     return day.strftime(DATES[language])
 
 
+def day(value: datetime.date | None, language: str) -> str:
+    """A date as people read it; nothing where there is none."""
+    return value.strftime(DATES[language]) if value else ""
+
+
 def instant(
     value: datetime.datetime, language: str, zone: datetime.tzinfo | None, full: bool = False
 ) -> str:

@@ -29,6 +29,7 @@ SAMPLES = {
     "analysis_key": "a",
     "index": "0",
     "workitem": "w",
+    "row": "r",
 }
 
 

@@ -11,10 +11,12 @@ import yaml
 
 import gransk.web
 from gransk.core.reasons import TEXTS, Reason
+from gransk.reading.tables import Closing, FollowUpState
 from gransk.results.tables import ActKind, DeliveryState, WorkState
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
+from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.rendering import STEPS
 
 ROOM = Path(gransk.web.__file__).parent
@@ -51,6 +53,8 @@ def used() -> set[str]:
         ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
         ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")),
+        ("follow_up_state", FollowUpState), ("closing", Closing), ("follow_up", COLUMNS),
+        ("follow_up_rule", ("signed", "released", "grace")),
         ("verdict", ("confirmed", "rejected", "added")),
         ("act", [kind for kind in ActKind if kind is not ActKind.WITHDRAW]),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
