@@ -30,6 +30,7 @@ SAMPLES = {
     "comparison_key": "c",
     "index": "0",
     "workitem": "w",
+    "row": "r",
 }
 
 
