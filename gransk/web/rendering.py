@@ -77,7 +77,6 @@ def page(
         "day": partial(texts.day, language=language),
         "alarms": partial(alarms, known, caller),
         "date": partial(texts.dicom_date, language=language),
-        "day": partial(texts.day, language=language),
         "time": partial(moment, language=language, zone=known.config.zone),
         "zone": known.config.time_zone or texts.zone_name(utcnow().astimezone()),
         "number": partial(texts.number, language=language),
