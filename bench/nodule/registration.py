@@ -2,9 +2,9 @@
 
 ``python -m bench.nodule.registration FOLDER ..`` reads each folder as one CT series, makes a
 second scan of it (breath, position on the table, slice thickness, noise) and prints the
-distance between where points of the lungs are said to lie and where they lie, the registration's
-CPU time on one thread and the most memory held; then, for
-pairs of scans of different people, the marks by which a failed registration is told.
+distance between where points of the lungs are said to lie and where they lie, CPU seconds on
+one thread and the most memory held. Then it prints, for pairs of scans of different people,
+the marks by which a failed registration is told.
 """
 
 from __future__ import annotations
@@ -164,9 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--slices", nargs="+", type=float, default=[1.5, 3.0, 2.0])
     options = parser.parse_args(arguments)
     registration.LEAST_OVERLAP = registration.LEAST_LIKENESS = 0.0
-    print(
-        "scan size slice_mm | mm: mean p95 max, affine alone mean p95 | overlap likeness | CPU s, peak GiB"
-    )
+    print("scan size slice_mm | mm: mean p95 max, affine alone mean p95 | overlap likeness | s GiB")
     scans: list[Lungs] = []
     for number, folder in enumerate(options.folders):
         volume = find_scan(folder).volume()
