@@ -40,6 +40,8 @@ class Question:
         The same as people read it.
     offered : str
         What was measured and may be taken over; empty where nothing was.
+    counted : str
+        What the report's risk took where nobody answered: DICOM's or the image's.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Question:
     source: str = ""
     date: str = ""
     offered: str = ""
+    counted: str = ""
 
 
 class Asker:
@@ -66,6 +69,8 @@ class Asker:
         What is known.
     findings : Findings, optional
         Released ones, for what was measured.
+    counted : mapping of (tracking UID, key) to value
+        What the report's risk took; the UID is empty for what is of the patient.
     language : str
     """
 
@@ -75,10 +80,12 @@ class Asker:
         presentation: Presentation,
         profile: Mapping[str, Any],
         findings: Findings | None,
+        counted: Mapping[tuple[str, str], Any],
         language: str,
     ) -> None:
         self._schema, self._presentation = schema, presentation
         self._profile, self._findings, self._language = profile, findings, language
+        self._counted = counted
 
     def patient(self, part: str) -> list[Question]:
         """Questions of a part about the patient."""
@@ -113,6 +120,7 @@ class Asker:
         kind, choices = self._kind(part, key)
         answer = known.get(key)
         value = "" if answer is None else json.dumps(answer["value"])
+        counted = self._counted.get((uid, key))
         return Question(
             name=SEPARATOR.join((part, uid, key)),
             label=self._text(f"profile_{key}", key),
@@ -123,6 +131,7 @@ class Asker:
             source="" if answer is None else answer["source"],
             date="" if answer is None else answer["date"],
             offered=self._offered(part, key),
+            counted=self._shown(counted) if value in ("", UNKNOWN) and counted is not None else "",
         )
 
     def _kind(self, part: str, key: str) -> tuple[str, tuple[tuple[str, str], ...]]:
