@@ -166,6 +166,7 @@ def answered(
     form: Mapping[str, str],
     known: Mapping[str, Any],
     date: datetime.date,
+    language: str,
 ) -> dict[str, Any]:
     """The answers of a form that differ from those that count.
 
@@ -178,6 +179,8 @@ def answered(
         The profile that counts.
     date : date
         The day that the answers are true of.
+    language : str
+        Of what an error says.
 
     Raises
     ------
@@ -193,7 +196,7 @@ def answered(
             continue
         if key not in _properties(schema, part):
             continue
-        value = _parsed(schema, part, key, text.strip())
+        value = _parsed(schema, part, key, text.strip(), language)
         if _counting(known, part, uid, key) == (True, value):
             continue
         answer = {"value": value, "source": PERSON, "date": date.isoformat()}
@@ -231,20 +234,22 @@ def _counting(known: Mapping[str, Any], part: str, uid: str, key: str) -> tuple[
     return (False, None) if answer is None else (True, answer["value"])
 
 
-def _parsed(schema: Mapping[str, Any], part: str, key: str, text: str) -> Any:
+def _parsed(schema: Mapping[str, Any], part: str, key: str, text: str, language: str) -> Any:
     values = list(_values(schema, part, key))
     if values == ["number"]:
         try:
             value = float(text.replace(",", "."))
         except ValueError as error:
-            raise UnreadableInputError(f"{key}: not a number") from error
+            raise UnreadableInputError(
+                texts.text("profile_not_number", language, key=key)
+            ) from error
         return int(value) if value == int(value) else value
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise UnreadableInputError(f"{key}: not an answer") from error
+        raise UnreadableInputError(texts.text("profile_no_answer", language, key=key)) from error
     if not any(value is known or value == known for known in (*values, None)):
-        raise UnreadableInputError(f"{key}: not an answer")
+        raise UnreadableInputError(texts.text("profile_no_answer", language, key=key))
     return value
 
 

@@ -93,7 +93,7 @@ def _answer(key: str, request: Request, caller: Caller, form: Mapping[str, str])
             application = application_of(known, session, key)
             schema = schema_of(application)
             current = profiles.current(session, study, application.id)
-            added = answered(schema, form, current, date)
+            added = answered(schema, form, current, date, language)
             count = keep(session, study, application, added, caller.name, language)
     except UnreadableInputError as wrong:
         return _page(request, caller, key, error=str(wrong), status=422)
