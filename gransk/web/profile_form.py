@@ -238,18 +238,18 @@ def _parsed(schema: Mapping[str, Any], part: str, key: str, text: str, language:
     values = list(_values(schema, part, key))
     if values == ["number"]:
         try:
-            value = float(text.replace(",", "."))
+            number = float(text.replace(",", "."))
         except ValueError as error:
-            raise UnreadableInputError(
-                texts.text("profile_not_number", language, key=key)
-            ) from error
-        return int(value) if value == int(value) else value
+            said = texts.text("profile_not_number", language, name=key)
+            raise UnreadableInputError(said) from error
+        return int(number) if number.is_integer() else number
+    wrong = UnreadableInputError(texts.text("profile_no_answer", language, name=key))
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise UnreadableInputError(texts.text("profile_no_answer", language, key=key)) from error
+        raise wrong from error
     if not any(value is known or value == known for known in (*values, None)):
-        raise UnreadableInputError(texts.text("profile_no_answer", language, key=key))
+        raise wrong
     return value
 
 
