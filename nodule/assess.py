@@ -12,7 +12,15 @@ from gransk.core.findings import Finding, Findings, Note, ReviewState
 from gransk.core.followup import Advice, Assessment, Comparison, Risk
 from gransk.core.study import Study
 from nodule.advising import advice_of, pressing, without_guideline
-from nodule.answers import exam_date, in_course, nodule_of, patient_of, profile_of, quality, said_of
+from nodule.answers import (
+    exam_date,
+    in_course,
+    nodule_of,
+    patient_of,
+    quality,
+    said_of,
+    stored_profile,
+)
 from nodule.course import Course, category_before, course_of, earlier
 from nodule.follow_up_settings import FollowUpSettings
 from nodule.guidelines.engine import advise
@@ -54,16 +62,17 @@ def assess(
     Raises
     ------
     UnreadableInputError
-        Where the profile does not fit its schema.
+        Where the profile does not fit its schema. Answers that contradict each other were
+        given at different times: they are taken as unknown, and a note says so.
     """
-    given = profile_of(profile)
+    given, contradicting = stored_profile(profile)
     exam = exam_date(study)
     if exam is None:
         return Assessment(notes=(Note(code="assessment_without_date"),))
     kept = [finding for finding in findings.findings if not finding.rejected]
     before, notes = earlier(comparisons, exam)
     said, unassigned = said_of(kept, given)
-    notes += unassigned
+    notes += [*contradicting, *unassigned]
     patient = patient_of(study, given, exam)
     setting = None if patient.setting is None else patient.setting.value
     if setting is None:

@@ -36,6 +36,11 @@ NOTES: dict[str, dict[str, str]] = {
         "da": "Svar om én nodulus er udeladt, fordi undersøgelsen har {count} fund; angiv dem "
         "under \"nodules\" med dens tracking UID.",
     },
+    "profile_contradicts": {
+        "en": "Answers about earlier and present cancer contradict each other and are taken as "
+        "unknown.",
+        "da": "Svarene om tidligere og nuværende kræft modsiger hinanden og regnes som ukendte.",
+    },
     "no_size_no_advice": {
         "en": "{finding} has no size: no advice is given for it.",
         "da": "{finding} har intet mål: der gives ingen anbefaling for den.",

@@ -93,7 +93,7 @@ def _answer(key: str, request: Request, caller: Caller, form: Mapping[str, str])
             application = application_of(known, session, key)
             schema = schema_of(application)
             current = profiles.current(session, study, application.id)
-            added = answered(schema, form, current, date)
+            added = answered(schema, form, current, date, language)
             count = keep(session, study, application, added, caller.name, language)
     except UnreadableInputError as wrong:
         return _page(request, caller, key, error=str(wrong), status=422)
@@ -168,7 +168,8 @@ def _page(
         ).one()
         findings, follow_up = _released(known, session, item)
     presentation = application.presentation
-    asker = Asker(schema_of(application), presentation, profile, findings, language)
+    counted = _counted(follow_up)
+    asker = Asker(schema_of(application), presentation, profile, findings, counted, language)
     patient, lesions = asker.parts()
     return page(
         request,
@@ -214,6 +215,18 @@ def _lesions(asker: Asker, parts: Sequence[str], findings: Findings | None) -> l
         for part in parts
         for one in kept
     ]
+
+
+def _counted(follow_up: FollowUp | None) -> dict[tuple[str, str], Any]:
+    """What the risk models took, by lesion and key; for the patient under an empty name too."""
+    assessment = None if follow_up is None else follow_up.assessment
+    found: dict[tuple[str, str], Any] = {}
+    for risk in () if assessment is None else assessment.risks:
+        for part in risk.contributions:
+            if part.value is not None and not isinstance(part.value, tuple):
+                found[risk.tracking_uid, part.input] = part.value
+                found["", part.input] = part.value
+    return found
 
 
 def _names(findings: Findings | None) -> dict[str, str]:

@@ -450,6 +450,37 @@ def test_a_cancer_within_five_years_of_an_old_answer_is_one_of_more_than_five_ye
     assert cancer.value == "over_5_years"
 
 
+def test_contradicting_answers_of_different_times_are_unknown_and_told():
+    said = answers({**HEALTHY, "smoking": "former", "known_primary_cancer": True})
+    told = assess(day(0), findings(finding()), profile=said)
+    assert "profile_contradicts" in codes(told)
+    assert {"extrathoracic_cancer", "earlier_lung_cancer", "known_primary_cancer"} <= set(
+        told.unknown
+    )
+    assert "smoking" not in told.unknown
+    assert told.advice
+    with pytest.raises(UnreadableInputError, match="contradicts"):
+        NoduleApplication().check_profile(said)
+
+
+def test_a_cancer_that_fhir_dates_after_the_scan_was_none_then():
+    for date, refused in (("2024-01-14", True), ("2024-01-16", False)):
+        said = answers({"extrathoracic_cancer": "within_5_years", "smoking": "former"}, date=date)
+        said["patient"]["extrathoracic_cancer"]["source"] = "fhir"
+        told = assess(day(0), findings(finding()), profile=said)
+        mayo = next(one for one in told.risks if one.model == "mayo")
+        assert (mayo.refused is not None) is refused
+        assert ("extrathoracic_cancer" in told.unknown) is not refused
+
+
+def test_a_guideline_without_a_table_says_so():
+    told = assess(day(0), findings(finding()), profile=answers(INCIDENTAL),
+                  chosen=settings(incidental="dlcg"))  # fmt: skip
+    assert (told.most_pressing.status, told.most_pressing.row) == ("not_available", None)
+    assert "not available until the site adds it" in told.most_pressing.text["en"]
+    assert "A person must decide" in told.most_pressing.text["en"]
+
+
 def test_answers_about_the_nodule_count_where_there_is_one():
     said = answers(HEALTHY | {"smoking": "former"}, nodule={"pet_uptake": "faint"})
     one = assess(day(0), findings(finding()), profile=said)
