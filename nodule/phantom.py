@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
@@ -57,6 +58,29 @@ class PhantomSpec(BaseModel):
     character_set: Literal["ISO_IR 100", "ISO_IR 192", "\\ISO 2022 IR 87"] = "ISO_IR 100"
     study_date: datetime.date = datetime.date(2026, 1, 5)
     salt: str = Field(default="", description="Another salt gives another study's UIDs.")
+    days: int = Field(
+        default=0, ge=0, le=36500, description="A later scan of the same chest, so many days on."
+    )
+    growth_percent: float = Field(
+        default=0.0, gt=-100, le=2000, description="Volume that its nodules gained until then."
+    )
+
+    @property
+    def date(self) -> datetime.date:
+        """Of the study."""
+        return self.study_date + datetime.timedelta(days=self.days)
+
+    @property
+    def identity(self) -> str:
+        """What UIDs follow from; a first scan's stay as they were before there were later ones."""
+        later = {"days", "growth_percent"}
+        return self.model_dump_json(exclude=None if self.days else later)
+
+    @model_validator(mode="after")
+    def _check(self) -> PhantomSpec:
+        if self.growth_percent and not self.days:
+            raise ValueError("growth needs days in which it happens")
+        return self
 
 
 class Nodule(BaseModel):
@@ -118,6 +142,8 @@ def make_phantom(
     ]
     bronchi = anatomy.airways(rng)
     progress("phantom", 0.05)
+    nodules = [_grown(nodule, spec.growth_percent) for nodule in nodules]
+    scanner = rng if not spec.days else np.random.default_rng([spec.seed, spec.days])
     grid = _Grid.of(spec)
     blood = _drawn(vessels, grid)
     lumen, wall = _drawn(bronchi, grid), _drawn(anatomy.airway_walls(bronchi), grid)
@@ -136,10 +162,10 @@ def make_phantom(
         hu += (-990.0 - hu) * lumen[k]
         for nodule in nodules:
             _add_nodule(hu, nodule, grid, k)
-        images.append(_image(_scanned(hu, spec, rng), spec, grid, k))
+        images.append(_image(_scanned(hu, spec, scanner), spec, grid, k))
         progress("phantom", 0.2 + 0.8 * (k + 1) / len(grid.z))
     truth = {
-        "phantom": spec.model_dump(mode="json"),
+        "phantom": json.loads(spec.identity),
         "study_instance_uid": str(images[0].StudyInstanceUID),
         "series_instance_uid": str(images[0].SeriesInstanceUID),
         "nodules": [
@@ -153,6 +179,12 @@ def make_phantom(
         ],
     }
     return Phantom(tuple(images), truth)
+
+
+def _grown(nodule: Nodule, percent: float) -> Nodule:
+    factor = (1 + percent / 100) ** (1 / 3)
+    x, y, z = nodule.semi_axes_mm
+    return nodule.model_copy(update={"semi_axes_mm": (x * factor, y * factor, z * factor)})
 
 
 @dataclass(frozen=True)
@@ -368,12 +400,12 @@ def _image(hu: FloatArray, spec: PhantomSpec, grid: _Grid, k: int) -> Dataset:
     """One CT image (PS3.3 A.3)."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
-    identity = spec.model_dump_json()
+    identity = spec.identity
     instance = UID(uid("phantom image", identity, str(k)))
     ds.file_meta.MediaStorageSOPClassUID = UID(CT_IMAGE)
     ds.file_meta.MediaStorageSOPInstanceUID = instance
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    date = spec.study_date.strftime("%Y%m%d")
+    date = spec.date.strftime("%Y%m%d")
     for keyword, value in _header(spec, grid, k, identity, date):
         setattr(ds, keyword, value)
     ds.SOPInstanceUID = instance
@@ -400,8 +432,9 @@ def _header(
         "SeriesDescription": f"Phantom {spec.kernel} {grid.thickness:g} mm",
         "ManufacturerModelName": "Phantom", "PatientName": NAMES[spec.character_set],
         "PatientID": f"PHANTOM-{spec.seed}", "PatientBirthDate": "19600101", "PatientSex": "O",
-        "PatientAge": "066Y", "BodyPartExamined": "CHEST", "SliceThickness": f"{grid.thickness:g}",
-        "KVP": "120", "SpacingBetweenSlices": f"{grid.step:g}", "DeviceSerialNumber": "0",
+        "PatientAge": f"{spec.date.year - 1960:03d}Y", "BodyPartExamined": "CHEST",
+        "SliceThickness": f"{grid.thickness:g}", "KVP": "120",
+        "SpacingBetweenSlices": f"{grid.step:g}", "DeviceSerialNumber": "0",
         "SoftwareVersions": "1", "ProtocolName": "Phantom", "ReconstructionDiameter": FIELD_MM,
         "GantryDetectorTilt": "0", "ConvolutionKernel": spec.kernel, "PatientPosition": "HFS",
         "StudyInstanceUID": uid("phantom study", identity),

@@ -23,7 +23,10 @@ MODELS = {
 }
 GROWTH: dict[str, dict[str, str]] = {
     "growth": {"en": "growth", "da": "vækst"},
-    "below_threshold": {"en": "change below the limit", "da": "ændring under grænsen"},
+    "below_threshold": {
+        "en": "change below the limit of growth",
+        "da": "ændring under vækstgrænsen",
+    },
     "no_growth": {"en": "no growth", "da": "ingen vækst"},
 }
 _TEXTS: dict[str, tuple[str, str]] = {
@@ -77,7 +80,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Not compared with the study of {date}: {why}",
         "Ikke sammenlignet med undersøgelsen fra {date}: {why}",
     ),
-    "outcome_matched": ("seen on both", "ses på begge"),
+    "outcome_matched": ("seen again", "genfindes"),
     "outcome_new": ("new", "ny"),
     "outcome_not_covered": (
         "its place is not on the earlier study",

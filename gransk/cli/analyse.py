@@ -7,7 +7,7 @@ import datetime
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from gransk.cli.follow_up import (
     Refused,
     finding_json,
     follower,
+    inherited,
     read_profile,
     same_patient,
     study_json,
@@ -27,7 +28,14 @@ from gransk.cli.follow_up import (
 from gransk.cli.options import SiteConfigOption, model_library
 from gransk.cli.output import check_folder, write_whole
 from gransk.core import reasons
-from gransk.core.application import Application, Context, Examined, Progress, applications
+from gransk.core.application import (
+    Application,
+    Context,
+    Examined,
+    Picture,
+    Progress,
+    applications,
+)
 from gransk.core.errors import (
     ConfigurationError,
     GranskError,
@@ -36,7 +44,7 @@ from gransk.core.errors import (
     UnreadableInputError,
 )
 from gransk.core.findings import Findings
-from gransk.core.followup import Comparison
+from gransk.core.followup import Comparison, FollowUp, NotCompared
 from gransk.core.keys import report_key, selection_key
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
@@ -123,13 +131,12 @@ def _run(
         return _refused(application, Reason.MEMORY_LIMIT, ""), REFUSED
     followed = None
     if beside.given:
-        followed = _follow(application, study, analysed, prior, profile, progress)
+        analysed, followed = _follow(application, study, analysed, prior, profile, progress)
     answer = as_json(application, analysed.findings, candidates, followed)
     if output is not None:
         progress("objects", 0.0)
-        key = report_key(analysed.context.analysis_key, analysed.header)
         try:
-            _write(application, study, analysed.findings, key, output)
+            _write(application, study, analysed, followed, output)
         except (GranskError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             print(
@@ -157,20 +164,29 @@ def _follow(
     prior: Study | None,
     profile: dict[str, Any] | None,
     progress: Progress,
-) -> Followed:
-    """Compare with the prior where there is one, and assess."""
+) -> tuple[_Analysed, Followed]:
+    """Compare with the prior where there is one, and assess; a lesion keeps its tracking UID."""
     comparison, refused = None, None
     if prior is not None:
         found = _compared(application, study, analysed, prior, progress)
         comparison, refused = (found, None) if isinstance(found, Comparison) else (None, found)
-    assessment = follower(application, "--profile").assess(
-        study,
-        analysed.findings,
-        [] if comparison is None else [comparison],
-        profile,
-        analysed.context.settings,
+    findings, follows = analysed.findings, follower(application, "--profile")
+    sides: tuple[Picture, ...] = ()
+    if comparison is not None and prior is not None:
+        findings, comparison = inherited(findings, comparison)
+        sides = tuple(follows.comparison_pictures(study, prior, comparison))
+    told = FollowUp(
+        comparisons=() if comparison is None else (comparison,),
+        not_compared=() if refused is None else (NotCompared(reason=refused.reason),),
+        profile=profile,
     )
-    return Followed(comparison, refused, assessment)
+    settings = analysed.context.settings
+    assessment = follows.assess(study, findings, told.comparisons, profile, settings)
+    told = told.model_copy(update={"assessment": assessment})
+    text = {"en": follows.report_text(study, findings, told, "en")}
+    told = told.model_copy(update={"text": text})
+    own = replace(analysed, findings=findings)
+    return own, Followed(comparison, refused, assessment, told, sides)
 
 
 def _compared(
@@ -237,17 +253,26 @@ def _analyse(
 
 
 def _write(
-    application: Application, study: Study, findings: Findings, key: str, output: Path
+    application: Application,
+    study: Study,
+    analysed: _Analysed,
+    followed: Followed | None,
+    output: Path,
 ) -> None:
     from gransk.results.dicom.objects import make_objects
 
+    findings, told = analysed.findings, None if followed is None else followed.told
+    extra = {} if told is None else {"follow_up": told.model_dump_json()}
     made = make_objects(
         study=study,
         findings=findings,
         presentation=application.presentation,
         pictures=application.pictures(study, findings),
-        report_key=key,
+        report_key=report_key(analysed.context.analysis_key, analysed.header, extra),
         created=datetime.datetime.now().astimezone(),
+        follow_up=told,
+        compared=() if followed is None else followed.sides,
+        text="" if told is None else told.text["en"],
     )
     named = {f"{n:02d}-{item.kind}.dcm": item.content for n, item in enumerate(made, 1)}
     write_whole(output, named)

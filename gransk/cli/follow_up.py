@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from gransk.core import reasons
-from gransk.core.application import Application, ChecksProfiles, FollowsUp
+from gransk.core.application import Application, ChecksProfiles, FollowsUp, Picture
 from gransk.core.errors import ConfigurationError, UnreadableInputError
-from gransk.core.findings import Finding, Note
-from gransk.core.followup import Advice, Assessment, Comparison, Lesion, Outcome, Risk
+from gransk.core.findings import Finding, Findings, Note
+from gransk.core.followup import (
+    Advice,
+    Assessment,
+    Comparison,
+    FollowUp,
+    Lesion,
+    Outcome,
+    Risk,
+    renamed,
+)
 from gransk.core.identity import patient
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
@@ -51,13 +60,18 @@ class Followed:
     comparison : Comparison, optional
     refused : Refused, optional
         Where a prior was given and not compared with.
-    assessment : Assessment, optional
-        None where the study has none of its own.
+    assessment : Assessment
+    told : FollowUp, optional
+        All of it, as reports tell it.
+    sides : tuple of Picture
+        Both sides of compared lesions.
     """
 
     comparison: Comparison | None = None
     refused: Refused | None = None
     assessment: Assessment = Assessment()  # noqa: RUF009
+    told: FollowUp | None = None
+    sides: tuple[Picture, ...] = ()
 
     @property
     def asked_for_prior(self) -> bool:
@@ -107,6 +121,20 @@ def same_patient(study: Study, prior: Study) -> bool:
     return bool(one[0]) and one == other
 
 
+def inherited(findings: Findings, comparison: Comparison) -> tuple[Findings, Comparison]:
+    """Both under the tracking UIDs that matched lesions bear in the prior."""
+    names = {
+        str(one.current_uid): str(one.prior_uid)
+        for one in comparison.lesions
+        if one.outcome is Outcome.MATCHED
+    }
+    lesions = tuple(
+        one.model_copy(update={"current_uid": names.get(str(one.current_uid), one.current_uid)})
+        for one in comparison.lesions
+    )
+    return renamed(findings, names), comparison.model_copy(update={"lesions": lesions})
+
+
 def finding_json(application: Application, finding: Finding, followed: Followed) -> dict[str, Any]:
     """Keys of a finding: its state and change where a prior was given, and its risks."""
     uid = finding.tracking_uid
@@ -118,7 +146,8 @@ def finding_json(application: Application, finding: Finding, followed: Followed)
     return {
         "state": _state(lesion),
         "prior_tracking_uid": None if lesion is None else lesion.prior_uid,
-        "prior_volume_mm3": _prior_volume(lesion),
+        "prior_volume_mm3": _volume(lesion, now=False),
+        "compared_volume_mm3": _volume(lesion, now=True),
         "volume_change_percent": _changed(lesion, "volume_change_percent"),
         "diameter_change_mm": _changed(lesion, "diameter_change_mm"),
         "vdt_days": _changed(lesion, "vdt_days"),
@@ -159,10 +188,12 @@ def _state(lesion: Lesion | None) -> str | None:
     return lesion.outcome.value
 
 
-def _prior_volume(lesion: Lesion | None) -> float | None:
-    if lesion is None or lesion.outcome is not Outcome.MATCHED or lesion.prior is None:
+def _volume(lesion: Lesion | None, now: bool) -> float | None:
+    """Of a matched lesion, measured alike in both studies: now or then."""
+    if lesion is None or lesion.outcome is not Outcome.MATCHED:
         return None
-    return lesion.prior.measured("volume_mm3")
+    look = lesion.current if now else lesion.prior
+    return None if look is None else look.measured("volume_mm3")
 
 
 def _changed(lesion: Lesion | None, name: str) -> float | None:
@@ -209,6 +240,7 @@ def _advice(advice: Advice) -> dict[str, Any]:
         "status": advice.status,
         "row": advice.row,
         "action": advice.action or None,
+        "due_date": None if advice.due is None else advice.due[0].isoformat(),
         "due": None if advice.due is None else [day.isoformat() for day in advice.due],
         "proposal": advice.proposal,
         "text": advice.text["en"],

@@ -84,6 +84,10 @@ def phantom(
     character_set: Annotated[
         str, typer.Option(help="ISO_IR 100, ISO_IR 192 or \\ISO 2022 IR 87.")
     ] = "ISO_IR 100",
+    days: Annotated[int, typer.Option(help="A later scan of the same chest, so many days on.")] = 0,
+    growth: Annotated[
+        float, typer.Option(help="Volume that its nodules gained until then, percent.")
+    ] = 0.0,
     new_study: Annotated[
         bool, typer.Option("--new-study", help="Fresh UIDs, so that an archive sees a new study.")
     ] = False,
@@ -100,14 +104,15 @@ def phantom(
     given = {
         "seed": seed, "spacing_mm": spacing, "thickness_mm": thickness, "slices": slices,
         "nodules": nodules, "matrix": matrix, "kernel": kernel, "noise_hu": noise,
-        "character_set": character_set,
+        "character_set": character_set, "days": days, "growth_percent": growth,
         "salt": uuid.uuid4().hex if new_study else "",
     }  # fmt: skip
     try:
         spec = command.spec_schema.model_validate(given)
     except ValidationError as error:
         for fault in error.errors():
-            _say(f"{fault['loc'][0]}: got {fault['input']!r}; {fault['msg']}")
+            at = f"{fault['loc'][0]}: got {fault['input']!r}; " if fault["loc"] else ""
+            _say(f"{at}{fault['msg']}")
         raise typer.Exit(2) from error
     _check_empty(folder)
     with _progress() as progress:

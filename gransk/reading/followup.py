@@ -183,6 +183,13 @@ def lines(session: Session, wanted: Filter, today: datetime.date, grace_days: in
     return sorted(found, key=lambda line: line.overdue_days == 0)
 
 
+def line_of(session: Session, row: FollowUpRow, today: datetime.date, grace_days: int) -> Line:
+    """One row as it stands today."""
+    report = session.get(Report, row.report_key)
+    withdrawn = report is not None and report.withdrawn_at is not None
+    return Line(row, overdue_days(row, today, grace_days), withdrawn)
+
+
 def _wanted(wanted: Filter, late: ColumnElement[bool]) -> list[ColumnElement[bool]]:
     conditions = []
     if wanted.state == "overdue":

@@ -107,6 +107,7 @@ class EventKind(StrEnum):
     FINDING_EDITED = "finding_edited"
     REPORT_SIGNED = "report_signed"
     FOLLOW_UP_CHANGED = "follow_up_changed"
+    FOLLOW_UP_EXPORTED = "follow_up_exported"
 
     # Reading
     STUDY_OPENED = "study_opened"

@@ -27,6 +27,7 @@ from gransk.web import (
     edit_actions,
     fhir,
     follow_up,
+    follow_up_pages,
     pages,
     people_pages,
     pointing,
@@ -82,8 +83,8 @@ def create_app(
     )
     app.state.wiring = wiring
     for room in (
-        pages, case, case_actions, edit_actions, pointing, follow_up, profile_pages, prior_pages,
-        doors, people_pages, api, fhir, dicomweb, viewer,
+        pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
+        profile_pages, prior_pages, doors, people_pages, api, fhir, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

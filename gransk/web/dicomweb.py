@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -42,6 +42,7 @@ READS = tuple(
 )
 """Every path that may be read (PS3.18 chapters 8 and 10)."""
 METADATA = re.compile(r"(?:^|/)(?:studies|series|instances|metadata)$")
+RENDERED = re.compile(r"/(?:rendered|thumbnail)$")
 STORES = re.compile(rf"studies(?:/{_UID})?")
 
 REQUEST_HEADERS = ("accept", "accept-language", "if-none-match", "range")
@@ -67,8 +68,7 @@ async def read(path: str, request: Request) -> StreamingResponse:
     upstream = wiring(request).upstream
     asked = upstream.client.build_request(
         "GET",
-        f"{upstream.root}/{path}",
-        params=httpx.QueryParams(request.url.query),
+        f"{upstream.root}/{path}{_query(path, request)}",
         headers=_read_headers(path, request),
     )
     return await _answer(request, await upstream.send(asked))
@@ -113,11 +113,21 @@ async def limited(request: Request, limit: int) -> AsyncIterator[bytes]:
         yield chunk
 
 
+def _query(path: str, request: Request) -> str:
+    """The query with its question mark; Orthanc reads a window's commas only as they are."""
+    safe = "," if RENDERED.search(path) else ""
+    query = urlencode(parse_qsl(request.url.query, keep_blank_values=True), safe=safe)
+    return f"?{query}" if query else ""
+
+
 def _read_headers(path: str, request: Request) -> dict[str, str]:
     headers = _chosen(request, REQUEST_HEADERS) | {"accept-encoding": "identity"}
     if METADATA.search(path):
         # Metadata as multipart XML would pass with Orthanc's addresses in it.
         headers["accept"] = "application/dicom+json"
+    elif RENDERED.search(path) and "image/*" in headers.get("accept", ""):
+        # What a browser asks of an image; Orthanc refuses a list of kinds.
+        headers["accept"] = "image/png"
     return headers
 
 

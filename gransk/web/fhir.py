@@ -16,6 +16,7 @@ from gransk.archive.tables import SeenStudy
 from gransk.core.application import Application, FollowsUp, KnowsCodes
 from gransk.core.errors import UnreadableInputError
 from gransk.core.profile_codes import CodeTable
+from gransk.results import profiles
 from gransk.results.tables import Workitem
 from gransk.web.access import Caller, allow
 from gransk.web.fhir_answers import About, Answer, Left, NotTaken, read
@@ -43,7 +44,7 @@ async def receive(
 
 
 def _received(known: Wiring, sent: dict[str, Any], caller: Caller) -> JSONResponse:
-    today = datetime.datetime.now(known.config.zone).date()
+    today = _today(known)
     taken: list[dict[str, Any]] = []
     left: list[Left] = []
     for application in known.applications.values():
@@ -69,6 +70,10 @@ def _received(known: Wiring, sent: dict[str, Any], caller: Caller) -> JSONRespon
     )
 
 
+def _today(known: Wiring) -> datetime.date:
+    return datetime.datetime.now(known.config.zone).date()
+
+
 def _keep(
     known: Wiring,
     session: Session,
@@ -87,6 +92,9 @@ def _keep(
     taken: list[dict[str, Any]] = []
     left: list[Left] = []
     for answer in _in_order(about.answers):
+        if answer.key == table.gender_key and _known(session, study, application.id, table, answer):
+            taken.append({"entry": answer.entry, "key": answer.key, "new": False})
+            continue
         given = {"value": answer.value, "source": SOURCE, "date": answer.date.isoformat()}
         profile = {table.part: {answer.key: given}}
         try:
@@ -96,6 +104,15 @@ def _keep(
             continue
         taken.append({"entry": answer.entry, "key": answer.key, "new": bool(count)})
     return taken, left
+
+
+def _known(
+    session: Session, study: SeenStudy, application: str, table: CodeTable, answer: Answer
+) -> bool:
+    """Does the same value count already? A Patient has no date, so that each day would be new."""
+    current = profiles.current(session, study, application)
+    counts = current.get(table.part, {}).get(answer.key)
+    return counts is not None and bool(counts["value"] == answer.value)
 
 
 def _in_order(answers: tuple[Answer, ...]) -> list[Answer]:

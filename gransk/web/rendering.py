@@ -14,16 +14,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 import gransk
+from gransk.reading.followup import count_overdue
 from gransk.site.database import utcnow
 from gransk.web import texts
 from gransk.web.access import Caller, language_of
 from gransk.web.permissions import Permission
 from gransk.web.viewer import STUDY_PAGE
-from gransk.web.wiring import wiring
+from gransk.web.wiring import Wiring, wiring
 from gransk.web.worklist import Query, Row, reason_text
 
 NAVIGATION = (
     ("nav_worklist", "/", Permission.WORKLIST),
+    ("nav_follow_up", "/follow-up", Permission.FOLLOW_UP),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_events", "/events", Permission.EVENTS),
     ("nav_account", "/account", Permission.SIGNED_IN),
@@ -72,8 +74,9 @@ def page(
         "version": gransk.__version__,
         "source": known.config.service.source_url or "/source",
         "person": texts.person_name,
-        "date": partial(texts.dicom_date, language=language),
         "day": partial(texts.day, language=language),
+        "alarms": partial(alarms, known, caller),
+        "date": partial(texts.dicom_date, language=language),
         "time": partial(moment, language=language, zone=known.config.zone),
         "zone": known.config.time_zone or texts.zone_name(utcnow().astimezone()),
         "number": partial(texts.number, language=language),
@@ -88,6 +91,16 @@ def page(
     }
     template_of = environment.get_template(template)
     return HTMLResponse(template_of.render(everything), status)
+
+
+def alarms(known: Wiring, caller: Caller | None) -> dict[str, int]:
+    """By address, how much there waits for somebody who may see it."""
+    if caller is None or Permission.FOLLOW_UP not in caller.may:
+        return {}
+    today = utcnow().astimezone(known.config.zone).date()
+    with known.database.read() as session:
+        late = count_overdue(session, today, known.config.follow_up.grace_days)
+    return {"/follow-up": late} if late else {}
 
 
 def moment(value: datetime.datetime | None, language: str, zone: datetime.tzinfo | None) -> Markup:

@@ -73,9 +73,9 @@ def dicom_date(value: str, language: str) -> str:
     return day.strftime(DATES[language])
 
 
-def day(value: datetime.date, language: str) -> str:
-    """A calendar day as people read it."""
-    return value.strftime(DATES[language])
+def day(value: datetime.date | None, language: str) -> str:
+    """A date as people read it; nothing where there is none."""
+    return value.strftime(DATES[language]) if value else ""
 
 
 def instant(

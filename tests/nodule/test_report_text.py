@@ -58,12 +58,12 @@ def test_a_compared_nodule_is_told_with_sizes_change_and_doubling_time():
     assert "Compared with the study of 2024-01-15 (366 days earlier)." in text
     assert "volume 150 → 188 mm³ (+25 %); mean diameter 6.3 → 6.8 mm (+0.5 mm)" in text
     assert "volume-doubling time 1121 days (95 % at least 560 days)" in text
-    assert "by Fleischner 2017: change below the limit" in text
+    assert "by Fleischner 2017: change below the limit of growth" in text
     danish = written("da", compared=[comparison(day(0), NOW, grown())])
     assert "Sammenlignet med undersøgelsen fra 15.01.2024 (366 dage tidligere)." in danish
     assert "volumen 150 → 188 mm³ (+25 %); middeldiameter 6,3 → 6,8 mm (+0,5 mm)" in danish
     assert "volumenfordoblingstid 1121 dage (95 % mindst 560 dage)" in danish
-    assert "efter Fleischner 2017: ændring under grænsen" in danish
+    assert "efter Fleischner 2017: ændring under vækstgrænsen" in danish
 
 
 def test_danish_has_danish_dates_numbers_and_words():

@@ -516,6 +516,21 @@ def test_what_contradicts_a_persons_word_is_refused(site):
     assert current(site, key)["patient"]["extrathoracic_cancer"]["value"] == "none"
 
 
+def test_the_same_resources_sent_again_make_no_new_report(site, monkeypatch):
+    key = sealed(site, patient_id="0000010000")
+    patient = {
+        "resourceType": "Patient", "gender": "male",
+        "identifier": [{"system": CPR, "value": "0000010000"}],
+    }  # fmt: skip
+    assert [one["new"] for one in send(site, patient, smoking()).json()["taken"]] == [True, True]
+    before = state(site, key)
+    later = datetime.date.fromisoformat(TODAY) + datetime.timedelta(days=3)
+    monkeypatch.setattr("gransk.web.fhir._today", lambda known: later)
+    again = send(site, patient, smoking(), name="again")
+    assert [one["new"] for one in again.json()["taken"]] == [False, False]
+    assert state(site, key) == before
+
+
 def test_no_issuer_configured_means_no_patient(make_site, monkeypatch):
     monkeypatch.setattr("gransk.web.app.applications", lambda: {"nodule": NoduleApplication()})
     site = make_site()

@@ -27,8 +27,10 @@ SAMPLES = {
     "page": "viewer",
     "name": "admin",
     "analysis_key": "a",
+    "comparison_key": "c",
     "index": "0",
     "workitem": "w",
+    "row": "r",
 }
 
 

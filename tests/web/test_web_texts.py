@@ -11,11 +11,14 @@ import yaml
 
 import gransk.web
 from gransk.archive.tables import PriorState
+from gransk.core.followup import Outcome
 from gransk.core.reasons import TEXTS, Reason
+from gransk.reading.tables import Closing, FollowUpState
 from gransk.results.tables import ActKind, DeliveryState, WorkState
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
+from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
 from gransk.web.rendering import STEPS
 
@@ -54,7 +57,10 @@ def used() -> set[str]:
         ("prior", PriorState),
         ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
+        ("follow_up_state", FollowUpState), ("closing", Closing), ("follow_up", COLUMNS),
+        ("follow_up_rule", ("signed", "released", "grace")),
         ("verdict", ("confirmed", "rejected", "added")),
+        ("outcome", Outcome),
         ("act", [kind for kind in ActKind if kind is not ActKind.WITHDRAW]),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip

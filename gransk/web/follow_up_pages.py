@@ -1,0 +1,317 @@
+"""The follow-up list: the page, its forms, the file, and the REST answer."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gransk.archive.tables import SeenStudy
+from gransk.reading import followup
+from gransk.reading.followup import WORDS, Filter, FollowUpError, Line, Wish
+from gransk.reading.tables import BY_PERSON, Closing, FollowUpRow, FollowUpState
+from gransk.site.database import utcnow
+from gransk.site.events import EventKind, record
+from gransk.site.tables import Account, Event
+from gransk.web.access import Caller, allow, language_of
+from gransk.web.permissions import Permission, permissions
+from gransk.web.rendering import page
+from gransk.web.texts import person_name, text
+from gransk.web.wiring import Wiring, wiring
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for a formula at the start of a cell."""
+
+router = APIRouter()
+Reader = Annotated[Caller, Depends(allow(Permission.FOLLOW_UP))]
+Words = Annotated[str, Form(max_length=WORDS)]
+
+
+class Asked(BaseModel):
+    """What a person asks of the list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Literal["open", "overdue", "all"] | FollowUpState = "open"
+    responsible: Annotated[str, Field(max_length=64)] = ""
+
+    @property
+    def filter(self) -> Filter:
+        return Filter("" if self.state == "all" else str(self.state), self.responsible)
+
+
+class ListDone(StrEnum):
+    """What became of a change: the text that the page then shows."""
+
+    CHANGED = "follow_up_saved"
+    OTHER_CHANGE = "follow_up_changed"
+    WRONG = "follow_up_wrong"
+    NOBODY = "follow_up_nobody"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the list with the study that advises, and what was advised, in words."""
+
+    line: Line
+    study: SeenStudy | None
+    advice: str
+    guideline: str
+    application: str
+
+    @property
+    def row(self) -> FollowUpRow:
+        return self.line.row
+
+
+@router.get("/follow-up")
+def show_list(
+    request: Request, asked: Annotated[Asked, Query()], caller: Reader, done: str = ""
+) -> Response:
+    """Patients by due date, overdue ones first."""
+    known, language = wiring(request), language_of(request)
+    with known.database.read() as session:
+        entries = _entries(known, session, asked, language)
+        counts = followup.counts(session, _today(known), known.config.follow_up.grace_days)
+        people = _people(session)
+    return page(
+        request,
+        "follow_up.html",
+        caller,
+        asked=asked,
+        entries=entries,
+        counts=counts,
+        people=people,
+        names={account.name: account.full_name for account in people},
+        states=[state for state in FollowUpState],
+        message=text(done, language) if done in {*ListDone} else "",
+        grace_days=known.config.follow_up.grace_days,
+        after=known.config.follow_up.after,
+    )
+
+
+@router.get("/follow-up/{row}")
+def show_row(row: str, request: Request, caller: Reader, done: str = "") -> Response:
+    """One patient's follow-up, the form to change it, and its history."""
+    known, language = wiring(request), language_of(request)
+    today, grace = _today(known), known.config.follow_up.grace_days
+    with known.database.read() as session:
+        found = session.get(FollowUpRow, row)
+        if found is None:
+            raise HTTPException(404)
+        line = followup.line_of(session, found, today, grace)
+        entry = _entry(known, line, session.get(SeenStudy, found.study_key), language)
+        events = followup.history(session, found)
+        people = _people(session)
+    return page(
+        request,
+        "follow_up_row.html",
+        caller,
+        entry=entry,
+        people=people,
+        names={account.name: account.full_name for account in people},
+        states=_states(found),
+        closings=[*BY_PERSON, *({found.closing} - {None, *BY_PERSON})],
+        events=events,
+        told=_told,
+        message=text(done, language) if done in {*ListDone} else "",
+    )
+
+
+@router.post("/follow-up/{row}")
+def change(
+    row: str,
+    request: Request,
+    version: Annotated[int, Form()],
+    state: Annotated[FollowUpState, Form()],
+    caller: Annotated[Caller, Depends(allow(Permission.FOLLOW_UP_CHANGE))],
+    closing: Annotated[Closing | Literal[""], Form()] = "",
+    responsible: Annotated[str, Form(max_length=64)] = "",
+    next_step: Words = "",
+    note: Words = "",
+    booked_on: Annotated[datetime.date | Literal[""], Form()] = "",
+) -> Response:
+    """Book, assign, close or open again.
+
+    A reason or a booked day that does not belong to the state chosen is left out of account.
+    """
+    wish = Wish(
+        state=state,
+        closing=(closing or None) if state is FollowUpState.CLOSED else None,
+        responsible=responsible,
+        next_step=next_step.strip(),
+        note=note.strip(),
+        booked_on=(booked_on or None) if state is FollowUpState.BOOKED else None,
+    )
+    done = ListDone.CHANGED
+    try:
+        with wiring(request).database.begin() as session:
+            followup.change(session, row, version, wish, caller.name)
+    except KeyError as error:
+        raise HTTPException(404) from error
+    except FollowUpError as error:
+        done = ListDone(error.code)
+    return RedirectResponse(f"/follow-up/{row}?done={done}", 303)
+
+
+@router.get("/follow-up.csv")
+def export(
+    request: Request,
+    asked: Annotated[Asked, Query()],
+    caller: Annotated[Caller, Depends(allow(Permission.FOLLOW_UP_EXPORT))],
+) -> Response:
+    """The list as a file for a spreadsheet; who took it is in the event log."""
+    known, language = wiring(request), language_of(request)
+    with known.database.begin() as session:
+        entries = _entries(known, session, asked, language)
+        data = {"rows": len(entries), "state": str(asked.state)}
+        record(session, caller.name, EventKind.FOLLOW_UP_EXPORTED, caller.name, data)
+    # A Danish spreadsheet parts columns by semicolons, since a comma is its decimal sign.
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=";" if language == "da" else ",")
+    writer.writerow([text(f"follow_up_{name}", language) for name in COLUMNS])
+    writer.writerows([_cell(value) for value in _cells(entry, language)] for entry in entries)
+    return Response(
+        buffer.getvalue().encode("utf-8-sig"),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": 'attachment; filename="follow-up.csv"'},
+    )
+
+
+@router.get("/api/follow-up")
+def list_rows(request: Request, asked: Annotated[Asked, Query()], caller: Reader) -> dict[str, Any]:
+    """The list as JSON."""
+    known, language = wiring(request), language_of(request)
+    with known.database.read() as session:
+        entries = _entries(known, session, asked, language)
+        counts = followup.counts(session, _today(known), known.config.follow_up.grace_days)
+    return {"counts": counts, "follow_up": [_json(entry) for entry in entries]}
+
+
+def _today(known: Wiring) -> datetime.date:
+    return utcnow().astimezone(known.config.zone).date()
+
+
+def _entries(known: Wiring, session: Session, asked: Asked, language: str) -> list[Entry]:
+    grace = known.config.follow_up.grace_days
+    lines = followup.lines(session, asked.filter, _today(known), grace)
+    keys = [line.row.study_key for line in lines]
+    studies = {
+        study.key: study
+        for study in session.scalars(select(SeenStudy).where(SeenStudy.key.in_(keys)))
+    }
+    return [_entry(known, line, studies.get(line.row.study_key), language) for line in lines]
+
+
+def _entry(known: Wiring, line: Line, study: SeenStudy | None, language: str) -> Entry:
+    advice = line.row.advice or {}
+    application = known.applications.get(line.row.application)
+    return Entry(
+        line=line,
+        study=study,
+        advice=str(advice.get("text", {}).get(language, "")),
+        guideline=f"{advice['guideline']} {advice['version']}" if advice else "",
+        application=(
+            application.presentation.title[language] if application else line.row.application
+        ),
+    )
+
+
+def _people(session: Session) -> Sequence[Account]:
+    """Who may be responsible: active accounts that may change the list."""
+    accounts = session.scalars(select(Account).where(Account.active).order_by(Account.full_name))
+    return [
+        account for account in accounts if Permission.FOLLOW_UP_CHANGE in permissions(account.roles)
+    ]
+
+
+def _states(row: FollowUpRow) -> list[FollowUpState]:
+    """States that a person may choose; *proposed* alone where it is so."""
+    return [
+        state
+        for state in FollowUpState
+        if state != FollowUpState.PROPOSED or row.state == FollowUpState.PROPOSED
+    ]
+
+
+def _told(event: Event, language: str) -> str:
+    """What an event of a row's history says."""
+    data = event.data
+    if "overdue_since" in data:
+        return text("follow_up_told_overdue", language)
+    words = [text(f"follow_up_state_{data['state']}", language)]
+    if data.get("closing"):
+        words.append(text(f"closing_{data['closing']}", language))
+    words += [text(f"follow_up_{name}", language) for name in data.get("fields", ())
+              if name not in ("state", "closing")]  # fmt: skip
+    return ", ".join(words)
+
+
+COLUMNS = (
+    "patient", "patient_id", "birth_date", "application", "study_date", "advice", "guideline",
+    "due_from", "due_to", "state", "closing", "booked_on", "overdue_days", "responsible",
+    "next_step", "note",
+)  # fmt: skip
+
+
+def _cells(entry: Entry, language: str) -> list[object]:
+    row, study = entry.row, entry.study
+    return [
+        person_name(study.patient_name) if study else "",
+        study.patient_id if study else "",
+        study.patient_birth_date if study else "",
+        entry.application,
+        row.study_date or "",
+        entry.advice,
+        entry.guideline,
+        row.due_from or "",
+        row.due_to or "",
+        text(f"follow_up_state_{row.state}", language),
+        text(f"closing_{row.closing}", language) if row.closing else "",
+        row.booked_on or "",
+        entry.line.overdue_days or "",
+        row.responsible,
+        row.next_step,
+        row.note,
+    ]
+
+
+def _cell(value: object) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    shown = str(value)
+    return f"'{shown}" if shown.startswith(FORMULA) else shown
+
+
+def _json(entry: Entry) -> dict[str, Any]:
+    row, study = entry.row, entry.study
+    return {
+        "id": row.id,
+        "application": row.application,
+        "study": row.study_key,
+        "patient_name": study.patient_name if study else "",
+        "patient_id": study.patient_id if study else "",
+        "study_date": row.study_date.isoformat() if row.study_date else None,
+        "advice": row.advice,
+        "due": [day.isoformat() for day in (row.due_from, row.due_to) if day] or None,
+        "signed": row.signed,
+        "state": FollowUpState(row.state).value,
+        "closing": row.closing,
+        "booked_on": row.booked_on.isoformat() if row.booked_on else None,
+        "overdue_days": entry.line.overdue_days,
+        "report_withdrawn": entry.line.withdrawn,
+        "responsible": row.responsible,
+        "next_step": row.next_step,
+        "note": row.note,
+        "changed_at": row.changed_at.isoformat(),
+        "changed_by": row.changed_by,
+    }
