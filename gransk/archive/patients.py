@@ -43,19 +43,21 @@ class Patient:
     sex: str
 
     @classmethod
+    def of(cls, identifier: str, issuer: str, birth_date: str, sex: str) -> Patient:
+        """From values as they stand, padding and the older form of dates undone."""
+        return cls(identifier.strip(), issuer.strip(), _date(birth_date), sex.strip().upper())
+
+    @classmethod
     def of_study(cls, seen: SeenStudy) -> Patient:
-        return cls(
-            seen.patient_id.strip(),
-            seen.issuer_of_patient_id.strip(),
-            _date(seen.patient_birth_date),
-            seen.patient_sex.strip().upper(),
+        return cls.of(
+            seen.patient_id, seen.issuer_of_patient_id, seen.patient_birth_date, seen.patient_sex
         )
 
     @classmethod
     def of_image(cls, header: Dataset) -> Patient:
         """As `gransk.core.identity.patient` reads it."""
         identifier, issuer, birth_date, sex = patient(header)[:4]
-        return cls(identifier, issuer, _date(birth_date), sex.upper())
+        return cls.of(identifier, issuer, birth_date, sex)
 
     def identifier(self, issuer: str) -> Identifier:
         """Identifier and issuer; ``issuer`` is meant where none is named."""

@@ -34,6 +34,7 @@ class Candidate:
             study_instance_uid=self.listed.study_instance_uid,
             date=date_of(self.listed.study_date),
             modalities=self.listed.modalities,
+            body_parts=self.listed.body_parts,
             description=self.listed.description,
             images=self.listed.images,
         )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from gransk.archive.intake import place
 from gransk.core.application import KnownStudy
 from gransk.core.study import Study
-from gransk.site.database import utcnow
+from gransk.site.database import Database, utcnow
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Pipeline(Protocol):
     def in_work(self, session: Session, study_keys: Iterable[str]) -> bool:
         """Is any of the studies in work?"""
 
-    def show_waiting(self, session: Session) -> None:
+    def show_waiting(self, database: Database) -> None:
         """Write into the rows which of them wait for earlier studies."""
 
 

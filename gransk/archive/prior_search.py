@@ -44,6 +44,8 @@ PAUSE_SECONDS = 0.5
 SILENT_SECONDS = 30.0
 """An archive that failed is not asked again so soon for another study."""
 SHOW_SECONDS = 2.0
+BATCH = 20
+"""Searches between two looks at what is due, so that an urgent one goes first."""
 
 
 class PriorSearcher:
@@ -80,7 +82,7 @@ class PriorSearcher:
         keep_on(self.run_once, stop, PAUSE_SECONDS, "search for earlier studies")
 
     def run_once(self) -> None:
-        """Every search that is due, then whatever arrived meanwhile.
+        """The most urgent searches that are due, then whatever arrived meanwhile.
 
         Raises
         ------
@@ -89,8 +91,10 @@ class PriorSearcher:
         """
         query = (
             select(PriorSearch.study_key)
+            .join(SeenStudy, SeenStudy.key == PriorSearch.study_key)
             .where(PriorSearch.state == SearchState.WAITING, PriorSearch.next_at <= utcnow())
-            .order_by(PriorSearch.deadline)
+            .order_by(SeenStudy.priority.desc(), PriorSearch.deadline)
+            .limit(BATCH)
         )
         with self._database.read() as session:
             due = session.scalars(query).all()
@@ -263,8 +267,7 @@ class PriorSearcher:
                 self._settle(session, study_key, uid)
         if time.monotonic() >= self._show_at:
             self._show_at = time.monotonic() + SHOW_SECONDS
-            with self._database.begin() as session:
-                self._pipeline.show_waiting(session)
+            self._pipeline.show_waiting(self._database)
 
     def _outcome(self, session: Session, study_key: str, uid: str) -> SeenStudy | Reason | None:
         """The study that arrived, why it will not, or None while it is on its way."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import Session
 
 from gransk.archive.patients import identifiers
 from gransk.archive.studies import notice
@@ -113,24 +112,28 @@ def not_compared(session: Session, study_key: str) -> list[NotCompared]:
 
 def awaited(session: Session, study_key: str) -> bool:
     """Shall the study wait, for a search or for images of an earlier one?"""
-    return session.scalar(select(awaiting(study_key))) is True
+    found = select(PriorSearch.study_key).where(PriorSearch.study_key == study_key)
+    searching, coming = awaiting(found)
+    return session.scalars(searching.union(coming)).first() is not None
 
 
-def awaiting(study_key: Any) -> ColumnElement[bool]:
-    """Does a study wait for a search or for images; a condition on the column of its key."""
-    search = aliased(PriorSearch)
-    in_time = and_(search.study_key == study_key, search.deadline > utcnow())
-    searching = exists().where(
-        in_time,
-        search.state == SearchState.WAITING,
-        search.attempts < TRIES_AWAITED,
+def awaiting(query: Select[str]) -> tuple[Select[str], Select[str]]:
+    """A query narrowed to studies that wait: for a search, and for images.
+
+    Parameters
+    ----------
+    query : Select
+        Of `PriorSearch`, joined to what the caller needs. Two narrow queries are quicker than
+        one that says either.
+    """
+    query = query.where(PriorSearch.deadline > utcnow())
+    searching = query.where(
+        PriorSearch.state == SearchState.WAITING, PriorSearch.attempts < TRIES_AWAITED
     )
     coming = (
-        select(Prior.study_key)
-        .join(search, search.study_key == Prior.study_key)
+        query.join(Prior, Prior.study_key == PriorSearch.study_key)
         .outerjoin(PriorFetch, PriorFetch.study_instance_uid == Prior.study_instance_uid)
         .where(
-            in_time,
             Prior.state == PriorState.WANTED,
             or_(
                 PriorFetch.state.is_(None),
@@ -138,9 +141,8 @@ def awaiting(study_key: Any) -> ColumnElement[bool]:
                 PriorFetch.attempts < TRIES_AWAITED,
             ),
         )
-        .exists()
     )
-    return or_(searching, coming)
+    return searching, coming
 
 
 def dependents(session: Session, prior_key: str) -> list[str]:

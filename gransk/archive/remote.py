@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pydicom import Dataset
+from pydicom.multival import MultiValue
 
 from gransk.archive.patients import Patient
 from gransk.core.errors import GranskError
@@ -20,6 +22,9 @@ STUDY_KEYS = (
     "NumberOfStudyRelatedInstances",
 )  # fmt: skip
 """Asked of a study; an archive may leave out what is optional (PS3.4 C.6.2.1.2)."""
+
+SERIES_KEYS = ("SeriesInstanceUID", "Modality", "BodyPartExamined")
+"""Asked of the series of a study whose modalities an archive does not list."""
 
 
 class RemoteError(GranskError):
@@ -45,28 +50,32 @@ class Listed:
     description: str
     modalities: tuple[str, ...]
     images: int
+    body_parts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, answer: Dataset) -> Listed | None:
         """From an answer to a query; None where it names no study or is damaged."""
-        try:
-            uid = str(answer.get("StudyInstanceUID", "") or "").strip()
-            named = answer.get("ModalitiesInStudy") or ()
-            modalities = (named,) if isinstance(named, str) else tuple(map(str, named))
-            count = str(answer.get("NumberOfStudyRelatedInstances", "") or "").strip()
-            if not uid or len(uid) > 64 or set(uid) - set("0123456789."):
-                return None
-            return cls(
-                study_instance_uid=uid,
-                patient=Patient.of_image(answer),
-                study_date=str(answer.get("StudyDate", "") or "").strip(),
-                study_time=str(answer.get("StudyTime", "") or "").strip(),
-                description=str(answer.get("StudyDescription", "") or ""),
-                modalities=tuple(sorted(set(modalities) - {""})),
-                images=int(count) if count.isdigit() else 0,
-            )
-        except (ValueError, TypeError, AttributeError, LookupError):
+        uid, count = (_text(answer, k) for k in ("StudyInstanceUID", STUDY_KEYS[-1]))
+        if not re.fullmatch(r"[0-9.]{1,64}", uid):
             return None
+        return cls(
+            study_instance_uid=uid,
+            patient=Patient.of(*(_text(answer, keyword) for keyword in STUDY_KEYS[:4])),
+            study_date=_text(answer, "StudyDate"),
+            study_time=_text(answer, "StudyTime"),
+            description=_text(answer, "StudyDescription"),
+            modalities=tuple(sorted(set(_text(answer, "ModalitiesInStudy").split("\\")) - {""})),
+            images=int(count) if count.isdigit() else 0,
+        )
+
+    def with_series(self, answers: Iterable[Dataset]) -> Listed:
+        """The same, with modalities and body parts as its series name them."""
+        named: dict[str, set[str]] = {"Modality": set(), "BodyPartExamined": set()}
+        for answer in answers:
+            for keyword, values in named.items():
+                values.add(_text(answer, keyword))
+        modalities, parts = (tuple(sorted(values - {""})) for values in named.values())
+        return replace(self, modalities=modalities, body_parts=parts)
 
 
 @dataclass(frozen=True)
@@ -116,3 +125,14 @@ class Remote(Protocol):
 
     def sent(self, metadata: Mapping[str, str]) -> bool:
         """Did an object come from here, by what Orthanc noted of its origin?"""
+
+
+def _text(answer: Dataset, keyword: str) -> str:
+    """A value as text, several parted by backslashes; empty where it is absent or damaged."""
+    try:
+        value = answer.get(keyword)
+    except (ValueError, TypeError, AttributeError, LookupError):
+        return ""
+    if value is None:
+        return ""
+    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value).strip()

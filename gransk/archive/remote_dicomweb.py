@@ -18,6 +18,7 @@ from python_multipart.multipart import MultipartParser
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.remote import (
     MOST_ANSWERS,
+    SERIES_KEYS,
     STUDY_KEYS,
     Listed,
     RemoteError,
@@ -67,7 +68,11 @@ class DicomwebArchive:
         asked = {"PatientID": patient_id, "includefield": STUDY_KEYS, "limit": str(MOST_ANSWERS)}
         answers = self._query(asked)
         found = (Listed.of(_dataset(answer)) for answer in answers[:MOST_ANSWERS])
-        return [listed for listed in found if listed is not None]
+        return [
+            one if one.modalities else one.with_series(self._series(one))
+            for one in found
+            if one is not None
+        ]
 
     def retrieve(self, study_instance_uid: str, visit: Visit) -> None:
         def keep(content: bytes) -> None:
@@ -84,9 +89,13 @@ class DicomwebArchive:
     def sent(self, metadata: Mapping[str, str]) -> bool:
         return metadata.get("Origin") == "RestApi"
 
-    def _query(self, parameters: Mapping[str, Any]) -> list[Any]:
+    def _series(self, study: Listed) -> list[Dataset]:
+        path = f"/studies/{study.study_instance_uid}/series"
+        return [_dataset(one) for one in self._query({"includefield": SERIES_KEYS}, path)]
+
+    def _query(self, parameters: Mapping[str, Any], path: str = "/studies") -> list[Any]:
         content = bytearray()
-        with self._asked("/studies", parameters, "application/dicom+json") as answer:
+        with self._asked(path, parameters, "application/dicom+json") as answer:
             if answer.status_code == httpx.codes.NO_CONTENT:
                 return []
             for chunk in answer.iter_bytes(CHUNK):

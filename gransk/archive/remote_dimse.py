@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydicom import Dataset
@@ -13,6 +13,7 @@ from pynetdicom.association import Association
 
 from gransk.archive.remote import (
     MOST_ANSWERS,
+    SERIES_KEYS,
     STUDY_KEYS,
     Listed,
     RemoteError,
@@ -56,7 +57,8 @@ class DimseArchive:
             _check(_status(association.send_c_echo()), "C-ECHO")
 
     def find(self, patient_id: str) -> list[Listed]:
-        return self._listed("PatientID", patient_id)
+        found = self._studies("PatientID", patient_id)
+        return [one if one.modalities else one.with_series(self._series(one)) for one in found]
 
     def retrieve(self, study_instance_uid: str, visit: Visit) -> None:
         query = Dataset()
@@ -70,31 +72,37 @@ class DimseArchive:
         try:
             move.judge(visit.lenient)
         except RemoteError as error:
-            if not self._listed("StudyInstanceUID", study_instance_uid):
+            if not self._studies("StudyInstanceUID", study_instance_uid):
                 raise RemoteGoneError("has no such study any more") from error
             raise
 
     def sent(self, metadata: Mapping[str, str]) -> bool:
         return metadata.get("Origin") == "DicomProtocol" and metadata.get("RemoteAET") == self._aet
 
-    def _listed(self, keyword: str, value: str) -> list[Listed]:
+    def _studies(self, keyword: str, value: str) -> list[Listed]:
+        found = map(Listed.of, self._query("STUDY", STUDY_KEYS, {keyword: value}))
+        return [listed for listed in found if listed is not None]
+
+    def _series(self, study: Listed) -> list[Dataset]:
+        uid = study.study_instance_uid
+        return self._query("SERIES", SERIES_KEYS, {"StudyInstanceUID": uid})
+
+    def _query(self, level: str, keys: Sequence[str], values: Mapping[str, str]) -> list[Dataset]:
         query = Dataset()
-        for other in STUDY_KEYS:
-            setattr(query, other, "")
-        query.QueryRetrieveLevel = "STUDY"
-        setattr(query, keyword, value)
-        if not value.isascii():
+        query.QueryRetrieveLevel = level
+        for keyword, value in (dict.fromkeys(keys, "") | dict(values)).items():
+            setattr(query, keyword, value)
+        if not all(value.isascii() for value in values.values()):
             query.SpecificCharacterSet = "ISO_IR 192"
-        found: list[Listed] = []
+        found: list[Dataset] = []
         with self._associated(STUDY_ROOT_FIND) as association:
             for answer, identifier in association.send_c_find(query, STUDY_ROOT_FIND):
                 status = _status(answer)
                 if status not in PENDING:
                     _check(status, "C-FIND")
                     break
-                listed = Listed.of(identifier) if identifier is not None else None
-                if listed is not None:
-                    found.append(listed)
+                if identifier is not None:
+                    found.append(identifier)
                 if len(found) > MOST_ANSWERS:
                     raise RemoteError(f"lists more than {MOST_ANSWERS} studies of one patient")
         return found

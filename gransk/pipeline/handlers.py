@@ -19,12 +19,12 @@ from gransk.core.application import Application, FollowsUp, KnownStudy
 from gransk.core.keys import digest
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
-from gransk.pipeline.priors import changed, in_work, show_waiting
+from gransk.pipeline.priors import STEP, changed, in_work, show_waiting, shown_wrong
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.config import PriorsSection
-from gransk.site.database import utcnow
+from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
 log = logging.getLogger(__name__)
@@ -144,9 +144,13 @@ class Handlers:
         """Is any of the studies in work?"""
         return in_work(session, study_keys)
 
-    def show_waiting(self, session: Session) -> None:
+    def show_waiting(self, database: Database) -> None:
         """Write into the rows which of them wait for earlier studies."""
-        show_waiting(session)
+        with database.read() as session:
+            wrong = bool(shown_wrong(session))
+        if wrong:
+            with database.begin() as session:
+                show_waiting(session)
 
     def _look_for_priors(
         self, session: Session, seen: SeenStudy, verdicts: Mapping[str, Reason | None]
@@ -161,8 +165,9 @@ class Handlers:
             for name, verdict in verdicts.items()
         ):
             priors.ask(session, seen, self.section.wait_minutes)
-            session.flush()
-            show_waiting(session)
+            for item in _items(session, seen):
+                if item.state == WorkState.WAITING:
+                    item.step = STEP
 
     def _new_item(self, session: Session, seen: SeenStudy, application: str) -> Workitem:
         item = Workitem(

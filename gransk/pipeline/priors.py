@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Select, exists, or_, select, update
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
 from gransk.archive import priors
@@ -31,31 +31,31 @@ class AnalysedPrior:
     analysis_key: str
 
 
-def held_rows() -> Select[str]:
+def held(session: Session) -> set[str]:
     """Ids of the waiting rows that wait for earlier studies: found, fetched and analysed first.
 
     None is held beyond its deadline.
     """
+    mine = (
+        select(Workitem.id)
+        .select_from(PriorSearch)
+        .join(Workitem, Workitem.study_key == PriorSearch.study_key)
+        .where(Workitem.state == WorkState.WAITING)
+    )
+    searching, coming = priors.awaiting(mine)
     other = aliased(Workitem)
     unanalysed = (
-        exists()
-        .where(Prior.study_key == Workitem.study_key, Prior.state == PriorState.HERE)
-        .where(other.study_key == Prior.prior_key, other.application == Workitem.application)
-        .where(other.state.in_(OPEN), SeenStudy.key == Prior.prior_key)
-        .where(SeenStudy.deleted_at.is_(None))
-        .correlate(Workitem)
+        mine.where(PriorSearch.deadline > utcnow())
+        .join(Prior, Prior.study_key == PriorSearch.study_key)
+        .join(SeenStudy, SeenStudy.key == Prior.prior_key)
+        .join(
+            other,
+            and_(other.study_key == Prior.prior_key, other.application == Workitem.application),
+        )
+        .where(Prior.state == PriorState.HERE, SeenStudy.deleted_at.is_(None))
+        .where(other.state.in_(OPEN))
     )
-    return (
-        select(Workitem.id)
-        .join(PriorSearch, PriorSearch.study_key == Workitem.study_key)
-        .where(Workitem.state == WorkState.WAITING, PriorSearch.deadline > utcnow())
-        .where(or_(priors.awaiting(Workitem.study_key), unanalysed))
-    )
-
-
-def held(session: Session) -> set[str]:
-    """Ids of the rows of `held_rows`."""
-    return set(session.scalars(held_rows()))
+    return {one for query in (searching, coming, unanalysed) for one in session.scalars(query)}
 
 
 def analysed(session: Session, study_key: str, application: str) -> list[AnalysedPrior]:
@@ -141,14 +141,19 @@ def changed(session: Session, study_key: str, added: Iterable[str], gone: bool) 
             report_again(session, item.id, SYSTEM, EventKind.PRIOR_ARRIVED)
 
 
+def shown_wrong(session: Session) -> dict[str, str]:
+    """Rows whose step tells wrongly that they wait for earlier studies, or do not tell it."""
+    query = select(Workitem.id).where(Workitem.state == WorkState.WAITING, Workitem.step == STEP)
+    now, shown = held(session), set(session.scalars(query))
+    return dict.fromkeys(now - shown, STEP) | dict.fromkeys(shown - now, "")
+
+
 def show_waiting(session: Session) -> None:
     """Write into the rows which of them wait for earlier studies."""
-    waiting = select(held_rows().subquery().c.id)
-    rows = update(Workitem).where(Workitem.state == WorkState.WAITING)
-    shown = rows.where(Workitem.step == STEP, Workitem.id.not_in(waiting)).values(step="")
-    fresh = rows.where(Workitem.step != STEP, Workitem.id.in_(waiting)).values(step=STEP)
-    for change in (shown, fresh):
-        session.execute(change.execution_options(synchronize_session="fetch"))
+    for item, step in shown_wrong(session).items():
+        row = session.get(Workitem, item, with_for_update=True, populate_existing=True)
+        if row is not None and row.state == WorkState.WAITING:
+            row.step = step
 
 
 def _item(session: Session, study_key: str, application: str) -> Workitem | None:

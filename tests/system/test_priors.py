@@ -1,5 +1,6 @@
 """Earlier studies from a second real Orthanc as the remote PACS, by DIMSE and by DICOMweb."""
 
+import datetime
 import io
 import socket
 import sys
@@ -17,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "archive"))
 from follower import FollowUpSite
 from tiny import Site, TinyStudy
 
-from gransk.archive import priors
+from gransk.archive import patients, priors
 from gransk.archive.prior_fetch import PriorFetcher, PriorRemover, make_remotes, recover
-from gransk.archive.remote import RemoteError
+from gransk.archive.remote import RemoteError, RemoteGoneError
 from gransk.archive.studies import BACKLOG
 from gransk.archive.tables import FetchState, PriorFetch, PriorSearch, Purpose, SeenStudy
 from gransk.core.reasons import Reason
@@ -414,3 +415,79 @@ def test_the_doctor_looks_at_the_archives(hospital):
     )
     hospital.make()
     assert seen() == [("prior_archive_silent", Level.WARN)]
+
+
+def test_a_joined_identifier_is_asked_of_the_archive(hospital):
+    uid = hospital.in_pacs("20230101", PatientID="P-OLD")
+    current = hospital.site.send("20240101")
+    hospital.turn()
+    assert hospital.site.priors(current) == []
+    with hospital.database.begin() as session:
+        patients.join(session, ("P1", ""), ("P-OLD", ""), "anna", current)
+        priors.ask_for_patient(session, "P1", "")
+    hospital.turn()
+    assert hospital.usable(current) == [uid]
+    with hospital.database.begin() as session:
+        (link,) = patients.links(session, ("P1", ""))
+        priors.ask_for_patient(session, "P1", "")
+        patients.part(session, link.id, "anna", current)
+    hospital.turn()
+    assert hospital.usable(current) == []
+
+
+def test_another_archive_gives_what_the_first_has_no_more(ours, pacs, tmp_path, monkeypatch):
+    hospital = Hospital(ours, pacs, tmp_path, "dimse")
+    door = pacs.config.orthanc
+    vna = {"name": "vna", "kind": "dicomweb", "url": f"{door.url}/dicom-web"}
+    vna |= {"username": door.username, "password_file": str(door.password_file)}
+    values = {"archives": [hospital.archive, vna]}
+    config = hospital.config.model_copy(update={"priors": PriorsSection.model_validate(values)})
+    remotes = make_remotes(config, ours.client)
+    hospital.site = FollowUpSite(hospital.site.site, remotes, **values)
+    first, second = (PriorFetcher(config, hospital.database, ours.client, r) for r in remotes)
+
+    def gone(uid, visit):
+        raise RemoteGoneError("has no such study any more")
+
+    monkeypatch.setattr(remotes[0], "retrieve", gone)
+    uid = hospital.in_pacs("20230101")
+    current = hospital.site.send("20240101")
+    hospital.site.search()
+    assert hospital.fetch(uid).sources == ["pacs", "vna"]
+    second.run_once()
+    assert hospital.fetch(uid).state == FetchState.WAITING, "the first is asked first"
+    first.run_once()
+    second.run_once()
+    hospital.site.intake.run_once()
+    hospital.site.search()
+    assert hospital.usable(current) == [uid]
+    hospital.database.close()
+
+
+def test_what_comes_after_a_fetch_was_given_up(hospital, monkeypatch):
+    study = TinyStudy()
+    uid = hospital.in_pacs("20230101", study)
+    current = hospital.site.send("20240101")
+    hospital.site.search()
+    with hospital.database.begin() as session:
+        session.get_one(PriorFetch, uid).asked_at = utcnow() - datetime.timedelta(hours=25)
+
+    def silent(uid, visit):
+        raise RemoteError("does not answer")
+
+    monkeypatch.setattr(hospital.remotes[0], "retrieve", silent)
+    hospital.turn()
+    assert hospital.fetch(uid).state == FetchState.FAILED
+    assert hospital.told(current) == [(Reason.PRIOR_UNREACHABLE, "pacs")]
+    values = {"StudyDate": "20230101", "StudyDescription": "Chest CT"}
+    hospital.ours.client.store(study.image(1, **values))
+    hospital.site.intake.run_once()
+    assert hospital.seen(uid).purpose == Purpose.PRIOR
+    with hospital.database.read() as session:
+        assert session.scalars(select(Workitem.study_key)).all() == [current]
+    hospital.remover.run_once()
+    if hospital.kind == "dicomweb":  # as that archive's objects come, by our own hands
+        assert hospital.here(uid) is None
+    else:  # not as a C-MOVE would bring it: somebody sent it
+        assert hospital.here(uid) is not None
+        assert hospital.seen(uid).purpose == Purpose.READING
