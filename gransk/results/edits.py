@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field, model_validator
 from sqlalchemy import select
@@ -352,6 +353,20 @@ def signed_report(known: Sequence[Act]) -> str:
     """Key of the report that the last signer saw; empty where nobody signed."""
     signed = [act for act in standing(known) if act.kind is ActKind.SIGN]
     return signed[-1].report_key if signed else ""
+
+
+def report_part(known: Sequence[Act], signed: Signature | None) -> dict[str, Any]:
+    """What of the acts enters the key of a report; nothing where nobody acted.
+
+    Parameters
+    ----------
+    known : sequence of Act
+    signed : Signature, optional
+        From `signature`, for the report to be made.
+    """
+    done = [act.model_dump(mode="json") for act in standing(known) if act.kind is not ActKind.SIGN]
+    part: dict[str, Any] = {"acts": done} if done else {}
+    return part if signed is None else part | {"signature": signed.model_dump(mode="json")}
 
 
 def report_signature(

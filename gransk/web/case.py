@@ -72,6 +72,7 @@ class Shown:
     views: list[View]
     verdict: str
     choices: Sequence[editing.Choice]
+    overruled: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,7 @@ def _shown(
         ],
         verdict=editing.verdict(finding),
         choices=editing.choices(finding, presentation, language),
+        overruled=editing.overruled(finding, presentation, language),
     )
 
 
