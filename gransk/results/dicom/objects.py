@@ -9,6 +9,7 @@ from gransk import __version__
 from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings
 from gransk.core.study import Study
+from gransk.results.acts import Signature
 from gransk.results.dicom.common import (
     MadeObject,
     Predecessor,
@@ -19,7 +20,6 @@ from gransk.results.dicom.common import (
 from gransk.results.dicom.sc import make_sc
 from gransk.results.dicom.seg import make_seg
 from gransk.results.dicom.sr import make_sr
-from gransk.results.edits import Signature
 
 __all__ = ["MadeObject", "Predecessor", "make_objects"]
 
