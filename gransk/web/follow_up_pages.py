@@ -246,7 +246,9 @@ def _newer(line: Line, study: SeenStudy | None, others: Sequence[Any]) -> dateti
     dates = [
         study_date(other)
         for other, application in others
-        if application == line.row.application and _patient(other) == _patient(study)
+        if application == line.row.application
+        and other.key != study.key
+        and _patient(other) == _patient(study)
     ]
     after = [date for date in dates if date is not None and date > line.row.study_date]
     return max(after, default=None)
