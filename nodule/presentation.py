@@ -444,5 +444,6 @@ def presentation(commands: Mapping[str, Any]) -> Presentation:
         image_window=(-600.0, 1500.0),
         commands=commands,
         labels=LABELS,
+        codes={name: values for name, (_, values) in PROPERTIES.items()},
         rejections=tuple(REJECTIONS),
     )
