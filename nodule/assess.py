@@ -23,6 +23,7 @@ from nodule.answers import (
 )
 from nodule.course import Course, category_before, course_of, earlier
 from nodule.follow_up_settings import FollowUpSettings
+from nodule.growth.classes import GrowthClass
 from nodule.guidelines.engine import advise
 from nodule.guidelines.situation import Morphology, Situation
 from nodule.guidelines.table import Guideline
@@ -32,6 +33,8 @@ from nodule.risks import percents, risks_of
 
 CALCIFIED = ("diffuse", "central", "laminated", "popcorn")
 """Patterns of calcium that are called benign."""
+FAST_DAYS = 400.0
+"""BTS 2015 works up a nodule that doubles within this; NELSON calls it positive."""
 CONFIRMING = (ReviewState.CONFIRMED, ReviewState.RELABELLED)
 ASSUMED = Setting.INCIDENTAL
 """The reason for a scan where nobody answered it; every advice by it says so."""
@@ -139,6 +142,9 @@ class _Asked:
         if told in (Told.GROWING, Told.STABLE) and len(course.looks) < 2:
             note = Note(code="course_without_scan", values={"finding": finding.tracking_id})
             found = dataclasses.replace(found, notes=(note,))
+        fast = fast_doubling(finding, course, before)
+        if fast is not None:
+            found = dataclasses.replace(found, notes=(*found.notes, fast))
         if self.guideline is None:
             return found
         situation = self._situation(finding, course, profile, told, risks)
@@ -180,6 +186,25 @@ class _Asked:
             brock=percents(risks, "brock"),
             herder=percents(risks, "herder"),
         )
+
+
+def fast_doubling(finding: Finding, course: Course, before: Sequence[Comparison]) -> Note | None:
+    """A short doubling time of a nodule that the guideline does not call growing.
+
+    Guidelines that go by diameter let a nodule of 10 mm gain two thirds of its volume before
+    they call it growth; those that go by volume work it up from this doubling time on.
+    """
+    lesions = [one.of(finding.tracking_uid) for one in before]
+    seen = [lesion for lesion in lesions if lesion is not None and lesion.changes]
+    if not seen or course.growth in (None, GrowthClass.GROWTH):
+        return None
+    doubling = seen[-1].changed("vdt_days")
+    if doubling is None or doubling.value > FAST_DAYS:
+        return None
+    return Note(
+        code="fast_doubling",
+        values={"finding": finding.tracking_id, "days": round(doubling.value)},
+    )
 
 
 def morphology(finding: Finding) -> Morphology:
