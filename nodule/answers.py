@@ -150,6 +150,12 @@ def nodule_of(
     upper = quality(finding, "upper_lobe")
     if upper in ("yes", "no") and _unknown(said.upper_lobe):
         found["upper_lobe"] = YesNoAnswer(value=upper == "yes", source=Source.IMAGE, date=exam)
+    spiculated = quality(finding, "spiculated")
+    seen = finding.labelled("spiculated")
+    if seen is not None and spiculated in ("yes", "no") and _unknown(said.spiculated):
+        found["spiculated"] = YesNoAnswer(
+            value=spiculated == "yes", source=Source.PERSON, date=seen.at.date()
+        )
     return _with(said, found)
 
 

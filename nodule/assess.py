@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gransk.core.findings import Finding, Findings, Note, ReviewState
+from gransk.core.findings import Finding, Findings, Note
 from gransk.core.followup import Advice, Assessment, Comparison, Risk
 from gransk.core.study import Study
 from nodule.advising import advice_of, pressing, without_guideline
@@ -35,7 +35,13 @@ CALCIFIED = ("diffuse", "central", "laminated", "popcorn")
 """Patterns of calcium that are called benign."""
 FAST_DAYS = 400.0
 """BTS 2015 works up a nodule that doubles within this; NELSON calls it positive."""
-CONFIRMING = (ReviewState.CONFIRMED, ReviewState.RELABELLED)
+LOOKS = {
+    Morphology.CALCIFIED: "calcification",
+    Morphology.FAT: "fat",
+    Morphology.PERIFISSURAL: "perifissural",
+    Morphology.JUXTAPLEURAL: "juxtapleural",
+}
+"""The property that tells a looks."""
 ASSUMED = Setting.INCIDENTAL
 """The reason for a scan where nobody answered it; every advice by it says so."""
 
@@ -180,7 +186,7 @@ class _Asked:
             count=self.count,
             is_new=course.is_new if told is None else new.get(told, course.is_new),
             morphology=morphology(finding),
-            confirmed=any(review.state in CONFIRMING for review in finding.reviews),
+            confirmed=looks_confirmed(finding),
             spiculated=profile.value("spiculated"),
             clear_growth=None if told is None else clear.get(told),
             brock=percents(risks, "brock"),
@@ -218,6 +224,15 @@ def morphology(finding: Finding) -> Morphology:
     if quality(finding, "juxtapleural") == "yes":
         return Morphology.JUXTAPLEURAL
     return Morphology.ORDINARY
+
+
+def looks_confirmed(finding: Finding) -> bool:
+    """Did a person set the property that tells the looks?
+
+    Who confirms a finding says that it is a nodule, not what it looks like.
+    """
+    named = LOOKS.get(morphology(finding))
+    return named is not None and finding.labelled(named) is not None
 
 
 def _unknown(patient: Patient, assessed: Sequence[_Assessed]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import pytest
@@ -20,8 +21,9 @@ from follow_up_cases import (
 )
 from risk_vectors import profile as typed_profile
 
+from gransk.core.codes import YES
 from gransk.core.errors import UnreadableInputError
-from gransk.core.findings import ReviewState
+from gransk.core.findings import Change, Review, ReviewState
 from gransk.core.followup import Outcome
 from gransk.core.reasons import Reason
 from nodule.application import NoduleApplication, NoduleSettings
@@ -300,12 +302,40 @@ def test_a_discharge_by_morphology_is_a_proposal_beside_the_advice_without_it():
     assert (proposal.proposal, proposal.action) == (True, "no_follow_up")
     assert told.most_pressing is standing
     assert "perifissural" in proposal.reason["en"]
-    for state in (ReviewState.CONFIRMED, ReviewState.RELABELLED):
-        confirmed = finding(1, 7.0, reviews=[state], perifissural="yes")
-        agreed = assess(day(0), findings(confirmed), profile=answers(INCIDENTAL))
-        assert [(one.proposal, one.action) for one in agreed.advice] == [(False, "no_follow_up")]
-    added = finding(1, 7.0, reviews=[ReviewState.ADDED], perifissural="yes")
-    assert len(assess(day(0), findings(added), profile=answers(INCIDENTAL)).advice) == 2
+    agreed = assess(day(0), findings(labelled(seen, "perifissural")), profile=answers(INCIDENTAL))
+    assert [(one.proposal, one.action) for one in agreed.advice] == [(False, "no_follow_up")]
+
+
+@pytest.mark.parametrize("state", [ReviewState.CONFIRMED, ReviewState.ADDED])
+def test_who_confirms_a_nodule_does_not_confirm_its_looks(state):
+    seen = finding(1, 7.0, reviews=[state], perifissural="yes")
+    for one in (seen, labelled(seen, "lobe"), labelled(seen, "texture")):
+        told = assess(day(0), findings(one), profile=answers(INCIDENTAL))
+        assert [one.proposal for one in told.advice] == [False, True]
+
+
+def labelled(seen, name):
+    """The finding after a person said what is seen of a property."""
+    review = Review(
+        state=ReviewState.RELABELLED,
+        by="Rita Reader",
+        role="radiologist",
+        at=datetime.datetime(2026, 1, 5, 12, tzinfo=datetime.UTC),
+        changes=(Change(name=name, before=None, after=YES),),
+    )
+    return seen.model_copy(update={"reviews": (*seen.reviews, review)})
+
+
+def test_spiculation_counts_once_a_person_said_it():
+    seen = finding(1, 12.0, spiculated="yes")
+    by_model, by_person = (
+        assess(day(0), findings(one), profile=answers(INCIDENTAL)).risks
+        for one in (seen, labelled(seen, "spiculated"))
+    )
+    assert {r.model: r.calculated_by for r in by_model}["brock-2b"] == "brock-2a"
+    brock = next(r for r in by_person if r.model == "brock-2b")
+    assert brock.calculated_by in ("", "brock-2b")
+    assert any(part.input == "spiculated" for part in brock.contributions)
 
 
 @pytest.mark.parametrize(
