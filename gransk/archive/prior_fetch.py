@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 
 from pydicom import Dataset
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors
 from gransk.archive.headers import dataset
+from gransk.archive.intake import place
 from gransk.archive.orthanc import ArchiveError, NotInArchiveError, Orthanc
 from gransk.archive.patients import Identifier, Patient, agree, identifiers
 from gransk.archive.prior_loop import Pipeline, keep_on, retry_at
@@ -160,6 +162,10 @@ class PriorFetcher:
         except ArchiveError as error:
             self._again(uid, str(error))
             raise
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a fault of ours must not leave it under way)
+            self._again(uid, place(error))
 
     def _begin(self, uid: str, held: list[str]) -> bool:
         """Say that the study is asked for, before it is."""
@@ -199,7 +205,9 @@ class PriorFetcher:
             last_update = max(last_update, str(listed.get("LastUpdate", "")))
         now = utcnow()
         with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch = _running(session, uid)
+            if fetch is None:
+                return  # a person took it for one to read meanwhile
             fetch.state, fetch.reason, fetch.detail = FetchState.HERE, None, ""
             fetch.ended_at, fetch.last_update = now, last_update
             fetch.remove_at = now + datetime.timedelta(days=self._section.keep_days)
@@ -212,7 +220,9 @@ class PriorFetcher:
     def _again(self, uid: str, detail: str) -> None:
         log.warning("archive %s: a study did not arrive: %s", self._remote.name, detail)
         with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch = _running(session, uid)
+            if fetch is None:
+                return
             longest = datetime.timedelta(hours=self._section.search_hours)
             over = fetch.asked_at + longest <= utcnow()
             if not over:
@@ -224,7 +234,9 @@ class PriorFetcher:
     def _without_source(self, uid: str, detail: str) -> None:
         """This archive has it no more; another may."""
         with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch = _running(session, uid)
+            if fetch is None:
+                return
             fetch.sources = [name for name in fetch.sources if name != self._remote.name]
             others = bool(fetch.sources)
             if others:
@@ -233,13 +245,15 @@ class PriorFetcher:
             self._end(uid, Reason.PRIOR_GONE, detail)
 
     def _end(self, uid: str, reason: Reason, detail: str) -> None:
-        """Give a study up: what of it arrived goes again, then the row says so."""
-        alone = delete_ours(self._orthanc, uid, [self._remote])
+        """Give a study up: what of it arrived goes again, now or with the next removals."""
         with self._database.begin() as session:
-            if not alone:
-                _keep(session, uid)
+            fetch = _running(session, uid)
+            if fetch is None:
                 return
-            _give_up(session.get_one(PriorFetch, uid, with_for_update=True), reason, detail)
+            _give_up(fetch, reason, detail)
+        if not delete_ours(self._orthanc, uid, [self._remote]):
+            with self._database.begin() as session:
+                _keep(session, uid)
 
 
 class PriorRemover:
@@ -363,6 +377,12 @@ def delete_ours(
 def _give_up(fetch: PriorFetch, reason: Reason, detail: str) -> None:
     fetch.state, fetch.reason, fetch.detail = FetchState.FAILED, reason.value, detail[:2000]
     fetch.ended_at = utcnow()
+
+
+def _running(session: Session, uid: str) -> PriorFetch | None:
+    """The fetch, locked; None where it is not ours to end any more."""
+    fetch = session.get_one(PriorFetch, uid, with_for_update=True, populate_existing=True)
+    return fetch if fetch.state == FetchState.RUNNING else None
 
 
 def _keep(session: Session, uid: str) -> None:

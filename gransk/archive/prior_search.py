@@ -136,6 +136,11 @@ class PriorSearcher:
             search = session.get_one(PriorSearch, key, with_for_update=True)
             search.attempts += 1
             search.next_at = retry_at(search.attempts)
+            search.state = SearchState.DONE if self._over(search) else SearchState.WAITING
+
+    def _over(self, search: PriorSearch) -> bool:
+        """Was it tried for as long as the site wants?"""
+        return search.asked_at + datetime.timedelta(hours=self._section.search_hours) <= utcnow()
 
     def _end(self, key: str) -> None:
         with self._database.begin() as session:
@@ -215,9 +220,8 @@ class PriorSearcher:
                 session.delete(row)
         search.attempts += 1
         search.unreached = unreached
-        longest = datetime.timedelta(hours=self._section.search_hours)
-        over = search.asked_at + longest <= utcnow()
-        search.state = SearchState.WAITING if unreached and not over else SearchState.DONE
+        again = unreached and not self._over(search)
+        search.state = SearchState.WAITING if again else SearchState.DONE
         search.next_at = retry_at(search.attempts)
         session.flush()
         self._announce(session, search)
