@@ -22,7 +22,7 @@ from gransk.archive.orthanc import NotInArchiveError, Orthanc
 from gransk.archive.patients import Identifier, Patient, agree, identifiers
 from gransk.archive.prior_choice import Candidate, exact_ids, is_earlier, judge, local
 from gransk.archive.prior_loop import Pipeline, keep_on, retry_at
-from gransk.archive.remote import Remote, RemoteError
+from gransk.archive.remote import Remote
 from gransk.archive.studies import BACKLOG
 from gransk.archive.tables import (
     FetchState,
@@ -162,8 +162,8 @@ class PriorSearcher:
                 continue
             try:
                 found = [one for name in exact_ids(same) for one in remote.find(name)]
-            except RemoteError as error:
-                log.warning("archive %s: %s", remote.name, error)
+            except Exception as error:  # noqa: BLE001 (a bad archive costs what it holds alone)
+                log.warning("archive %s: %s", remote.name, place(error))
                 self._silent[remote.name] = time.monotonic() + SILENT_SECONDS
                 unreached.append(remote.name)
                 continue

@@ -22,10 +22,10 @@ from gransk.archive import patients, priors
 from gransk.archive.prior_fetch import (
     MismatchError,
     PriorFetcher,
-    PriorRemover,
     make_remotes,
     recover,
 )
+from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.remote import RemoteError, RemoteGoneError
 from gransk.archive.studies import BACKLOG
 from gransk.archive.tables import (
