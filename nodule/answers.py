@@ -43,6 +43,7 @@ Part = TypeVar("Part", bound=BaseModel)
 DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 CANCER_MONTHS = 60
+CONTRADICTS = "contradicts"
 CANCERS = ("extrathoracic_cancer", "earlier_lung_cancer", "known_primary_cancer")
 MEASURED = ("maximum_transverse_diameter_mm", "nodule_count")
 """What is measured of each nodule comes before typed answers of these keys."""
@@ -70,6 +71,26 @@ def profile_of(given: Mapping[str, Any] | None, language: str = "en") -> Profile
         raise UnreadableInputError(_FAULT[language] + error.told(language)) from error
     except (TypeError, ValueError) as error:
         raise UnreadableInputError(_FAULT[language] + "JSON") from error
+
+
+def stored_profile(given: Mapping[str, Any] | None) -> tuple[Profile, list[Note]]:
+    """The profile of answers that came at different times; such as contradict are unknown.
+
+    Raises
+    ------
+    UnreadableInputError
+        Where it does not fit the schema for another reason.
+    """
+    try:
+        return profile_of(given), []
+    except UnreadableInputError as error:
+        cause = error.__cause__
+        if given is None or not isinstance(cause, ProfileError):
+            raise
+        if {fault.kind for fault in cause.faults} != {CONTRADICTS}:
+            raise
+    patient = {name: value for name, value in given["patient"].items() if name not in CANCERS}
+    return profile_of({**given, "patient": patient}), [Note(code="profile_contradicts")]
 
 
 def exam_date(study: Study) -> datetime.date | None:
@@ -129,6 +150,12 @@ def nodule_of(
     upper = quality(finding, "upper_lobe")
     if upper in ("yes", "no") and _unknown(said.upper_lobe):
         found["upper_lobe"] = YesNoAnswer(value=upper == "yes", source=Source.IMAGE, date=exam)
+    spiculated = quality(finding, "spiculated")
+    seen = finding.labelled("spiculated")
+    if seen is not None and spiculated in ("yes", "no") and _unknown(said.spiculated):
+        found["spiculated"] = YesNoAnswer(
+            value=spiculated == "yes", source=Source.PERSON, date=seen.at.date()
+        )
     return _with(said, found)
 
 

@@ -8,13 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gransk.core.findings import Finding, Findings, Note, ReviewState
+from gransk.core.findings import Finding, Findings, Note
 from gransk.core.followup import Advice, Assessment, Comparison, Risk
 from gransk.core.study import Study
 from nodule.advising import advice_of, pressing, without_guideline
-from nodule.answers import exam_date, in_course, nodule_of, patient_of, profile_of, quality, said_of
+from nodule.answers import (
+    exam_date,
+    in_course,
+    nodule_of,
+    patient_of,
+    quality,
+    said_of,
+    stored_profile,
+)
 from nodule.course import Course, category_before, course_of, earlier
 from nodule.follow_up_settings import FollowUpSettings
+from nodule.growth.classes import GrowthClass
 from nodule.guidelines.engine import advise
 from nodule.guidelines.situation import Morphology, Situation
 from nodule.guidelines.table import Guideline
@@ -24,7 +33,15 @@ from nodule.risks import percents, risks_of
 
 CALCIFIED = ("diffuse", "central", "laminated", "popcorn")
 """Patterns of calcium that are called benign."""
-CONFIRMING = (ReviewState.CONFIRMED, ReviewState.RELABELLED)
+FAST_DAYS = 400.0
+"""BTS 2015 works up a nodule that doubles within this; NELSON calls it positive."""
+LOOKS = {
+    Morphology.CALCIFIED: "calcification",
+    Morphology.FAT: "fat",
+    Morphology.PERIFISSURAL: "perifissural",
+    Morphology.JUXTAPLEURAL: "juxtapleural",
+}
+"""The property that tells a looks."""
 ASSUMED = Setting.INCIDENTAL
 """The reason for a scan where nobody answered it; every advice by it says so."""
 
@@ -54,16 +71,17 @@ def assess(
     Raises
     ------
     UnreadableInputError
-        Where the profile does not fit its schema.
+        Where the profile does not fit its schema. Answers that contradict each other were
+        given at different times: they are taken as unknown, and a note says so.
     """
-    given = profile_of(profile)
+    given, contradicting = stored_profile(profile)
     exam = exam_date(study)
     if exam is None:
         return Assessment(notes=(Note(code="assessment_without_date"),))
     kept = [finding for finding in findings.findings if not finding.rejected]
     before, notes = earlier(comparisons, exam)
     said, unassigned = said_of(kept, given)
-    notes += unassigned
+    notes += [*contradicting, *unassigned]
     patient = patient_of(study, given, exam)
     setting = None if patient.setting is None else patient.setting.value
     if setting is None:
@@ -130,6 +148,9 @@ class _Asked:
         if told in (Told.GROWING, Told.STABLE) and len(course.looks) < 2:
             note = Note(code="course_without_scan", values={"finding": finding.tracking_id})
             found = dataclasses.replace(found, notes=(note,))
+        fast = fast_doubling(finding, course, before)
+        if fast is not None:
+            found = dataclasses.replace(found, notes=(*found.notes, fast))
         if self.guideline is None:
             return found
         situation = self._situation(finding, course, profile, told, risks)
@@ -165,12 +186,31 @@ class _Asked:
             count=self.count,
             is_new=course.is_new if told is None else new.get(told, course.is_new),
             morphology=morphology(finding),
-            confirmed=any(review.state in CONFIRMING for review in finding.reviews),
+            confirmed=looks_confirmed(finding),
             spiculated=profile.value("spiculated"),
             clear_growth=None if told is None else clear.get(told),
             brock=percents(risks, "brock"),
             herder=percents(risks, "herder"),
         )
+
+
+def fast_doubling(finding: Finding, course: Course, before: Sequence[Comparison]) -> Note | None:
+    """A short doubling time of a nodule that the guideline does not call growing.
+
+    Guidelines that go by diameter let a nodule of 10 mm gain two thirds of its volume before
+    they call it growth; those that go by volume work it up from this doubling time on.
+    """
+    lesions = [one.of(finding.tracking_uid) for one in before]
+    seen = [lesion for lesion in lesions if lesion is not None and lesion.changes]
+    if not seen or course.growth in (None, GrowthClass.GROWTH):
+        return None
+    doubling = seen[-1].changed("vdt_days")
+    if doubling is None or doubling.value > FAST_DAYS:
+        return None
+    return Note(
+        code="fast_doubling",
+        values={"finding": finding.tracking_id, "days": round(doubling.value)},
+    )
 
 
 def morphology(finding: Finding) -> Morphology:
@@ -184,6 +224,15 @@ def morphology(finding: Finding) -> Morphology:
     if quality(finding, "juxtapleural") == "yes":
         return Morphology.JUXTAPLEURAL
     return Morphology.ORDINARY
+
+
+def looks_confirmed(finding: Finding) -> bool:
+    """Did a person set the property that tells the looks?
+
+    Who confirms a finding says that it is a nodule, not what it looks like.
+    """
+    named = LOOKS.get(morphology(finding))
+    return named is not None and finding.labelled(named) is not None
 
 
 def _unknown(patient: Patient, assessed: Sequence[_Assessed]) -> tuple[str, ...]:

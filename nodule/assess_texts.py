@@ -36,6 +36,19 @@ NOTES: dict[str, dict[str, str]] = {
         "da": "Svar om én nodulus er udeladt, fordi undersøgelsen har {count} fund; angiv dem "
         "under \"nodules\" med dens tracking UID.",
     },
+    "profile_contradicts": {
+        "en": "Answers about earlier and present cancer contradict each other and are taken as "
+        "unknown.",
+        "da": "Svarene om tidligere og nuværende kræft modsiger hinanden og regnes som ukendte.",
+    },
+    "fast_doubling": {
+        "en": "{finding}: the volume doubles in {days} days, which guidelines that go by volume "
+        "(BTS 2015, NELSON) work up; the guideline in use goes by diameter and does not call it "
+        "growth.",
+        "da": "{finding}: volumen fordobles på {days} dage, hvilket retningslinjer, der går efter "
+        "volumen (BTS 2015, NELSON), udreder; den anvendte retningslinje går efter diameter og "
+        "kalder det ikke vækst.",
+    },
     "no_size_no_advice": {
         "en": "{finding} has no size: no advice is given for it.",
         "da": "{finding} har intet mål: der gives ingen anbefaling for den.",

@@ -12,6 +12,7 @@ from gransk.core.reasons import Reason
 from nodule import assess_texts
 from nodule.coding import PROPERTIES
 from nodule.labels import LABELS, REJECTIONS
+from nodule.report_words import GROWTH
 from nodule.tracking.texts import TEXTS as TRACKING_TEXTS
 
 _SERIES = {"en": "Series {series}: ", "da": "Serie {series}: "}
@@ -269,7 +270,8 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
         f"{name}_{value}": by for name, found in _VALUES.items() for value, by in found.items()
     }
     rejections = {f"rejected_{code}": by for code, by in REJECTIONS.items()}
-    own = texts | _NOTES | _NAMES | values | rejections
+    growth = {f"growth_{code}": by for code, by in GROWTH.items()}
+    own = texts | _NOTES | _NAMES | values | rejections | growth
     return {**own, **assess_texts.texts(), **TRACKING_TEXTS}
 
 
@@ -444,5 +446,7 @@ def presentation(commands: Mapping[str, Any]) -> Presentation:
         image_window=(-600.0, 1500.0),
         commands=commands,
         labels=LABELS,
+        codes={name: values for name, (_, values) in PROPERTIES.items()},
+        course="volume_mm3",
         rejections=tuple(REJECTIONS),
     )

@@ -6,23 +6,25 @@ import datetime
 
 from sqlalchemy.orm import Session
 
-from gransk.archive.tables import SeenStudy
+from gransk.archive.patients import identifiers_of
+from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.keys import digest
 from gransk.core.patients import PatientStudy, patient_key
 
 
 def patient_study(session: Session, study_key: str) -> PatientStudy | None:
-    """Patient and date of a study; None where the study is unknown.
+    """Patient and date of a study; None where it is unknown, or here as an earlier one alone.
 
     A study without a patient identifier is a patient of its own.
     """
     seen = session.get(SeenStudy, study_key)
-    if seen is None:
+    if seen is None or seen.purpose == Purpose.PRIOR:
         return None
-    key = patient_key(
-        seen.patient_id, seen.issuer_of_patient_id, seen.patient_birth_date, seen.patient_sex
-    )
-    return PatientStudy((key or digest(["study", study_key]),), study_date(seen))
+    own = (seen.patient_id, seen.issuer_of_patient_id)
+    names = [own, *sorted(identifiers_of(session, seen) - {own})]
+    keys = [patient_key(*name, seen.patient_birth_date, seen.patient_sex) for name in names]
+    found = tuple(key for key in keys if key)
+    return PatientStudy(found or (digest(["study", study_key]),), study_date(seen))
 
 
 def study_date(seen: SeenStudy) -> datetime.date | None:

@@ -124,6 +124,11 @@ def identifiers(session: Session, first: Identifier) -> frozenset[Identifier]:
     return frozenset(found)
 
 
+def identifiers_of(session: Session, seen: SeenStudy) -> frozenset[Identifier]:
+    """Every identifier of a study's patient."""
+    return identifiers(session, (seen.patient_id, seen.issuer_of_patient_id))
+
+
 def links(session: Session, first: Identifier) -> list[JoinedPatient]:
     """What people joined to an identifier, and parted again, latest first."""
     names = [name for name, _ in identifiers(session, first)]

@@ -105,6 +105,8 @@ class Presentation:
     labels : mapping of name to mapping of value to tuple of Quality
         Properties that a person may set, and the values that each may have: the property
         itself first, then what follows from it. Texts: the name, and name, underscore, value.
+    codes : mapping of name to mapping of value to Code
+        Every value that a property may have, for its text.
     rejections : tuple of str
         Why a person may reject a finding. Texts: ``rejected_`` and the code.
     """
@@ -119,6 +121,7 @@ class Presentation:
     commands: Mapping[str, Any] = field(default_factory=dict)
     course: str = ""
     labels: Mapping[str, Mapping[str, tuple[Quality, ...]]] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, Code]] = field(default_factory=dict)
     rejections: tuple[str, ...] = ()
 
     def text(self, note: Note, language: str) -> str:
@@ -132,8 +135,8 @@ class Presentation:
 
     def value(self, name: str, code: Code, language: str) -> str:
         """A property's value as a person reads it; an unknown code's own meaning."""
-        for value, (quality, *_) in self.labels.get(name, {}).items():
-            if quality.value == code:
+        for value, known in self.codes.get(name, {}).items():
+            if known == code:
                 return self.word(f"{name}_{value}", language)
         return code.meaning
 

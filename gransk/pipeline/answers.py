@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gransk.archive.patients import identifiers_of
 from gransk.archive.priors import PriorStudyRef, date_of
 from gransk.archive.tables import SeenStudy
 from gransk.core.findings import Finding
@@ -135,7 +136,9 @@ class Answers:
                 not_compared=tuple(priors.not_compared(session, item.study_key, item.application)),
                 acts=tuple(acts),
                 signed=None if signed is None else signed.follow_up_sha256,
-                profile=profiles.current(session, seen, item.application),
+                profile=profiles.current(
+                    session, seen, item.application, identifiers_of(session, seen)
+                ),
             )
 
     def _before(self, session: Session, item: Workitem) -> Sequence[protocol.Neighbour]:

@@ -163,6 +163,7 @@ def _report(
         predecessors=[Predecessor(study.uid, before[2], before[0], before[1])] if before else (),
         language=config.language,
         signature=told.signature,
+        organization=config.organization,
         follow_up=told.follow_up,
         compared=told.pictures,
         text="" if told.follow_up is None else told.follow_up.text.get(config.language, ""),

@@ -36,7 +36,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
 from gransk.pipeline.channel import Channel, place
-from gransk.results.edits import Act, Signature, edited, signature, unmeasured
+from gransk.results.edits import Act, Signature, edited, report_part, signature, unmeasured
 from gransk.results.pictures import pack_pictures, unpack_pictures
 from gransk.site.config import Config
 
@@ -116,13 +116,12 @@ class Follower:
         )
         extra = {
             "tracking": {k: v for k, v in tracks.tracking.items() if k != v},
-            "acts": [act.model_dump(mode="json") for act in acts],
             "follow_up": None if follow_up is None else _sha256(follow_up),
         }
         shown = named_pictures(pictures, tracks.tracking)
-        told = {k: v for k, v in extra.items() if v}
         same = neighbours.signed == (None if follow_up is None else _sha256(follow_up))
         signed = signature(acts, self.context.analysis_key, same)
+        told = {k: v for k, v in extra.items() if v} | report_part(acts, signed)
         return Told(mine, follow_up, shown, neighbours.created, tracks.tracking, signed, told)
 
     def _measure(self, acts: Sequence[Act]) -> list[Act]:

@@ -9,7 +9,7 @@ of a day up to the study's, else the earliest of a later day.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,7 +71,13 @@ class Given:
         return self.part, self.lesion_uid, self.key
 
 
-def current(session: Session, study: Whose, application: str) -> dict[str, Any]:
+Identifier = tuple[str, str]
+"""Patient ID and its issuer."""
+
+
+def current(
+    session: Session, study: Whose, application: str, joined: Collection[Identifier] = ()
+) -> dict[str, Any]:
     """What is known at a study, by the application's profile schema.
 
     Parameters
@@ -81,6 +87,8 @@ def current(session: Session, study: Whose, application: str) -> dict[str, Any]:
         A `SeenStudy`, or what has its attributes.
     application : str
         Id.
+    joined : collection of (str, str)
+        Identifiers that a person said are the patient's too.
 
     Returns
     -------
@@ -89,7 +97,7 @@ def current(session: Session, study: Whose, application: str) -> dict[str, Any]:
         are named by the tracking UIDs that reports write now.
     """
     by_name: dict[Named, list[ProfileAnswer]] = {}
-    for row in _rows(session, study, application):
+    for row in _rows(session, study, application, joined):
         uid = _lesion(session, row.lesion_uid)
         by_name.setdefault((row.part, uid, row.key), []).append(row)
     found: dict[str, Any] = {}
@@ -107,9 +115,12 @@ def current(session: Session, study: Whose, application: str) -> dict[str, Any]:
     return found
 
 
-def history(session: Session, study: Whose, application: str) -> list[ProfileAnswer]:
+def history(
+    session: Session, study: Whose, application: str, joined: Collection[Identifier] = ()
+) -> list[ProfileAnswer]:
     """Every answer that may count at a study, latest given first."""
-    return sorted(_rows(session, study, application), key=lambda row: row.number, reverse=True)
+    rows = _rows(session, study, application, joined)
+    return sorted(rows, key=lambda row: row.number, reverse=True)
 
 
 def keep(
@@ -241,20 +252,30 @@ def _renamed(given: Given, uid: str) -> Given:
     return Given(given.part, uid, given.key, given.value, given.source, given.date)
 
 
-def _rows(session: Session, study: Whose, application: str) -> list[ProfileAnswer]:
+def _rows(
+    session: Session, study: Whose, application: str, joined: Collection[Identifier]
+) -> list[ProfileAnswer]:
     mine = ProfileAnswer.study_key == study.key
-    if study.patient_id:
-        mine = or_(
-            mine,
-            and_(
-                ProfileAnswer.whole_patient,
-                ProfileAnswer.patient_id == study.patient_id,
-                ProfileAnswer.issuer_of_patient_id == study.issuer_of_patient_id,
-            ),
-        )
+    for patient_id, issuer in {(study.patient_id, study.issuer_of_patient_id), *joined}:
+        if patient_id:
+            mine = or_(
+                mine,
+                and_(
+                    ProfileAnswer.whole_patient,
+                    ProfileAnswer.patient_id == patient_id,
+                    ProfileAnswer.issuer_of_patient_id == issuer,
+                ),
+            )
     chosen = select(ProfileAnswer).where(ProfileAnswer.application == application, mine)
     rows = session.scalars(chosen.order_by(ProfileAnswer.number)).all()
-    return [row for row in rows if row.study_key == study.key or _agrees(row, study)]
+    others = {name for name in joined if name[0]}
+    return [
+        row
+        for row in rows
+        if row.study_key == study.key
+        or (row.patient_id, row.issuer_of_patient_id) in others
+        or _agrees(row, study)
+    ]
 
 
 def _agrees(row: ProfileAnswer, study: Whose) -> bool:

@@ -47,6 +47,7 @@ class Shown:
     views: list[View]
     verdict: str
     choices: Sequence[editing.Choice]
+    overruled: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -221,4 +222,5 @@ def _shown(
         ],
         verdict=editing.verdict(finding),
         choices=editing.choices(finding, presentation, language),
+        overruled=editing.overruled(finding, presentation, language),
     )

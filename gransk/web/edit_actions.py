@@ -257,8 +257,9 @@ def sign(
             return EditDone.CHANGED
         if desk.item.state in workitems.OPEN:
             return EditDone.NOT_YET
-        if desk.shown.signature is None:
-            edits.sign(desk.session, desk.seen, desk.by)
+        if desk.shown.signature is not None:
+            return EditDone.NOT_POSSIBLE
+        edits.sign(desk.session, desk.seen, desk.by)
         return EditDone.SIGNED
 
     return act(request, key, workitem, caller, do, Permission.SIGN)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from gransk.core.application import Application, FollowsUp, Presentation
+from gransk.core.codes import Code
 from gransk.core.findings import Finding, Findings, ReviewState
 from gransk.core.followup import renamed
 from gransk.core.reasons import text as reason_text
@@ -219,6 +220,24 @@ def choices(finding: Finding, presentation: Presentation, language: str) -> list
         ]
         made.append(Choice(name, presentation.word(name, language), offered, present))
     return made
+
+
+def overruled(finding: Finding, presentation: Presentation, language: str) -> list[str]:
+    """What was there of each property before people set it anew, as sentences."""
+    first: dict[str, Code | None] = {}
+    for review in finding.reviews:
+        for change in review.changes:
+            first.setdefault(change.name, change.before)
+    return [
+        text(
+            "before_people",
+            language,
+            name=presentation.word(name, language),
+            value=presentation.value(name, code, language),
+        )
+        for name, code in first.items()
+        if name in presentation.labels and code is not None and code != finding.quality(name)
+    ]
 
 
 def verdict(finding: Finding) -> str:

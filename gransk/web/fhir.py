@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from gransk.archive.patients import identifiers_of
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import Application, FollowsUp, KnowsCodes
 from gransk.core.errors import UnreadableInputError
@@ -110,7 +111,7 @@ def _known(
     session: Session, study: SeenStudy, application: str, table: CodeTable, answer: Answer
 ) -> bool:
     """Does the same value count already? A Patient has no date, so that each day would be new."""
-    current = profiles.current(session, study, application)
+    current = profiles.current(session, study, application, identifiers_of(session, study))
     counts = current.get(table.part, {}).get(answer.key)
     return counts is not None and bool(counts["value"] == answer.value)
 

@@ -92,6 +92,9 @@ class Followed:
     compared: tuple[Compared, ...]
     not_compared: tuple[tuple[datetime.date | None, str], ...]
     advice: tuple[Advice, ...]
+    first: Advice | None
+    first_name: str
+    notes: tuple[str, ...]
     unit: str
     text: str
 
@@ -132,6 +135,19 @@ def followed(
             (one.study_date, reasons.text(one.reason, language)) for one in told.not_compared
         ),
         advice=tuple(one for one in advice if one.tracking_uid is None),
+        first=advice[0] if advice else None,
+        first_name=next(
+            (
+                f.tracking_id
+                for f in findings.findings
+                if advice and f.tracking_uid == advice[0].tracking_uid
+            ),
+            "",
+        ),
+        notes=tuple(
+            presentation.text(note, language)
+            for note in (told.assessment.notes if told.assessment else ())
+        ),
         unit=_unit(told, presentation),
         text=told.text.get(language, ""),
     )

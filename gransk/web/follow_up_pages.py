@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gransk.archive.followed import study_date
 from gransk.archive.tables import SeenStudy
 from gransk.reading import followup
 from gransk.reading.followup import WORDS, Filter, FollowUpError, Line, Wish
 from gransk.reading.tables import BY_PERSON, Closing, FollowUpRow, FollowUpState
+from gransk.results.tables import Workitem
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Account, Event
@@ -29,6 +31,7 @@ from gransk.web.rendering import page
 from gransk.web.texts import person_name, text
 from gransk.web.wiring import Wiring, wiring
 
+PAGE_SIZE = 200
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would take for a formula at the start of a cell."""
 
@@ -44,6 +47,7 @@ class Asked(BaseModel):
 
     state: Literal["open", "overdue", "all"] | FollowUpState = "open"
     responsible: Annotated[str, Field(max_length=64)] = ""
+    page: Annotated[int, Field(ge=1, le=100_000)] = 1
 
     @property
     def filter(self) -> Filter:
@@ -68,6 +72,8 @@ class Entry:
     advice: str
     guideline: str
     application: str
+    newer: datetime.date | None = None
+    """Date of a newer study of the patient that has brought no report."""
 
     @property
     def row(self) -> FollowUpRow:
@@ -81,7 +87,9 @@ def show_list(
     """Patients by due date, overdue ones first."""
     known, language = wiring(request), language_of(request)
     with known.database.read() as session:
-        entries = _entries(known, session, asked, language)
+        lines = _lines(known, session, asked)
+        shown = lines[(asked.page - 1) * PAGE_SIZE : asked.page * PAGE_SIZE]
+        entries = _told_of(known, session, shown, language)
         counts = followup.counts(session, _today(known), known.config.follow_up.grace_days)
         people = _people(session)
     return page(
@@ -90,6 +98,8 @@ def show_list(
         caller,
         asked=asked,
         entries=entries,
+        pages=max(1, -(-len(lines) // PAGE_SIZE)),
+        total=len(lines),
         counts=counts,
         people=people,
         names={account.name: account.full_name for account in people},
@@ -110,7 +120,7 @@ def show_row(row: str, request: Request, caller: Reader, done: str = "") -> Resp
         if found is None:
             raise HTTPException(404)
         line = followup.line_of(session, found, today, grace)
-        entry = _entry(known, line, session.get(SeenStudy, found.study_key), language)
+        (entry,) = _told_of(known, session, [line], language)
         events = followup.history(session, found)
         people = _people(session)
     return page(
@@ -202,18 +212,64 @@ def _today(known: Wiring) -> datetime.date:
     return utcnow().astimezone(known.config.zone).date()
 
 
-def _entries(known: Wiring, session: Session, asked: Asked, language: str) -> list[Entry]:
+def _lines(known: Wiring, session: Session, asked: Asked) -> list[Line]:
     grace = known.config.follow_up.grace_days
-    lines = followup.lines(session, asked.filter, _today(known), grace)
+    return followup.lines(session, asked.filter, _today(known), grace)
+
+
+def _entries(known: Wiring, session: Session, asked: Asked, language: str) -> list[Entry]:
+    return _told_of(known, session, _lines(known, session, asked), language)
+
+
+def _told_of(known: Wiring, session: Session, lines: Sequence[Line], language: str) -> list[Entry]:
+    """Lines with their studies, and what came of the patients since."""
     keys = [line.row.study_key for line in lines]
     studies = {
         study.key: study
         for study in session.scalars(select(SeenStudy).where(SeenStudy.key.in_(keys)))
     }
-    return [_entry(known, line, studies.get(line.row.study_key), language) for line in lines]
+    ids = {study.patient_id for study in studies.values()} - {""}
+    others = session.execute(
+        select(SeenStudy, Workitem.application)
+        .join(Workitem, Workitem.study_key == SeenStudy.key)
+        .where(SeenStudy.patient_id.in_(ids), SeenStudy.deleted_at.is_(None))
+    ).all()
+    return [
+        _entry(known, line, studies.get(line.row.study_key), others, language) for line in lines
+    ]
 
 
-def _entry(known: Wiring, line: Line, study: SeenStudy | None, language: str) -> Entry:
+def _newer(line: Line, study: SeenStudy | None, others: Sequence[Any]) -> datetime.date | None:
+    """The latest study of the same patient and application after the one that advises."""
+    if study is None or line.row.study_date is None:
+        return None
+    dates = [
+        study_date(other)
+        for other, application in others
+        if application == line.row.application
+        and other.key != study.key
+        and _patient(other) == _patient(study)
+    ]
+    after = [date for date in dates if date is not None and date > line.row.study_date]
+    return max(after, default=None)
+
+
+def _patient(study: SeenStudy) -> tuple[str, ...]:
+    return (
+        study.patient_id,
+        study.issuer_of_patient_id,
+        study.patient_birth_date,
+        study.patient_sex,
+    )
+
+
+def _entry(
+    known: Wiring,
+    line: Line,
+    study: SeenStudy | None,
+    others: Sequence[Any],
+    language: str,
+) -> Entry:
     advice = line.row.advice or {}
     application = known.applications.get(line.row.application)
     return Entry(
@@ -224,6 +280,7 @@ def _entry(known: Wiring, line: Line, study: SeenStudy | None, language: str) ->
         application=(
             application.presentation.title[language] if application else line.row.application
         ),
+        newer=_newer(line, study, others),
     )
 
 
@@ -309,6 +366,7 @@ def _json(entry: Entry) -> dict[str, Any]:
         "booked_on": row.booked_on.isoformat() if row.booked_on else None,
         "overdue_days": entry.line.overdue_days,
         "report_withdrawn": entry.line.withdrawn,
+        "newer_study": entry.newer.isoformat() if entry.newer else None,
         "responsible": row.responsible,
         "next_step": row.next_step,
         "note": row.note,

@@ -40,6 +40,8 @@ class Question:
         The same as people read it.
     offered : str
         What was measured and may be taken over; empty where nothing was.
+    counted : str
+        What the report's risk took where nobody answered: DICOM's or the image's.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Question:
     source: str = ""
     date: str = ""
     offered: str = ""
+    counted: str = ""
 
 
 class Asker:
@@ -66,6 +69,8 @@ class Asker:
         What is known.
     findings : Findings, optional
         Released ones, for what was measured.
+    counted : mapping of (tracking UID, key) to value
+        What the report's risk took; the UID is empty for what is of the patient.
     language : str
     """
 
@@ -75,10 +80,12 @@ class Asker:
         presentation: Presentation,
         profile: Mapping[str, Any],
         findings: Findings | None,
+        counted: Mapping[tuple[str, str], Any],
         language: str,
     ) -> None:
         self._schema, self._presentation = schema, presentation
         self._profile, self._findings, self._language = profile, findings, language
+        self._counted = counted
 
     def patient(self, part: str) -> list[Question]:
         """Questions of a part about the patient."""
@@ -113,6 +120,7 @@ class Asker:
         kind, choices = self._kind(part, key)
         answer = known.get(key)
         value = "" if answer is None else json.dumps(answer["value"])
+        counted = self._counted.get((uid, key))
         return Question(
             name=SEPARATOR.join((part, uid, key)),
             label=self._text(f"profile_{key}", key),
@@ -123,6 +131,7 @@ class Asker:
             source="" if answer is None else answer["source"],
             date="" if answer is None else answer["date"],
             offered=self._offered(part, key),
+            counted=self._shown(counted) if value in ("", UNKNOWN) and counted is not None else "",
         )
 
     def _kind(self, part: str, key: str) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -157,6 +166,7 @@ def answered(
     form: Mapping[str, str],
     known: Mapping[str, Any],
     date: datetime.date,
+    language: str,
 ) -> dict[str, Any]:
     """The answers of a form that differ from those that count.
 
@@ -169,6 +179,8 @@ def answered(
         The profile that counts.
     date : date
         The day that the answers are true of.
+    language : str
+        Of what an error says.
 
     Raises
     ------
@@ -184,7 +196,7 @@ def answered(
             continue
         if key not in _properties(schema, part):
             continue
-        value = _parsed(schema, part, key, text.strip())
+        value = _parsed(schema, part, key, text.strip(), language)
         if _counting(known, part, uid, key) == (True, value):
             continue
         answer = {"value": value, "source": PERSON, "date": date.isoformat()}
@@ -222,20 +234,22 @@ def _counting(known: Mapping[str, Any], part: str, uid: str, key: str) -> tuple[
     return (False, None) if answer is None else (True, answer["value"])
 
 
-def _parsed(schema: Mapping[str, Any], part: str, key: str, text: str) -> Any:
+def _parsed(schema: Mapping[str, Any], part: str, key: str, text: str, language: str) -> Any:
     values = list(_values(schema, part, key))
     if values == ["number"]:
         try:
-            value = float(text.replace(",", "."))
+            number = float(text.replace(",", "."))
         except ValueError as error:
-            raise UnreadableInputError(f"{key}: not a number") from error
-        return int(value) if value == int(value) else value
+            said = texts.text("profile_not_number", language, name=key)
+            raise UnreadableInputError(said) from error
+        return int(number) if number.is_integer() else number
+    wrong = UnreadableInputError(texts.text("profile_no_answer", language, name=key))
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise UnreadableInputError(f"{key}: not an answer") from error
+        raise wrong from error
     if not any(value is known or value == known for known in (*values, None)):
-        raise UnreadableInputError(f"{key}: not an answer")
+        raise wrong
     return value
 
 

@@ -19,10 +19,10 @@ from gransk.core.application import Presentation
 from gransk.core.errors import UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.followup import Advice, FollowUp, Risk, renamed
-from gransk.results import profiles
+from gransk.results import edits, tracks
 from gransk.results.store import BlobError, read_follow_up
-from gransk.results.tables import Report, Track, Workitem
-from gransk.web import texts
+from gransk.results.tables import Report, Workitem
+from gransk.web import profile_store, texts
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
 from gransk.web.permissions import Permission
@@ -92,8 +92,8 @@ def _answer(key: str, request: Request, caller: Caller, form: Mapping[str, str])
             study = study_of(session, key)
             application = application_of(known, session, key)
             schema = schema_of(application)
-            current = profiles.current(session, study, application.id)
-            added = answered(schema, form, current, date)
+            current = profile_store.current(session, study, application.id)
+            added = answered(schema, form, current, date, language)
             count = keep(session, study, application, added, caller.name, language)
     except UnreadableInputError as wrong:
         return _page(request, caller, key, error=str(wrong), status=422)
@@ -108,7 +108,7 @@ def read_profile(key: str, request: Request, caller: Answering) -> dict[str, Any
     with known.database.read() as session:
         study = study_of(session, key)
         application = application_of(known, session, key)
-        return profiles.current(session, study, application.id)
+        return profile_store.current(session, study, application.id)
 
 
 @router.put("/api/studies/{key}/profile")
@@ -125,7 +125,7 @@ def _write(key: str, request: Request, caller: Caller, given: Mapping[str, Any])
             study = study_of(session, key)
             application = application_of(known, session, key)
             count = keep(session, study, application, given, caller.name, "en")
-            current = profiles.current(session, study, application.id)
+            current = profile_store.current(session, study, application.id)
     except UnreadableInputError as error:
         return JSONResponse({"error": str(error)}, 422)
     return JSONResponse({"added": count, "profile": current})
@@ -159,8 +159,8 @@ def _page(
     with known.database.read() as session:
         study = study_of(session, key)
         application = application_of(known, session, key)
-        profile = profiles.current(session, study, application.id)
-        history = profiles.history(session, study, application.id)
+        profile = profile_store.current(session, study, application.id)
+        history = profile_store.history(session, study, application.id)
         item = session.scalars(
             select(Workitem).where(
                 Workitem.study_key == key, Workitem.application == application.id
@@ -168,7 +168,8 @@ def _page(
         ).one()
         findings, follow_up = _released(known, session, item)
     presentation = application.presentation
-    asker = Asker(schema_of(application), presentation, profile, findings, language)
+    counted = _counted(follow_up)
+    asker = Asker(schema_of(application), presentation, profile, findings, counted, language)
     patient, lesions = asker.parts()
     return page(
         request,
@@ -202,9 +203,9 @@ def _released(
         follow_up = read_follow_up(session, known.blobs, report.key)
     except (BlobError, KeyError, ValidationError):
         return None, None
-    tracks = session.scalars(select(Track).where(Track.analysis_key == report.analysis_key))
-    names = {track.finding_uid: track.lesion_uid for track in tracks}
-    return renamed(findings, names), follow_up
+    names = tracks.tracking(session, report.analysis_key)
+    known_acts = edits.acts(session, item.study_key, item.application, report.analysis_key)
+    return renamed(edits.edited(findings, known_acts), names), follow_up
 
 
 def _lesions(asker: Asker, parts: Sequence[str], findings: Findings | None) -> list[Lesion]:
@@ -214,6 +215,18 @@ def _lesions(asker: Asker, parts: Sequence[str], findings: Findings | None) -> l
         for part in parts
         for one in kept
     ]
+
+
+def _counted(follow_up: FollowUp | None) -> dict[tuple[str, str], Any]:
+    """What the risk models took, by lesion and key; for the patient under an empty name too."""
+    assessment = None if follow_up is None else follow_up.assessment
+    found: dict[tuple[str, str], Any] = {}
+    for risk in () if assessment is None else assessment.risks:
+        for part in risk.contributions:
+            if part.value is not None and not isinstance(part.value, tuple):
+                found[risk.tracking_uid, part.input] = part.value
+                found["", part.input] = part.value
+    return found
 
 
 def _names(findings: Findings | None) -> dict[str, str]:

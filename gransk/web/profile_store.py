@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import HTTPException
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from gransk.archive.patients import identifiers_of
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import Application, ChecksProfiles, FollowsUp
 from gransk.pipeline import workitems
 from gransk.results import profiles
-from gransk.results.tables import Workitem
+from gransk.results.tables import ProfileAnswer, Workitem
 from gransk.site.events import EventKind
 from gransk.web.profile_form import merged
 from gransk.web.wiring import Wiring
@@ -36,6 +37,16 @@ def schema_of(application: Application) -> Mapping[str, Any]:
     if not isinstance(application, FollowsUp):
         raise HTTPException(404)
     return application.profile_schema
+
+
+def current(session: Session, study: SeenStudy, application: str) -> dict[str, Any]:
+    """What is known at a study, under any identifier of its patient."""
+    return profiles.current(session, study, application, identifiers_of(session, study))
+
+
+def history(session: Session, study: SeenStudy, application: str) -> list[ProfileAnswer]:
+    """Every answer that may count at a study, latest given first."""
+    return profiles.history(session, study, application, identifiers_of(session, study))
 
 
 def keep(
@@ -62,7 +73,7 @@ def keep(
     if isinstance(application, ChecksProfiles):
         # What another sent stands by itself first: a fault of it is not one of what counts.
         application.check_profile(profile, language)
-        known = profiles.current(session, study, application.id)
+        known = current(session, study, application.id)
         application.check_profile(merged(known, profile), language)
     added = profiles.keep(
         session, study, application.id, profile, schema_of(application), actor, at_study
@@ -82,8 +93,9 @@ def report_again(session: Session, study: SeenStudy, application: str, actor: st
         latest = session.scalars(
             items.join(SeenStudy, SeenStudy.key == Workitem.study_key)
             .where(
-                SeenStudy.patient_id == study.patient_id,
-                SeenStudy.issuer_of_patient_id == study.issuer_of_patient_id,
+                tuple_(SeenStudy.patient_id, SeenStudy.issuer_of_patient_id).in_(
+                    identifiers_of(session, study)
+                ),
                 SeenStudy.deleted_at.is_(None),
             )
             .order_by(SeenStudy.study_date.desc(), SeenStudy.study_time.desc())

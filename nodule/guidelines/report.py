@@ -108,7 +108,8 @@ def option_text(option: Option, language: str) -> str:
     if option.due is not None and option.step.due is not None:
         due = option.step.due
         months = f"{due.from_}" if due.from_ == due.to else f"{due.from_}-{due.to}"
-        days = " - ".join(dict.fromkeys(day.isoformat() for day in option.due))
+        written = "%d.%m.%Y" if language == "da" else "%Y-%m-%d"
+        days = " - ".join(dict.fromkeys(day.strftime(written) for day in option.due))
         told += f", {days} ({months} {word('months')} {word(due.counts_from)})"
     return told[0].upper() + told[1:] + "."
 

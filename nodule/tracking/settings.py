@@ -16,12 +16,12 @@ class TrackingSettings(BaseModel):
         default=0.8, gt=0.5, lt=1, description="A pairing less certain than this is left open."
     )
     seen_from: float = Field(
-        default=0.5, gt=0, lt=1,
+        default=0.75, gt=0, lt=1,
         description="A nodule that one study's analysis left out is taken as seen there from "
         "this probability on.",
     )  # fmt: skip
     unseen_below: float = Field(
-        default=0.4, gt=0, lt=1,
+        default=0.45, gt=0, lt=1,
         description="Below this probability its place is taken as empty; between, it is left open.",
     )  # fmt: skip
     growth: GrowthRules = Field(

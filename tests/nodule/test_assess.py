@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import pytest
@@ -20,8 +21,9 @@ from follow_up_cases import (
 )
 from risk_vectors import profile as typed_profile
 
+from gransk.core.codes import YES
 from gransk.core.errors import UnreadableInputError
-from gransk.core.findings import ReviewState
+from gransk.core.findings import Change, Review, ReviewState
 from gransk.core.followup import Outcome
 from gransk.core.reasons import Reason
 from nodule.application import NoduleApplication, NoduleSettings
@@ -300,12 +302,40 @@ def test_a_discharge_by_morphology_is_a_proposal_beside_the_advice_without_it():
     assert (proposal.proposal, proposal.action) == (True, "no_follow_up")
     assert told.most_pressing is standing
     assert "perifissural" in proposal.reason["en"]
-    for state in (ReviewState.CONFIRMED, ReviewState.RELABELLED):
-        confirmed = finding(1, 7.0, reviews=[state], perifissural="yes")
-        agreed = assess(day(0), findings(confirmed), profile=answers(INCIDENTAL))
-        assert [(one.proposal, one.action) for one in agreed.advice] == [(False, "no_follow_up")]
-    added = finding(1, 7.0, reviews=[ReviewState.ADDED], perifissural="yes")
-    assert len(assess(day(0), findings(added), profile=answers(INCIDENTAL)).advice) == 2
+    agreed = assess(day(0), findings(labelled(seen, "perifissural")), profile=answers(INCIDENTAL))
+    assert [(one.proposal, one.action) for one in agreed.advice] == [(False, "no_follow_up")]
+
+
+@pytest.mark.parametrize("state", [ReviewState.CONFIRMED, ReviewState.ADDED])
+def test_who_confirms_a_nodule_does_not_confirm_its_looks(state):
+    seen = finding(1, 7.0, reviews=[state], perifissural="yes")
+    for one in (seen, labelled(seen, "lobe"), labelled(seen, "texture")):
+        told = assess(day(0), findings(one), profile=answers(INCIDENTAL))
+        assert [one.proposal for one in told.advice] == [False, True]
+
+
+def labelled(seen, name):
+    """The finding after a person said what is seen of a property."""
+    review = Review(
+        state=ReviewState.RELABELLED,
+        by="Rita Reader",
+        role="radiologist",
+        at=datetime.datetime(2026, 1, 5, 12, tzinfo=datetime.UTC),
+        changes=(Change(name=name, before=None, after=YES),),
+    )
+    return seen.model_copy(update={"reviews": (*seen.reviews, review)})
+
+
+def test_spiculation_counts_once_a_person_said_it():
+    seen = finding(1, 12.0, spiculated="yes")
+    by_model, by_person = (
+        assess(day(0), findings(one), profile=answers(INCIDENTAL)).risks
+        for one in (seen, labelled(seen, "spiculated"))
+    )
+    assert {r.model: r.calculated_by for r in by_model}["brock-2b"] == "brock-2a"
+    brock = next(r for r in by_person if r.model == "brock-2b")
+    assert brock.calculated_by in ("", "brock-2b")
+    assert any(part.input == "spiculated" for part in brock.contributions)
 
 
 @pytest.mark.parametrize(
@@ -448,6 +478,37 @@ def test_a_cancer_within_five_years_of_an_old_answer_is_one_of_more_than_five_ye
     old = mayo("2019-01-15")
     cancer = next(one for one in old.contributions if one.input == "extrathoracic_cancer")
     assert cancer.value == "over_5_years"
+
+
+def test_contradicting_answers_of_different_times_are_unknown_and_told():
+    said = answers({**HEALTHY, "smoking": "former", "known_primary_cancer": True})
+    told = assess(day(0), findings(finding()), profile=said)
+    assert "profile_contradicts" in codes(told)
+    assert {"extrathoracic_cancer", "earlier_lung_cancer", "known_primary_cancer"} <= set(
+        told.unknown
+    )
+    assert "smoking" not in told.unknown
+    assert told.advice
+    with pytest.raises(UnreadableInputError, match="contradicts"):
+        NoduleApplication().check_profile(said)
+
+
+def test_a_cancer_that_fhir_dates_after_the_scan_was_none_then():
+    for date, refused in (("2024-01-14", True), ("2024-01-16", False)):
+        said = answers({"extrathoracic_cancer": "within_5_years", "smoking": "former"}, date=date)
+        said["patient"]["extrathoracic_cancer"]["source"] = "fhir"
+        told = assess(day(0), findings(finding()), profile=said)
+        mayo = next(one for one in told.risks if one.model == "mayo")
+        assert (mayo.refused is not None) is refused
+        assert ("extrathoracic_cancer" in told.unknown) is not refused
+
+
+def test_a_guideline_without_a_table_says_so():
+    told = assess(day(0), findings(finding()), profile=answers(INCIDENTAL),
+                  chosen=settings(incidental="dlcg"))  # fmt: skip
+    assert (told.most_pressing.status, told.most_pressing.row) == ("not_available", None)
+    assert "not available until the site adds it" in told.most_pressing.text["en"]
+    assert "A person must decide" in told.most_pressing.text["en"]
 
 
 def test_answers_about_the_nodule_count_where_there_is_one():

@@ -41,6 +41,14 @@ def test_every_label_and_rejection_has_a_text(language):
                for code in REJECTIONS)  # fmt: skip
 
 
+def test_what_a_model_did_not_assess_has_a_text_too():
+    for name, (_, values) in PROPERTIES.items():
+        for value, code in values.items():
+            assert SHOWN.value(name, code, "da") == SHOWN.word(f"{name}_{value}", "da")
+    assert SHOWN.value("fat", PROPERTIES["fat"][1]["not_assessed"], "da") == "ikke vurderet"
+    assert SHOWN.value("fat", codes.MM, "da") == "millimeter"
+
+
 def test_benign_morphology_of_the_guidelines_can_be_labelled():
     assert {"perifissural", "juxtapleural", "calcification", "fat", "spiculated"} <= set(LABELS)
 

@@ -242,6 +242,30 @@ def test_a_signature_holds_until_something_changes(database):
     assert edits.signature(known(database)) is not None
 
 
+def test_what_enters_the_key_of_a_report(database):
+    assert edits.report_part(known(database), None) == {}
+    with database.begin() as session:
+        confirmed = edits.confirm(session, SEEN, RITA, "1.1")
+    first = edits.report_part(known(database), None)
+    assert [act["kind"] for act in first["acts"]] == ["confirm"]
+    with database.begin() as session:
+        edits.sign(session, SEEN, DORTE)
+    assert edits.report_part(known(database), None) == first
+    signed = edits.report_part(known(database), edits.signature(known(database)))
+    assert signed["acts"] == first["acts"]
+    assert signed["signature"]["person"] == "Dorte Doctor"
+    with database.begin() as session:
+        added = edits.add(session, SEEN, RITA, PLACE)
+    waiting = edits.report_part(known(database), None)
+    with database.begin() as session:
+        edits.measured(session, added.number, SEEN.analysis_key, lesion(4))
+    assert edits.report_part(known(database), None) != waiting
+    with database.begin() as session:
+        edits.withdraw(session, SEEN, RITA, confirmed.number)
+        edits.withdraw(session, SEEN, RITA, added.number)
+    assert edits.report_part(known(database), None) == {}
+
+
 def test_a_signature_is_taken_back_by_who_gave_it(database):
     with database.begin() as session:
         act = edits.sign(session, SEEN, DORTE)

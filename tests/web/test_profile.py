@@ -263,6 +263,10 @@ def test_risk_is_shown_term_by_term_with_advice(site):
     assert "Nodule 1: brock-2a, 5.0 to 7.0 %" in html
     assert re.search(r"emphysema</th><td>unknown</td><td>0.000 to 0.295</td>", html)
     assert re.search(r"age, years</th><td>64</td><td>0.057</td>", html)
+    asked = re.search(r"age, years</label>.*?</td>", html, re.S)[0]
+    assert "not answered" in asked
+    assert "the risk counts, from DICOM or image: 64" in asked
+    assert "the risk counts" not in re.search(r"smoking</label>.*?</td>", html, re.S)[0]
     assert "&lt;b&gt;CT&lt;/b&gt;" in html
     assert "<b>CT</b>" not in html
 

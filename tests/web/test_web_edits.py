@@ -45,6 +45,7 @@ class Followed(Lesions):
             **Lesions.presentation.__dict__,
             "texts": {**Lesions.presentation.texts, **TEXTS},
             "labels": LABELS,
+            "codes": {"texture": {v: q.value for v, (q,) in LABELS["texture"].items()}},
             "rejections": ("vessel",),
         }
     )
@@ -70,7 +71,7 @@ class Desk:
     def __init__(self, site: Site, **sealed: Any) -> None:
         self.site = site
         self.key = site.study(1, pending=False)
-        self.findings = findings_of_study("1.2.3")
+        self.findings = sealed.pop("findings", findings_of_study("1.2.3"))
         self.item = site.sealed(self.key, self.findings, **sealed)
         self.first, self.second = (f.tracking_uid for f in self.findings.findings)
 
@@ -163,6 +164,18 @@ def test_nobody_signs_another_report_than_the_page_showed(site, desk):
     dorte = site.person(Role.RADIOLOGIST)
     assert desk.post(dorte, "sign", report="0" * 64) == "edit_changed"
     assert desk.acts() == []
+
+
+def test_what_the_analysis_said_stands_beside_a_persons_word(site):
+    findings = findings_of_study("1.2.3")
+    first = findings.findings[0].model_copy(update={"qualities": LABELS["texture"]["solid"]})
+    found = findings.model_copy(update={"findings": (first, *findings.findings[1:])})
+    desk = Desk(site, findings=found)
+    rita = site.person(Role.RADIOGRAPHER)
+    desk.post(rita, "relabel", finding=desk.first, labels=["texture=hazy"])
+    assert "Texture: the analysis said solid." in desk.shown(rita)
+    desk.post(rita, "relabel", finding=desk.first, labels=["texture=solid"])
+    assert "the analysis said" not in desk.shown(rita)
 
 
 def test_properties_are_set_and_the_models_value_stays(site, desk):

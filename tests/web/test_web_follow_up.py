@@ -130,7 +130,7 @@ def test_the_page_tells_change_course_advice_and_what_was_not_compared(site, fol
 def test_what_comes_from_outside_is_escaped(site, followed):
     html = site.person(Role.RADIOLOGIST).get(f"/studies/{followed}").text
     assert SCRIPT not in html
-    assert html.count("&lt;script&gt;alert(1)") == 2
+    assert html.count("&lt;script&gt;alert(1)") == 3
 
 
 def test_the_page_in_danish(site, followed):

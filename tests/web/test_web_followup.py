@@ -14,7 +14,7 @@ from gransk.core.followup import Advice
 from gransk.core.keys import digest
 from gransk.reading.tables import FollowUpRow, FollowUpState
 from gransk.results.store import withdraw_report
-from gransk.results.tables import Workitem
+from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.tables import Event, Role
 
@@ -212,6 +212,43 @@ def test_a_report_that_was_taken_back_is_told(site):
     client = site.person(Role.RADIOLOGIST)
     assert "was taken back" in client.get("/follow-up").text
     assert "was taken back" in client.get(f"/follow-up/{ident}").text
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, True),
+        ({"study_date": "20260104"}, False),
+        ({"patient_birth_date": "19500101"}, False),
+        ({"deleted_at": utcnow()}, False),
+    ],
+)
+def test_a_newer_study_without_a_report_is_told(site, values, told):
+    ident = listed(site, 1)
+    same = {"patient_id": "000001-0000", "study_date": "20260801", "pending": False}
+    newer = site.study(2, **(same | values))
+    site.item(newer, WorkState.NOT_ANALYSED, reason="slices_too_thick")
+    client = site.person(Role.COORDINATOR)
+    for address in ("/follow-up", f"/follow-up/{ident}"):
+        html = client.get(address).text
+        assert ("A study of 2026-08-01 is in the archive" in html) == told
+    (row,) = client.get("/api/follow-up").json()["follow_up"]
+    assert row["newer_study"] == ("2026-08-01" if told else None)
+
+
+def test_a_long_list_has_pages(site, monkeypatch):
+    monkeypatch.setattr("gransk.web.follow_up_pages.PAGE_SIZE", 2)
+    for number in range(1, 6):
+        listed(site, number, days=number)
+    client = site.person(Role.COORDINATOR)
+    first = client.get("/follow-up").text
+    assert "Page 1 of 3, 5 patients" in first
+    assert "Patient2" in first
+    assert "Patient3" not in first
+    last = client.get("/follow-up?page=3").text
+    assert "Patient5" in last
+    assert 'rel="next"' not in last
+    assert len(client.get("/api/follow-up").json()["follow_up"]) == 5
 
 
 def test_names_are_escaped(site):

@@ -13,9 +13,11 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 
 import nodule.application as app
+from gransk.core import codes
 from gransk.core.application import Context, Picture
 from gransk.core.ct import read_volume
-from gransk.core.findings import Findings, ModelIdentity
+from gransk.core.findings import Findings, FrameRef, Measurement, ModelIdentity
+from gransk.core.followup import Comparison, FollowUp, Lesion, Look, Outcome
 from gransk.core.models import ModelLibrary
 from gransk.core.study import Instance, Study
 from gransk.core.volume import Geometry
@@ -25,6 +27,7 @@ from nodule.lungs import segment_lungs
 from nodule.measurement import measure
 from nodule.morphology import Morphology
 from nodule.phantom import PhantomSpec, make_phantom
+from nodule.reading import Nodule
 from nodule.segmentation import segment
 
 DATA = Path(os.environ.get("GRANSK_DATA", Path(__file__).parents[3] / "shared" / "data")) / "ct"
@@ -76,13 +79,15 @@ def _known(files: list[Path], places: Sequence[Point]) -> KnownStudy:
     for number, place in enumerate(places, 1):
         index = tuple(float(v) for v in volume.geometry.to_index([place])[0])
         mask = segment(volume, index, lungs)
-        nodule = app._Nodule(
+        nodule = Nodule(
             candidate=Candidate(index, place, 5.0, 0.97, None),
             mask=mask,
             reading=looks.judge(volume, index, mask),
             measured=measure(volume, mask, lungs),
         )
-        found.append(app._finding(number, nodule, volume.geometry.spacing, frames, context))
+        found.append(
+            app._finding(number, nodule, volume.geometry.spacing, frames, context.analysis_key)
+        )
     findings = Findings(
         application=application.id,
         application_version=application.version,
@@ -102,8 +107,49 @@ def _known(files: list[Path], places: Sequence[Point]) -> KnownStudy:
         pictures=pictures,
         report_key="b" * 64,
         created=datetime.datetime(2026, 1, 5, 12, tzinfo=datetime.UTC),
+        follow_up=_followed(findings),
+        text="A report that compares.",
     )
     return KnownStudy(files, study, findings, pictures, volume.geometry, objects)
+
+
+def _followed(findings: Findings) -> FollowUp:
+    """The first finding on an earlier study, whose images are in no archive here."""
+    first = findings.findings[0]
+    image = FrameRef(
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+        sop_instance_uid="1.2.3.9.9.9",
+        series_instance_uid="1.2.3.9.9",
+    )
+    before = datetime.date(2025, 1, 5)
+    look = Look(
+        study_instance_uid="1.2.3.9",
+        series_instance_uid="1.2.3.9.9",
+        date=before,
+        measurements=first.measurements[:1],
+        frame=image,
+    )
+    lesion = Lesion(
+        outcome=Outcome.MATCHED,
+        current_uid=first.tracking_uid,
+        prior_uid=first.tracking_uid,
+        prior=look,
+        changes=(
+            Measurement(
+                name="volume_change_percent", concept=codes.VOLUME, unit=codes.PERCENT, value=12.5
+            ),
+        ),
+    )
+    comparison = Comparison(
+        application="nodule",
+        application_version="1",
+        current_study=findings.study_instance_uid,
+        prior_study="1.2.3.9",
+        current_date=datetime.date(2026, 1, 5),
+        prior_date=before,
+        lesions=(lesion,),
+    )
+    return FollowUp(comparisons=(comparison,))
 
 
 def _header(path: Path) -> Dataset:

@@ -27,10 +27,10 @@ from gransk.core.followup import FollowUp
 from gransk.core.identity import COPIED, EMPTY_IF_ABSENT, MANUFACTURER
 from gransk.core.keys import uid
 from gransk.core.study import Instance, Study
+from gransk.results.acts import Signature
 from gransk.results.dicom.characters import encodings, fit, fit_dataset
 from gransk.results.dicom.planes import Plane, plane
 from gransk.results.dicom.texts import TEXTS, text
-from gransk.results.edits import Signature
 
 PRIVATE_SCHEME = "99GRANSK"
 DEVICE_UID = uid("device", "gransk")

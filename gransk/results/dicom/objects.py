@@ -10,6 +10,7 @@ from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings
 from gransk.core.followup import FollowUp
 from gransk.core.study import Study
+from gransk.results.acts import Signature
 from gransk.results.dicom.common import (
     MadeObject,
     Predecessor,
@@ -20,7 +21,6 @@ from gransk.results.dicom.common import (
 from gransk.results.dicom.sc import make_sc
 from gransk.results.dicom.seg import make_seg
 from gransk.results.dicom.sr import make_sr
-from gransk.results.edits import Signature
 
 __all__ = ["MadeObject", "Predecessor", "make_objects"]
 

@@ -10,7 +10,6 @@ import pytest
 from dicom_samples import (
     PRESENTATION,
     SOLID,
-    TEXTURE,
     by_kind,
     errors,
     findings_of,
@@ -23,7 +22,7 @@ from dicom_samples import (
 from pydicom import Dataset
 
 from gransk.core.codes import Code
-from gransk.core.findings import Change, Finding, Findings, Quality, Review, ReviewState
+from gransk.core.findings import Change, Finding, Findings, Review, ReviewState
 from gransk.results.dicom.read import read_report
 from gransk.results.dicom.reviews import person_name
 from gransk.results.edits import Signature
@@ -57,7 +56,7 @@ SOLID_THEN = PRESENTATION.__class__(
             "texture": {"en": "Texture", "da": "Tekstur"},
             "texture_solid": {"en": "solid", "da": "solid"},
         },
-        "labels": {"texture": {"solid": (Quality(name="texture", concept=TEXTURE, value=SOLID),)}},
+        "codes": {"texture": {"solid": SOLID}},
     }
 )
 
