@@ -1,8 +1,8 @@
-"""Bringing earlier studies into our archive, and removing them after their time.
+"""Bringing earlier studies into our archive.
 
 The row of a fetch is committed before the remote archive is asked, so that what arrives is
 known as a prior from its first image on. A retrieval that is cut, by whatever, is asked for
-again. Only what we asked for is ever removed.
+again.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from collections.abc import Callable, Sequence
 
 from pydicom import Dataset
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from gransk.archive import priors
 from gransk.archive.headers import dataset
-from gransk.archive.orthanc import ArchiveError, NotInArchiveError, Orthanc
+from gransk.archive.intake import place
+from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.patients import Identifier, Patient, agree, identifiers
-from gransk.archive.prior_loop import Pipeline, keep_on, retry_at
+from gransk.archive.prior_loop import keep_on, retry_at
+from gransk.archive.prior_removal import delete_ours, keep_for_reading, wanted_by
 from gransk.archive.remote import Remote, RemoteError, RemoteGoneError, StoppedError, Visit
 from gransk.archive.remote_dicomweb import DicomwebArchive
 from gransk.archive.remote_dimse import DimseArchive
-from gransk.archive.tables import FetchState, Prior, PriorFetch, PriorState, Purpose, SeenStudy
+from gransk.archive.tables import FetchState, PriorFetch
 from gransk.core.errors import GranskError
 from gransk.core.reasons import Reason
 from gransk.site.config import Config
@@ -34,10 +36,8 @@ from gransk.site.events import SYSTEM, EventKind, record
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5
-REMOVAL_SECONDS = 10.0
 STRICT_TRIES = 3
 """So often a study must come whole; then without the objects that fail each time."""
-POSTPONED = datetime.timedelta(minutes=10)
 _MB = 1 << 20
 
 
@@ -160,6 +160,10 @@ class PriorFetcher:
         except ArchiveError as error:
             self._again(uid, str(error))
             raise
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a fault of ours must not leave it under way)
+            self._again(uid, place(error))
 
     def _begin(self, uid: str, held: list[str]) -> bool:
         """Say that the study is asked for, before it is."""
@@ -167,7 +171,7 @@ class PriorFetcher:
             fetch = session.get_one(PriorFetch, uid, with_for_update=True)
             if fetch.state != FetchState.WAITING:
                 return False
-            if not _wanted_by(session, uid):
+            if not wanted_by(session, uid):
                 fetch.state, fetch.removed_at = FetchState.REMOVED, utcnow()
                 return False
             if held and fetch.attempts == 0:
@@ -199,20 +203,24 @@ class PriorFetcher:
             last_update = max(last_update, str(listed.get("LastUpdate", "")))
         now = utcnow()
         with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch = _running(session, uid)
+            if fetch is None:
+                return  # a person took it for one to read meanwhile
             fetch.state, fetch.reason, fetch.detail = FetchState.HERE, None, ""
             fetch.ended_at, fetch.last_update = now, last_update
             fetch.remove_at = now + datetime.timedelta(days=self._section.keep_days)
             if foreign:
-                _keep(session, uid)
+                keep_for_reading(session, uid)
             data = {"archive": self._remote.name, "objects": count}
-            for seen in _wanted_by(session, uid):
+            for seen in wanted_by(session, uid):
                 record(session, SYSTEM, EventKind.PRIOR_FETCHED, seen.key, data)
 
     def _again(self, uid: str, detail: str) -> None:
         log.warning("archive %s: a study did not arrive: %s", self._remote.name, detail)
         with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch = _running(session, uid)
+            if fetch is None:
+                return
             longest = datetime.timedelta(hours=self._section.search_hours)
             over = fetch.asked_at + longest <= utcnow()
             if not over:
@@ -224,7 +232,9 @@ class PriorFetcher:
     def _without_source(self, uid: str, detail: str) -> None:
         """This archive has it no more; another may."""
         with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
+            fetch = _running(session, uid)
+            if fetch is None:
+                return
             fetch.sources = [name for name in fetch.sources if name != self._remote.name]
             others = bool(fetch.sources)
             if others:
@@ -233,131 +243,15 @@ class PriorFetcher:
             self._end(uid, Reason.PRIOR_GONE, detail)
 
     def _end(self, uid: str, reason: Reason, detail: str) -> None:
-        """Give a study up: what of it arrived goes again, then the row says so."""
-        alone = delete_ours(self._orthanc, uid, [self._remote])
+        """Give a study up: what of it arrived goes again, now or with the next removals."""
         with self._database.begin() as session:
-            if not alone:
-                _keep(session, uid)
+            fetch = _running(session, uid)
+            if fetch is None:
                 return
-            _give_up(session.get_one(PriorFetch, uid, with_for_update=True), reason, detail)
-
-
-class PriorRemover:
-    """Removes fetched studies after their time; their findings stay.
-
-    Parameters
-    ----------
-    database : Database
-    orthanc : Orthanc
-    remotes : sequence of Remote
-    pipeline : Pipeline
-    """
-
-    def __init__(
-        self, database: Database, orthanc: Orthanc, remotes: Sequence[Remote], pipeline: Pipeline
-    ) -> None:
-        self._database = database
-        self._orthanc = orthanc
-        self._remotes = remotes
-        self._pipeline = pipeline
-
-    def run(self, stop: threading.Event) -> None:
-        """Remove until told to stop."""
-        keep_on(self.run_once, stop, REMOVAL_SECONDS, "removing earlier studies")
-
-    def run_once(self) -> None:
-        """Remove all that is due, and what is left of studies that were given up.
-
-        Raises
-        ------
-        ArchiveError
-            Where our own archive does not answer.
-        """
-        due = select(PriorFetch.study_instance_uid).where(
-            PriorFetch.state == FetchState.HERE, PriorFetch.remove_at <= utcnow()
-        )
-        begun = select(PriorFetch.study_instance_uid).where(PriorFetch.state == FetchState.REMOVING)
-        left = (
-            select(PriorFetch.study_instance_uid)
-            .join(SeenStudy, SeenStudy.study_instance_uid == PriorFetch.study_instance_uid)
-            .where(PriorFetch.state == FetchState.FAILED, SeenStudy.purpose == Purpose.PRIOR)
-            .where(SeenStudy.deleted_at.is_(None))
-        )
-        with self._database.read() as session:
-            found = [list(session.scalars(query)) for query in (due, begun, left)]
-        for uid in found[0]:
-            if self._begin(uid):
-                self._remove(uid)
-        for uid in found[1]:
-            self._remove(uid)
-        for uid in found[2]:
-            if not delete_ours(self._orthanc, uid, self._remotes):
-                with self._database.begin() as session:
-                    _keep(session, uid)
-
-    def _begin(self, uid: str) -> bool:
-        """Say that the study goes, before it does, so that nobody takes it for a loss."""
-        with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
-            if fetch.state != FetchState.HERE:
-                return False
-            rows = _rows(session, uid)
-            keys = [seen.key for seen in rows]
-            keys += [key for prior in keys for key in priors.dependents(session, prior)]
-            if self._pipeline.in_work(session, keys):
-                fetch.remove_at = utcnow() + POSTPONED
-                return False
-            fetch.state = FetchState.REMOVING
-            for seen in rows:
-                seen.deleted_at, seen.pending = utcnow(), False
-                record(session, SYSTEM, EventKind.PRIOR_REMOVED, seen.key)
-            return True
-
-    def _remove(self, uid: str) -> None:
-        with self._database.read() as session:
-            last_update = session.get_one(PriorFetch, uid).last_update
-        kept = not delete_ours(self._orthanc, uid, self._remotes, last_update)
-        with self._database.begin() as session:
-            fetch = session.get_one(PriorFetch, uid, with_for_update=True)
-            if kept:
-                _keep(session, uid)
-                return
-            fetch.state, fetch.removed_at = FetchState.REMOVED, utcnow()
-            for seen in _rows(session, uid):
-                seen.deleted_at, seen.pending, seen.instances = fetch.removed_at, False, 0
-            if _wanted_by(session, uid):
-                fetch.state, fetch.attempts = FetchState.WAITING, 0
-                fetch.asked_at = fetch.next_at = utcnow()
-
-
-def delete_ours(
-    orthanc: Orthanc, uid: str, remotes: Sequence[Remote], last_update: str | None = None
-) -> bool:
-    """Delete a study whose every object came because we asked.
-
-    Returns
-    -------
-    bool
-        False where one came otherwise, or after ``last_update``; then nothing is deleted.
-    """
-    found = orthanc.find_studies(uid)
-    for orthanc_id in found:
-        try:
-            listed = orthanc.study(orthanc_id)
-            if last_update is not None and str(listed.get("LastUpdate", "")) > last_update:
-                return False
-            for instance in orthanc.instances(orthanc_id):
-                metadata = orthanc.metadata(instance.orthanc_id)
-                if not any(remote.sent(metadata) for remote in remotes):
-                    return False
-        except NotInArchiveError:
-            continue
-    for orthanc_id in found:
-        try:
-            orthanc.delete_study(orthanc_id)
-        except NotInArchiveError:
-            continue
-    return True
+            _give_up(fetch, reason, detail)
+        if not delete_ours(self._orthanc, uid, [self._remote]):
+            with self._database.begin() as session:
+                keep_for_reading(session, uid)
 
 
 def _give_up(fetch: PriorFetch, reason: Reason, detail: str) -> None:
@@ -365,39 +259,18 @@ def _give_up(fetch: PriorFetch, reason: Reason, detail: str) -> None:
     fetch.ended_at = utcnow()
 
 
-def _keep(session: Session, uid: str) -> None:
-    """Somebody sent the study, too: it stays, and is read."""
-    fetch = session.get_one(PriorFetch, uid, with_for_update=True)
-    fetch.state, fetch.remove_at = FetchState.KEPT, None
-    for seen in _rows(session, uid):
-        priors.read(session, seen, SYSTEM)
-
-
-def _wanted_by(session: Session, uid: str) -> list[SeenStudy]:
-    """The studies that wait to be compared with one."""
-    query = (
-        select(SeenStudy)
-        .join(Prior, Prior.study_key == SeenStudy.key)
-        .where(Prior.study_instance_uid == uid, Prior.state == PriorState.WANTED)
-        .order_by(SeenStudy.key)
-    )
-    return list(session.scalars(query))
+def _running(session: Session, uid: str) -> PriorFetch | None:
+    """The fetch, locked; None where it is not ours to end any more."""
+    fetch = session.get_one(PriorFetch, uid, with_for_update=True, populate_existing=True)
+    return fetch if fetch.state == FetchState.RUNNING else None
 
 
 def _patients(
     session: Session, uid: str, issuer: str
 ) -> list[tuple[Patient, frozenset[Identifier]]]:
     """Whose the study must be: the patients that want it, with all their identifiers."""
-    mine = {Patient.of_study(seen) for seen in _wanted_by(session, uid)}
+    mine = {Patient.of_study(seen) for seen in wanted_by(session, uid)}
     return [(one, identifiers(session, one.identifier(issuer))) for one in mine]
-
-
-def _rows(session: Session, uid: str) -> list[SeenStudy]:
-    """Our rows of a study that was fetched."""
-    query = select(SeenStudy).where(
-        SeenStudy.study_instance_uid == uid, SeenStudy.purpose == Purpose.PRIOR
-    )
-    return list(session.scalars(query))
 
 
 def _count(orthanc: Orthanc, uid: str) -> int:

@@ -22,7 +22,7 @@ from gransk.archive.orthanc import NotInArchiveError, Orthanc
 from gransk.archive.patients import Identifier, Patient, agree, identifiers
 from gransk.archive.prior_choice import Candidate, exact_ids, is_earlier, judge, local
 from gransk.archive.prior_loop import Pipeline, keep_on, retry_at
-from gransk.archive.remote import Remote, RemoteError
+from gransk.archive.remote import Remote
 from gransk.archive.studies import BACKLOG
 from gransk.archive.tables import (
     FetchState,
@@ -136,6 +136,11 @@ class PriorSearcher:
             search = session.get_one(PriorSearch, key, with_for_update=True)
             search.attempts += 1
             search.next_at = retry_at(search.attempts)
+            search.state = SearchState.DONE if self._over(search) else SearchState.WAITING
+
+    def _over(self, search: PriorSearch) -> bool:
+        """Was it tried for as long as the site wants?"""
+        return search.asked_at + datetime.timedelta(hours=self._section.search_hours) <= utcnow()
 
     def _end(self, key: str) -> None:
         with self._database.begin() as session:
@@ -157,8 +162,8 @@ class PriorSearcher:
                 continue
             try:
                 found = [one for name in exact_ids(same) for one in remote.find(name)]
-            except RemoteError as error:
-                log.warning("archive %s: %s", remote.name, error)
+            except Exception as error:  # noqa: BLE001 (a bad archive costs what it holds alone)
+                log.warning("archive %s: %s", remote.name, place(error))
                 self._silent[remote.name] = time.monotonic() + SILENT_SECONDS
                 unreached.append(remote.name)
                 continue
@@ -215,9 +220,8 @@ class PriorSearcher:
                 session.delete(row)
         search.attempts += 1
         search.unreached = unreached
-        longest = datetime.timedelta(hours=self._section.search_hours)
-        over = search.asked_at + longest <= utcnow()
-        search.state = SearchState.WAITING if unreached and not over else SearchState.DONE
+        again = unreached and not self._over(search)
+        search.state = SearchState.WAITING if again else SearchState.DONE
         search.next_at = retry_at(search.attempts)
         session.flush()
         self._announce(session, search)

@@ -131,9 +131,7 @@ class DicomwebArchive:
                 _check(answer, path)
                 yield answer
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise RemoteError(
-                f"does not answer at {archive.url} ({type(error).__name__})"
-            ) from error
+            raise RemoteError(f"does not answer ({type(error).__name__})") from error
 
     def _trust(self) -> ssl.SSLContext:
         path = self._archive.certificate_file

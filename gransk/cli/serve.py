@@ -22,7 +22,8 @@ import gransk
 from gransk.archive.followed import patient_study
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
-from gransk.archive.prior_fetch import PriorFetcher, PriorRemover, make_remotes, recover
+from gransk.archive.prior_fetch import PriorFetcher, make_remotes, recover
+from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications

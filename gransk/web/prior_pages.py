@@ -42,13 +42,14 @@ class Earlier:
     """One earlier study as the page shows it.
 
     ``key`` is that of its own page, empty where it is not here; ``state`` a key of the
-    catalogue, ``reason`` a sentence.
+    catalogue, ``reason`` a sentence, ``detail`` what the archive answered last.
     """
 
     date: str
     source: str
     state: str
     reason: str
+    detail: str
     key: str
     item: Workitem | None
 
@@ -82,6 +83,7 @@ def earlier_studies(session: Session, study_key: str, language: str) -> EarlierS
                 source=prior.source,
                 state=state,
                 reason=reason_text(prior.reason, language),
+                detail=fetch.detail if fetch is not None and not prior.prior_key else "",
                 key=prior.prior_key or "",
                 item=session.scalars(items).first() if prior.prior_key else None,
             )

@@ -63,9 +63,15 @@ class FollowUpSite:
             self.section, site.database, site.process.client, remotes, self.handlers
         )
 
-    def send(self, date: str, description: str = "Chest CT", **attributes: Any) -> str:
+    def send(
+        self,
+        date: str,
+        description: str = "Chest CT",
+        study: TinyStudy | None = None,
+        **attributes: Any,
+    ) -> str:
         """Send a study and take it in; its key."""
-        study = TinyStudy()
+        study = study or TinyStudy()
         values = {"StudyDate": date, "StudyDescription": description, **attributes}
         self.site.send(*study.images(**values))
         self.intake.run_once()

@@ -2,6 +2,7 @@
 
 import pytest
 from follower import FollowUpSite
+from tiny import TinyStudy
 
 from gransk.archive import patients, priors
 from gransk.archive.patients import Patient, agree, identifiers, may_agree
@@ -179,6 +180,25 @@ def test_what_a_study_waits_for_goes_no_later_than_the_study(follow):
     with one.database.read() as session:
         item, waited = one.item(session, current), one.item(session, earlier)
         assert waited.priority == item.priority > 0
+
+
+@pytest.mark.parametrize("corrected", ["earlier", "current"])
+def test_corrected_patient_data_are_looked_at_anew(follow, corrected):
+    one = follow()
+    studies = {"earlier": TinyStudy(), "current": TinyStudy()}
+    earlier = one.send("20230101", study=studies["earlier"])
+    current = one.send("20240101", study=studies["current"])
+    one.search()
+    assert one.priors(current) == [("20230101", "here", None)]
+    for key in (earlier, current):
+        one.analysed(key)
+    date = {"earlier": "20230101", "current": "20240101"}[corrected]
+    key = one.send(date, study=studies[corrected], PatientBirthDate="19600101")
+    assert key in (earlier, current)
+    one.search()
+    assert one.priors(current) == [("20230101", "refused", "prior_identity_mismatch")]
+    with one.database.read() as session:
+        assert one.item(session, current).state == WorkState.WAITING, "a new report is due"
 
 
 def test_replacement_numbers_are_joined_and_parted_by_a_person(follow):

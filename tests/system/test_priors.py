@@ -19,10 +19,23 @@ from follower import FollowUpSite
 from tiny import Site, TinyStudy
 
 from gransk.archive import patients, priors
-from gransk.archive.prior_fetch import PriorFetcher, PriorRemover, make_remotes, recover
+from gransk.archive.prior_fetch import (
+    MismatchError,
+    PriorFetcher,
+    make_remotes,
+    recover,
+)
+from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.remote import RemoteError, RemoteGoneError
 from gransk.archive.studies import BACKLOG
-from gransk.archive.tables import FetchState, PriorFetch, PriorSearch, Purpose, SeenStudy
+from gransk.archive.tables import (
+    FetchState,
+    PriorFetch,
+    PriorSearch,
+    Purpose,
+    SearchState,
+    SeenStudy,
+)
 from gransk.core.reasons import Reason
 from gransk.oversight.doctor import Level
 from gransk.oversight.doctor_orthanc import check_prior_archives
@@ -491,3 +504,58 @@ def test_what_comes_after_a_fetch_was_given_up(hospital, monkeypatch):
     else:  # not as a C-MOVE would bring it: somebody sent it
         assert hospital.here(uid) is not None
         assert hospital.seen(uid).purpose == Purpose.READING
+
+
+def test_a_study_taken_for_reading_while_it_comes_stays(hospital, monkeypatch):
+    uid = hospital.in_pacs("20230101")
+    hospital.site.send("20240101")
+    hospital.site.search()
+    retrieve = hospital.remotes[0].retrieve
+
+    def interrupted(uid, visit):
+        retrieve(uid, visit)
+        hospital.site.intake.run_once()
+        with hospital.database.begin() as session:
+            seen = session.scalars(select(SeenStudy).where(SeenStudy.study_instance_uid == uid))
+            priors.read(session, seen.one(), "anna")
+        raise MismatchError("the worst that can follow")
+
+    monkeypatch.setattr(hospital.remotes[0], "retrieve", interrupted)
+    hospital.fetcher.run_once()
+    hospital.remover.run_once()
+    assert hospital.here(uid) is not None
+    assert hospital.fetch(uid).state == FetchState.KEPT
+    hospital.turn()
+    assert hospital.seen(uid).purpose == Purpose.READING
+
+
+def test_a_fault_of_ours_leaves_nothing_under_way(hospital, monkeypatch):
+    uid = hospital.in_pacs("20230101")
+    current = hospital.site.send("20240101")
+    hospital.site.search()
+
+    def broken(*_):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hospital.remotes[0], "retrieve", broken)
+        hospital.fetcher.run_once()
+    fetch = hospital.fetch(uid)
+    assert (fetch.state, fetch.attempts) == (FetchState.WAITING, 1)
+    assert "ZeroDivisionError" in fetch.detail
+    with hospital.database.begin() as session:
+        session.get_one(PriorFetch, uid).next_at = utcnow()
+    hospital.turn()
+    assert hospital.usable(current) == [uid]
+
+    second = hospital.site.send("20250101")
+    with monkeypatch.context() as patch:
+        patch.setattr(hospital.remotes[0], "find", broken)
+        hospital.site.search()
+        with hospital.database.begin() as session:
+            search = session.get_one(PriorSearch, second)
+            assert (search.state, search.attempts) == (SearchState.WAITING, 1)
+            search.next_at, search.asked_at = utcnow(), utcnow() - datetime.timedelta(hours=25)
+        hospital.site.search()
+    with hospital.database.read() as session:
+        assert session.get_one(PriorSearch, second).state == SearchState.DONE
