@@ -79,6 +79,11 @@ class TrueLesion:
     prior_mm3: float | None = None
     current_mm3: float | None = None
 
+    @property
+    def reach_mm(self) -> float:
+        """What lies so near to its middle is the lesion."""
+        return max(5.0, self.diameter_mm / 2 * max(1.0, self.ratio ** (1 / 3)))
+
     def vdt_days(self, days: int) -> float | None:
         """True volume-doubling time; negative where it shrinks, None where it is stable."""
         return days * math.log(2) / math.log(self.ratio) if self.ratio != 1 else None

@@ -64,7 +64,7 @@ def _instance(header: Dataset, volume: Volume, k: int, names: tuple[str, ...]) -
     own.ImagePositionPatient = [_text(v) for v in volume.geometry.to_lps((k, 0, 0))]
     own.file_meta = FileMetaDataset()
     own.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    own.file_meta.MediaStorageSOPClassUID = CT_IMAGE
+    own.file_meta.MediaStorageSOPClassUID = UID(CT_IMAGE)
     own.file_meta.MediaStorageSOPInstanceUID = own.SOPInstanceUID
 
     def load() -> Dataset:

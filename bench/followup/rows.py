@@ -1,0 +1,99 @@
+"""Lesions of a log as rows, and what is counted of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from bench.followup.studies import FIRST_DAY
+from bench.nodule.bootstrap import interval
+from gransk.core.followup import Outcome
+from nodule.growth.change import Change, Sized, compare
+from nodule.kernels import kernel_class
+
+Row = dict[str, Any]
+Line = dict[str, Any]
+Group = tuple[str, Callable[[Row], bool]]
+
+SIZES_MM = ((0.0, 6.0), (6.0, 8.0), (8.0, 12.0), (12.0, 60.0))
+
+
+def rows_of(lines: Sequence[Line]) -> list[Row]:
+    """Each lesion with what its pair says, pairs that were refused left out."""
+    common = ("host", "kind", "days", "unlike", "cut", "thickness_mm", "spacing_mm",
+              "breathing_mm", "seed", "mode")  # fmt: skip
+    return [
+        {**{name: line[name] for name in common}, **lesion}
+        for line in lines
+        if line["refused"] is None
+        for lesion in line["lesions"]
+    ]
+
+
+def change_of(row: Row) -> Change | None:
+    """Its change as the growth rules see it, from its own outlines; None without both sizes."""
+    sides = [row["prior"], row["current"]]
+    if any(side is None or not side["mm3"] for side in sides):
+        return None
+    sized = [
+        Sized(
+            date=FIRST_DAY + timedelta(days=n * row["days"]),
+            volume_mm3=side["mm3"],
+            mean_diameter_mm=side["mm"],
+            thickness_mm=row["thickness_mm"][n],
+            kernel=kernel_class("STANDARD"),
+            spacing_mm=tuple(row["spacing_mm"][("prior", "current")[n]]),
+            subsolid=side["texture"] != "Solid",
+            attached=side["attached"],
+        )
+        for n, side in enumerate(sides)
+    ]
+    return compare(sized[0], sized[1])
+
+
+def log_error(row: Row) -> float:
+    """Logarithm of the measured ratio of volumes less that of the true one."""
+    return math.log(row["current"]["mm3"] / row["prior"]["mm3"] / row["ratio"])
+
+
+def measured(rows: Sequence[Row]) -> Iterator[tuple[Row, Change]]:
+    """Lesions that both scans show, of pairs whose volumes may be compared, with their change."""
+    for row in rows:
+        if row["outcome"] == Outcome.MATCHED.value and not row["unlike"]:
+            change = change_of(row)
+            if change is not None:
+                yield row, change
+
+
+def is_solid(row: Row) -> bool:
+    """As it was measured, in both scans."""
+    return all(row[side]["texture"] == "Solid" for side in ("prior", "current"))
+
+
+def is_attached(row: Row) -> bool:
+    """As it was measured, in either scan."""
+    return any(row[side]["attached"] for side in ("prior", "current"))
+
+
+def size_groups() -> list[Group]:
+    """By diameter in the first scan."""
+    return [
+        (f"{low:g} to {high:g} mm", lambda r, a=low, b=high: a <= r["diameter_mm"] < b)  # type: ignore[misc]
+        for low, high in SIZES_MM
+    ]
+
+
+def share(rows: Sequence[Row], good: Callable[[Row], bool]) -> str:
+    """How many of rows are good, with a 95 % interval by drawing scans."""
+    if not rows:
+        return "-"
+    values = np.array([good(row) for row in rows], float)
+    low, high = interval([row["host"] for row in rows], lambda i: float(values[i].mean()))
+    return (
+        f"{int(values.sum())}/{len(values)} = {100 * values.mean():.1f} % "
+        f"({100 * low:.1f} to {100 * high:.1f})"
+    )
