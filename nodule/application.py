@@ -3,53 +3,46 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from gransk.core.application import Context, Picture, Selection
-from gransk.core.codes import LUNG, NODULE, SUSPICION
+from gransk.core.application import Context, Examined, Picture, Selection
 from gransk.core.ct import DEFAULT_MEMORY_MB, frames_of, read_frame, read_volume
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import (
     Finding,
     Findings,
     FrameRef,
-    Mask,
     Note,
-    Region,
 )
+from gransk.core.followup import Comparison
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
-from gransk.core.volume import Volume
 from nodule import series
 from nodule.acceptance import PHANTOM
-from nodule.coding import measurements, qualities
 from nodule.detector import MODEL_ID, Candidate, Detector
-from nodule.kernels import kernel_class
 from nodule.lungs import segment_lungs
-from nodule.measurement import NoduleMeasurement, Texture, measure
 from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
-from nodule.morphology import Morphology, MorphologyReading
-from nodule.place import Answer, LungMap
+from nodule.morphology import Morphology
+from nodule.place import LungMap
 from nodule.presentation import details, presentation
+from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
 from nodule.risk.command import RISK
 from nodule.search import MODEL_ID as SEARCH_ID
 from nodule.search import Search
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
 from nodule.series import SeriesRules
-from nodule.uncertainty import ErrorModel
+from nodule.tracking import comparison
+from nodule.tracking.settings import TrackingSettings
 
 BoolArray = npt.NDArray[np.bool_]
 
 CROP_MM = 56.0
-# They raise the density of edges.
-SHARP_KERNELS = ("lung", "bone")
 
 
 class NoduleSettings(BaseModel):
@@ -70,6 +63,9 @@ class NoduleSettings(BaseModel):
     report_limit: int = Field(default=20, ge=1, description="Most findings of one study.")
     memory_mb: int = Field(
         default=DEFAULT_MEMORY_MB, ge=512, description="Memory that an analysis may use, MB."
+    )
+    tracking: TrackingSettings = Field(
+        default_factory=TrackingSettings, description="How studies are compared."
     )
 
 
@@ -115,7 +111,11 @@ class NoduleApplication:
         clock = _Clock()
         models = [context.models.load(name) for name in self.models(settings)]
         detector = Detector(Search(models[0]), models[1], settings.operating_point)
-        reader = _Reader(Segmenter(models[2]), Morphology(models[3]), _sharp(selection))
+        reader = Reader(
+            Segmenter(models[2]),
+            Morphology(models[3]),
+            is_sharp(selection.instances[0].header.get("ConvolutionKernel")),
+        )
         tell = context.progress
         clock.mark("load")
         volume, frames = read_volume(
@@ -131,17 +131,17 @@ class NoduleApplication:
         proposed = detector.detect(volume, lungs, lambda share: tell("detect", 0.4 + 0.5 * share))
         clock.mark("inference")
         likely = [c for c in proposed if c.probability >= threshold]
-        nodules: list[_Nodule] = []
+        nodules: list[Nodule] = []
         for number, candidate in enumerate(likely):
             tell("measure", 0.9 + 0.1 * number / len(likely))
-            if any(_holds(other.mask, candidate.index) for other in nodules):
+            if any(holds(other.mask, candidate.index) for other in nodules):
                 continue
             nodule = reader.read(volume, lungs, lung_map, candidate)
             if nodule.measured.mean_diameter_mm >= settings.smallest_mm:
                 nodules.append(nodule)
         reported = nodules[: settings.report_limit]
         findings = [
-            _finding(number, nodule, volume.geometry.spacing, frames, context)
+            _finding(number, nodule, volume.geometry.spacing, frames, context.analysis_key)
             for number, nodule in enumerate(reported, 1)
         ]
         clock.mark("measure")
@@ -172,40 +172,23 @@ class NoduleApplication:
             if finding.regions
         ]
 
-
-@dataclass(frozen=True)
-class _Nodule:
-    """One nodule as it was outlined, judged and measured."""
-
-    candidate: Candidate
-    mask: Mask
-    reading: MorphologyReading
-    measured: NoduleMeasurement
+    def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
+        """What became of each nodule between two studies."""
+        mine = _mine(context.settings)
+        by = comparison.By(self.id, self.version, mine.series, mine.tracking, mine.memory_mb)
+        return comparison.compare(current, prior, context, by)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Outlines, judges and measures what the detector found."""
-
-    segmenter: Segmenter
-    morphology: Morphology
-    sharp: bool
-
-    def read(
-        self, volume: Volume, lungs: BoolArray, lung_map: LungMap, candidate: Candidate
-    ) -> _Nodule:
-        mask = self.segmenter.segment(volume, candidate.index, lungs)
-        reading = self.morphology.judge(volume, candidate.index, mask)
-        measured = measure(volume, mask, lungs, lung_map, self.sharp)
-        return _Nodule(candidate, mask, reading, measured)
-
-
-def _holds(mask: Mask, index: tuple[float, float, float]) -> bool:
-    """Does a point lie in a nodule that is outlined already?"""
-    at = np.round(index).astype(int) - mask.origin
-    array = mask.to_array()
-    inside = (at >= 0).all() and (at < array.shape).all()
-    return bool(inside and array[tuple(at)])
+def _finding(
+    number: int,
+    nodule: Nodule,
+    spacing: tuple[float, float, float],
+    frames: tuple[FrameRef, ...],
+    analysis_key: str,
+) -> Finding:
+    centre = tuple(str(round(v)) for v in nodule.candidate.centre_lps_mm)
+    tracking_uid = uid("nodule", analysis_key, *centre)
+    return finding_of(nodule, tracking_uid, f"Nodule {number}", spacing, frames)
 
 
 class _Clock:
@@ -227,79 +210,12 @@ def _mine(settings: BaseModel) -> NoduleSettings:
     return settings
 
 
-def _sharp(selection: Selection) -> bool:
-    """Was the series made with a kernel that sharpens edges?"""
-    name = selection.instances[0].header.get("ConvolutionKernel", "")
-    names = [name] if isinstance(name, str) else list(name)
-    return any(kernel_class(str(n)) in SHARP_KERNELS for n in names)
-
-
-def _errors(measured: NoduleMeasurement, spacing: tuple[float, float, float]) -> ErrorModel:
-    return ErrorModel(
-        spacing,
-        subsolid=measured.texture is not Texture.SOLID,
-        attached=measured.place.juxtapleural is Answer.YES,
-    )
-
-
-def _finding(
-    number: int,
-    nodule: _Nodule,
-    spacing: tuple[float, float, float],
-    frames: tuple[FrameRef, ...],
-    context: Context,
-) -> Finding:
-    candidate, measured, reading = nodule.candidate, nodule.measured, nodule.reading
-    centre = tuple(str(round(v)) for v in candidate.centre_lps_mm)
-    return Finding(
-        tracking_uid=uid("nodule", context.analysis_key, *centre),
-        tracking_id=f"Nodule {number}",
-        kind=NODULE,
-        site=LUNG,
-        probability=min(1.0, max(0.0, candidate.probability)),
-        malignancy=round(reading.malignancy, 5),
-        malignancy_concept=SUSPICION,
-        centre_lps_mm=_rounded(measured.centre_lps_mm),
-        measurements=measurements(measured, _errors(measured, spacing), reading),
-        qualities=qualities(measured),
-        regions=_regions(measured, frames),
-        mask=nodule.mask,
-    )
-
-
-def _regions(measured: NoduleMeasurement, frames: tuple[FrameRef, ...]) -> tuple[Region, ...]:
-    """Outlines, those of the slice of largest area first, larger before smaller."""
-    outer = [o for o in measured.outlines if not o.hole]
-    outer.sort(
-        key=lambda o: (o.slice_index != measured.slice_index, o.slice_index, -_area(o.points))
-    )
-    return tuple(
-        Region(
-            sop_instance_uid=frames[o.slice_index].sop_instance_uid,
-            frame=frames[o.slice_index].frame,
-            points=o.points,
-        )
-        for o in outer
-    )
-
-
-def _area(points: tuple[tuple[float, float], ...]) -> float:
-    x, y = np.array(points).T
-    return float(abs(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2)
-
-
-def _rounded(point: tuple[float, float, float]) -> tuple[float, float, float]:
-    return round(point[0], 2), round(point[1], 2), round(point[2], 2)
-
-
-def _candidates(
-    proposed: list[Candidate], reported: list[_Nodule]
-) -> tuple[dict[str, object], ...]:
+def _candidates(proposed: list[Candidate], reported: list[Nodule]) -> tuple[dict[str, object], ...]:
     """Every candidate; what is reported carries the suspicion that the report states."""
     read = {id(nodule.candidate): nodule.reading.malignancy for nodule in reported}
     return tuple(
         {
-            "centre_lps_mm": list(_rounded(c.centre_lps_mm)),
+            "centre_lps_mm": list(rounded(c.centre_lps_mm)),
             "radius_mm": round(c.radius_mm, 2),
             "probability": round(c.probability, 5),
             "malignancy": None

@@ -102,6 +102,11 @@ PROPERTIES: dict[str, tuple[Code, dict[str, Code]]] = {
     "greatest_plane": (PLANE, PLANES),
 }
 
+# PS3.16 and SNOMED CT have no term for a change of size in numbers.
+VOLUME_CHANGE = Code(value="VOLUME-CHANGE", scheme=SCHEME, meaning="Change of volume")
+DIAMETER_CHANGE = Code(value="DIAMETER-CHANGE", scheme=SCHEME, meaning="Change of mean diameter")
+DOUBLING_TIME = Code(value="DOUBLING-TIME", scheme=SCHEME, meaning="Volume doubling time")
+
 AXIAL_METHOD = "axial plane of largest area"
 ANY_AXIAL = "longest in any axial plane"
 SOLID_METHOD = "solid component of part-solid nodule"

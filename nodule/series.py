@@ -260,6 +260,57 @@ def choose(study: Study, rules: SeriesRules, memory_mb: int = DEFAULT_MEMORY_MB)
     RefusalError
         With the reason of the stack that came furthest.
     """
+    ranked, rejections = _ranked(study, rules, memory_mb)
+    for place, candidate in enumerate(ranked):
+        try:
+            _check_lungs(candidate, rules)
+        except _UnsuitableError as why:
+            rejections.append(_rejection(candidate.stack, why))
+            continue
+        lower = [_lower(c, candidate, ranked, rules) for c in ranked[place + 1 :]]
+        chosen = Note(code="series_chosen", values=candidate.values)
+        return Selection(
+            tuple(_in_order(candidate.layout)),
+            (chosen, *lower, *(r.note for r in rejections)),
+            _warnings(candidate, rules),
+        )
+    raise _best_refusal(rejections)
+
+
+def suitable(
+    study: Study, rules: SeriesRules, memory_mb: int = DEFAULT_MEMORY_MB
+) -> list[Candidate]:
+    """Every stack that its headers make suitable, as `choose` ranks them.
+
+    Raises
+    ------
+    RefusalError
+        Where there is none, with the reason of the stack that came furthest.
+    """
+    ranked, rejections = _ranked(study, rules, memory_mb)
+    if not ranked:
+        raise _best_refusal(rejections)
+    return ranked
+
+
+def check_lungs(candidate: Candidate, rules: SeriesRules) -> None:
+    """Lungs must be seen in slices spread over the scan.
+
+    Raises
+    ------
+    RefusalError
+        ``NO_LUNGS``, ``COVERAGE_INCOMPLETE``, or why its pixels cannot be read.
+    """
+    try:
+        _check_lungs(candidate, rules)
+    except _UnsuitableError as why:
+        raise RefusalError(why.reason, _detail(_rejection(candidate.stack, why).note)) from why
+
+
+def _ranked(
+    study: Study, rules: SeriesRules, memory_mb: int
+) -> tuple[list[Candidate], list[Rejection]]:
+    """Stacks that headers make suitable, best first, and why the others are not."""
     rejections: list[Rejection] = []
     candidates: list[Candidate] = []
     for series in study.series:
@@ -272,24 +323,14 @@ def choose(study: Study, rules: SeriesRules, memory_mb: int = DEFAULT_MEMORY_MB)
                 candidates.append(_candidate(stack, rules, memory_mb))
             except _UnsuitableError as why:
                 rejections.append(_rejection(stack, why))
-    ranked = sorted(candidates, key=lambda c: _rank(c, candidates, rules))
-    for place, candidate in enumerate(ranked):
-        try:
-            _check_lungs(candidate, rules)
-        except _UnsuitableError as why:
-            rejections.append(_rejection(candidate.stack, why))
-            continue
-        lower = [_lower(c, candidate, candidates, rules) for c in ranked[place + 1 :]]
-        chosen = Note(code="series_chosen", values=candidate.values)
-        return Selection(
-            tuple(_in_order(candidate.layout)),
-            (chosen, *lower, *(r.note for r in rejections)),
-            _warnings(candidate, rules),
-        )
+    return sorted(candidates, key=lambda c: _rank(c, candidates, rules)), rejections
+
+
+def _best_refusal(rejections: Sequence[Rejection]) -> RefusalError:
     if not rejections:
-        raise RefusalError(Reason.NO_SUITABLE_SERIES, "no images")
+        return RefusalError(Reason.NO_SUITABLE_SERIES, "no images")
     best = max(rejections, key=lambda r: r.stage)
-    raise RefusalError(best.reason, _detail(best.note))
+    return RefusalError(best.reason, _detail(best.note))
 
 
 def stacks_of(series: Series) -> list[Stack]:

@@ -26,6 +26,7 @@ MM = Code(value="mm", scheme="UCUM", meaning="millimeter")
 MM3 = Code(value="mm3", scheme="UCUM", meaning="cubic millimeter")
 HU = Code(value="[hnsf'U]", scheme="UCUM", meaning="Hounsfield unit")
 PERCENT = Code(value="%", scheme="UCUM", meaning="percent")
+DAY = Code(value="d", scheme="UCUM", meaning="day")
 NO_UNITS = Code(value="1", scheme="UCUM", meaning="no units")
 
 # Measurements

@@ -181,7 +181,10 @@ def compare(prior: Sized, current: Sized, rules: GrowthRules | None = None) -> C
         Where the current scan is before the prior one.
     """
     rules = growth_rules() if rules is None else rules
-    found = [*_thickness(prior, current, rules), *_kernels(prior, current)]
+    found = [
+        *thickness_withheld(prior.thickness_mm, current.thickness_mm, rules),
+        *kernels_withheld(prior.kernel, current.kernel),
+    ]
     if prior.date == current.date:
         found.append(Withheld.SAME_DAY)
     noted = [Noted(f"allowed_{code}") for code in found if code in rules.allowed]
@@ -194,8 +197,10 @@ def compare(prior: Sized, current: Sized, rules: GrowthRules | None = None) -> C
     return Change(prior, current, Z95 * math.sqrt(variance), withheld, tuple(noted))
 
 
-def _thickness(prior: Sized, current: Sized, rules: GrowthRules) -> list[Withheld]:
-    before, now = prior.thickness_mm, current.thickness_mm
+def thickness_withheld(
+    before: float | None, now: float | None, rules: GrowthRules
+) -> list[Withheld]:
+    """Why slices of two thicknesses, mm, cannot be compared; empty where they can."""
     if before is None or now is None:
         return [Withheld.THICKNESS_UNKNOWN]
     unlike = round(abs(before - now), 6) > rules.largest_thickness_difference_mm
@@ -203,10 +208,11 @@ def _thickness(prior: Sized, current: Sized, rules: GrowthRules) -> list[Withhel
     return [Withheld.SLICE_THICKNESS] if thick or unlike else []
 
 
-def _kernels(prior: Sized, current: Sized) -> list[Withheld]:
-    if UNKNOWN_KERNEL in (prior.kernel, current.kernel):
+def kernels_withheld(before: str, now: str) -> list[Withheld]:
+    """Why kernels of two classes cannot be compared; empty where they can."""
+    if UNKNOWN_KERNEL in (before, now):
         return [Withheld.KERNEL_UNKNOWN]
-    return [] if prior.kernel == current.kernel else [Withheld.KERNEL_CLASS]
+    return [] if before == now else [Withheld.KERNEL_CLASS]
 
 
 def _contrast(prior: Sized, current: Sized) -> list[Noted]:
