@@ -10,6 +10,8 @@ from bench.followup.rows import (
     Group,
     Line,
     Row,
+    both,
+    has,
     is_attached,
     is_solid,
     log_error,
@@ -30,7 +32,7 @@ def errors_report(lines: Sequence[Line]) -> str:
     out = [
         f"{len({line['host'] for line in lines})} scans, {len(lines)} pairs, {len(known)} lesions "
         "that both scans show, of pairs whose volumes may be compared",
-        f"{'':44s}    n    bias   deviation (robust)  stated  largest tenth   "
+        f"{'':44s}    n    bias   deviation (robust)  stated  largest tenth  "
         "limits hold the true ratio (95 % interval)",
     ]
     for name, chosen in _groups():
@@ -48,24 +50,22 @@ def _groups() -> list[Group]:
         ("not solid, free", lambda r: not is_solid(r) and not is_attached(r)),
         ("not solid, at the pleura", lambda r: not is_solid(r) and is_attached(r)),
     ]
-    thick: list[Group] = [
-        (f"slices of {a:g} to {b:g} mm", lambda r, a=a, b=b: a <= max(r["thickness_mm"]) < b)  # type: ignore[misc]
-        for a, b in THICKNESSES_MM
-    ]
     more: list[Group] = [
-        *((f"source: {s}", lambda r, s=s: r["source"] == s) for s in ("drawn", "pasted", "own")),  # type: ignore[misc]
-        *((f"place: {s}", lambda r, s=s: r["place"] == s) for s in ("inner", "wall", "vessel")),  # type: ignore[misc]
-        ("repeats", lambda r: r["kind"] == "repeat"),
-        ("true ratio 1", lambda r: r["ratio"] == 1),
-        ("growing", lambda r: r["ratio"] > 1),
-        ("shrinking", lambda r: r["ratio"] < 1),
+        ("repeats", lambda r: bool(r["kind"] == "repeat")),
+        ("true ratio 1", lambda r: bool(r["ratio"] == 1)),
+        ("growing", lambda r: bool(r["ratio"] > 1)),
+        ("shrinking", lambda r: bool(r["ratio"] < 1)),
     ]
-    crossed = [
-        (f"{kind}, {name}", lambda r, a=a, b=b: a(r) and b(r))  # type: ignore[misc]
-        for kind, a in kinds[1:]
-        for name, b in size_groups()
-    ]
-    return [*kinds, *size_groups(), *thick, *more, *crossed]
+    sizes = size_groups()
+    sources = [has("source", v) for v in ("drawn", "pasted", "own")]
+    places = [has("place", v) for v in ("inner", "wall", "vessel")]
+    crossed = [both(kind, size) for kind in kinds[1:] for size in sizes]
+    return [*kinds, *sizes, *map(_thick, THICKNESSES_MM), *sources, *places, *more, *crossed]
+
+
+def _thick(between: tuple[float, float]) -> Group:
+    low, high = between
+    return f"slices of {low:g} to {high:g} mm", lambda r: low <= max(r["thickness_mm"]) < high
 
 
 def _figures(some: Sequence[tuple[Row, Change]]) -> str:
@@ -75,6 +75,6 @@ def _figures(some: Sequence[tuple[Row, Change]]) -> str:
     robust = 1.4826 * float(np.median(np.abs(errors - np.median(errors))))
     return (
         f"{len(errors):4d}  {errors.mean():+.3f}   {errors.std(ddof=1):.3f} ({robust:.3f})       "
-        f"{np.sqrt((limits**2).mean()) / Z95:.3f}   {np.quantile(np.abs(errors), 0.9):.3f}           "
+        f"{np.sqrt((limits**2).mean()) / Z95:.3f}   {np.quantile(np.abs(errors), 0.9):.3f}    "
         f"{share([row for row, _ in some], lambda row: held[id(row)])}"
     )

@@ -82,7 +82,8 @@ class TrueLesion:
     @property
     def reach_mm(self) -> float:
         """What lies so near to its middle is the lesion."""
-        return max(5.0, self.diameter_mm / 2 * max(1.0, self.ratio ** (1 / 3)))
+        grown = max(1.0, float(self.ratio ** (1 / 3)))
+        return max(5.0, self.diameter_mm / 2 * grown)
 
     def vdt_days(self, days: int) -> float | None:
         """True volume-doubling time; negative where it shrinks, None where it is stable."""

@@ -81,10 +81,21 @@ def is_attached(row: Row) -> bool:
 
 def size_groups() -> list[Group]:
     """By diameter in the first scan."""
-    return [
-        (f"{low:g} to {high:g} mm", lambda r, a=low, b=high: a <= r["diameter_mm"] < b)  # type: ignore[misc]
-        for low, high in SIZES_MM
-    ]
+    return [_sized(low, high) for low, high in SIZES_MM]
+
+
+def _sized(low: float, high: float) -> Group:
+    return f"{low:g} to {high:g} mm", lambda r: bool(low <= r["diameter_mm"] < high)
+
+
+def has(name: str, value: str) -> Group:
+    """Rows that have a value."""
+    return f"{name}: {value}", lambda r: bool(r[name] == value)
+
+
+def both(one: Group, other: Group) -> Group:
+    """Rows of two groups."""
+    return f"{one[0]}, {other[0]}", lambda r: one[1](r) and other[1](r)
 
 
 def share(rows: Sequence[Row], good: Callable[[Row], bool]) -> str:

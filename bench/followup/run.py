@@ -19,7 +19,7 @@ from bench.followup.outcomes import found, lesion_json, pair_json
 from bench.followup.pairs import DAYS, Kind, Pair, make_pair
 from bench.followup.studies import FIRST_DAY, study_of
 from bench.nodule.pasted import Offers
-from gransk.core.application import Context, Examined, FollowsUp
+from gransk.core.application import Context, Examined
 from gransk.core.errors import ConfigurationError
 from gransk.core.followup import Comparison
 from gransk.core.models import ModelLibrary
@@ -147,11 +147,8 @@ class Bench:
         return Examined(study, application.analyse(study, selection, context))
 
     def _compared(self, current: Examined, prior: Examined) -> Comparison:
-        application: object = NoduleApplication()
-        if not isinstance(application, FollowsUp):
-            raise ConfigurationError("the nodule application compares nothing; run --mode sizes")
         context = Context(models=self.library, settings=NoduleSettings())
-        return application.compare(current, prior, context)
+        return NoduleApplication().compare(current, prior, context)
 
 
 def run(bench: Bench, count: int, log: Path) -> Iterator[dict[str, Any]]:

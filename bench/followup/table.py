@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from bench.followup.outcomes import MISSING, OTHER
-from bench.followup.rows import Group, Line, Row, rows_of, share, size_groups
+from bench.followup.rows import Group, Line, Row, has, rows_of, share, size_groups
 from bench.nodule.bootstrap import interval
 from gransk.core.followup import Outcome
 from nodule.growth.classes import GrowthRule, rounded
@@ -66,18 +66,11 @@ def _matched(rows: Sequence[Row]) -> Iterator[str]:
     both = [row for row in rows if row["outcome"] == Outcome.MATCHED.value]
     groups: list[Group] = [
         *size_groups(),
-        *((f"source: {s}", lambda r, s=s: r["source"] == s) for s in ("drawn", "pasted", "own")),  # type: ignore[misc]
-        *((t, lambda r, t=t: r["texture"] == t) for t in ("solid", "part-solid", "ground glass")),  # type: ignore[misc]
-        *(
-            (
-                f"base breathes {a:g} to {b:g} mm",
-                lambda r, a=a, b=b: a <= abs(r["breathing_mm"]) < b,
-            )  # type: ignore[misc]
-            for a, b in BREATHING_MM
-        ),
-        ("thickness unlike", lambda r: r["unlike"] == "thickness"),
-        ("kernel unlike", lambda r: r["unlike"] == "kernel"),
-        ("repeats", lambda r: r["kind"] == "repeat"),
+        *(has("source", v) for v in ("drawn", "pasted", "own")),
+        *(has("texture", v) for v in ("solid", "part-solid", "ground glass")),
+        *(_breathing(low, high) for low, high in BREATHING_MM),
+        *(has("unlike", v) for v in ("thickness", "kernel")),
+        has("kind", "repeat"),
     ]
     yield "matched, of the lesions that both scans show"
     for name, chosen in groups:
@@ -87,6 +80,11 @@ def _matched(rows: Sequence[Row]) -> Iterator[str]:
     yield "doubling time withheld in unlike pairs: " + share(
         unlike, lambda row: bool(row["withheld"])
     )
+
+
+def _breathing(low: float, high: float) -> Group:
+    name = f"base breathes {low:g} to {high:g} mm"
+    return name, lambda r: bool(low <= abs(r["breathing_mm"]) < high)
 
 
 def _told(rows: Sequence[Row]) -> list[Row]:
@@ -186,8 +184,12 @@ def _false_growth(rows: Sequence[Row]) -> Iterator[str]:
         some = [row for row in some if not row["withheld"]]
         yield f"called growth though nothing grew, {name}, not withheld"
         for guideline, rule in _rules().items():
-            yield f"  {guideline:18s} {share(some, lambda row, rule=rule: grown(row, rule))}"  # type: ignore[misc]
+            yield f"  {guideline:18s} {share(some, _grown_by(rule))}"
         yield "  interval of the change of volume holds 0: " + share(some, ratio_held)
+
+
+def _grown_by(rule: GrowthRule) -> Callable[[Row], bool]:
+    return lambda row: grown(row, rule)
 
 
 def grown(row: Row, rule: GrowthRule) -> bool:
