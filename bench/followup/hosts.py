@@ -25,6 +25,7 @@ from training.nodule.cutouts import Cutout, read_nodules
 from training.nodule.insertion import Scanner
 from training.nodule.places import Ground
 from training.nodule.scans import load
+from training.nodule.slices import placed
 from training.nodule.split import cases
 
 Part = Literal["setting", "measuring"]
@@ -33,6 +34,7 @@ SCANS = Path(__file__).with_name("scans.csv")
 # Patients of the training split whose nodules are pasted into a part's scans.
 NODULES_OF: dict[Part, str] = {"setting": "val", "measuring": "test"}
 DEFAULT_KERNEL = "STANDARD"
+FIELD_MARGIN_MM = 25.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,19 @@ def read_host(folder: Path) -> Host:
     first = pydicom.dcmread(next(iter(sorted(folder.glob("*.dcm")))), stop_before_pixels=True)
     kernel = first.get("ConvolutionKernel", "")
     kernel = kernel if isinstance(kernel, str) else next(iter(kernel or ()), "")
-    return Host(folder.name, load(folder), kernel or DEFAULT_KERNEL, tuple(_own(folder)))
+    scan = _chest(load(folder))
+    return Host(folder.name, scan, kernel or DEFAULT_KERNEL, tuple(_own(folder)))
+
+
+def _chest(scan: Volume) -> Volume:
+    """The scan as a smaller field of view shows it: round the lungs, every slice whole."""
+    shadow = segment_lungs(scan).any(axis=0)
+    used, across = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
+    margin = np.ceil(FIELD_MARGIN_MM / np.asarray(scan.geometry.spacing[1:])).astype(int)
+    low = [max(0, int(u[0] - m)) for u, m in zip((used, across), margin, strict=True)]
+    high = [int(u[-1] + m + 1) for u, m in zip((used, across), margin, strict=True)]
+    hu = np.ascontiguousarray(scan.hu[:, low[0] : high[0], low[1] : high[1]])
+    return placed(scan, hu, (0.0, float(low[0]), float(low[1])), scan.geometry.spacing)
 
 
 def _own(folder: Path) -> Iterable[Own]:

@@ -262,8 +262,10 @@ def make_pair(
     first = _source(host.volume, warped, ("stays", "goes"))
     last = _source(host.volume, warped, ("stays", "comes"))
     seen = resample(last, motion, _grid(host.volume, motion, rng))
-    prior = thickness(settings.thickness_mm[0])(first)
-    current = thickness(settings.thickness_mm[1])(seen)
+    prior, current = (
+        scan if thick == scan.geometry.spacing[0] else thickness(thick)(scan)
+        for scan, thick in zip((first, seen), settings.thickness_mm, strict=True)
+    )
     for one in drawn:
         if one.fate != "comes":
             _draw(prior, _moved(one.before, host.volume, prior.geometry, None), host, rng)
