@@ -119,8 +119,8 @@ def read_host(folder: Path) -> Host:
 
 def _chest(scan: Volume) -> Volume:
     """The scan as a smaller field of view shows it: round the lungs, every slice whole."""
-    shadow = segment_lungs(scan).any(axis=0)
-    used, across = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
+    shadow = np.any(segment_lungs(scan), axis=0)
+    used, across = np.flatnonzero(np.any(shadow, axis=1)), np.flatnonzero(np.any(shadow, axis=0))
     margin = np.ceil(FIELD_MARGIN_MM / np.asarray(scan.geometry.spacing[1:])).astype(int)
     low = [max(0, int(u[0] - m)) for u, m in zip((used, across), margin, strict=True)]
     high = [int(u[-1] + m + 1) for u, m in zip((used, across), margin, strict=True)]

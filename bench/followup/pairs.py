@@ -262,10 +262,8 @@ def make_pair(
     first = _source(host.volume, warped, ("stays", "goes"))
     last = _source(host.volume, warped, ("stays", "comes"))
     seen = resample(last, motion, _grid(host.volume, motion, rng))
-    prior, current = (
-        scan if thick == scan.geometry.spacing[0] else thickness(thick)(scan)
-        for scan, thick in zip((first, seen), settings.thickness_mm, strict=True)
-    )
+    prior = _sliced(first, settings.thickness_mm[0])
+    current = _sliced(seen, settings.thickness_mm[1])
     for one in drawn:
         if one.fate != "comes":
             _draw(prior, _moved(one.before, host.volume, prior.geometry, None), host, rng)
@@ -302,6 +300,10 @@ def _with_swellings(body: Motion, warped: Sequence[Warped]) -> Motion:
             if one.fate != "goes"
         ),
     )
+
+
+def _sliced(scan: Volume, slice_mm: float) -> Volume:
+    return scan if slice_mm == scan.geometry.spacing[0] else thickness(slice_mm)(scan)
 
 
 def _source(scan: Volume, warped: Sequence[Warped], fates: tuple[str, ...]) -> Volume:

@@ -160,6 +160,9 @@ def run(bench: Bench, count: int, log: Path) -> Iterator[dict[str, Any]]:
         Where the log is of another part or mode.
     """
     done = set()
+    if log.exists() and not log.read_text(encoding="utf-8").endswith("\n"):
+        with log.open("a", encoding="utf-8") as file:
+            file.write("\n")
     for line in read_log(log) if log.exists() else ():
         if (line["part"], line["mode"]) != (bench.part, bench.mode):
             raise ConfigurationError(
