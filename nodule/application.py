@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from gransk.core.application import Context, Examined, Picture, Selection
+from gransk.core.application import Context, Examined, KnownStudy, Picture, Place, Selection
 from gransk.core.ct import DEFAULT_MEMORY_MB, frames_of, read_frame, read_volume
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import (
@@ -38,7 +39,11 @@ from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
 from nodule.series import SeriesRules
 from nodule.tracking import comparison
+from nodule.tracking.pictures import comparison_pictures
+from nodule.tracking.pointing import measured_at
+from nodule.tracking.priors import priors_wanted
 from nodule.tracking.settings import TrackingSettings
+from nodule.tracking.side import date_of
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -177,6 +182,23 @@ class NoduleApplication:
         mine = _mine(context.settings)
         by = comparison.By(self.id, self.version, mine.series, mine.tracking, mine.memory_mb)
         return comparison.compare(current, prior, context, by)
+
+    def comparison_pictures(
+        self, current: Study, prior: Study, comparison: Comparison
+    ) -> list[Picture]:
+        """Both sides of each matched or uncertain nodule, in the same window and scale."""
+        return comparison_pictures(current, prior, comparison, self.presentation.image_window)
+
+    def priors_wanted(self, study: Study, known: Sequence[KnownStudy]) -> tuple[str, ...]:
+        """Earlier chest CT studies, most wanted first."""
+        return priors_wanted(study.uid, date_of(study), known)
+
+    def measure(self, study: Study, findings: Findings, place: Place, context: Context) -> Finding:
+        """Outline and measure what a person points at."""
+        segmenter = Segmenter(context.models.load(SEGMENTER_ID))
+        morphology = Morphology(context.models.load(MORPHOLOGY_ID))
+        memory_mb = _mine(context.settings).memory_mb
+        return measured_at(study, findings, place, segmenter, morphology, memory_mb)
 
 
 def _finding(

@@ -10,6 +10,7 @@ from gransk.core.application import Presentation
 from gransk.core.findings import Finding, Findings
 from gransk.core.reasons import Reason
 from nodule.coding import PROPERTIES
+from nodule.tracking.texts import TEXTS as TRACKING_TEXTS
 
 _SERIES = {"en": "Series {series}: ", "da": "Serie {series}: "}
 _ABOUT = {
@@ -262,7 +263,7 @@ def _texts() -> Mapping[str, Mapping[str, str]]:
     values = {
         f"{name}_{value}": by for name, found in _VALUES.items() for value, by in found.items()
     }
-    return texts | _NOTES | _NAMES | values
+    return {**texts, **_NOTES, **_NAMES, **values, **TRACKING_TEXTS}
 
 
 def number(value: float, digits: int, language: str) -> str:

@@ -65,18 +65,21 @@ class Lesion(Frozen):
     ----------
     outcome : Outcome
     current_uid : str, optional
-        Tracking UID of the finding of the current study, as given to the comparison.
+        Tracking UID of the finding of the current study, as given to the comparison. Of a
+        lesion that the analysis of a study did not report and the comparison found in its
+        images, a UID that study and place decide; a note then says so.
     prior_uid : str, optional
-        Tracking UID of the finding of the other study, as given to the comparison.
+        The same of the other study.
     candidates : tuple of str
         Tracking UIDs of the other study that an uncertain pairing may mean.
     certainty : float, optional
         Probability that the pairing is right.
     current, prior : Look, optional
         Measured alike in the pair of series that was compared. Of an unmatched lesion the
-        one side alone.
+        one side alone; of an uncertain one the likeliest other side too.
     changes : tuple of Measurement
-        Change of volume (%), change of diameter (mm), volume-doubling time (days).
+        Change of volume (%), change of diameter (mm), volume-doubling time (days), each from
+        the earlier to the later of the two studies.
     withheld : tuple of Note
         Why doubling time and growth class are not given; empty where they are.
     notes : tuple of Note

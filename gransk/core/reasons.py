@@ -42,6 +42,7 @@ class Reason(StrEnum):
     PRIOR_GONE = "prior_gone"
     REGISTRATION_FAILED = "registration_failed"
     NO_DATE = "no_date"
+    NOTHING_TO_OUTLINE = "nothing_to_outline"
 
 
 TEXTS: dict[Reason, dict[str, str]] = {
@@ -184,6 +185,10 @@ TEXTS: dict[Reason, dict[str, str]] = {
     Reason.NO_DATE: {
         "en": "A study has no date, so time between the studies is unknown.",
         "da": "En undersøgelse har ingen dato, så tiden mellem undersøgelserne er ukendt.",
+    },
+    Reason.NOTHING_TO_OUTLINE: {
+        "en": "Nothing can be outlined at that place.",
+        "da": "Der kan ikke afgrænses noget på det sted.",
     },
 }
 

@@ -64,6 +64,7 @@ def compare(current: Examined, prior: Examined, context: Context, by: By) -> Com
         update={
             "current_series": series[here],
             "prior_series": series[1 - here],
+            "notes": (*answer.notes, _compared(meeting.sides[here], meeting.sides[1 - here])),
             "lesions": tuple(_lesion(row, meeting, here) for row in meeting.rows()),
         }
     )
@@ -73,6 +74,15 @@ def _notes(dates: list[datetime.date]) -> tuple[Note, ...]:
     if dates[1] > dates[0]:
         return (Note(code="other_study_is_later"),)
     return (Note(code="other_study_same_day"),) if dates[0] == dates[1] else ()
+
+
+def _compared(here: Side, there: Side) -> Note:
+    values: dict[str, str | float | int] = {}
+    for name, side in (("current", here), ("prior", there)):
+        about = side.series.values
+        values |= {name: about["series"], f"{name}_mm": about["thickness_mm"],
+                   f"{name}_kernel": about["kernel"]}  # fmt: skip
+    return Note(code="compared_series", values=values)
 
 
 def _met(earlier: Examined, later: Examined, context: Context, by: By) -> _Meeting:

@@ -26,6 +26,8 @@ LONGEST = 2.2
 SMALLEST_MM = 2.0
 # Nothing grows or shrinks more than this between two scans and stays the same nodule.
 LARGEST_RATIO = 30.0
+# The segmenter marks a single voxel where it finds nothing.
+FEWEST_VOXELS = 2
 
 
 class Seen(StrEnum):
@@ -116,6 +118,8 @@ class Watcher:
         if not side.covers(point):
             return None
         mask = side.outline(point)
+        if mask.to_array().sum() < FEWEST_VOXELS:
+            return None
         sizes = side.measure(mask)
         diameter = (6 * max(sizes.volume_mm3, 1e-6) / np.pi) ** (1 / 3)
         ratio = sizes.volume_mm3 / sought.volume_mm3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nodule.growth.rules import GrowthRules, growth_rules
 
@@ -16,15 +16,20 @@ class TrackingSettings(BaseModel):
         default=0.8, gt=0.5, lt=1, description="A pairing less certain than this is left open."
     )
     seen_from: float = Field(
-        default=0.5, gt=0, lt=1,
+        default=0.55, gt=0, lt=1,
         description="A nodule that one study's analysis left out is taken as seen there from "
         "this probability on.",
     )  # fmt: skip
     unseen_below: float = Field(
-        default=0.1, gt=0, lt=1,
+        default=0.45, gt=0, lt=1,
         description="Below this probability its place is taken as empty; between, it is left open.",
     )  # fmt: skip
-    most_priors: int = Field(default=4, ge=0, description="Most earlier studies that are wanted.")
     growth: GrowthRules = Field(
         default_factory=growth_rules, description="When sizes may be compared."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> TrackingSettings:
+        if self.unseen_below > self.seen_from:
+            raise ValueError("unseen_below must not be above seen_from")
+        return self

@@ -236,6 +236,18 @@ class Side:
         )
 
 
+def date_of(study: Study) -> datetime.date | None:
+    """Date of a study, else of its images; None where there is none."""
+    for keyword in DATES:
+        for instance in study.instances:
+            text = str(instance.header.get(keyword) or "").strip().replace(".", "")
+            try:
+                return datetime.datetime.strptime(text, "%Y%m%d").date()
+            except ValueError:
+                continue
+    return None
+
+
 def study_date(study: Study) -> datetime.date:
     """Date of a study, else of its images.
 
@@ -244,11 +256,7 @@ def study_date(study: Study) -> datetime.date:
     RefusalError
         ``NO_DATE`` where there is none.
     """
-    for keyword in DATES:
-        for instance in study.instances:
-            text = str(instance.header.get(keyword) or "").strip().replace(".", "")
-            try:
-                return datetime.datetime.strptime(text, "%Y%m%d").date()
-            except ValueError:
-                continue
-    raise RefusalError(Reason.NO_DATE)
+    found = date_of(study)
+    if found is None:
+        raise RefusalError(Reason.NO_DATE)
+    return found

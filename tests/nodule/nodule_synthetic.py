@@ -33,6 +33,7 @@ def chest(
     noise_hu: float = 15.0,
     vessels: int = 12,
     arms: bool = True,
+    seed: int = 3,
 ) -> Volume:
     """A body with two lungs, arms, a table, vessels and balls; edges blurred by 0.7 mm."""
     shape = tuple(int(m / s) for m, s in zip(size_mm, spacing, strict=True))
@@ -46,7 +47,7 @@ def chest(
             arm = (j / 22) ** 2 + ((i - side * 166) / 20) ** 2 <= 1
             hu[np.broadcast_to(arm, shape)] = TISSUE_HU
     hu[np.broadcast_to((abs(j - 125) < 4) & (abs(i) < 150), shape)] = -100
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     for side in (-1, 1):
         centre = (0, 0, side * 68)
         lung = _ellipsoid(grid, centre, (115, 80, 50))
