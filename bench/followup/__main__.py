@@ -2,11 +2,12 @@
 
     python -m bench.followup run --part measuring --pairs 280 --log LOG --data ../shared/data \
         --scans ../shared/data/ct --scans HOSTS [--mode known]
-    python -m bench.followup table LOG [LOG ..]
+    python -m bench.followup table LOG [LOG ..] [--recalculate]
     python -m bench.followup errors LOG [LOG ..]
 
 ``run`` makes pairs of the scans that ``scans.csv`` lists in a part and writes one line a pair;
-started again it goes on. ``table`` prints matching, growth and doubling times. ``errors``
+started again it goes on. ``table`` prints matching, growth and doubling times, with intervals
+as they were told, or as today's error model gives them for the same sizes. ``errors``
 prints how measured ratios of volumes differ from the true ones beside what the error model says.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from bench.followup.errors import errors_report
 from bench.followup.hosts import PARTS
+from bench.followup.rows import recalculated
 from bench.followup.run import MODES, Bench, read_log, run
 from bench.followup.table import report
 from bench.nodule.analysis import MODELS
@@ -37,6 +39,7 @@ def main() -> None:
     runner.add_argument("--threads", type=int, default=1)
     for name in ("table", "errors"):
         commands.add_parser(name).add_argument("logs", type=Path, nargs="+")
+    commands.choices["table"].add_argument("--recalculate", action="store_true")
     arguments = parser.parse_args()
     if arguments.command == "run":
         bench = Bench(arguments.part, arguments.scans, arguments.data, arguments.models,
@@ -46,7 +49,10 @@ def main() -> None:
                   len(line["lesions"]), line["seconds"], flush=True)  # fmt: skip
         return
     lines = [line for log in arguments.logs for line in read_log(log)]
-    print(report(lines) if arguments.command == "table" else errors_report(lines))
+    if arguments.command == "errors":
+        print(errors_report(lines))
+        return
+    print(report(recalculated(lines) if arguments.recalculate else lines))
 
 
 if __name__ == "__main__":

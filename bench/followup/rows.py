@@ -55,6 +55,39 @@ def change_of(row: Row) -> Change | None:
     return compare(sized[0], sized[1])
 
 
+def recalculated(lines: Sequence[Line]) -> list[Line]:
+    """The same log with changes as today's growth rules and error model tell them.
+
+    Sizes, textures and places stay as they were measured.
+    """
+    return [
+        {
+            **line,
+            "lesions": [_recalculated({**line, **lesion}, lesion) for lesion in line["lesions"]],
+        }
+        for line in lines
+    ]
+
+
+def _recalculated(row: Row, lesion: Row) -> Row:
+    change = change_of(row) if lesion.get("changes") else None
+    percent = None if change is None else change.volume_percent
+    if change is None or percent is None:
+        return lesion
+    low, high = (
+        100 * ((1 + percent / 100) * math.exp(sign * change.log_limit) - 1) for sign in (-1, 1)
+    )
+    changes = {**lesion["changes"], "volume_change_percent": {
+        "value": percent, "interval": [low, high],
+    }}  # fmt: skip
+    if "vdt_days" in changes and change.vdt_days is not None:
+        interval = change.vdt_interval_days
+        changes["vdt_days"] = {
+            "value": change.vdt_days, "interval": None if interval is None else list(interval),
+        }  # fmt: skip
+    return {**lesion, "changes": changes}
+
+
 def log_error(row: Row) -> float:
     """Logarithm of the measured ratio of volumes less that of the true one."""
     return math.log(row["current"]["mm3"] / row["prior"]["mm3"] / row["ratio"])

@@ -10,7 +10,7 @@ import pytest
 from bench.followup.errors import errors_report
 from bench.followup.outcomes import MISSING, OTHER, said_of
 from bench.followup.pairs import TrueLesion
-from bench.followup.rows import change_of, log_error, rows_of, share
+from bench.followup.rows import change_of, log_error, recalculated, rows_of, share
 from bench.followup.run import Bench, read_log, run
 from bench.followup.table import grown, log_vdt_error, ratio_held, report, vdt_held
 from gransk.core.codes import PERCENT
@@ -179,6 +179,20 @@ def test_errors_are_set_beside_the_stated_ones():
     assert "4/5 = 80.0 %" in first[2]
     unlike = [line(0, row(100, 100, 1.0, 91, unlike="kernel"), unlike="kernel")]
     assert "0 lesions" in errors_report(unlike)
+
+
+def test_intervals_are_those_told_or_those_of_today():
+    told = row(100, 150, 1.5, 91)
+    kept = {name: dict(value) for name, value in told["changes"].items()}
+    told["changes"]["volume_change_percent"]["interval"] = [49, 51]
+    told["changes"]["vdt_days"]["interval"] = [150, 160]
+    (line_now,) = recalculated([line(0, told)])
+    changes = line_now["lesions"][0]["changes"]
+    assert changes["vdt_days"]["interval"] == pytest.approx(kept["vdt_days"]["interval"])
+    assert changes["volume_change_percent"]["interval"] == pytest.approx(
+        kept["volume_change_percent"]["interval"]
+    )
+    assert told["changes"]["vdt_days"]["interval"] == [150, 160]
 
 
 def test_refused_pairs_have_no_rows():
