@@ -9,11 +9,11 @@ import numpy as np
 
 from bench.followup.pairs import Made
 from gransk.core.application import Examined
-from gransk.core.ct import read_volume
+from gransk.core.ct import frames_of
 from gransk.core.findings import Findings
 from gransk.core.keys import uid
 from gransk.core.models import ModelLibrary
-from gransk.core.study import Study
+from gransk.core.study import Instance, Study
 from nodule.application import NoduleApplication
 from nodule.detector import Candidate
 from nodule.lungs import segment_lungs
@@ -24,12 +24,16 @@ from nodule.reading import Reader, finding_of, is_sharp
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
 
-MEMORY_MB = 8192
 # A detector's mark lies so far beside the middle, along each axis.
 BESIDE_MM = 0.7
 PROBABILITY = 0.9
 
 Place = tuple[float, float, float]
+
+
+def _from_feet(study: Study) -> list[Instance]:
+    """The images of a made study in their order."""
+    return sorted(study.instances, key=lambda i: int(i.header.InstanceNumber))
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Knower:
 
         The point that is outlined is moved a little from the place, by chance.
         """
-        volume, frames = read_volume(study.instances, MEMORY_MB)
+        volume = made.volume
+        frames = tuple(frames_of(instance)[0].reference for instance in _from_feet(study))
         lungs = segment_lungs(volume)
         lung_map = LungMap(lungs, volume.geometry)
         loaded = [self.models.load(name) for name in (SEGMENTER_ID, MORPHOLOGY_ID)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+from scipy import ndimage
 
 from bench.followup.hosts import Host
 from bench.followup.lesions import (
@@ -20,10 +21,10 @@ from bench.followup.lesions import (
     plan,
 )
 from bench.followup.motion import Motion, Points, Swelling, resample
-from bench.nodule.alterations import blur, noise, sharpen, thickness
+from bench.nodule.alterations import NOISE_MM, blur, sharpen, thickness
 from bench.nodule.pasted import Offers
 from gransk.core.followup import Outcome
-from gransk.core.volume import Geometry, Volume
+from gransk.core.volume import FloatArray, Geometry, Volume
 from nodule.kernels import kernel_class
 from training.nodule.cutouts import Cutout
 from training.nodule.insertion import Inserted, insert
@@ -35,6 +36,7 @@ OUTCOMES = {"stays": Outcome.MATCHED, "comes": Outcome.NEW, "goes": Outcome.RESO
 Kind = Literal["follow-up", "repeat"]
 
 LARGEST_NOISE_HU = 20.0
+PLANES = 12
 MILD_BLUR_MM, MILD_SHARPENING = 0.4, 0.4
 THICK_MM = 5.0
 COMPARABLE_MM = 2.5
@@ -357,10 +359,29 @@ def _draw(volume: Volume, one: Inserted, host: Host, rng: np.random.Generator) -
 
 
 def _taken(volume: Volume, settings: Settings, side: int, rng: np.random.Generator) -> Volume:
-    """With the kernel and the noise of one side."""
+    """With the kernel and the noise of one side, in whole HU as scanners store them."""
     edge = settings.edge[side]
     volume = blur(-edge)(volume) if edge < 0 else sharpen(edge)(volume)
-    return noise(settings.noise_hu[side], int(rng.integers(2**31)))(volume)
+    hu = volume.hu
+    _add_noise(hu, settings.noise_hu[side], volume.geometry.spacing, rng)
+    np.round(hu, out=hu)
+    return replace(volume, hu=np.clip(hu, -1024, 3071, out=hu))
+
+
+def _add_noise(
+    hu: FloatArray, sigma_hu: float, spacing: tuple[float, float, float], rng: np.random.Generator
+) -> None:
+    """Grainy noise, in place: each slice has one of some planes, rolled by chance."""
+    grain = [NOISE_MM / s for s in spacing[1:]]
+    planes = [
+        ndimage.gaussian_filter(rng.standard_normal(hu.shape[1:], np.float32), grain, mode="wrap")
+        for _ in range(PLANES)
+    ]
+    for plane in hu:
+        drawn = planes[int(rng.integers(PLANES))]
+        down, right = (int(rng.integers(n)) for n in drawn.shape)
+        rolled = np.roll(drawn, (down, right), (0, 1))
+        plane += rolled * np.float32(sigma_hu / float(drawn.std()))
 
 
 def _place_of_drawn(one: Drawn, host: Host, motion: Motion) -> _Place:
