@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
 
 from gransk.core.application import Context, Examined
 from gransk.core.errors import RefusalError
@@ -23,6 +26,9 @@ from nodule.tracking.second_look import Seen, Watcher
 from nodule.tracking.series_pair import pairs
 from nodule.tracking.settings import TrackingSettings
 from nodule.tracking.side import Measured, Place, Side, study_date
+
+# Outlines are tried from the mapped place and from these beside it.
+AROUND_MM = ((1.5, 0.0, 0.0), (-1.5, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -47,26 +53,24 @@ def compare(current: Examined, prior: Examined, context: Context, by: By) -> Com
         ``NO_DATE`` where a study has no date at all: nothing can be said of time then.
     """
     dates = [study_date(e.study) for e in (current, prior)]
-    answer = Comparison(
-        application=by.application, application_version=by.version,
+    answer = partial(
+        Comparison, application=by.application, application_version=by.version,
         current_study=current.study.uid, prior_study=prior.study.uid,
-        current_date=dates[0], prior_date=dates[1], notes=_notes(dates),
+        current_date=dates[0], prior_date=dates[1],
     )  # fmt: skip
     current_first = (dates[0], current.study.uid) < (dates[1], prior.study.uid)
     earlier, later = (current, prior) if current_first else (prior, current)
     try:
         meeting = _met(earlier, later, context, by)
     except RefusalError as why:
-        return answer.model_copy(update={"refused": why.reason})
+        return answer(refused=why.reason, notes=_notes(dates))
     here = 0 if current_first else 1
     series = [side.series_uid for side in meeting.sides]
-    return answer.model_copy(
-        update={
-            "current_series": series[here],
-            "prior_series": series[1 - here],
-            "notes": (*answer.notes, _compared(meeting.sides[here], meeting.sides[1 - here])),
-            "lesions": tuple(_lesion(row, meeting, here) for row in meeting.rows()),
-        }
+    return answer(
+        current_series=series[here],
+        prior_series=series[1 - here],
+        notes=(*_notes(dates), _compared(meeting.sides[here], meeting.sides[1 - here])),
+        lesions=tuple(_lesion(row, meeting, here) for row in meeting.rows()),
     )
 
 
@@ -174,6 +178,7 @@ class _Meeting:
             {
                 f.tracking_uid: side.nodule(f, self.by.version)
                 for f in side.examined.findings.findings
+                if f.centre_lps_mm is not None
             }
             for side in self.sides
         )
@@ -206,7 +211,16 @@ class _Meeting:
             return self._alone(one, which, taken, answer.certainty)
         if which == 1:
             return None
-        return _Row(Outcome.MATCHED, which, one, others[answer.partner], certainty=answer.certainty)
+        return self._matched(one, others[answer.partner], answer.certainty)
+
+    def _matched(
+        self, earlier: Measured, later: Measured, certainty: float, notes: tuple[Note, ...] = ()
+    ) -> _Row:
+        """One nodule on both studies, outlined alike."""
+        seeds = [self._across(later.centre_lps_mm, 1), self._across(earlier.centre_lps_mm, 0)]
+        near = [[place, *(tuple(np.add(place, step)) for step in AROUND_MM)] for place in seeds]
+        one, other = self.earlier.steadied(earlier, near[0]), self.later.steadied(later, near[1])
+        return _Row(Outcome.MATCHED, 0, one, other, certainty=certainty, notes=notes)
 
     def _alone(self, one: Measured, which: int, taken: list[Measured], certainty: float) -> _Row:
         """A nodule that the other study's analysis did not report: is it there all the same?"""
@@ -218,14 +232,14 @@ class _Meeting:
         if look.seen is Seen.ABSENT or look.nodule is None:
             outcome = Outcome.RESOLVED if which == 0 else Outcome.NEW
             return _Row(outcome, which, one, certainty=min(certainty, 1 - look.probability))
-        present = look.seen is Seen.PRESENT
-        if present:
-            taken.append(look.nodule)
-        return _Row(
-            Outcome.MATCHED if present else Outcome.UNCERTAIN, which, one, look.nodule,
-            certainty=look.probability,
-            notes=(_unreported("seen_unreported" if present else "maybe_seen", other),),
-        )  # fmt: skip
+        if look.seen is Seen.UNSURE:
+            notes = (_unreported("maybe_seen", other),)
+            return _Row(
+                Outcome.UNCERTAIN, which, one, look.nodule, certainty=look.probability, notes=notes
+            )
+        taken.append(look.nodule)
+        pair = (one, look.nodule) if which == 0 else (look.nodule, one)
+        return self._matched(*pair, look.probability, (_unreported("seen_unreported", other),))
 
     def _spot(self, nodule: Measured, which: int) -> Spot:
         place = nodule.centre_lps_mm if which == 0 else self._across(nodule.centre_lps_mm, 1)
@@ -240,7 +254,8 @@ class _Meeting:
 
 
 def _unreported(code: str, side: Side) -> Note:
-    return Note(code=code, values={"date": side.date.isoformat()})
+    date = side.date
+    return Note(code=code, values={"year": date.year, "month": date.month, "day": date.day})
 
 
 def _lesion(row: _Row, meeting: _Meeting, here: int) -> Lesion:

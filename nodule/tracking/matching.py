@@ -27,6 +27,8 @@ PLACE_MM = 3.5
 # Deviation of the logarithm of the volumes' ratio, of one nodule between two scans
 # (twofold either way) and of two nodules of one patient.
 GROWTH, UNRELATED = 0.8, 1.7
+# Log-odds of sizes count no less: now and then an outline fails.
+LEAST_SIZE = -3.0
 # How much more often one nodule has such a pair of textures than two do.
 SAME_TEXTURE, NEAR_TEXTURE, OTHER_TEXTURE = 1.4, 0.6, 0.1
 # Lungs of an adult, where their volume is not known.
@@ -99,7 +101,7 @@ def log_odds(one: Spot, other: Spot, per_mm3: float) -> float:
     away = math.dist(one.place_mm, other.place_mm) / PLACE_MM
     place = -away * away / 2 - 1.5 * math.log(2 * math.pi) - 3 * math.log(PLACE_MM)
     ratio = math.log(other.volume_mm3 / one.volume_mm3)
-    size = _log_normal(ratio, GROWTH) - _log_normal(ratio, UNRELATED)
+    size = max(LEAST_SIZE, _log_normal(ratio, GROWTH) - _log_normal(ratio, UNRELATED))
     return place - math.log(per_mm3) + size + math.log(_texture(one.texture, other.texture))
 
 

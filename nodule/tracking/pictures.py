@@ -34,10 +34,14 @@ def comparison_pictures(
         Centre and width, HU.
     """
     instances = {i.sop_instance_uid: i for s in (current, prior) for i in s.instances}
-    pictures = []
+    pictures: list[Picture] = []
+    shown: list[tuple[Look | None, Look | None]] = []
     for lesion in comparison.lesions:
-        if lesion.outcome in (Outcome.MATCHED, Outcome.UNCERTAIN):
+        # An open pairing stands once for each of its nodules.
+        pair = (lesion.prior, lesion.current)
+        if lesion.outcome in (Outcome.MATCHED, Outcome.UNCERTAIN) and pair not in shown:
             pictures += _pair(lesion, instances, window)
+            shown.append(pair)
     return pictures
 
 

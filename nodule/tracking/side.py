@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +34,9 @@ Index = tuple[float, float, float]
 Place = tuple[float, float, float]
 
 DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
+# As much may the logarithm of a volume differ between outlines from points near by.
+STEADY = 0.1
+SMALLEST_MM3 = 0.1
 # Lungs that the scan shows reach so far beyond what is aerated.
 LUNG_REACH_MM = 15.0
 
@@ -168,6 +173,31 @@ class Side:
                 return Measured(finding.tracking_uid, centre, finding=finding)
             mask = self.outline(centre)
         return Measured(finding.tracking_uid, centre, mask, self.measure(mask), finding)
+
+    def steadied(self, nodule: Measured, places: Sequence[npt.ArrayLike]) -> Measured:
+        """The nodule with an outline that does not hang on the point it was drawn from.
+
+        Outlines from its middle and from the places given, mm, LPS, are compared; its own
+        stays where its volume is near their median, or where a person drew it. Else the one
+        of median volume is taken.
+        """
+        by_hand = nodule.finding is not None and nodule.finding.origin != "detector"
+        if nodule.mask is None or nodule.sizes is None or by_hand:
+            return nodule
+        found = [(nodule.sizes.volume_mm3, nodule.mask)]
+        for place in (nodule.sizes.centre_lps_mm, *places):
+            if self._inside(place):
+                mask = self.outline(place)
+                found.append((self.measure(mask).volume_mm3, mask))
+        found.sort(key=lambda pair: pair[0])
+        middle, mask = found[len(found) // 2]
+        if (
+            abs(math.log(max(nodule.sizes.volume_mm3, SMALLEST_MM3) / max(middle, SMALLEST_MM3)))
+            <= STEADY
+        ):
+            return nodule
+        sizes = self.measure(mask)
+        return replace(nodule, mask=mask, sizes=sizes)
 
     def outline(self, lps_mm: npt.ArrayLike) -> Mask:
         """What lies at a point, mm, LPS, inside the scan."""

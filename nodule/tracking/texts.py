@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from nodule.growth.reasons import TEXTS as GROWTH_TEXTS
 
+_DATE = {"en": "{year}-{month:02d}-{day:02d}", "da": "{day:02d}.{month:02d}.{year}"}
+
 TEXTS: Mapping[str, Mapping[str, str]] = {
     **{code.value: by for code, by in GROWTH_TEXTS.items()},
     "no_growth": {
@@ -33,14 +35,14 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "da": "Begge undersøgelser er fra samme dag.",
     },
     "seen_unreported": {
-        "en": "The analysis of the study of {date} had not reported this nodule; the comparison "
-        "found and measured it there.",
-        "da": "Analysen af undersøgelsen fra {date} havde ikke meldt denne nodulus; den er fundet "
-        "og målt dér ved sammenligningen.",
+        "en": f"The analysis of the study of {_DATE['en']} had not reported this nodule; the "
+        "comparison found and measured it there.",
+        "da": f"Analysen af undersøgelsen fra {_DATE['da']} havde ikke rapporteret denne nodulus; "
+        "den er fundet og målt dér ved sammenligningen.",
     },
     "maybe_seen": {
-        "en": "The study of {date} shows something at this place that may be the nodule.",
-        "da": "Undersøgelsen fra {date} viser noget på dette sted, som kan være nodulus.",
+        "en": f"The study of {_DATE['en']} shows something at this place that may be the nodule.",
+        "da": f"Undersøgelsen fra {_DATE['da']} viser noget på dette sted, som kan være nodulus.",
     },
     "volume_change_percent": {"en": "Change of volume", "da": "Ændring af volumen"},
     "diameter_change_mm": {
@@ -51,9 +53,12 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     "outcome_matched": {"en": "seen on both", "da": "ses på begge"},
     "outcome_new": {"en": "new", "da": "ny"},
     "outcome_resolved": {"en": "no longer seen", "da": "ses ikke længere"},
-    "outcome_not_covered": {"en": "place not covered", "da": "stedet er ikke med"},
+    "outcome_not_covered": {"en": "place not covered", "da": "området er ikke medtaget"},
     "outcome_uncertain": {"en": "uncertain pairing", "da": "usikker parring"},
-    "step_register": {"en": "Laying studies over each other", "da": "Lægger undersøgelser sammen"},
+    "step_register": {
+        "en": "Aligning the studies",
+        "da": "Lægger undersøgelserne over hinanden",
+    },
     "step_match": {"en": "Matching nodules", "da": "Parrer noduli"},
 }
 """By code of a note, name of a change, outcome or step."""

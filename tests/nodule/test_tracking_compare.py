@@ -260,3 +260,22 @@ def test_real_nodules_are_matched_on_a_moved_scan(library):
         assert lesion.outcome is Outcome.MATCHED
         low, high = lesion.changed("volume_change_percent").interval
         assert low - 10 < 0 < high + 10
+
+
+def test_two_likely_partners_are_left_open_and_shown(library):
+    """Two nodules where the other study has one between them."""
+    between = Ball((10.0, 10.0, 70.0), 6.0)
+    pair = [Ball((10.0, 10.0, 70.0 + side), 6.0) for side in (-6.0, 6.0)]
+    prior = examined("one between", FIRST, {named(1): between})
+    current = examined("two beside", SECOND, {named(11): pair[0], named(12): pair[1]})
+    found = compared(current, prior, library)
+    assert {one.outcome for one in found.lesions} == {Outcome.UNCERTAIN}
+    by_side = {one.prior_uid or one.current_uid: one for one in found.lesions}
+    assert set(by_side) == {named(1), named(11), named(12)}
+    assert set(by_side[named(1)].candidates) == {named(11), named(12)}
+    assert by_side[named(11)].candidates == (named(1),)
+    assert by_side[named(11)].prior is not None
+    assert all(one.certainty < 0.8 for one in found.lesions)
+    shown = NoduleApplication().comparison_pictures(current.study, prior.study, found)
+    assert len(shown) == 4
+    assert all("usikker parring" in picture.caption["da"] for picture in shown)

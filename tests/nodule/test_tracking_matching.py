@@ -131,6 +131,12 @@ def test_size_and_texture_tell_neighbours_apart():
     assert log_odds(solid, second[1], 1e-6) < log_odds(first[0], second[1], 1e-6)
 
 
+def test_an_outline_that_failed_does_not_part_a_nodule_from_itself():
+    one, _ = match([Spot("1.1", (0, 0, 0), 617)], [Spot("2.1", (1, 0, 0), 2)], LEAST)
+    assert one[0].partner == "2.1"
+    assert one[0].certainty > 0.9
+
+
 def test_what_cannot_be_matched_is_refused():
     with pytest.raises(InvalidValueError):
         Spot("1.1", (0, 0, 0), 0)

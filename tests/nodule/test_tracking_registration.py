@@ -50,6 +50,12 @@ def test_a_known_movement_is_found(still, breath, found):
     assert found.likeness > 0.6
 
 
+def test_the_movement_itself_goes_there_and_back(still, breath):
+    motion, _ = breath
+    points = still.volume.geometry.to_lps(np.argwhere(still.mask)[::50000])
+    assert np.allclose(motion(motion.back(points)), points, atol=0.01)
+
+
 def test_there_and_back(breath, found):
     _, other = breath
     inside = np.argwhere(other.mask)[::50000]
