@@ -34,23 +34,40 @@ def rows_of(lines: Sequence[Line]) -> list[Row]:
     ]
 
 
+def sizes_of(row: Row) -> list[tuple[float, float]] | None:
+    """Volume (mm3) and mean diameter (mm) in both scans; None where one lacks.
+
+    Those that the comparison told, else those of its findings.
+    """
+    mm3, mm = row.get("told_mm3"), row.get("told_mm")
+    if not (mm3 and mm and all(mm3) and all(mm)):
+        sides = [row["prior"], row["current"]]
+        if any(side is None or not side["mm3"] for side in sides):
+            return None
+        mm3, mm = [side["mm3"] for side in sides], [side["mm"] for side in sides]
+    return list(zip(mm3, mm, strict=True))
+
+
 def change_of(row: Row) -> Change | None:
-    """Its change as the growth rules see it, from its own outlines; None without both sizes."""
-    sides = [row["prior"], row["current"]]
-    if any(side is None or not side["mm3"] for side in sides):
+    """Its change by today's growth rules and error model; None without both sizes.
+
+    Texture and contact with the pleura are those of its findings.
+    """
+    sizes = sizes_of(row)
+    if sizes is None or row["prior"] is None or row["current"] is None:
         return None
     sized = [
         Sized(
             date=FIRST_DAY + timedelta(days=n * row["days"]),
-            volume_mm3=side["mm3"],
-            mean_diameter_mm=side["mm"],
+            volume_mm3=mm3,
+            mean_diameter_mm=mm,
             thickness_mm=row["thickness_mm"][n],
             kernel=kernel_class("STANDARD"),
-            spacing_mm=tuple(row["spacing_mm"][("prior", "current")[n]]),
-            subsolid=side["texture"] != "Solid",
-            attached=side["attached"],
+            spacing_mm=tuple(row["spacing_mm"][name]),
+            subsolid=row[name]["texture"] != "Solid",
+            attached=row[name]["attached"],
         )
-        for n, side in enumerate(sides)
+        for n, ((mm3, mm), name) in enumerate(zip(sizes, ("prior", "current"), strict=True))
     ]
     return compare(sized[0], sized[1])
 
@@ -89,14 +106,19 @@ def _recalculated(row: Row, lesion: Row) -> Row:
 
 
 def log_error(row: Row) -> float:
-    """Logarithm of the measured ratio of volumes less that of the true one."""
-    return math.log(row["current"]["mm3"] / row["prior"]["mm3"] / row["ratio"])
+    """Logarithm of the measured ratio of volumes less that of the true one; NaN without."""
+    sizes = sizes_of(row)
+    return math.nan if sizes is None else math.log(sizes[1][0] / sizes[0][0] / row["ratio"])
 
 
 def measured(rows: Sequence[Row]) -> Iterator[tuple[Row, Change]]:
-    """Lesions that both scans show, of pairs whose volumes may be compared, with their change."""
+    """Lesions that both scans show, of pairs whose volumes may be compared, with their change.
+
+    Where studies were compared, those that were matched.
+    """
     for row in rows:
-        if row["outcome"] == Outcome.MATCHED.value and not row["unlike"]:
+        matched = row.get("said", Outcome.MATCHED.value) == Outcome.MATCHED.value
+        if row["outcome"] == Outcome.MATCHED.value and matched and not row["unlike"]:
             change = change_of(row)
             if change is not None:
                 yield row, change

@@ -15,7 +15,10 @@ from gransk.core.followup import Outcome
 from nodule.growth.classes import GrowthRule, rounded
 from nodule.guidelines.table import guidelines
 
-SAID = (*(o.value for o in Outcome), OTHER, MISSING)
+SAID = (
+    *(o.value for o in (Outcome.MATCHED, Outcome.NEW, Outcome.RESOLVED, Outcome.NOT_COVERED)),
+    Outcome.UNCERTAIN.value, OTHER, MISSING,
+)  # fmt: skip
 TRUE = (Outcome.MATCHED, Outcome.NEW, Outcome.RESOLVED, Outcome.NOT_COVERED)
 BREATHING_MM = ((0.0, 4.0), (4.0, 8.0), (8.0, 40.0))
 # Doubling times that advice turns on.
@@ -31,7 +34,7 @@ def report(lines: Sequence[Line]) -> str:
     kinds = Counter(f"{line['kind']} {line['days']} d" for line in compared)
     out = [
         f"part {'; '.join(parts)}: {len(lines)} pairs of {len({x['host'] for x in lines})} scans, "
-        f"{len(rows)} lesions; intervals draw scans",
+        f"{len(rows)} lesions; in brackets 95 % intervals, drawing scans",
         "pairs compared: " + ", ".join(f"{name} {n}" for name, n in sorted(kinds.items())),
         "refused: " + (", ".join(f"{code} {n}" for code, n in refused.items()) or "none"),
         "", *_confusion(rows), "", *_matched(rows), "", *_times(rows), "", *_false_growth(rows),
@@ -40,26 +43,22 @@ def report(lines: Sequence[Line]) -> str:
 
 
 def _confusion(rows: Sequence[Row]) -> Iterator[str]:
-    yield (
-        f"{'true':14s}" + "".join(f"{said:>22s}" for said in SAID) + "   told right (95 % interval)"
-    )
+    heads = (*SAID[:5], "another", "none")
+    yield f"{'true, and as told:':20s}" + "".join(f"{h:>12s}" for h in heads) + "   told right"
     for true in TRUE:
         some = [row for row in rows if row["outcome"] == true.value]
         counts = Counter(row["said"] for row in some)
-        yield (
-            f"{true.value:14s}" + "".join(f"{counts[said]:22d}" for said in SAID)
-            + "   " + share(some, lambda row: bool(row["said"] == row["outcome"]))
-        )  # fmt: skip
-    yield (
-        f"{'all':14s}"
-        + " " * 22 * len(SAID)
-        + "   "
-        + share(rows, lambda row: bool(row["said"] == row["outcome"]))
-    )
+        cells = "".join(f"{counts[said]:12d}" for said in SAID)
+        yield f"{true.value:20s}{cells}   {share(some, _right)}"
+    yield f"told right, of all: {share(rows, _right)}"
     told = [row for row in rows if row["said"] not in (Outcome.UNCERTAIN.value, MISSING)]
-    yield "of those not left open, told right: " + share(
-        told, lambda row: bool(row["said"] == row["outcome"])
-    )
+    yield f"told right, of those not left open: {share(told, _right)}"
+    pairs = [row for row in told if row["said"] in (Outcome.MATCHED.value, OTHER)]
+    yield f"matches that are right: {share(pairs, _right)}"
+
+
+def _right(row: Row) -> bool:
+    return bool(row["said"] == row["outcome"])
 
 
 def _matched(rows: Sequence[Row]) -> Iterator[str]:

@@ -166,6 +166,7 @@ def test_the_report_counts_what_was_told():
     assert "refused: coverage_incomplete 1" in text
     (confusion,) = [t for t in text.splitlines() if t.startswith("matched  ")]
     assert confusion.split()[:8] == ["matched", "3", "0", "0", "0", "1", "0", "0"]
+    assert "told right, of those not left open: 3/3 = 100.0 %" in text
     assert "3/4 = 75.0 %" in confusion
     repeats = text.split("repeats, not withheld")[1]
     assert "bts-2015           1/2 = 50.0 %" in repeats
@@ -193,6 +194,15 @@ def test_intervals_are_those_told_or_those_of_today():
         kept["volume_change_percent"]["interval"]
     )
     assert told["changes"]["vdt_days"]["interval"] == [150, 160]
+
+
+def test_sizes_are_those_that_the_comparison_told():
+    """A comparison may outline anew what the analysis had outlined otherwise."""
+    told = row(100, 150, 1.5, 91, told_mm3=[100.0, 165.0])
+    assert log_error(told) == pytest.approx(math.log(1.1))
+    assert change_of(told).volume_percent == pytest.approx(65)
+    alone = row(100, 150, 1.5, 91, told_mm3=None)
+    assert log_error(alone) == pytest.approx(0)
 
 
 def test_refused_pairs_have_no_rows():
