@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -57,6 +59,19 @@ def _on(look: Look | None, place: tuple[float, float, float] | None, truth: True
     if look is None or look.centre_lps_mm is None or place is None:
         return False
     return math.dist(look.centre_lps_mm, place) <= truth.reach_mm
+
+
+def others(comparison: Comparison, lesions: Sequence[TrueLesion]) -> dict[str, int]:
+    """Outcomes of what lies on none of the known lesions: vessels, and what nobody marked."""
+    told = Counter(
+        row.outcome.value
+        for row in comparison.lesions
+        if not any(
+            _on(row.current, one.current_mm, one) or _on(row.prior, one.prior_mm, one)
+            for one in lesions
+        )
+    )
+    return dict(told)
 
 
 def found(findings: Findings, truth: TrueLesion, side: str) -> Finding | None:
@@ -136,5 +151,6 @@ def pair_json(
             "prior": list(pair.prior.volume.geometry.spacing),
             "current": list(pair.current.volume.geometry.spacing),
         }, "refused": refused, "compared": comparison is not None,
+        "others": None if comparison is None else others(comparison, pair.lesions),
         "lesions": lesions, "seconds": seconds,
     }  # fmt: skip

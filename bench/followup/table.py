@@ -37,7 +37,7 @@ def report(lines: Sequence[Line]) -> str:
         f"{len(rows)} lesions; in brackets 95 % intervals, drawing scans",
         "pairs compared: " + ", ".join(f"{name} {n}" for name, n in sorted(kinds.items())),
         "refused: " + (", ".join(f"{code} {n}" for code, n in refused.items()) or "none"),
-        "", *_confusion(rows), "", *_matched(rows), "", *_times(rows), "", *_false_growth(rows),
+        "", *_confusion(rows), _others(compared), "", *_matched(rows), "", *_times(rows), "", *_false_growth(rows),
     ]  # fmt: skip
     return "\n".join(out)
 
@@ -55,6 +55,15 @@ def _confusion(rows: Sequence[Row]) -> Iterator[str]:
     yield f"told right, of those not left open: {share(told, _right)}"
     pairs = [row for row in told if row["said"] in (Outcome.MATCHED.value, OTHER)]
     yield f"matches that are right: {share(pairs, _right)}"
+
+
+def _others(lines: Sequence[Line]) -> str:
+    """What the detector found that is none of the known lesions."""
+    told: Counter[str] = Counter()
+    for line in lines:
+        told.update(line.get("others") or {})
+    text = ", ".join(f"{said} {n}" for said, n in sorted(told.items()))
+    return f"told of what is no known lesion: {text or 'nothing'}"
 
 
 def _right(row: Row) -> bool:

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from bench.followup.errors import errors_report
-from bench.followup.outcomes import MISSING, OTHER, said_of
+from bench.followup.outcomes import MISSING, OTHER, others, said_of
 from bench.followup.pairs import TrueLesion
 from bench.followup.rows import change_of, log_error, recalculated, rows_of, share
 from bench.followup.run import Bench, read_log, run
@@ -68,6 +68,17 @@ def test_what_is_told_of_lesions_of_one_scan():
     assert said_of(told, truth(Outcome.NEW), "2.7", None) == (MISSING, None)
     assert said_of(comparison(matched("1.9", FAR)), truth(Outcome.NEW), "2.1", None)[0] == "matched"
     assert said_of(told, truth(Outcome.NEW), None, None) == (MISSING, None)
+
+
+def test_what_lies_on_no_known_lesion_is_counted_apart():
+    known = (truth(Outcome.MATCHED), truth(Outcome.RESOLVED, current_mm=None, prior_mm=FAR))
+    told = comparison(
+        matched("1.1", HERE),
+        Lesion(outcome=Outcome.RESOLVED, prior_uid="1.2", prior=look(FAR)),
+        Lesion(outcome=Outcome.NEW, current_uid="2.2", current=look((200.0, 0.0, 0.0))),
+        Lesion(outcome=Outcome.NEW, current_uid="2.3", current=look((220.0, 0.0, 0.0))),
+    )
+    assert others(told, known) == {"new": 2}
 
 
 def side(mm3: float, mm: float, texture: str = "Solid") -> dict[str, object]:
@@ -157,7 +168,7 @@ def line(number: int, *lesions: dict[str, object], **changes: object) -> dict[st
 
 def test_the_report_counts_what_was_told():
     lines = [
-        line(0, row(100, 150, 1.5, 91), row(100, 90, 1.0, 91, said="uncertain")),
+        line(0, row(100, 150, 1.5, 91), row(100, 90, 1.0, 91, said="uncertain"), others={"new": 2}),
         line(1, row(100, 130, 1.0, 91, kind="repeat"), row(100, 100, 1.0, 91, kind="repeat")),
         line(2, row(100, 100, 1.0, 91), refused="coverage_incomplete"),
     ]
@@ -166,6 +177,7 @@ def test_the_report_counts_what_was_told():
     assert "refused: coverage_incomplete 1" in text
     (confusion,) = [t for t in text.splitlines() if t.startswith("matched  ")]
     assert confusion.split()[:8] == ["matched", "3", "0", "0", "0", "1", "0", "0"]
+    assert "told of what is no known lesion: new 2" in text
     assert "told right, of those not left open: 3/3 = 100.0 %" in text
     assert "3/4 = 75.0 %" in confusion
     repeats = text.split("repeats, not withheld")[1]
