@@ -37,7 +37,8 @@ def report(lines: Sequence[Line]) -> str:
         f"{len(rows)} lesions; in brackets 95 % intervals, drawing scans",
         "pairs compared: " + ", ".join(f"{name} {n}" for name, n in sorted(kinds.items())),
         "refused: " + (", ".join(f"{code} {n}" for code, n in refused.items()) or "none"),
-        "", *_confusion(rows), _others(compared), "", *_matched(rows), "", *_times(rows), "", *_false_growth(rows),
+        "", *_confusion(rows), _others(compared), "", *_matched(rows),
+        "", *_times(rows), "", *_false_growth(rows),
     ]  # fmt: skip
     return "\n".join(out)
 
