@@ -213,14 +213,12 @@ class _Meeting:
             return None
         return self._matched(one, others[answer.partner], answer.certainty)
 
-    def _matched(
-        self, earlier: Measured, later: Measured, certainty: float, notes: tuple[Note, ...] = ()
-    ) -> _Row:
+    def _matched(self, earlier: Measured, later: Measured, certainty: float) -> _Row:
         """One nodule on both studies, outlined alike."""
         seeds = [self._across(later.centre_lps_mm, 1), self._across(earlier.centre_lps_mm, 0)]
         near = [[place, *(tuple(np.add(place, step)) for step in AROUND_MM)] for place in seeds]
         one, other = self.earlier.steadied(earlier, near[0]), self.later.steadied(later, near[1])
-        return _Row(Outcome.MATCHED, 0, one, other, certainty=certainty, notes=notes)
+        return _Row(Outcome.MATCHED, 0, one, other, certainty=certainty)
 
     def _alone(self, one: Measured, which: int, taken: list[Measured], certainty: float) -> _Row:
         """A nodule that the other study's analysis did not report: is it there all the same?"""
@@ -238,8 +236,10 @@ class _Meeting:
                 Outcome.UNCERTAIN, which, one, look.nodule, certainty=look.probability, notes=notes
             )
         taken.append(look.nodule)
-        pair = (one, look.nodule) if which == 0 else (look.nodule, one)
-        return self._matched(*pair, look.probability, (_unreported("seen_unreported", other),))
+        notes = (_unreported("seen_unreported", other),)
+        return _Row(
+            Outcome.MATCHED, which, one, look.nodule, certainty=look.probability, notes=notes
+        )
 
     def _spot(self, nodule: Measured, which: int) -> Spot:
         place = nodule.centre_lps_mm if which == 0 else self._across(nodule.centre_lps_mm, 1)

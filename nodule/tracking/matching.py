@@ -100,9 +100,14 @@ def log_odds(one: Spot, other: Spot, per_mm3: float) -> float:
     """
     away = math.dist(one.place_mm, other.place_mm) / PLACE_MM
     place = -away * away / 2 - 1.5 * math.log(2 * math.pi) - 3 * math.log(PLACE_MM)
-    ratio = math.log(other.volume_mm3 / one.volume_mm3)
-    size = max(LEAST_SIZE, _log_normal(ratio, GROWTH) - _log_normal(ratio, UNRELATED))
+    size = size_log_odds(one.volume_mm3, other.volume_mm3)
     return place - math.log(per_mm3) + size + math.log(_texture(one.texture, other.texture))
+
+
+def size_log_odds(one_mm3: float, other_mm3: float) -> float:
+    """Of two volumes being one nodule's, as far as sizes tell."""
+    ratio = math.log(other_mm3 / one_mm3)
+    return max(LEAST_SIZE, _log_normal(ratio, GROWTH) - _log_normal(ratio, UNRELATED))
 
 
 def _log_normal(value: float, deviation: float) -> float:

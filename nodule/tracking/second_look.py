@@ -2,6 +2,7 @@
 
 The detector does not run again: the network that judges single places looks at the mapped
 place, at what is outlined there and at the places near by that the analysis itself proposed.
+Its answer is weighed by how well place and size fit.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from scipy.special import expit, logit
 
 from gransk.core.findings import Mask
 from gransk.core.keys import uid
 from gransk.core.models import Model
 from nodule.grid import views
 from nodule.measurement import NoduleMeasurement
+from nodule.tracking.matching import PLACE_MM, size_log_odds
 from nodule.tracking.side import Measured, Place, Side
 
 # How far beside the mapped place it may lie, beside its own radius.
@@ -28,6 +31,8 @@ SMALLEST_MM = 2.0
 LARGEST_RATIO = 30.0
 # The segmenter marks a single voxel where it finds nothing.
 FEWEST_VOXELS = 2
+# No network is surer than this.
+CLOSEST = 1e-3
 
 
 class Seen(StrEnum):
@@ -98,7 +103,8 @@ class Watcher:
             if found is None:
                 continue
             mask, sizes = found
-            probability = max(self._probability(side, p) for p in (point, sizes.centre_lps_mm))
+            judged = max(self._probability(side, p) for p in (point, sizes.centre_lps_mm))
+            probability = _weighed(judged, sizes, place, sought)
             if probability > best.probability:
                 nodule = Measured(_uid(side, sizes), sizes.centre_lps_mm, mask, sizes)
                 best = SecondLook(self._seen(probability), probability, nodule)
@@ -145,6 +151,13 @@ class Watcher:
         if probability >= self.seen_from:
             return Seen.PRESENT
         return Seen.ABSENT if probability < self.unseen_below else Seen.UNSURE
+
+
+def _weighed(judged: float, sizes: NoduleMeasurement, place: Place, sought: Measured) -> float:
+    """What the network says, weighed by how well place and size fit the nodule sought."""
+    apart = float(np.linalg.norm(np.subtract(sizes.centre_lps_mm, place))) / PLACE_MM
+    fit = size_log_odds(sought.volume_mm3, sizes.volume_mm3) - apart**2 / 2
+    return float(expit(logit(np.clip(judged, CLOSEST, 1 - CLOSEST)) + fit))
 
 
 def _uid(side: Side, sizes: NoduleMeasurement) -> str:

@@ -16,7 +16,7 @@ class TrackingSettings(BaseModel):
         default=0.8, gt=0.5, lt=1, description="A pairing less certain than this is left open."
     )
     seen_from: float = Field(
-        default=0.55, gt=0, lt=1,
+        default=0.75, gt=0, lt=1,
         description="A nodule that one study's analysis left out is taken as seen there from "
         "this probability on.",
     )  # fmt: skip
