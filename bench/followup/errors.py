@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -19,10 +21,13 @@ from bench.followup.rows import (
     rows_of,
     share,
     size_groups,
+    sizes_of,
 )
+from bench.nodule.bootstrap import FloatArray, IntArray, interval
 from nodule.growth.change import Change
 from nodule.uncertainty import Z95
 
+FEWEST = 10
 THICKNESSES_MM = ((0.0, 1.1), (1.1, 2.1), (2.1, 2.6), (2.6, 3.5))
 
 
@@ -39,7 +44,38 @@ def errors_report(lines: Sequence[Line]) -> str:
         some = [(row, change) for row, change in known if chosen(row)]
         if len(some) > 1:
             out.append(f"{name:44s} {_figures(some)}")
-    return "\n".join(out)
+    return "\n".join([*out, "", *_common([row for row, _ in known])])
+
+
+def _common(rows: Sequence[Row]) -> Iterator[str]:
+    """How far the errors of both scans are one, of bodies whose volumes are known exactly.
+
+    The logarithm of a ratio errs by the difference of two errors, whose variance is the sum
+    of theirs times 1 less their correlation.
+    """
+    yield "errors of one scan's volume, of drawn bodies: mean, deviation, correlation of both scans"
+    kinds: list[Group] = [
+        ("all", lambda r: True), ("solid", is_solid), ("not solid", lambda r: not is_solid(r))
+    ]  # fmt: skip
+    for name, chosen in kinds:
+        some = [row for row in rows if row["prior_mm3"] and chosen(row)]
+        if len(some) > FEWEST:
+            errors = np.array([_own_errors(row) for row in some])
+            low, high = interval([r["host"] for r in some], partial(_correlation, errors))
+            yield (
+                f"{name:44s} {len(some):4d}  {errors.mean():+.3f}   {errors.std():.3f}   "
+                f"{_correlation(errors, np.arange(len(errors))):.2f} ({low:.2f} to {high:.2f})"
+            )
+
+
+def _own_errors(row: Row) -> list[float]:
+    sizes = sizes_of(row) or [(math.nan, math.nan)] * 2
+    true = (row["prior_mm3"], row["current_mm3"])
+    return [math.log(mm3 / t) for (mm3, _), t in zip(sizes, true, strict=True)]
+
+
+def _correlation(errors: FloatArray, rows: IntArray) -> float:
+    return float(np.asarray(np.corrcoef(errors[rows].T))[0, 1])
 
 
 def _groups() -> list[Group]:

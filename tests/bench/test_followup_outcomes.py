@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 
+import numpy as np
 import pytest
 
 from bench.followup.errors import errors_report
@@ -90,6 +91,7 @@ def row(before: float, now: float, ratio: float, days: int, **changes: object) -
     lesion = {
         "outcome": "matched", "said": "matched", "ratio": ratio, "diameter_mm": 8.0,
         "source": "drawn", "texture": "solid", "place": "inner", "withheld": [],
+        "prior_mm3": None, "current_mm3": None,
         "prior": side(before, 8.0), "current": side(now, 8.0 * (now / before) ** (1 / 3)),
         "told_mm3": [before, now], "told_mm": [8.0, 8.0 * (now / before) ** (1 / 3)],
         "host": "a", "kind": "follow-up", "days": days, "unlike": "", "cut": "",
@@ -206,6 +208,21 @@ def test_intervals_are_those_told_or_those_of_today():
         kept["volume_change_percent"]["interval"]
     )
     assert told["changes"]["vdt_days"]["interval"] == [150, 160]
+
+
+def test_errors_that_both_scans_have_are_told():
+    """Volumes that both err alike give true ratios."""
+    rows = [
+        row(100 * e, 150 * e, 1.5, 91, prior_mm3=100.0, current_mm3=150.0)
+        for e in np.linspace(0.6, 1.5, 12)
+    ]
+    text = errors_report([line(0, *rows)])
+    assert "1.00 (1.00 to 1.00)" in text.split("errors of one scan's volume")[1]
+    rows = [
+        row(100 * e, 150 / e, 1.5, 91, prior_mm3=100.0, current_mm3=150.0)
+        for e in np.linspace(0.6, 1.5, 12)
+    ]
+    assert "-1.00 (-1.00 to -1.00)" in errors_report([line(0, *rows)])
 
 
 def test_sizes_are_those_that_the_comparison_told():
