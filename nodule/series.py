@@ -432,7 +432,8 @@ def _candidate(stack: Stack, rules: SeriesRules, memory_mb: int) -> Candidate:
         raise _refused(1, why) from why
     spacing = layout.geometry.spacing[0]
     thickness = stack.thickness_mm
-    slab = max(spacing, thickness or 0.0)
+    # Positions are decimal text: slices of 5 mm come as 5.0000004 mm.
+    slab = round(max(spacing, thickness or 0.0), 3)
     if slab > rules.refuse_above_mm:
         raise _UnsuitableError(2, Reason.SLICES_TOO_THICK, "series_slices_too_thick",
                           thickness_mm=round(slab, 2))  # fmt: skip

@@ -4,7 +4,9 @@ A volume's ratio between two scans is taken as log-normal. Two solid, free nodul
 day repeat within the rules' ``repeatability_percent`` (95 % limits). What a scan's voxels,
 a subsolid texture and contact with the pleura add to that is taken from
 :class:`nodule.uncertainty.ErrorModel`: its variance of each scan without what it calls the
-scan's own deviation, which is the same repeatability and would count twice.
+scan's own deviation, which is the same repeatability and would count twice. Both scans err
+alike there, as the same nodule is outlined and sampled in the same way: the rules'
+``error_correlation``. Contrast medium in one scan alone adds the rules' ``contrast_percent``.
 """
 
 from __future__ import annotations
@@ -191,10 +193,23 @@ def compare(prior: Sized, current: Sized, rules: GrowthRules | None = None) -> C
     noted += _contrast(prior, current)
     if prior.spacing_mm is None or current.spacing_mm is None:
         noted.append(Noted.VOXELS_UNKNOWN)
-    pair = math.log(1 + rules.repeatability_percent / 100) / Z95
-    variance = pair**2 + prior.added_variance() + current.added_variance()
     withheld = tuple(code for code in found if code not in rules.allowed)
-    return Change(prior, current, Z95 * math.sqrt(variance), withheld, tuple(noted))
+    limit = Z95 * math.sqrt(_variance(prior, current, rules))
+    return Change(prior, current, limit, withheld, tuple(noted))
+
+
+def _variance(prior: Sized, current: Sized, rules: GrowthRules) -> float:
+    """Of the logarithm of the ratio of both volumes.
+
+    The errors that both scans make beyond their repeatability are correlated; where they
+    are alike, what is common to them cancels.
+    """
+    pair = math.log(1 + rules.repeatability_percent / 100) / Z95
+    before, now = prior.added_variance(), current.added_variance()
+    added = before + now - 2 * rules.error_correlation * math.sqrt(before * now)
+    differs = Noted.CONTRAST_DIFFERS in _contrast(prior, current)
+    contrast = math.log(1 + rules.contrast_percent / 100) if differs else 0.0
+    return pair**2 + added + contrast**2
 
 
 def thickness_withheld(

@@ -27,6 +27,10 @@ class GrowthRules(BaseModel):
     ----------
     repeatability_percent : float
         95 % limits between two scans of one day, of a solid, free nodule's volume.
+    error_correlation : float
+        Between the errors that two scans' voxels, a texture and contact with the pleura make.
+    contrast_percent : float
+        Deviation of a volume where one scan alone had contrast medium.
     largest_thickness_mm, largest_thickness_difference_mm : float
         Above these, doubling time and growth class are withheld.
     allowed : tuple of Withheld
@@ -38,6 +42,8 @@ class GrowthRules(BaseModel):
     id: str = Field(min_length=1)
     version: str = Field(min_length=1)
     repeatability_percent: float = Field(gt=0)
+    error_correlation: float = Field(ge=0, le=1)
+    contrast_percent: float = Field(ge=0)
     largest_thickness_mm: float = Field(gt=0)
     largest_thickness_difference_mm: float = Field(ge=0)
     allowed: tuple[Withheld, ...] = ()

@@ -115,6 +115,26 @@ def test_voxels_texture_and_pleura_widen_the_interval(worse):
     assert change(182, 60, 120, **worse).log_limit > plain * 1.01
 
 
+def test_both_scans_err_alike_beyond_their_repeatability():
+    """Equal scans cancel all but a fifth of what they add; unlike scans cancel less."""
+    alone = growth_rules().model_copy(update={"error_correlation": 0.0})
+    kinds = {"spacing_mm": (2.5, 0.7, 0.7), "subsolid": True, "attached": True}
+    prior, current = sized(0, 60, **kinds), sized(182, 60, **kinds)
+    pair = math.log(1.25) ** 2
+    added = compare(prior, current, alone).log_limit ** 2 - pair
+    assert compare(prior, current).log_limit ** 2 - pair == pytest.approx(0.2 * added)
+    other = sized(182, 60, spacing_mm=(0.7, 0.7, 0.7))
+    apart = compare(prior, other).log_limit ** 2 - pair
+    assert apart > 0.25 * (compare(prior, other, alone).log_limit ** 2 - pair)
+
+
+def test_contrast_in_one_scan_alone_widens_the_interval():
+    same = compare(sized(0, 100, contrast=True), sized(182, 130, contrast=True)).log_limit
+    differs = compare(sized(0, 100, contrast=True), sized(182, 130, contrast=False)).log_limit
+    assert same == pytest.approx(math.log(1.25))
+    assert differs == pytest.approx(math.hypot(same, 1.96 * math.log(1.06)))
+
+
 def test_small_nodules_and_thick_slices_are_less_certain():
     thin, thick = (0.7, 0.7, 0.7), (2.5, 0.7, 0.7)
     limits = [change(182, v, v, spacing_mm=s).log_limit for v in (500, 50) for s in (thin, thick)]
@@ -263,7 +283,9 @@ def test_bad_sizes_are_refused(bad):
         ("repeatability_percent: 25", "repeatability_percent: 0"),
         ("allowed: []", "allowed: [same_day]"),
         ("allowed: []", "allowed: [bad_day]"),
-        ('version: "1"', ""),
+        ("error_correlation: 0.8", "error_correlation: 1.1"),
+        ("contrast_percent: 6", "contrast_percent: -6"),
+        ('version: "2"', ""),
         ("id: growth", "shoe: 4"),
     ],
 )

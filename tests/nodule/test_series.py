@@ -117,6 +117,13 @@ def test_what_is_passed_over_and_why(changes, code):
     assert codes(other, good) == {5: "series_chosen", 7: code}
 
 
+def test_slices_as_thick_as_allowed_are_read_whatever_their_positions_round_to():
+    series = chest_series("five", 5, spacing=5.0)
+    for number, image in enumerate(series):
+        image.ImagePositionPatient[2] = f"{5.0000004 * number:.7f}"
+    assert chosen(series) == "five"
+
+
 def test_derived_images_are_read_where_the_site_says_so():
     derived = chest_series("derived", ImageType=["DERIVED", "PRIMARY", "AXIAL"])
     assert refused(derived) == Reason.NO_SUITABLE_SERIES

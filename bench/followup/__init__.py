@@ -1,0 +1,1 @@
+"""True follow-ups of real scans: matching, growth and doubling times against the truth."""
