@@ -1,6 +1,9 @@
 """The whole suite beside a real remote PACS: an earlier study comes, in time and late."""
 
+import datetime
 import os
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,11 +11,28 @@ from harness_orthanc import OrthancProcess, free_port, make_config
 from harness_suite import Suite
 from radiographs import save
 from sqlalchemy import select
-from test_follow_up import installed, row, send, spots, told, wait_told  # noqa: F401 (a fixture)
+from test_follow_up import (  # noqa: F401 (a fixture)
+    installed,
+    row,
+    send,
+    spots,
+    told,
+    tracking,
+    wait_told,
+)
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "following_application"))
+
+from bright_spots import BrightSpots
 
 from gransk.archive.tables import PriorFetch, PriorSearch, Purpose
+from gransk.core.application import Context
+from gransk.core.findings import Review, ReviewState
 from gransk.core.reasons import Reason
-from gransk.results.tables import Report, Workitem, WorkState
+from gransk.core.study import Instance, Study
+from gransk.results.dicom.objects import make_objects
+from gransk.results.store import BlobStore
+from gransk.results.tables import Analysis, Report, Workitem, WorkState
 from gransk.site import people
 from gransk.site.database import utcnow
 from gransk.site.tables import Role
@@ -20,6 +40,7 @@ from gransk.web.access import SESSION_COOKIE
 
 pytestmark = pytest.mark.system
 PASSWORD = "a long enough pass phrase"
+ELSEWHERE = "2.25.777"
 
 
 class Both:
@@ -110,6 +131,50 @@ def test_a_study_waits_for_its_prior_and_is_told_beside_it(both, tmp_path):
         session.get_one(PriorFetch, prior).remove_at = utcnow()
     one.suite.until(lambda: one.suite.orthanc.client.find_study(prior) is None, 45, "its removal")
     assert told(one.suite, current) == follow_up
+
+
+def test_our_own_report_in_a_prior_names_its_lesion(both, tmp_path):
+    """What another installation reported counts: positions, tracking UIDs and people's edits."""
+    one = both("dimse")
+    image = spots("C", "20250101", (10, 10, 4), (40, 40, 3))
+    prior = one.in_pacs(tmp_path, image)
+    one.pacs.client.store(reported_elsewhere(image))
+    current = send(one.suite, tmp_path, spots("C", "20250701", (10, 10, 6)))
+    follow_up = wait_told(one.suite, current, 1)
+    (lesion,) = follow_up.comparisons[0].lesions
+    assert lesion.outcome == "matched", "the spot that a person rejected is none that resolved"
+    assert lesion.current_uid == lesion.prior_uid == ELSEWHERE
+    assert tracking(one.suite, current) == {36.0: ELSEWHERE}
+    with one.suite.database.read() as session:
+        item = row(session, prior)[0]
+        findings = BlobStore(one.suite.config.blob_folder).get(
+            session.get_one(Analysis, item.analysis_key).findings_sha256
+        )
+    assert ELSEWHERE in findings.decode()
+
+
+def reported_elsewhere(image):
+    """A structured report of the image: one spot under a name of its own, one rejected."""
+    study = Study.from_instances([Instance(header=image, load=lambda: image)])
+    application = BrightSpots()
+    context = Context(None, application.settings_schema(), analysis_key="elsewhere")
+    found = application.analyse(study, application.select(study, context.settings), context)
+    first, second = found.findings
+    now = datetime.datetime(2025, 1, 2, 12, tzinfo=datetime.UTC)
+    review = Review(state=ReviewState.REJECTED, by="Nora Nurse", role="nurse", at=now)
+    findings = (
+        first.model_copy(update={"tracking_uid": ELSEWHERE}),
+        second.model_copy(update={"reviews": (review,)}),
+    )
+    made = make_objects(
+        study=study,
+        findings=found.model_copy(update={"findings": findings}),
+        presentation=application.presentation,
+        pictures=[],
+        report_key="e" * 64,
+        created=now,
+    )
+    return next(one.content for one in made if one.kind == "SR")
 
 
 def test_a_prior_of_a_silent_archive_comes_late_and_makes_a_new_report(both, tmp_path):
