@@ -11,7 +11,7 @@ from harness_orthanc import OrthancProcess, free_port, make_config
 from harness_suite import Suite
 from radiographs import save
 from sqlalchemy import select
-from test_follow_up import (  # noqa: F401 (a fixture)
+from test_beside import (  # noqa: F401 (a fixture)
     installed,
     row,
     send,
