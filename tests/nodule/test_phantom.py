@@ -131,3 +131,26 @@ def test_the_check_sees_missed_extra_and_wrong(made):
     longer = [dict(found[0], long_axis_mm=found[0]["long_axis_mm"] + 3), *found[1:]]
     assert not check(made.truth, longer).passed
     assert not check(made.truth, []).passed
+
+
+def test_a_later_scan_is_of_the_same_chest_its_nodules_grown():
+    small = {"seed": 3, "spacing_mm": 10.0, "matrix": 128, "nodules": 2}
+    first = make_phantom(PhantomSpec(**small))
+    later = make_phantom(PhantomSpec(**small, days=182, growth_percent=60))
+    ones, others = first.truth["nodules"], later.truth["nodules"]
+    for one, other in zip(ones, others, strict=True):
+        assert other["centre_lps_mm"] == one["centre_lps_mm"]
+        assert other["volume_mm3"] == pytest.approx(1.6 * one["volume_mm3"], rel=0.002)
+    was, now = first.images[0], later.images[0]
+    assert (was.StudyDate, now.StudyDate) == ("20260105", "20260706")
+    assert was.PatientID == now.PatientID
+    assert was.StudyInstanceUID != now.StudyInstanceUID
+    assert was.PixelData != now.PixelData
+
+
+def test_a_first_scan_is_what_it_was_before_there_were_later_ones():
+    spec = PhantomSpec(seed=3)
+    assert "days" not in spec.identity
+    assert spec.identity != PhantomSpec(seed=3, days=1).identity
+    with pytest.raises(ValidationError, match="days"):
+        PhantomSpec(growth_percent=10)
