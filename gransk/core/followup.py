@@ -344,6 +344,19 @@ def course(follow_up: FollowUp, tracking_uid: str, measure: str) -> tuple[Point,
     return tuple(points[date] for date in sorted(points))
 
 
+def course_unit(follow_up: FollowUp, measure: str) -> str:
+    """UCUM unit of the measurement whose course is drawn; empty where nobody measured it."""
+    looks = (
+        look
+        for comparison in follow_up.comparisons
+        for lesion in comparison.lesions
+        for look in (lesion.current, lesion.prior)
+        if look is not None
+    )
+    found = (one.unit.value for look in looks for one in look.measurements if one.name == measure)
+    return next(found, "")
+
+
 def renamed(findings: Findings, tracking: Mapping[str, str]) -> Findings:
     """The same findings under the tracking UIDs that they inherited.
 

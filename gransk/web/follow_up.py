@@ -17,11 +17,11 @@ from gransk.archive.tables import SeenStudy
 from gransk.core import reasons
 from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings, Measurement
-from gransk.core.followup import Advice, Comparison, FollowUp, Lesion, Outcome, course
+from gransk.core.followup import Advice, Comparison, FollowUp, Lesion, Outcome, course, course_unit
 from gransk.results import tracks
 from gransk.results.curve import Curve, curve
 from gransk.results.pictures import unpack_pictures
-from gransk.results.spoken import number_text
+from gransk.results.spoken import number_text, unit_text
 from gransk.results.store import BlobError, read_follow_up
 from gransk.results.tables import KeptComparison, Workitem
 from gransk.web import worklist
@@ -148,7 +148,7 @@ def followed(
             presentation.text(note, language)
             for note in (told.assessment.notes if told.assessment else ())
         ),
-        unit=_unit(told, presentation),
+        unit=unit_text(course_unit(told, presentation.course), language).strip(),
         text=told.text.get(language, ""),
     )
 
@@ -309,14 +309,3 @@ def _compared(
         refused=reasons.text(comparison.refused, language) if comparison.refused else "",
         notes=tuple(presentation.text(note, language) for note in comparison.notes),
     )
-
-
-def _unit(told: FollowUp, presentation: Presentation) -> str:
-    """Unit of the measurement whose course is drawn."""
-    for comparison in told.comparisons:
-        for lesion in comparison.lesions:
-            for look in (lesion.current, lesion.prior):
-                for one in look.measurements if look else ():
-                    if one.name == presentation.course:
-                        return one.unit.value
-    return ""

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from gransk.core.application import Picture
 from gransk.core.findings import Finding
-from gransk.core.followup import Comparison, FollowUp, Lesion, course
+from gransk.core.followup import Comparison, FollowUp, Lesion, course, course_unit
 from gransk.results.curve import Curve, curve
 from gransk.results.dicom.canvas import (
     ACCENT,
@@ -29,7 +29,7 @@ from gransk.results.dicom.canvas import (
     wrap,
 )
 from gransk.results.dicom.common import Report
-from gransk.results.spoken import number_text
+from gransk.results.spoken import number_text, unit_text
 
 ROWS_A_PAGE = 2
 ROW = (BOTTOM - TOP - GUTTER) // ROWS_A_PAGE
@@ -115,11 +115,15 @@ def _draw_row(
     said = f"{report.say(row.lesion.outcome)} ({row.comparison.prior_date.isoformat()})"
     draw.text((RIGHT, top + 54), clip(said, 19, WIDTH - MARGIN - RIGHT - 20), ACCENT, font_of(19))
     below = _draw_numbers(draw, report, row, top + 86)
-    drawn = report.follow_up and curve(
-        course(report.follow_up, row.finding.tracking_uid, report.presentation.course)
-    )
+    if report.follow_up is None:
+        return
+    points = course(report.follow_up, row.finding.tracking_uid, report.presentation.course)
+    drawn = curve(points)
     if drawn and top + ROW - below > 110:
-        box = (RIGHT + 56, below + 12, WIDTH - MARGIN - 40, top + ROW - 36)
+        box = (RIGHT + 56, below + 30, WIDTH - MARGIN - 40, top + ROW - 36)
+        unit = course_unit(report.follow_up, report.presentation.course)
+        said = unit_text(unit, report.language).strip()
+        draw.text((box[0] - 12, box[1] - 14), said, QUIET, font_of(15), anchor="rm")
         _draw_curve(draw, drawn, box)
 
 
