@@ -23,7 +23,7 @@ Costs = npt.NDArray[np.float64]
 
 # Deviation along each axis of where registration puts a nodule: about twice what
 # bench.nodule.registration prints, as lungs slide along the chest wall in patients.
-PLACE_MM = 3.5
+PLACE_MM = 2.5
 # Deviation of the logarithm of the volumes' ratio, of one nodule between two scans
 # (twofold either way) and of two nodules of one patient.
 GROWTH, UNRELATED = 0.8, 1.7

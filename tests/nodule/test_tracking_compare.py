@@ -232,6 +232,7 @@ def test_findings_may_be_none(library, prior):
     assert (found.refused, found.lesions) == (None, ())
 
 
+@pytest.mark.full
 def test_real_nodules_are_matched_on_a_moved_scan(library):
     """Another breath, table and slices: every nodule is itself, and none has grown."""
     data = Path(os.environ.get("GRANSK_DATA", "")) / "ct"
