@@ -293,7 +293,7 @@ class FollowsUp(Protocol):
     def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
         """What became of each finding between two studies of one patient.
 
-        A refusal is told in the comparison. Images are read, no detector runs.
+        A refusal is told in the comparison. Images are read, no search runs.
         """
 
     def comparison_pictures(
