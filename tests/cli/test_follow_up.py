@@ -277,7 +277,7 @@ def test_a_refused_study_is_refused_with_a_prior_too(config, prior, tmp_path):
     assert found["refused"]["reason"] == "slices_too_thick"
 
 
-def test_one_of_several_nodules_may_be_named(current, profile, config, tmp_path, compared):
+def test_one_of_several_nodules_may_be_named(current, prior, config, tmp_path, compared):
     named = compared["findings"][-1]["tracking_uid"]
     given = {
         **PROFILE,
@@ -286,7 +286,7 @@ def test_one_of_several_nodules_may_be_named(current, profile, config, tmp_path,
     }
     path = tmp_path / "named.json"
     path.write_text(json.dumps(given))
-    _, found, _ = analyse(current, "--profile", path, "--config", config)
+    _, found, _ = analyse(current, "--prior", prior, "--profile", path, "--config", config)
     with_herder = [
         finding["tracking_uid"]
         for finding in found["findings"]

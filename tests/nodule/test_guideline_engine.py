@@ -258,7 +258,7 @@ def test_an_advice_is_told_in_both_languages_with_its_dates():
         "Consider CT, 2025-07-15 - 2026-01-15 (18-24 months from the first scan)."
     )
     assert option_text(option, "da") == (
-        "Overvej CT, 2025-07-15 - 2026-01-15 (18-24 måneder fra første skanning)."
+        "Overvej CT, 15.07.2025 - 15.01.2026 (18-24 måneder fra første skanning)."
     )
     large = ask("fleischner-2017", "solid single low", "0:9").options[0]
     assert option_text(large, "en") == (

@@ -21,8 +21,8 @@ from follow_up_cases import (
     unmatched,
 )
 
-from gransk.core.codes import PERCENT
-from gransk.core.findings import Measurement, Note, ReviewState
+from gransk.core.codes import PERCENT, YES
+from gransk.core.findings import Change, Measurement, Note, ReviewState
 from gransk.core.followup import FollowUp, Lesion, NotCompared, Outcome
 from gransk.core.reasons import Reason
 from nodule.emphysema import CONCEPT, NAME
@@ -93,9 +93,11 @@ def test_a_proposal_stands_beside_the_advice_without_it():
     standing, proposal = text.index("Nodule 1: CT,"), text.index("Nodule 1: proposal")
     assert standing < proposal
     assert "if a person confirms the morphology: No follow-up." in text
-    confirmed = findings(
-        finding(1, 6.8, 188.0, reviews=[ReviewState.CONFIRMED], perifissural="yes")
+    said = finding(1, 6.8, 188.0, reviews=[ReviewState.RELABELLED], perifissural="yes")
+    set_by_person = said.reviews[0].model_copy(
+        update={"changes": (Change(name="perifissural", before=None, after=YES),)}
     )
+    confirmed = findings(said.model_copy(update={"reviews": (set_by_person,)}))
     assert "proposal" not in written(found=confirmed, fleischner_risk="low")
 
 
