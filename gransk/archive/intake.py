@@ -31,7 +31,7 @@ from gransk.archive.orthanc import (
     Orthanc,
 )
 from gransk.archive.status import Cause, State, Status
-from gransk.archive.tables import SeenStudy
+from gransk.archive.tables import Archive, SeenStudy
 from gransk.archive.watch import Watch
 from gransk.core.errors import GranskError
 from gransk.core.study import Study
@@ -41,6 +41,7 @@ from gransk.site.events import SYSTEM, EventKind, record
 
 log = logging.getLogger(__name__)
 
+ATTEND_SECONDS = 5.0
 PREPARE_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 _MB = 1 << 20
@@ -96,6 +97,7 @@ class Intake:
         self._retries: dict[str, _Retry] = {}
         self._watch = Watch(orthanc, database, handlers.withdraw, config.intake.reconcile_seconds)
         self._due: datetime.datetime | None = None
+        self._attend_next = 0.0
 
     def status(self) -> Status:
         return self._status
@@ -137,8 +139,19 @@ class Intake:
         """
         facts = self._orthanc.facts()
         self._watch.look(facts.identity)
+        self._attend()
         if self._room(facts.free_bytes):
             self._settle()
+
+    def _attend(self) -> None:
+        """Say now and then that there is somebody here."""
+        if time.monotonic() < self._attend_next:
+            return
+        self._attend_next = time.monotonic() + ATTEND_SECONDS
+        with self._database.begin() as session:
+            row = session.get(Archive, self._orthanc.name)
+            if row is not None:
+                row.attended_at = utcnow()
 
     def _try_once(self) -> bool:
         try:

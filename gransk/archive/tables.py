@@ -20,6 +20,8 @@ class Archive(Base):
     identity: Mapped[str] = mapped_column(String(128))
     cursor: Mapped[int]
     swept_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    attended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    """When the service last looked at it, within some seconds."""
 
 
 class Purpose(StrEnum):

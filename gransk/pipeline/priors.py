@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from gransk.archive import priors
 from gransk.archive.priors import PriorStudyRef
-from gransk.archive.tables import Prior, PriorSearch, PriorState, SeenStudy
+from gransk.archive.tables import Archive, Prior, PriorSearch, PriorState, SeenStudy
 from gransk.core.followup import NotCompared
 from gransk.core.reasons import Reason
 from gransk.pipeline.priority import set_priority
@@ -18,6 +19,9 @@ from gransk.pipeline.workitems import OPEN, report_again
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind
+
+UNATTENDED = datetime.timedelta(seconds=30)
+"""A service that says nothing for so long is taken as down."""
 
 STEP = "priors"
 """The step of a row that waits for earlier studies."""
@@ -34,8 +38,11 @@ class AnalysedPrior:
 def held(session: Session) -> set[str]:
     """Ids of the waiting rows that wait for earlier studies: found, fetched and analysed first.
 
-    None is held beyond its deadline.
+    None is held beyond its deadline, nor while there is no service that looks for them.
     """
+    attended = session.scalar(select(func.max(Archive.attended_at)))
+    if attended is not None and attended < utcnow() - UNATTENDED:
+        return set()
     mine = (
         select(Workitem.id)
         .select_from(PriorSearch)

@@ -1,17 +1,21 @@
 """Earlier studies in our own archive: which, whose, who waits, and what a late one does."""
 
+import datetime
+
 import pytest
 from follower import FollowUpSite
+from sqlalchemy import select
 from tiny import TinyStudy
 
 from gransk.archive import patients, priors
 from gransk.archive.patients import Patient, agree, identifiers, may_agree
-from gransk.archive.tables import PriorSearch, SearchState
+from gransk.archive.tables import Archive, PriorSearch, SearchState
 from gransk.core.errors import InvalidValueError
 from gransk.core.reasons import Reason
 from gransk.pipeline import priors as known
 from gransk.pipeline.analyse import open_rows
 from gransk.results.tables import Workitem, WorkState
+from gransk.site.database import utcnow
 
 
 @pytest.fixture
@@ -282,3 +286,21 @@ def test_nobody_agrees_with_a_patient_without_a_birth_date():
     nobody = Patient("P1", "", "", "F")
     assert not agree(nobody, nobody, SAME, "")
     assert not may_agree(nobody, ANNA, SAME)
+
+
+def test_nothing_waits_for_a_service_that_is_down(follow):
+    """Workers go on without it: queued studies finish while the service is down."""
+    one = follow()
+    one.send("20230101")
+    current = one.send("20240101")
+
+    def attended(seconds):
+        with one.database.begin() as session:
+            archive = session.scalars(select(Archive)).one()
+            archive.attended_at = utcnow() - datetime.timedelta(seconds=seconds)
+
+    assert current not in started(one)
+    attended(seconds=31)
+    assert current in started(one)
+    attended(seconds=1)
+    assert current not in started(one)

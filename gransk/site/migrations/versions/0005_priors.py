@@ -22,6 +22,7 @@ def _instant(name: str, nullable: bool = False) -> sa.Column[datetime.datetime]:
 
 
 def upgrade() -> None:
+    op.add_column("archive", _instant("attended_at", nullable=True))
     op.add_column(
         "study",
         sa.Column("purpose", sa.String(length=16), nullable=False, server_default="reading"),
