@@ -33,7 +33,7 @@ from gransk.results.store import BlobStore, NewObject, seal_report
 from gransk.results.tables import Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
-from gransk.site.events import SYSTEM, EventKind
+from gransk.site.events import EventKind
 from gransk.site.tables import SettingVersion
 from gransk.site.workflows import QueueName, workflow
 
@@ -323,8 +323,4 @@ class _Try:
 def _tell_dependents(session: Session, item: Workitem) -> None:
     """Studies that this one is a prior of have a new report made from their kept findings."""
     for study_key in priors.dependents(session, item.study_key):
-        query = select(Workitem.id).where(
-            Workitem.study_key == study_key, Workitem.application == item.application
-        )
-        for dependent in session.scalars(query).all():
-            workitems.report_again(session, dependent, SYSTEM, EventKind.PRIOR_ARRIVED)
+        workitems.tell_again(session, study_key, item.application, EventKind.PRIOR_ARRIVED)

@@ -184,7 +184,7 @@ class Answers:
                 session, item.study_key, self.analysis_key, paired.uids, links, self._studies
             )
             for key in sorted(linked.changed):
-                _tell_again(session, key, item.application)
+                workitems.tell_again(session, key, item.application, EventKind.LESIONS_JOINED)
             others = {key: tracks.tracking(session, key) for key in self._studies}
         return protocol.Tracks(tracking=linked.tracking, others=others)
 
@@ -196,14 +196,6 @@ class Answers:
             return protocol.Known(
                 supersedes=_structured_report(session, before) if before else None
             )
-
-
-def _tell_again(session: Session, study_key: str, application: str) -> None:
-    query = select(Workitem.id).where(
-        Workitem.study_key == study_key, Workitem.application == application
-    )
-    for item in session.scalars(query).all():
-        workitems.report_again(session, item, SYSTEM, EventKind.LESIONS_JOINED)
 
 
 def _structured_report(session: Session, report_key: str) -> tuple[str, str, str] | None:

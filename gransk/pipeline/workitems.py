@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.reasons import Reason
@@ -149,6 +149,15 @@ def report_again(session: Session, item_id: str, actor: str, why: EventKind) -> 
     item.attempt += 1
     record(session, actor, why, item.study_key, _named(item))
     return True
+
+
+def tell_again(session: Session, study_key: str, application: str, why: EventKind) -> None:
+    """Make a new report of a study's kept findings, as the suite itself asks."""
+    query = select(Workitem.id).where(
+        Workitem.study_key == study_key, Workitem.application == application
+    )
+    for item in session.scalars(query).all():
+        report_again(session, item, SYSTEM, why)
 
 
 def wait(item: Workitem) -> None:

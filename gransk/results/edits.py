@@ -28,7 +28,8 @@ from gransk.results.acts import (
     unapplied,
     unmeasured,
 )
-from gransk.results.tables import ActKind, ActMeasurement, FindingAct, Report, Track, Workitem
+from gransk.results.tables import ActKind, ActMeasurement, FindingAct, Report, Workitem
+from gransk.results.tracks import tracking
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
 
@@ -43,7 +44,6 @@ __all__ = [
     "add",
     "confirm",
     "edited",
-    "lesions",
     "measured",
     "not_measured",
     "reject",
@@ -241,14 +241,6 @@ def report_signature(
     return signature(known, report.analysis_key, same)
 
 
-def lesions(session: Session, analysis_key: str) -> dict[str, str]:
-    """Tracking UIDs of the lesions of an analysis, by those that the analysis gave."""
-    rows = session.execute(
-        select(Track.finding_uid, Track.lesion_uid).where(Track.analysis_key == analysis_key)
-    )
-    return {finding: lesion for finding, lesion in rows}
-
-
 def _append(
     session: Session,
     seen: Seen,
@@ -302,7 +294,7 @@ def _append(
 
 def _both_names(session: Session, seen: Seen, named: str) -> tuple[str, str]:
     """The finding's UID of the analysis, and its lesion's; ``named`` is either."""
-    known = lesions(session, seen.analysis_key)
+    known = tracking(session, seen.analysis_key)
     finding = next((one for one, lesion in known.items() if lesion == named), named)
     return finding, known.get(finding, named)
 

@@ -13,7 +13,7 @@ from gransk.core.findings import Finding, Findings, ReviewState
 from gransk.core.followup import renamed
 from gransk.core.reasons import text as reason_text
 from gransk.pipeline.workitems import OPEN
-from gransk.results import edits
+from gransk.results import edits, tracks
 from gransk.results.edits import Act, Signature
 from gransk.results.tables import ActKind, Report, Workitem, WorkState
 from gransk.web.access import Caller
@@ -128,7 +128,7 @@ def edited(known: Wiring, session: Session, item: Workitem) -> Edited:
         Where the sealed findings are missing or damaged.
     """
     analysis_key = str(item.analysis_key)
-    names = edits.lesions(session, analysis_key)
+    names = tracks.tracking(session, analysis_key)
     found = renamed(known.findings(session, analysis_key), names)
     acts = edits.acts(session, item.study_key, item.application, analysis_key)
     report = session.get(Report, item.report_key) if item.report_key else None

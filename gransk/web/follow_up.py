@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
-from zipfile import BadZipFile
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from sqlalchemy import select
@@ -20,10 +19,9 @@ from gransk.core.findings import Findings, Measurement
 from gransk.core.followup import Advice, Comparison, FollowUp, Lesion, Outcome, course, course_unit
 from gransk.results import tracks
 from gransk.results.curve import Curve, curve
-from gransk.results.pictures import unpack_pictures
 from gransk.results.spoken import number_text, unit_text
 from gransk.results.store import BlobError, read_follow_up
-from gransk.results.tables import KeptComparison, Workitem
+from gransk.results.tables import Workitem
 from gransk.web import worklist
 from gransk.web.access import Caller, allow
 from gransk.web.permissions import Permission
@@ -173,7 +171,7 @@ def show_side(
         headers = {"etag": f'"{comparison_key}-{index}"', "cache-control": "private, no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
-        pictures = _pictures(known, session, comparison_key)
+        pictures = known.comparison_pictures(session, comparison_key)
     if not 0 <= index < len(pictures):
         raise HTTPException(404)
     return Response(png(pictures[index]), media_type="image/png", headers=headers)
@@ -205,21 +203,10 @@ def _all_pictures(
     names = tracks.tracking(session, str(item.analysis_key))
     found: dict[tuple[str, str], list[tuple[int, Picture]]] = {}
     for comparison in told.comparisons:
-        for number, picture in enumerate(_pictures(known, session, comparison.key)):
+        for number, picture in enumerate(known.comparison_pictures(session, comparison.key)):
             uid = names.get(picture.tracking_uid, picture.tracking_uid)
             found.setdefault((comparison.key, uid), []).append((number, picture))
     return found
-
-
-def _pictures(known: Wiring, session: Session, comparison_key: str) -> list[Picture]:
-    kept = session.get(KeptComparison, comparison_key)
-    if kept is None:
-        return []
-    try:
-        return unpack_pictures(known.blobs.get(kept.pictures_sha256))
-    except (BlobError, BadZipFile, KeyError, ValueError, OSError) as error:
-        log.error("pictures of comparison %s cannot be read: %s", comparison_key[:12], error)
-        return []
 
 
 def _line(

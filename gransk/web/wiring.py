@@ -19,10 +19,10 @@ from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
-from gransk.results import edits
+from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, read_findings
-from gransk.results.tables import Analysis, Workitem
+from gransk.results.tables import Analysis, KeptComparison, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.web.source import SourceArchive
@@ -66,7 +66,7 @@ class Lines:
         except (BlobError, KeyError, ValueError) as error:
             log.error("findings of study %s cannot be read: %s", item.study_key, error)
             return None
-        findings = edits.edited(renamed(found, edits.lesions(session, key[0])), acts)
+        findings = edits.edited(renamed(found, tracks.tracking(session, key[0])), acts)
         line = application.presentation.line(findings, language)
         with self._lock:
             self._known[key] = line
@@ -124,12 +124,20 @@ class Wiring:
     def pictures(self, session: Session, analysis_key: str) -> list[Picture]:
         """Sealed pictures of an analysis; none, and a line in the log, where they are damaged."""
         analysis = session.get(Analysis, analysis_key)
-        if analysis is None:
+        return self._pictures(None if analysis is None else analysis.pictures_sha256)
+
+    def comparison_pictures(self, session: Session, key: str) -> list[Picture]:
+        """Sealed pictures of a comparison, likewise."""
+        kept = session.get(KeptComparison, key)
+        return self._pictures(None if kept is None else kept.pictures_sha256)
+
+    def _pictures(self, sha256: str | None) -> list[Picture]:
+        if sha256 is None:
             return []
         try:
-            return unpack_pictures(self.blobs.get(analysis.pictures_sha256))
+            return unpack_pictures(self.blobs.get(sha256))
         except (BlobError, BadZipFile, KeyError, ValueError, OSError) as error:
-            log.error("pictures of analysis %s cannot be read: %s", analysis_key[:12], error)
+            log.error("pictures %s cannot be read: %s", sha256[:12], error)
             return []
 
     def nudge(self) -> None:

@@ -9,16 +9,15 @@ import numpy.typing as npt
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
-from highdicom.sr import CodedConcept
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from gransk.core import codes as terms
-from gransk.core.codes import Code
 from gransk.core.findings import Finding, FrameRef
 from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
 from gransk.results.dicom.common import MadeObject, Report, bare_source, seal
+from gransk.results.dicom.items import concept
 from gransk.results.dicom.planes import Plane
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -143,8 +142,8 @@ def _segment(report: Report, number: int, finding: Finding) -> SegmentDescriptio
     return SegmentDescription(
         segment_number=number,
         segment_label=finding.tracking_id,
-        segmented_property_category=_concept(terms.MORPHOLOGICALLY_ABNORMAL),
-        segmented_property_type=_concept(finding.kind),
+        segmented_property_category=concept(terms.MORPHOLOGICALLY_ABNORMAL),
+        segmented_property_type=concept(finding.kind),
         algorithm_type="AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
             name=f"{MANUFACTURER} {findings.application}"[:64],
@@ -155,13 +154,9 @@ def _segment(report: Report, number: int, finding: Finding) -> SegmentDescriptio
         ),
         tracking_uid=finding.tracking_uid,
         tracking_id=finding.tracking_id,
-        anatomic_regions=[_concept(finding.site)],
+        anatomic_regions=[concept(finding.site)],
         display_color=CIELabColor.from_rgb(*COLOURS[(number - 1) % len(COLOURS)]),
     )
-
-
-def _concept(code: Code) -> CodedConcept:
-    return CodedConcept(code.value, code.scheme, code.meaning)
 
 
 def _refer_to_real_images(dataset: Dataset, frames: list[FrameRef], sources: list[Dataset]) -> None:
