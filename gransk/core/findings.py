@@ -123,13 +123,20 @@ class Mask(Frozen):
 
 
 class FrameRef(Frozen):
-    """One analysed image, in the order of the analysed grid."""
+    """One analysed image, in the order of the analysed grid.
+
+    Parameters
+    ----------
+    label : str
+        What people call the image, such as ``R MLO``; empty where it is one slice of many.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
     frame: int | None = None
     instance_number: int | None = None
+    label: str = Field(default="", max_length=64)
 
 
 class ReviewState(StrEnum):
@@ -204,6 +211,9 @@ class Finding(Frozen):
         ``detector`` or ``person``.
     reviews : tuple of Review
         What people said of it, in the order of time.
+    lesion_uid : str
+        The same in every finding of a study that shows one and the same lesion, such as its
+        marks in CC and MLO; empty where no other finding shows it.
     """
 
     tracking_uid: str = Field(pattern=r"^[0-9.]{1,64}$")
@@ -220,6 +230,7 @@ class Finding(Frozen):
     mask: Mask | None = None
     origin: str = "detector"
     reviews: tuple[Review, ...] = ()
+    lesion_uid: str = Field(default="", pattern=r"^[0-9.]{0,64}$")
 
     def measured(self, name: str) -> float | None:
         """Value of the measurement called ``name``, or None."""
@@ -273,6 +284,8 @@ class Findings(Frozen):
         Warnings; their texts are in the application's presentation.
     measurements : tuple of Measurement
         Of the study as a whole, and of no finding.
+    qualities : tuple of Quality
+        Coded properties of the study as a whole.
     seconds : dict
         Wall seconds by step (``decode``, ``inference`` ..); not part of any object.
     """
@@ -288,6 +301,7 @@ class Findings(Frozen):
     choice: tuple[Note, ...] = ()
     notes: tuple[Note, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    qualities: tuple[Quality, ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
 
     @property
@@ -303,6 +317,10 @@ class Findings(Frozen):
     def measured(self, name: str) -> float | None:
         """Value of the study's measurement called ``name``, or None."""
         return next((m.value for m in self.measurements if m.name == name), None)
+
+    def quality(self, name: str) -> Code | None:
+        """Coded value of the study's property called ``name``, or None."""
+        return next((q.value for q in self.qualities if q.name == name), None)
 
     def frame_number(self, finding: Finding) -> int | None:
         """Number, from 1, of the analysed image of a finding's first region; None without one."""

@@ -43,6 +43,17 @@ class Reason(StrEnum):
     REGISTRATION_FAILED = "registration_failed"
     NO_DATE = "no_date"
     NOTHING_TO_OUTLINE = "nothing_to_outline"
+    NO_BREAST = "no_breast"
+    FOR_PROCESSING = "for_processing"
+    TOMOSYNTHESIS = "tomosynthesis"
+    CONTRAST_SUBTRACTION = "contrast_subtraction"
+    SPECIMEN = "specimen"
+    PHOTOGRAPH = "photograph"
+    IMAGE_QUALITY = "image_quality"
+    NOT_STANDARD_VIEW = "not_standard_view"
+    VIEW_UNKNOWN = "view_unknown"
+    NO_PIXEL_SPACING = "no_pixel_spacing"
+    OUT_OF_DISTRIBUTION = "out_of_distribution"
 
 
 TEXTS: dict[Reason, dict[str, str]] = {
@@ -189,6 +200,55 @@ TEXTS: dict[Reason, dict[str, str]] = {
     Reason.NOTHING_TO_OUTLINE: {
         "en": "Nothing can be outlined at that place.",
         "da": "Der kan ikke afgrænses noget på det sted.",
+    },
+    Reason.NO_BREAST: {
+        "en": "No breast was found in the image.",
+        "da": "Der blev ikke fundet noget bryst i billedet.",
+    },
+    Reason.FOR_PROCESSING: {
+        "en": "The images are raw data (For Processing); the analysis reads For Presentation.",
+        "da": "Billederne er rådata (For Processing); analysen læser For Presentation.",
+    },
+    Reason.TOMOSYNTHESIS: {
+        "en": "The images are tomosynthesis slices; the analysis reads full-field images and "
+        "the 2-D image computed from tomosynthesis.",
+        "da": "Billederne er tomosyntesesnit; analysen læser fuldfeltsbilleder og det 2D-billede, "
+        "der beregnes af tomosyntesen.",
+    },
+    Reason.CONTRAST_SUBTRACTION: {
+        "en": "The images are contrast subtraction mammograms.",
+        "da": "Billederne er kontrastmammografi (subtraktion).",
+    },
+    Reason.SPECIMEN: {
+        "en": "The image shows a specimen.",
+        "da": "Billedet viser et præparat.",
+    },
+    Reason.PHOTOGRAPH: {
+        "en": "The image is a photograph or a document, not a mammogram.",
+        "da": "Billedet er et fotografi eller et dokument, ikke et mammogram.",
+    },
+    Reason.IMAGE_QUALITY: {
+        "en": "The image is too poor to be analysed.",
+        "da": "Billedet er for dårligt til at blive analyseret.",
+    },
+    Reason.NOT_STANDARD_VIEW: {
+        "en": "The images are additional views (such as spot compression or magnification); the "
+        "analysis reads CC and MLO.",
+        "da": "Billederne er supplerende optagelser (fx spotkompression eller forstørrelse); "
+        "analysen læser CC og MLO.",
+    },
+    Reason.VIEW_UNKNOWN: {
+        "en": "Neither the attributes nor the image tell which breast and view it is.",
+        "da": "Hverken oplysningerne eller billedet fortæller, hvilket bryst og hvilken "
+        "projektion det er.",
+    },
+    Reason.NO_PIXEL_SPACING: {
+        "en": "The image does not say how large its pixels are.",
+        "da": "Billedet oplyser ikke, hvor store dets pixels er.",
+    },
+    Reason.OUT_OF_DISTRIBUTION: {
+        "en": "The images are unlike those that the models were made for.",
+        "da": "Billederne ligner ikke dem, modellerne er lavet til.",
     },
 }
 
