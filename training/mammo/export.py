@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,12 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from training.mammo.curves import Curves
 from training.mammo.network import Detector
 
 FILE = "model.onnx"
 OUTPUTS = ("mass", "malignancy", "inside", "signs", "look", "opinion")
 LEAST_PACKED = 2048
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Logistic curves from a network's score to a probability: slope and intercept."""
-
-    mass: tuple[float, float] = (1.0, 0.0)
-    malignancy: tuple[float, float] = (1.0, 0.0)
-    film: tuple[float, float] = (1.0, 0.0)
 
 
 def malignancy(mass: Tensor, malignant: Tensor, suspicion: Tensor) -> Tensor:
