@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "analyse": ("gransk.cli.analyse", "analyse", "Analyse DICOM files; print one JSON object."),
     "risk": ("gransk.cli.risk", "risk", "Calculate a risk model from a typed profile."),
     "phantom": ("gransk.cli.phantom", "phantom", "Write a synthetic chest CT, or check a result."),
+    "programme": ("gransk.cli.programme", "programme", "Import exams' programmes from a CSV."),
     "models": ("gransk.cli.models", "app", "List and verify the models."),
     "config": ("gransk.cli.config", "app", "Check and show the configuration."),
     "doctor": ("gransk.cli.doctor", "doctor", "Check everything an administrator would."),

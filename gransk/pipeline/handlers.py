@@ -19,11 +19,12 @@ from gransk.core.application import Application, FollowsUp, KnownStudy
 from gransk.core.keys import digest
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
+from gransk.pipeline import programmes
 from gransk.pipeline.priors import STEP, changed, in_work, show_waiting, shown_wrong
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
-from gransk.site.config import PriorsSection
+from gransk.site.config import PriorsSection, ProgrammeSection
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -44,6 +45,8 @@ class Handlers:
         Under which new work is done.
     section : PriorsSection
         ``config.priors``.
+    programme : ProgrammeSection
+        ``config.programme``.
     """
 
     def __init__(
@@ -51,10 +54,12 @@ class Handlers:
         applications: Mapping[str, Application],
         settings_version: int,
         section: PriorsSection | None = None,
+        programme: ProgrammeSection | None = None,
     ) -> None:
         self.applications = applications
         self.settings_version = settings_version
         self.section = section or PriorsSection()
+        self.programme = programme or ProgrammeSection()
 
     def complete(self, headers: Study) -> bool | None:
         """Is the exam complete? None where no application reads it."""
@@ -100,6 +105,7 @@ class Handlers:
                 item.attempt = 0
             self._renew(session, item, seen, incomplete, verdict)
         self._look_for_priors(session, seen, verdicts)
+        programmes.read_order(session, seen, headers, self.programme)
 
     def withdraw(self, session: Session, seen: SeenStudy) -> None:
         """The study was deleted from the archive."""
@@ -115,6 +121,7 @@ class Handlers:
                 withdraw_report(session, item.report_key, item.study_key)
             data = {"application": item.application}
             record(session, SYSTEM, EventKind.ANALYSIS_WITHDRAWN, item.study_key, data)
+        programmes.settle(session, seen, SYSTEM)
 
     def restore(self, session: Session, seen: SeenStudy) -> None:
         """The study was deleted and came back unchanged."""
@@ -125,6 +132,7 @@ class Handlers:
                 item.state == WorkState.READY and item.report_key and seen.purpose != Purpose.PRIOR
             ):
                 restore_report(session, item.report_key)
+        programmes.settle(session, seen, SYSTEM)
 
     def priors_wanted(self, headers: Study, known: list[KnownStudy]) -> list[str]:
         """Study Instance UIDs of those that applications compare with, most wanted first."""

@@ -160,6 +160,52 @@ class ProfileAnswer(Base):
     patient_sex: Mapped[str] = mapped_column(String(16))
 
 
+class ProgrammeSource(StrEnum):
+    """Where a statement about an exam's programme comes from."""
+
+    ORDER = "order"
+    """Codes or texts of the images, by the site's tables."""
+    FILE = "file"
+    """A list that was imported."""
+    MACHINE = "machine"
+    """Another system, by REST."""
+    PERSON = "person"
+
+
+class ProgrammeStatement(Base):
+    """What somebody said of the programme of an exam; rows are added and never changed.
+
+    It is about a study, or about whatever study bears an accession number, now or later.
+    """
+
+    __tablename__ = "programme_statement"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    accession_number: Mapped[str] = mapped_column(String(64), index=True)
+    """Empty where it is about one study."""
+    study_key: Mapped[str | None] = mapped_column(String(32), index=True)
+    source: Mapped[ProgrammeSource] = mapped_column(String(16))
+    programmes: Mapped[list[str]] = mapped_column(JSON)
+    """None where it takes back what was said before; several where an order contradicts itself."""
+    actor: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class ExamProgramme(Base):
+    """Which programme counts at a study, and by whose word."""
+
+    __tablename__ = "exam_programme"
+
+    study_key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    programme: Mapped[str | None] = mapped_column(String(16), index=True)
+    """Null where it is unknown."""
+    source: Mapped[ProgrammeSource | None] = mapped_column(String(16))
+    conflict: Mapped[str] = mapped_column(String(16))
+    """Of `gransk.results.programmes.Conflict`."""
+    said_by: Mapped[str | None] = mapped_column(String(64))
+    said_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+
+
 class ActKind(StrEnum):
     """What a person may do on the findings of a study."""
 

@@ -30,6 +30,7 @@ from sqlalchemy.exc import ArgumentError
 from gransk.core.application import Application, model_folder
 from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
+from gransk.core.programme import CodeKey, Programme
 from gransk.site.faults import explain, near, read_yaml
 
 DATABASES = ("sqlite", "postgresql")
@@ -289,6 +290,42 @@ class FhirSection(Section):
     issuers: dict[str, str] = Field(default_factory=dict)
 
 
+class OrderCode(Section):
+    """A code of the order that says a programme."""
+
+    programme: Programme
+    scheme: str = Field(min_length=1, max_length=16)
+    value: str = Field(min_length=1, max_length=64)
+
+
+class OrderText(Section):
+    """A text of the order that says a programme, whole and letter by letter."""
+
+    programme: Programme
+    text: str = Field(min_length=1, max_length=1024)
+
+
+class ProgrammeSection(Section):
+    """How the programme of an exam is read from the order that its images repeat."""
+
+    codes: tuple[OrderCode, ...] = ()
+    texts: tuple[OrderText, ...] = ()
+
+    @model_validator(mode="after")
+    def _unique(self) -> ProgrammeSection:
+        if len(self.by_code) != len(self.codes) or len(self.by_text) != len(self.texts):
+            raise PydanticCustomError("unique", "each code and each text once")
+        return self
+
+    @property
+    def by_code(self) -> dict[CodeKey, Programme]:
+        return {(code.scheme, code.value): code.programme for code in self.codes}
+
+    @property
+    def by_text(self) -> dict[str, Programme]:
+        return {text.text.strip(): text.programme for text in self.texts}
+
+
 class ReleaseSection(Section):
     """When a reader may see a result."""
 
@@ -321,6 +358,7 @@ class Config(Section):
     priors: PriorsSection = Field(default_factory=PriorsSection)
     follow_up: FollowUpSection = Field(default_factory=FollowUpSection)
     fhir: FhirSection = Field(default_factory=FhirSection)
+    programme: ProgrammeSection = Field(default_factory=ProgrammeSection)
 
     @model_validator(mode="before")
     @classmethod

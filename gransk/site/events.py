@@ -109,6 +109,10 @@ class EventKind(StrEnum):
     FOLLOW_UP_CHANGED = "follow_up_changed"
     FOLLOW_UP_EXPORTED = "follow_up_exported"
 
+    # Programmes
+    PROGRAMME_STATED = "programme_stated"
+    PROGRAMME_CHANGED = "programme_changed"
+
     # Reading
     STUDY_OPENED = "study_opened"
     IMAGES_STORED = "images_stored"

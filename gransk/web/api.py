@@ -12,11 +12,12 @@ from starlette.concurrency import run_in_threadpool
 import gransk
 from gransk.archive.orthanc import ArchiveRefusedError, ArchiveUnavailableError
 from gransk.archive.tables import SeenStudy
-from gransk.results.tables import Workitem
+from gransk.results.tables import ExamProgramme, Workitem
 from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.dicomweb import limited, note_stored
 from gransk.web.permissions import Permission
+from gransk.web.programme_pages import programme_json
 from gransk.web.wiring import wiring
 
 INSTANCE_MB = 1024
@@ -68,7 +69,15 @@ def show_study(key: str, request: Request, caller: Reader) -> list[dict[str, Any
         rows: list[Workitem | None] = [*items] or [None]
         answer = []
         for item in rows:
-            row = worklist.make_row(session, study, item, language, known.applications, known.lines)
+            row = worklist.make_row(
+                session,
+                study,
+                item,
+                language,
+                known.applications,
+                known.lines,
+                session.get(ExamProgramme, key),
+            )
             found = row_json(row)
             if item is not None and row.line is not None:
                 shown = editing.edited(known, session, item)
@@ -123,6 +132,7 @@ def row_json(row: worklist.Row) -> dict[str, Any]:
         "share": item.share if item else 0.0,
         "incomplete": item.incomplete if item else False,
         "findings": row.line,
+        "programme": programme_json(row.programme),
         "priority": item.priority if item else row.study.priority,
         "received_at": row.received_at.isoformat(),
     }

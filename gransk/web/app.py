@@ -33,6 +33,7 @@ from gransk.web import (
     pointing,
     prior_pages,
     profile_pages,
+    programme_pages,
     viewer,
 )
 from gransk.web.access import Caller, caller_of, language_of
@@ -84,7 +85,8 @@ def create_app(
     app.state.wiring = wiring
     for room in (
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
-        profile_pages, prior_pages, doors, people_pages, api, fhir, dicomweb, viewer,
+        profile_pages, prior_pages, programme_pages, doors, people_pages, api, fhir, dicomweb,
+        viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

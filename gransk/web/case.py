@@ -24,6 +24,7 @@ from gransk.web.edit_actions import EditDone
 from gransk.web.follow_up import Followed, followed
 from gransk.web.permissions import Permission
 from gransk.web.prior_pages import earlier_studies
+from gransk.web.programme_pages import programme_shown
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
 from gransk.web.views import View, png, view_of
@@ -84,6 +85,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         rows: list[Workitem | None] = [*items] or [None]
         cases = [_case(known, session, study, item, language, caller) for item in rows]
         earlier = earlier_studies(session, key, language)
+        programme = programme_shown(session, study)
         events = session.scalars(
             select(Event)
             .where(Event.subject == key)
@@ -98,6 +100,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         study=study,
         cases=cases,
         earlier=earlier,
+        programme=programme,
         events=events,
         subjects=False,
         message=message,

@@ -33,6 +33,7 @@ class Done(StrEnum):
     PRIORITY_NOT_POSSIBLE = "priority_not_possible"
     PROFILE_KEPT = "profile_kept"
     PROFILE_UNCHANGED = "profile_unchanged"
+    PROGRAMME_KEPT = "programme_kept"
 
 
 def study_of(session: Session, key: str) -> SeenStudy:

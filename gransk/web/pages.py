@@ -74,7 +74,8 @@ def _look(row: worklist.Row) -> tuple[Any, ...]:
     running = (row.item.step, round(row.item.share, 2)) if row.item else ()
     study = row.study
     named = (study.patient_name, study.patient_id, study.description, study.images)
-    return (study.key, row.state, row.reason, row.line, running, row.received_at, named)
+    kept = (row.programme.programme, row.programme.conflict) if row.programme else ()
+    return (study.key, row.state, row.reason, row.line, running, row.received_at, named, kept)
 
 
 @router.get("/events")

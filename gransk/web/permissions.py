@@ -30,6 +30,8 @@ class Permission(StrEnum):
     PROFILE = "profile"
     """Read and answer a patient's risk profile."""
 
+    PROGRAMME = "programme"
+    """Say which programme an exam belongs to."""
     JOIN = "join"
     """Say that two patient identifiers are one patient's, and take it back."""
     PEOPLE = "people"
@@ -63,7 +65,12 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.NURSE: COLLEAGUE,
     Role.COORDINATOR: QUEUE
     | LIST
-    | {Permission.WORKLIST, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
+    | {
+        Permission.WORKLIST,
+        Permission.FOLLOW_UP_EXPORT,
+        Permission.JOIN,
+        Permission.PROGRAMME,
+    },
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
     | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
     Role.ADMINISTRATOR: READER
@@ -74,11 +81,14 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.EVENTS,
         Permission.FOLLOW_UP,
         Permission.JOIN,
+        Permission.PROGRAMME,
     },
     Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP}),
 }
 
-OF_MACHINE = frozenset({Permission.IMAGES, Permission.STORE, Permission.PROFILE})
+OF_MACHINE = frozenset(
+    {Permission.IMAGES, Permission.STORE, Permission.PROFILE, Permission.PROGRAMME}
+)
 """What a machine token may do."""
 
 

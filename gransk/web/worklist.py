@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 
 from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.application import Application
+from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import Reason, text
 from gransk.results.tables import (
     Delivery,
     DeliveryState,
+    ExamProgramme,
     Report,
     ReportObject,
     Workitem,
@@ -40,6 +42,7 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     state: WorkState | Literal[""] = ""
+    programme: Programme | Literal["unknown", ""] = ""
     search: Annotated[str, Field(max_length=128)] = ""
     sort: Literal["received", "patient", "study_date", "state", "priority"] = "received"
     order: Literal["asc", "desc"] = "desc"
@@ -62,6 +65,8 @@ class Row:
     application: str
     opens_at: str = ""
     """Series of ours that the viewer opens first, delivered to the archive; empty where none is."""
+    programme: ExamProgramme | None = None
+    """None where nobody said anything of it."""
 
     @property
     def received_at(self) -> datetime.datetime:
@@ -70,12 +75,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of rows, the number of all that match, and the studies in each state."""
+    """One page of rows, the number of all that match, and the studies in each state.
+
+    ``programmes`` tells whether the programme of any exam is known, so that asking makes sense.
+    """
 
     rows: list[Row]
     total: int
     counts: dict[WorkState, int]
     query: Query
+    programmes: bool = False
 
     @property
     def pages(self) -> int:
@@ -100,6 +109,7 @@ def _joined(*columns: Any) -> Select[Any]:
         select(*columns)
         .select_from(SeenStudy)
         .outerjoin(Workitem, Workitem.study_key == SeenStudy.key)
+        .outerjoin(ExamProgramme, ExamProgramme.study_key == SeenStudy.key)
     )
 
 
@@ -131,6 +141,10 @@ def _conditions(query: Query, with_state: bool) -> list[ColumnElement[bool]]:
     ]
     if query.search.strip():
         conditions.append(_matches(query.search))
+    if query.programme == UNKNOWN:
+        conditions.append(ExamProgramme.programme.is_(None))
+    elif query.programme:
+        conditions.append(ExamProgramme.programme == query.programme)
     if with_state and query.state:
         conditions.append(STATE.is_not_distinct_from(query.state.value))
     if query.state != WorkState.WITHDRAWN:
@@ -182,11 +196,14 @@ def page(
     items = {i.id: i for i in _by(session, Workitem, Workitem.id, [i for _, i in keys if i])}
     found = [(studies[key], items.get(item)) for key, item in keys]
     reports = _reports(session, [item.report_key for _, item in found if item])
+    known = {p.study_key: p for p in _by(session, ExamProgramme, ExamProgramme.study_key,
+                                         [study.key for study, _ in found])}  # fmt: skip
     rows = [
-        make_row(session, study, item, language, installed, line_of, reports)
+        make_row(session, study, item, language, installed, line_of, known.get(study.key), reports)
         for study, item in found
     ]
-    return Page(rows, total, counts, query)
+    any_known = select(ExamProgramme.study_key).where(ExamProgramme.programme.is_not(None)).limit(1)
+    return Page(rows, total, counts, query, session.scalar(any_known) is not None)
 
 
 def _by(session: Session, table: Any, column: Any, values: list[str]) -> Any:
@@ -225,11 +242,12 @@ def make_row(
     language: str,
     installed: dict[str, Application],
     line_of: LineOf,
+    programme: ExamProgramme | None = None,
     reports: dict[str, str] | None = None,
 ) -> Row:
     """The line of one study; findings show only once their report is released."""
     if item is None:
-        return Row(study, None, WorkState.WAITING, "", None, "")
+        return Row(study, None, WorkState.WAITING, "", None, "", programme=programme)
     if reports is None:
         reports = _reports(session, [item.report_key])
     application = installed.get(item.application)
@@ -245,6 +263,7 @@ def make_row(
         line=line,
         application=title,
         opens_at=reports.get(str(item.report_key), "") if line is not None else "",
+        programme=programme,
     )
 
 

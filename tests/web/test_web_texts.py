@@ -12,9 +12,11 @@ import yaml
 import gransk.web
 from gransk.archive.tables import PriorState
 from gransk.core.followup import Outcome
+from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.reading.tables import Closing, FollowUpState
-from gransk.results.tables import ActKind, DeliveryState, WorkState
+from gransk.results.programmes import Conflict
+from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
@@ -61,6 +63,9 @@ def used() -> set[str]:
         ("follow_up_rule", ("signed", "released", "grace")),
         ("verdict", ("confirmed", "rejected", "added")),
         ("outcome", Outcome),
+        ("programme", (*Programme, UNKNOWN)),
+        ("programme_source", ProgrammeSource),
+        ("programme_conflict", [one for one in Conflict if one]),
         ("act", [kind for kind in ActKind if kind is not ActKind.WITHDRAW]),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
