@@ -1,0 +1,197 @@
+"""An exam, read: from chosen images to views with marks, anatomy and quality."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from gransk.core.errors import RefusalError
+from gransk.core.findings import Note
+from gransk.core.reasons import Reason
+from gransk.core.study import Instance
+from mammo.anatomy import Anatomy, find_anatomy
+from mammo.detector import Detector, Seen
+from mammo.exam import Exam, Look, ViewRules, assemble
+from mammo.grid import Prepared
+from mammo.marks import Mark
+from mammo.pairs import Shown, pair
+from mammo.pixels import Pixels, read_pixels
+from mammo.quality import Checked, check_view, technical_repeats
+from mammo.recognise import Recogniser
+from mammo.view import Laterality, Projection, View
+
+Share = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class ReadView:
+    """One view, read.
+
+    Parameters
+    ----------
+    view : View
+    prepared : Prepared
+    checked : Checked
+        Its anatomy, and what is wrong with the image.
+    seen : Seen
+        What the detector says of it.
+    """
+
+    view: View
+    prepared: Prepared = field(repr=False)
+    checked: Checked = field(repr=False)
+    seen: Seen = field(repr=False)
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Pectoral muscle, nipple and the line between them."""
+        return self.checked.anatomy
+
+
+@dataclass(frozen=True)
+class ReadExam:
+    """An exam, read.
+
+    Parameters
+    ----------
+    views : tuple of ReadView
+        In the order R CC, R MLO, L CC, L MLO; missing ones absent.
+    marks : tuple of Mark
+        Of every view; pairs name each other by their place here.
+    notes : tuple of Note
+    """
+
+    views: tuple[ReadView, ...]
+    marks: tuple[Mark, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class _Image:
+    """One image before it is known which view it is."""
+
+    prepared: Prepared = field(repr=False)
+    pixels: Pixels = field(repr=False)
+
+
+def read_exam(
+    instances: Sequence[Instance],
+    recogniser: Recogniser,
+    detector: Detector,
+    rules: ViewRules,
+    share: Share = lambda _: None,
+) -> ReadExam:
+    """Read the chosen images of an exam.
+
+    An image that cannot be read, is too poor or unlike a mammogram is left out with a note; the
+    exam is incomplete then.
+
+    Raises
+    ------
+    RefusalError
+        Where no view is left, with the code of the first image that was left out.
+    """
+    images, notes, first = _prepared(instances, recogniser, share)
+    if not images:
+        raise first or RefusalError(Reason.VIEW_UNKNOWN, f"{len(instances)} images")
+    usable = [i for i in instances if i.sop_instance_uid in images]
+
+    def look(instance: Instance) -> Look:
+        return recogniser.look(images[instance.sop_instance_uid].prepared)
+
+    exam = assemble(usable, look, rules)
+    checked, left_out, refused = _checked(exam, images)
+    if not checked:
+        raise refused or RefusalError(Reason.VIEW_UNKNOWN, f"{len(usable)} images")
+    notes += [n for n in exam.notes if n.code != "exam_incomplete"] + left_out
+    notes += [note for view, _ in checked for note in images[_of(view)].pixels.notes]
+    notes += technical_repeats([found for _, found in checked])
+    missing = Exam(tuple(view for view, _ in checked)).missing
+    if missing:
+        notes.insert(0, Note(code="exam_incomplete", values={"missing": ", ".join(missing)}))
+    views = []
+    for number, (view, found) in enumerate(checked):
+        prepared = images[_of(view)].prepared
+        views.append(ReadView(view, prepared, found, detector.detect(prepared, number)))
+        share(0.5 + 0.5 * (number + 1) / len(checked))
+    return ReadExam(tuple(views), paired(views), tuple(notes))
+
+
+def paired(views: Sequence[ReadView]) -> tuple[Mark, ...]:
+    """Marks of all views in their order; those of one lesion in CC and MLO name each other."""
+    marks = [mark for view in views for mark in view.seen.marks]
+    place = {
+        (view.view.laterality, view.view.projection): [
+            n for n, mark in enumerate(marks) if mark.view == number
+        ]
+        for number, view in enumerate(views)
+    }
+    by = {(view.view.laterality, view.view.projection): view for view in views}
+    for side in Laterality:
+        both = [(side, projection) for projection in (Projection.CC, Projection.MLO)]
+        if not all(slot in by for slot in both):
+            continue
+        cc, mlo = (Shown(by[slot].prepared, by[slot].anatomy.nipple) for slot in both)
+        first, second = (place[slot] for slot in both)
+        for i, j, certainty in pair([marks[n] for n in first], [marks[n] for n in second], cc, mlo):
+            one, other = first[i], second[j]
+            marks[one] = marks[one].paired(other, certainty)
+            marks[other] = marks[other].paired(one, certainty)
+    return tuple(marks)
+
+
+def _of(view: View) -> str:
+    return view.instance.sop_instance_uid
+
+
+def _prepared(
+    instances: Sequence[Instance], recogniser: Recogniser, share: Share
+) -> tuple[dict[str, _Image], list[Note], RefusalError | None]:
+    """Images that are mammograms, decoded two at a time, and why others are left out."""
+
+    def one(instance: Instance) -> _Image | RefusalError:
+        try:
+            pixels = read_pixels(instance)
+            prepared = pixels.prepared()
+            recogniser.check(prepared)
+        except RefusalError as refusal:
+            return refusal
+        return _Image(prepared, pixels)
+
+    images: dict[str, _Image] = {}
+    notes: list[Note] = []
+    first: RefusalError | None = None
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        for number, (instance, got) in enumerate(zip(instances, pool.map(one, instances), strict=True)):
+            share(0.5 * (number + 1) / len(instances))
+            if isinstance(got, RefusalError):
+                first = first or got
+                notes.append(_left_out(str(number + 1), got))
+            else:
+                images[instance.sop_instance_uid] = got
+    return images, notes, first
+
+
+def _checked(
+    exam: Exam, images: dict[str, _Image]
+) -> tuple[list[tuple[View, Checked]], list[Note], RefusalError | None]:
+    """Views good enough to analyse, and why others are left out."""
+    good: list[tuple[View, Checked]] = []
+    notes: list[Note] = []
+    first: RefusalError | None = None
+    for view in exam.views:
+        image = images[_of(view)]
+        anatomy = find_anatomy(image.prepared, view.projection)
+        try:
+            good.append((view, check_view(image.pixels, image.prepared, anatomy, view)))
+        except RefusalError as refusal:
+            first = first or refusal
+            notes.append(_left_out(view.name, refusal))
+    return good, notes, first
+
+
+def _left_out(what: str, refusal: RefusalError) -> Note:
+    values = {"image": what, "reason": refusal.reason.value}
+    return Note(code="image_left_out", values=values)
