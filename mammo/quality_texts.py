@@ -27,7 +27,7 @@ NOTES: dict[str, dict[str, str]] = {
     "density_from_film": {
         "en": "Breast density was learned from scanned film; on digital images it has not been "
         "measured.",
-        "da": "Brysttætheden er lært af skannede film; på digitale billeder er den ikke målt efter.",
+        "da": "Brysttætheden er lært af skannede film og er ikke efterprøvet på digitale billeder.",
     },
 }
 

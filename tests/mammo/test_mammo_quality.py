@@ -141,9 +141,7 @@ def told(*views):
 
 def test_lines_of_cc_and_mlo_within_ten_millimetres():
     assert told(one("R", "CC", 71), one("R", "MLO", 80)) == []
-    assert told(one("R", "CC", 69), one("R", "MLO", 80)) == [
-        ("positioning", "R CC", "nipple_line")
-    ]
+    assert told(one("R", "CC", 69), one("R", "MLO", 80)) == [("positioning", "R CC", "nipple_line")]
     assert told(one("L", "CC", 92), one("L", "MLO", 80)) == [
         ("positioning", "L MLO", "nipple_line")
     ]
