@@ -48,18 +48,10 @@ VIEWS: dict[Projection, Code] = {
 QUADRANT = Code(value="111048", scheme="DCM", meaning="Quadrant location")
 # One view alone tells a half: CC outer or inner, MLO upper or lower.
 QUADRANTS = {
-    "upper_outer": Code(
-        value="76365002", scheme="SCT", meaning="Upper outer quadrant of breast"
-    ),
-    "upper_inner": Code(
-        value="77831004", scheme="SCT", meaning="Upper inner quadrant of breast"
-    ),
-    "lower_outer": Code(
-        value="33564002", scheme="SCT", meaning="Lower outer quadrant of breast"
-    ),
-    "lower_inner": Code(
-        value="19100000", scheme="SCT", meaning="Lower inner quadrant of breast"
-    ),
+    "upper_outer": Code(value="76365002", scheme="SCT", meaning="Upper outer quadrant of breast"),
+    "upper_inner": Code(value="77831004", scheme="SCT", meaning="Upper inner quadrant of breast"),
+    "lower_outer": Code(value="33564002", scheme="SCT", meaning="Lower outer quadrant of breast"),
+    "lower_inner": Code(value="19100000", scheme="SCT", meaning="Lower inner quadrant of breast"),
     "outer": Code(value="49370004", scheme="SCT", meaning="Lateral"),
     "inner": Code(value="255561001", scheme="SCT", meaning="Medial"),
     "upper": Code(value="264217000", scheme="SCT", meaning="Superior"),
@@ -104,12 +96,8 @@ PERCENT_DENSITY = Code(value="111046", scheme="DCM", meaning="Percent Fibrogland
 SCORE_SHARE = Code(value="SCORE-SHARE", scheme=SCHEME, meaning="Share of the exam's score")
 EXAM_SCORE = Code(value="EXAM-SCORE", scheme=SCHEME, meaning="AI score of the exam, 1 to 10")
 
-_OF_SIDE = {
-    f"_{side.lower()}": f"{side} breast" for side in Laterality
-}
-_OF_VIEW = {
-    f"_{side.lower()}_{view.lower()}": f"{side} {view}" for side, view in STANDARD
-}
+_OF_SIDE = {f"_{side.lower()}": f"{side} breast" for side in Laterality}
+_OF_VIEW = {f"_{side.lower()}_{view.lower()}": f"{side} {view}" for side, view in STANDARD}
 # By the name of the measurement: what it is, its unit, and the part of the exam it is of.
 MEASUREMENTS: dict[str, tuple[Code, Code, str | None]] = {
     "size_mm": (LONG_AXIS, MM, None),

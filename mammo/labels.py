@@ -16,7 +16,10 @@ REJECTIONS: dict[str, dict[str, str]] = {
     "overlapping_tissue": {"en": "Overlapping tissue", "da": "Overlejring af væv"},
     "normal_tissue": {"en": "Normal glandular tissue", "da": "Normalt kirtelvæv"},
     "cyst": {"en": "Cyst", "da": "Cyste"},
-    "fibroadenoma": {"en": "Fibroadenoma, known or typical", "da": "Fibroadenom, kendt eller typisk"},
+    "fibroadenoma": {
+        "en": "Fibroadenoma, known or typical",
+        "da": "Fibroadenom, kendt eller typisk",
+    },
     "lymph_node": {"en": "Lymph node", "da": "Lymfeknude"},
     "fat_containing": {
         "en": "Fat-containing lesion (such as oil cyst or lipoma)",

@@ -35,9 +35,7 @@ def calibrated(findings: Findings) -> bool:
 def missing(findings: Findings) -> tuple[str, ...]:
     """Names of the standard views that are not there, such as ``R MLO``."""
     there = {frame.label for frame in findings.frames}
-    return tuple(
-        name for side, view in STANDARD if (name := f"{side} {view}") not in there
-    )
+    return tuple(name for side, view in STANDARD if (name := f"{side} {view}") not in there)
 
 
 def side_and_view(frame: FrameRef) -> tuple[Laterality, Projection]:
@@ -79,8 +77,10 @@ def _score_line(findings: Findings, language: str) -> str:
     if score is None:
         return {"en": "Research", "da": "Forskning"}[language]
     category = value_of("score_category", findings.quality("score_category"))
-    said = NAMES["exam_score"][language] if category is None else value(
-        "score_category", category, language
+    said = (
+        NAMES["exam_score"][language]
+        if category is None
+        else value("score_category", category, language)
     )
     return f"{said} ({number(score, 0, language)})"
 

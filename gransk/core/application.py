@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from gransk.core.codes import Code
 from gransk.core.errors import ConfigurationError, RefusalError
-from gransk.core.findings import Finding, Findings, Note, Quality
+from gransk.core.findings import Finding, Findings, Note, Quality, Region
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.identity import patient
 from gransk.core.models import ModelLibrary
@@ -148,6 +148,32 @@ class Presentation:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Which analysed image a picture shows, and where.
+
+    Parameters
+    ----------
+    sop_instance_uid : str
+    affine : six floats
+        ``(a, b, c, d, e, f)``: a point (column, row) of the image, in DICOM image coordinates,
+        lies at (a column + b row + c, d column + e row + f) of the picture.
+    frame : int, optional
+        From 1, for multi-frame images alone.
+    """
+
+    sop_instance_uid: str
+    affine: tuple[float, float, float, float, float, float]
+    frame: int | None = None
+
+    def outline(self, region: Region) -> tuple[tuple[float, float], ...]:
+        """A region in the picture's own pixels; empty where it is of another image."""
+        if (region.sop_instance_uid, region.frame) != (self.sop_instance_uid, self.frame):
+            return ()
+        a, b, c, d, e, f = self.affine
+        return tuple((a * x + b * y + c, d * x + e * y + f) for x, y in region.points)
+
+
+@dataclass(frozen=True)
 class Picture:
     """One grey picture of the summary page.
 
@@ -166,8 +192,9 @@ class Picture:
         Of the finding that it shows; empty where it shows none, or several.
     role : str
         Its place in the application's `Presentation.layout`; empty for none.
-    outlined : tuple of str
-        Tracking UID of the finding of each outline; empty where nobody asks whose they are.
+    placed : Placed, optional
+        Of a picture with a role: findings are drawn over it from their own regions, so that it
+        shows them as people left them.
     """
 
     pixels: Any = field(repr=False)
@@ -176,7 +203,7 @@ class Picture:
     spacing_mm: float | None = None
     tracking_uid: str = ""
     role: str = ""
-    outlined: tuple[str, ...] = ()
+    placed: Placed | None = None
 
 
 @runtime_checkable

@@ -147,7 +147,11 @@ def image(
     number = STANDARD.index((side, view)) + 1
     made.SeriesNumber, made.InstanceNumber, made.AcquisitionNumber = number, 1, 1
     made.Modality, made.Manufacturer = "MG", "Drawn"
-    made.BodyPartExamined, made.ImageLaterality, made.ViewPosition = "BREAST", side.value, view.value
+    made.BodyPartExamined, made.ImageLaterality, made.ViewPosition = (
+        "BREAST",
+        side.value,
+        view.value,
+    )
     code = Dataset()
     code.CodeValue = VIEWS[view].value
     code.CodingSchemeDesignator, code.CodeMeaning = VIEWS[view].scheme, VIEWS[view].meaning
@@ -167,7 +171,12 @@ def image(
     made.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
     made.Rows, made.Columns = pixels.shape
     bits = 16 if film else 12
-    made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 16, bits, bits - 1, 0
+    made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = (
+        16,
+        bits,
+        bits - 1,
+        0,
+    )
     shown = (2**bits - 1) - pixels if inverted else pixels
     made.PixelData = np.ascontiguousarray(shown, dtype=np.uint16).tobytes()
     return made
@@ -284,10 +293,13 @@ def make_findings(
     """Findings as the application makes them, at known places."""
     by_name = {frame.label: frame for frame in frames}
     ordered = sorted(marks, key=lambda mark: -mark.malignancy)
-    found = [_finding(n, m, by_name[f"{m.side} {m.view}"], spacing) for n, m in enumerate(ordered, 1)]
+    found = [
+        _finding(n, m, by_name[f"{m.side} {m.view}"], spacing) for n, m in enumerate(ordered, 1)
+    ]
     alone = [f.lesion_uid for f in found]
     found = [
-        f if alone.count(f.lesion_uid) > 1 else f.model_copy(update={"lesion_uid": ""}) for f in found
+        f if alone.count(f.lesion_uid) > 1 else f.model_copy(update={"lesion_uid": ""})
+        for f in found
     ]
     absent = [name for s, v in STANDARD if (name := f"{s} {v}") not in by_name]
     return Findings(
