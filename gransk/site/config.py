@@ -31,6 +31,7 @@ from gransk.core.application import Application, model_folder
 from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
+from gransk.site.config_files import with_files
 from gransk.site.faults import explain, near, read_yaml
 
 DATABASES = ("sqlite", "postgresql")
@@ -455,8 +456,12 @@ def parse_config(text: str, path: Path) -> Config:
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: got {type(values).__name__}, wants keys with values")
     values = _without_nulls(values)
+    folder = path.resolve().parent
+    if isinstance(values.get("applications"), Mapping):
+        named = with_files(values["applications"], folder, f"{path}: applications")
+        values = {**values, "applications": named}
     try:
-        return Config.model_validate(values, context={"folder": path.resolve().parent})
+        return Config.model_validate(values, context={"folder": folder})
     except ValidationError as error:
         raise ConfigurationError(explain(error, Config, str(path))) from error
 

@@ -249,3 +249,34 @@ def test_application_settings(tmp_path):
         check_applications(config("applications: {tiny: {treshold: 1}}"), {"tiny": Tiny()})
     with pytest.raises(ConfigurationError, match=r"applications\.tinny: no such .* mean 'tiny'"):
         check_applications(config("applications: {tinny: {}}"), {"tiny": Tiny()})
+
+
+def test_a_part_of_an_applications_settings_may_stand_in_a_file(tmp_path):
+    path = tmp_path / "site" / "gransk.yaml"
+    path.parent.mkdir()
+    (path.parent / "part.yaml").write_text("smallest_mm: 4\n")
+    text = "applications: {nodule: {file: part.yaml}}"
+    config = parse_config(text, path)
+    assert config.applications == {"nodule": {"smallest_mm": 4}}
+    before = config.digest
+    (path.parent / "part.yaml").write_text("smallest_mm: 5\n")
+    assert parse_config(text, path).digest != before
+    deeper = "applications: {nodule: {tracking: {file: ../site/part.yaml}}}"
+    assert parse_config(deeper, path).applications["nodule"]["tracking"] == {"smallest_mm": 5}
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("none.yaml", "applications.nodule.file: none.yaml cannot be read (No such file"),
+        ("5", "applications.nodule.file: got 5, wants the name of a YAML file"),
+        ("bad.yaml", "applications.nodule.file: bad.yaml: line 1"),
+        ("latin.yaml", "applications.nodule.file: latin.yaml cannot be read (UnicodeDecodeError)"),
+        (".", "applications.nodule.file: . cannot be read (Is a directory)"),
+    ],
+)
+def test_a_part_that_cannot_be_read_is_named(tmp_path, named, told):
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xff")
+    text = f"applications: {{nodule: {{file: {named}}}}}"
+    assert told in error_of(text, tmp_path)
