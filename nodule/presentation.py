@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gransk.core import reasons
@@ -409,7 +409,7 @@ def study_json(findings: Findings) -> dict[str, Any]:
     return {}
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
+def finding_json(finding: Finding, findings: Sequence[Finding] = ()) -> dict[str, Any]:
     """Place, sizes with their 95 % intervals, and properties; null where not known."""
     properties = {}
     for name, values in _BY_CODE.items():

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "system"))
+for room in ("system", "mammo"):
+    sys.path.insert(0, str(Path(__file__).parent / room))
 
 from harness_orthanc import OrthancProcess, make_config
 

@@ -295,7 +295,7 @@ def as_json(
                 "tracking_uid": finding.tracking_uid,
                 "probability": finding.probability,
                 "malignancy": finding.malignancy,
-                **presentation.finding_json(finding),
+                **presentation.finding_json(finding, findings.findings),
                 **({} if followed is None else finding_json(application, finding, followed)),
             }
             for finding in findings.findings

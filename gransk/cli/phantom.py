@@ -190,15 +190,13 @@ def _found(application: Application, truth: Any, result: Path) -> list[dict[str,
             raise UnreadableInputError(f"{path.name} is of another study than the phantom's")
         from gransk.results.dicom.read import read_report
 
-        return [
-            dict(application.presentation.finding_json(finding))
-            for finding in read_report(path.read_bytes())
-        ]
+        found = read_report(path.read_bytes())
+        return [dict(application.presentation.finding_json(one, found)) for one in found]
     answer = json.loads(path.read_text(encoding="utf-8"))
     if answer.get("refused"):
         raise RefusalError(Reason(answer["refused"]["reason"]))
-    found: list[dict[str, Any]] = answer["findings"]
-    return found
+    told: list[dict[str, Any]] = answer["findings"]
+    return told
 
 
 def _one_report(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from gransk.core.codes import Code
 from gransk.core.errors import ConfigurationError, RefusalError
-from gransk.core.findings import Finding, Findings, Note, Quality
+from gransk.core.findings import Finding, Findings, Note, Quality, Region
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.identity import patient
 from gransk.core.models import ModelLibrary
@@ -97,9 +97,9 @@ class Presentation:
     study_json : callable
         ``study_json(findings)``: keys added to the JSON of ``gransk analyse``.
     finding_json : callable
-        ``finding_json(finding)``: keys added to each finding's JSON.
-    image_window : (float, float)
-        Window centre and width in which pictures are shown.
+        ``finding_json(finding, findings)``: keys added to the JSON of one of the findings.
+    image_window : (float, float), optional
+        Window centre and width in which pictures are shown; None for each image's own.
     course : str
         Name of the measurement whose course over several studies is drawn; empty for none.
     labels : mapping of name to mapping of value to tuple of Quality
@@ -109,6 +109,10 @@ class Presentation:
         Every value that a property may have, for its text.
     rejections : tuple of str
         Why a person may reject a finding. Texts: ``rejected_`` and the code.
+    layout : tuple of rows of str
+        Places of the overview page, by the `Picture.role` that each shows; empty for none.
+    summary : callable
+        ``summary(findings, language)``: (label, value) pairs of the study as a whole.
     """
 
     title: Mapping[str, str]
@@ -116,13 +120,15 @@ class Presentation:
     line: Callable[[Findings, str], str]
     details: Callable[[Finding, str], list[tuple[str, str]]]
     study_json: Callable[[Findings], dict[str, Any]]
-    finding_json: Callable[[Finding], dict[str, Any]]
-    image_window: tuple[float, float] = (-600.0, 1500.0)
+    finding_json: Callable[[Finding, Sequence[Finding]], dict[str, Any]]
+    image_window: tuple[float, float] | None = (-600.0, 1500.0)
     commands: Mapping[str, Any] = field(default_factory=dict)
     course: str = ""
     labels: Mapping[str, Mapping[str, tuple[Quality, ...]]] = field(default_factory=dict)
     codes: Mapping[str, Mapping[str, Code]] = field(default_factory=dict)
     rejections: tuple[str, ...] = ()
+    layout: tuple[tuple[str, ...], ...] = ()
+    summary: Callable[[Findings, str], list[tuple[str, str]]] = lambda findings, language: []
 
     def text(self, note: Note, language: str) -> str:
         """A note as a person reads it."""
@@ -142,6 +148,32 @@ class Presentation:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Which analysed image a picture shows, and where.
+
+    Parameters
+    ----------
+    sop_instance_uid : str
+    affine : six floats
+        ``(a, b, c, d, e, f)``: a point (column, row) of the image, in DICOM image coordinates,
+        lies at (a column + b row + c, d column + e row + f) of the picture.
+    frame : int, optional
+        From 1, for multi-frame images alone.
+    """
+
+    sop_instance_uid: str
+    affine: tuple[float, float, float, float, float, float]
+    frame: int | None = None
+
+    def outline(self, region: Region) -> tuple[tuple[float, float], ...]:
+        """A region in the picture's own pixels; empty where it is of another image."""
+        if (region.sop_instance_uid, region.frame) != (self.sop_instance_uid, self.frame):
+            return ()
+        a, b, c, d, e, f = self.affine
+        return tuple((a * x + b * y + c, d * x + e * y + f) for x, y in region.points)
+
+
+@dataclass(frozen=True)
 class Picture:
     """One grey picture of the summary page.
 
@@ -158,6 +190,11 @@ class Picture:
         Side of the picture's (square) pixels, for a scale bar.
     tracking_uid : str
         Of the finding that it shows; empty where it shows none, or several.
+    role : str
+        Its place in the application's `Presentation.layout`; empty for none.
+    placed : Placed, optional
+        Of a picture with a role: findings are drawn over it from their own regions, so that it
+        shows them as people left them.
     """
 
     pixels: Any = field(repr=False)
@@ -165,6 +202,8 @@ class Picture:
     outlines: tuple[tuple[tuple[float, float], ...], ...] = ()
     spacing_mm: float | None = None
     tracking_uid: str = ""
+    role: str = ""
+    placed: Placed | None = None
 
 
 @runtime_checkable

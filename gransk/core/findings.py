@@ -237,7 +237,9 @@ class Finding(Frozen):
         return next((m.value for m in self.measurements if m.name == name), None)
 
     def quality(self, name: str) -> Code | None:
-        """Coded value of the property called ``name``, or None."""
+        """Coded value of the property called ``name``, or None; ``kind`` is the finding's own."""
+        if name == "kind":
+            return self.kind
         return next((q.value for q in self.qualities if q.name == name), None)
 
     @property

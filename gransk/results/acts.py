@@ -262,9 +262,12 @@ def _reviewed(finding: Finding, act: Act) -> Finding:
         for label in act.labels
     )
     review = _review(act, _STATES[act.kind], changes)
+    kinds = [label.value for label in act.labels if label.name == "kind"]
+    others = [label for label in act.labels if label.name != "kind"]
     return finding.model_copy(
         update={
-            "qualities": _set(finding.qualities, act.labels),
+            "kind": kinds[-1] if kinds else finding.kind,
+            "qualities": _set(finding.qualities, others),
             "reviews": (*finding.reviews, review),
         }
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from gransk.core.application import Picture
+from gransk.core.application import Picture, Placed
 
 
 def pack_pictures(pictures: Sequence[Picture]) -> bytes:
@@ -19,6 +21,8 @@ def pack_pictures(pictures: Sequence[Picture]) -> bytes:
             "outlines": picture.outlines,
             "spacing_mm": picture.spacing_mm,
             "tracking_uid": picture.tracking_uid,
+            "role": picture.role,
+            "placed": None if picture.placed is None else asdict(picture.placed),
         }
         for picture in pictures
     ]
@@ -42,6 +46,15 @@ def unpack_pictures(content: bytes) -> list[Picture]:
                 ),
                 spacing_mm=word["spacing_mm"],
                 tracking_uid=word.get("tracking_uid", ""),
+                role=word.get("role", ""),
+                placed=_placed(word.get("placed")),
             )
             for n, word in enumerate(words)
         ]
+
+
+def _placed(word: dict[str, Any] | None) -> Placed | None:
+    if word is None:
+        return None
+    a, b, c, d, e, f = (float(value) for value in word["affine"])
+    return Placed(str(word["sop_instance_uid"]), (a, b, c, d, e, f), word["frame"])

@@ -13,7 +13,8 @@ import mimetypes
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
@@ -22,6 +23,7 @@ from sqlalchemy import select
 from gransk.archive.tables import SeenStudy
 from gransk.site.events import EventKind, record
 from gransk.web.access import Caller, allow, language_of
+from gransk.web.hanging import hanging
 from gransk.web.permissions import Permission
 from gransk.web.texts import text
 from gransk.web.wiring import wiring
@@ -42,6 +44,9 @@ POLICY = (
 )
 """Of OHIF's page and of its workers: nothing from, and nothing to, another host."""
 
+OF_STUDY = "__STUDY__"
+"""Stands in the kept page for the study that is asked for."""
+
 router = APIRouter()
 files = APIRouter()
 """OHIF's built files; included last, since it takes every path that is left."""
@@ -50,10 +55,30 @@ mimetypes.add_type("application/wasm", ".wasm")
 mimetypes.add_type("text/javascript", ".mjs")
 
 
-def app_config(language: str) -> str:
-    """OHIF's configuration: our proxy, and no other source of data."""
-    template = (Path(__file__).parent / "static" / "ohif-config.js").read_text(encoding="utf-8")
-    return template.replace("__RESEARCH__", json.dumps(text("research_short", language)))
+def app_config(language: str, hung: dict[str, Any] | None = None) -> str:
+    """OHIF's configuration: our proxy, and no other source of data.
+
+    Parameters
+    ----------
+    hung : dict, optional
+        How the study that is opened hangs, as `hanging` tells it; OHIF's own way by default.
+    """
+    folder = Path(__file__).parent / "static"
+    said = (folder / "ohif-config.js").read_text(encoding="utf-8")
+    values = {"__RESEARCH__": json.dumps(text("research_short", language))}
+    if hung is None:
+        values |= {"__EXTENSIONS__": "[]", "__CUSTOMIZATIONS__": "[]"}
+    else:
+        said = (folder / "ohif-hanging.js").read_text(encoding="utf-8") + said
+        values |= {
+            "__EXTENSIONS__": "granskHanging.extensions",
+            "__CUSTOMIZATIONS__": "granskHanging.customizations",
+            "__HANGING__": json.dumps(hung),
+            "__OUTLINES__": json.dumps(text("outlines", language)),
+        }
+    for name, value in values.items():
+        said = said.replace(name, value)
+    return said
 
 
 @lru_cache(maxsize=4)
@@ -63,7 +88,7 @@ def _index(path: Path, _changed: float) -> tuple[str, str]:
     html = re.sub(r'<script[^>]*init-service-worker\.js"></script>', "", html)
     html = re.sub(r'<script[^>]*app-config\.js"></script>', "", html)
     html = html.replace(
-        "<script defer", f'<script src="{PAGES}/app-config.js"></script><script defer', 1
+        "<script defer", f'<script src="{PAGES}/app-config.js{OF_STUDY}"></script><script defer', 1
     )
     inline = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
     hashes = " ".join(
@@ -73,8 +98,16 @@ def _index(path: Path, _changed: float) -> tuple[str, str]:
 
 
 @router.get(f"{PAGES}/app-config.js", dependencies=[Depends(allow(Permission.IMAGES))])
-def config(request: Request) -> Response:
-    return Response(app_config(language_of(request)), media_type="text/javascript")
+def config(
+    request: Request, studies: Annotated[str, Query(alias="StudyInstanceUIDs")] = ""
+) -> Response:
+    """OHIF's configuration for the first of some studies."""
+    hung = hanging(wiring(request), studies.split(",")[0])
+    return Response(
+        app_config(language_of(request), hung),
+        media_type="text/javascript",
+        headers={"cache-control": "private, no-store"},
+    )
 
 
 @router.get(PAGES)
@@ -90,6 +123,8 @@ def index(
         raise HTTPException(503, "viewer_missing")
     _note_opened(request, caller, studies.split(","))
     html, policy = _index(path, path.stat().st_mtime)
+    asked = f"?StudyInstanceUIDs={quote(studies, safe='')}" if studies else ""
+    html = html.replace(OF_STUDY, asked)
     return HTMLResponse(html, headers={"content-security-policy": policy})
 
 

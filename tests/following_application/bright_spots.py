@@ -111,7 +111,7 @@ class BrightSpots:
         line=lambda findings, language: f"{len(findings.findings)} spots",
         details=lambda finding, language: [("Area", f"{finding.measured('area'):.0f}")],
         study_json=lambda findings: {},
-        finding_json=lambda finding: {"area": finding.measured("area")},
+        finding_json=lambda finding, findings: {"area": finding.measured("area")},
         image_window=(2048.0, 4096.0),
         course="area",
     )

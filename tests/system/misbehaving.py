@@ -32,7 +32,7 @@ class Misbehaving:
         line=lambda findings, language: "nothing",
         details=lambda finding, language: [],
         study_json=lambda findings: {},
-        finding_json=lambda finding: {},
+        finding_json=lambda finding, findings: {},
     )
 
     def accepts(self, study: Study) -> Reason | None:

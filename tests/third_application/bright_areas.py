@@ -54,7 +54,7 @@ class BrightAreas:
         line=_line,
         details=_details,
         study_json=lambda findings: {},
-        finding_json=lambda finding: {"bright_share": finding.measured("bright_share")},
+        finding_json=lambda finding, findings: {"bright_share": finding.measured("bright_share")},
         image_window=(128.0, 256.0),
     )
 

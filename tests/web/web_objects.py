@@ -72,6 +72,6 @@ class Lesions:
         line=_line,
         details=_details,
         study_json=lambda findings: {},
-        finding_json=lambda finding: {},
+        finding_json=lambda finding, findings: {},
         course="volume_mm3",
     )

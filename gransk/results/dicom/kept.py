@@ -15,7 +15,7 @@ from gransk.core.findings import Findings, FrameRef
 from gransk.core.identity import MANUFACTURER, patient
 from gransk.core.keys import digest
 from gransk.core.study import Study
-from gransk.results.dicom.read import read_report
+from gransk.results.dicom.read import read_labels, read_report, read_study_level
 
 MODEL_NAME = ("121015", "DCM")
 """Device Observer Model Name: application and version (TID 1004)."""
@@ -65,11 +65,13 @@ def _read(path: Path) -> Dataset | None:
 def _findings(report: Dataset, study: Study) -> Findings | None:
     """What the report says; None where it cannot be read or its images are not all here."""
     here = {i.sop_instance_uid: i for i in study.instances}
+    labels = read_labels(report)
     frames = [
         FrameRef(
             sop_class_uid=here[uid].sop_class_uid,
             sop_instance_uid=uid,
             series_instance_uid=here[uid].series_instance_uid,
+            label=labels.get(uid, ""),
         )
         for uid in _evidence(report)
         if uid in here
@@ -77,6 +79,7 @@ def _findings(report: Dataset, study: Study) -> Findings | None:
     name, _, version = _observer(report).partition(" ")
     try:
         content = Path(str(report.filename)).read_bytes()
+        measurements, qualities = read_study_level(content)
         return Findings(
             application=name,
             application_version=version or "unknown",
@@ -85,6 +88,8 @@ def _findings(report: Dataset, study: Study) -> Findings | None:
             series_instance_uids=tuple(sorted({f.series_instance_uid for f in frames})),
             frames=tuple(frames),
             findings=tuple(read_report(content)),
+            measurements=measurements,
+            qualities=qualities,
         )
     except (GranskError, AttributeError, LookupError, ValueError):
         return None

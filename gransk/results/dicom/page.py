@@ -32,6 +32,7 @@ from gransk.results.dicom.canvas import (
     wrap,
 )
 from gransk.results.dicom.common import Report
+from gransk.results.dicom.overview import OVERVIEW_HEIGHT, draw_overview
 from gransk.results.dicom.reviews import statements
 from gransk.results.dicom.spread import draw_spread, lay_out
 from gransk.results.dicom.texts import any_suspicion
@@ -69,16 +70,18 @@ def draw_pages(
 ) -> list[npt.NDArray[np.uint8]]:
     """Summary pages, each finding with its own pictures; then those that compare studies.
 
+    Where the application has a layout, the first page shows the whole study in it.
+
     Returns
     -------
-    list of ndarray of uint8, shape (1200, 1600, 3)
+    list of ndarray of uint8, shape (1200, 1600, 3), the whole study's (2000, 1600, 3)
         At least one.
     """
     own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.standing}
     rejected = {f.tracking_uid for f in report.findings.rejected}
     others = []
     for picture in pictures:
-        if picture.tracking_uid in rejected:
+        if picture.tracking_uid in rejected or picture.role:
             continue
         if picture.tracking_uid in own:
             own[picture.tracking_uid].append(picture)
@@ -87,14 +90,20 @@ def draw_pages(
     cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.standing]
     notes = [report.presentation.text(n, report.language) for n in report.findings.notes]
     notes += statements(report)
-    pages = _lay_out(cards, others, _notes_height(notes))
+    whole = [p for p in pictures if p.role] if report.presentation.layout else None
+    told = notes if whole is None else []
+    pages = _lay_out(cards, others, _notes_height(told))
+    if whole is not None and not cards and not others:
+        pages = []
     spreads = lay_out(report, compared)
-    count = len(pages) + len(spreads)
-    drawn = [
-        _draw_page(report, page, notes if number == 1 else [], (number, count))
-        for number, page in enumerate(pages, start=1)
+    first = 1 if whole is None else 2
+    count = first - 1 + len(pages) + len(spreads)
+    drawn = [] if whole is None else [_draw_whole(report, whole, notes, count)]
+    drawn += [
+        _draw_page(report, page, told if number == 1 else [], (number, count))
+        for number, page in enumerate(pages, start=first)
     ]
-    for number, spread in enumerate(spreads, start=len(pages) + 1):
+    for number, spread in enumerate(spreads, start=first + len(pages)):
         image, draw = _framed(report, (number, count))
         draw_spread(image, draw, report, spread)
         drawn.append(np.asarray(image))
@@ -186,16 +195,27 @@ def _draw_page(
     bottom = _draw_cards(draw, report, page.cards)
     _draw_notes(draw, notes, bottom + 8)
     _draw_pictures(image, draw, page.pictures)
-    _draw_words(draw, report)
+    _draw_words(draw, report, BOTTOM)
     return np.asarray(image)
 
 
-def _framed(report: Report, number: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+def _draw_whole(
+    report: Report, pictures: Sequence[Picture], notes: list[str], count: int
+) -> npt.NDArray[np.uint8]:
+    image, draw = _framed(report, (1, count), OVERVIEW_HEIGHT)
+    draw_overview(image, draw, report, pictures, notes)
+    _draw_words(draw, report, OVERVIEW_HEIGHT - HEIGHT + BOTTOM)
+    return np.asarray(image)
+
+
+def _framed(
+    report: Report, number: tuple[int, int], height: int = HEIGHT
+) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     """An empty page with header and footer."""
-    image = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
+    image = Image.new("RGB", (WIDTH, height), BACKGROUND)
     draw = ImageDraw.Draw(image)
     _draw_header(draw, report)
-    _draw_footer(draw, report, number)
+    _draw_footer(draw, report, number, height)
     return image, draw
 
 
@@ -268,24 +288,26 @@ def _draw_pictures(
             draw.text((left, bottom + 8 + 22 * line_number), line, QUIET, font_of(17))
 
 
-def _draw_words(draw: ImageDraw.ImageDraw, report: Report) -> None:
+def _draw_words(draw: ImageDraw.ImageDraw, report: Report, bottom: int) -> None:
     """What the model's numbers are not."""
     findings = report.findings.standing
     words = [report.say("score_text")] if findings else []
     if any_suspicion(findings):
         words.append(report.say("suspicion_text"))
     for n, line in enumerate(words):
-        draw.text((MARGIN, BOTTOM + 12 + 25 * n), line, QUIET, font_of(17))
+        draw.text((MARGIN, bottom + 12 + 25 * n), line, QUIET, font_of(17))
 
 
-def _draw_footer(draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, int]) -> None:
+def _draw_footer(
+    draw: ImageDraw.ImageDraw, report: Report, number: tuple[int, int], height: int
+) -> None:
     findings = report.findings
-    draw.line((MARGIN, HEIGHT - 72, WIDTH - MARGIN, HEIGHT - 72), LINE, 2)
+    draw.line((MARGIN, height - 72, WIDTH - MARGIN, height - 72), LINE, 2)
     models = ", ".join(f"{m.id} {m.version}" for m in findings.models)
     made = (
         f"Gransk {report.version}  ·  {findings.application} {findings.application_version}"
         f"  ·  {report.say('model')}: {models or '-'}"
     )
-    draw.text((MARGIN, HEIGHT - 54), clip(made, 17, 1200), QUIET, font_of(17))
+    draw.text((MARGIN, height - 54), clip(made, 17, 1200), QUIET, font_of(17))
     page = report.say("page").format(page=number[0], pages=number[1])
-    draw.text((WIDTH - MARGIN, HEIGHT - 54), page, QUIET, font_of(17), anchor="ra")
+    draw.text((WIDTH - MARGIN, height - 54), page, QUIET, font_of(17), anchor="ra")

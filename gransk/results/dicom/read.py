@@ -19,6 +19,8 @@ TRACKING_ID, TRACKING_UID = ("112039", "DCM"), ("112040", "DCM")
 FINDING, SITE = ("121071", "DCM"), ("363698007", "SCT")
 METHOD = ("370129005", "SCT")
 MEASUREMENTS, GROUP = ("126010", "DCM"), ("125007", "DCM")
+STUDY_LEVEL, SAME_LESION = ("126011", "DCM"), ("121151", "DCM")
+IMAGE_LIBRARY, IMAGE_GROUP, IMAGE = ("111028", "DCM"), ("126200", "DCM"), ("260753009", "SCT")
 
 
 def read_report(content: bytes) -> list[Finding]:
@@ -40,12 +42,55 @@ def read_report(content: bytes) -> list[Finding]:
     InvalidValueError
         Where it is no measurement report.
     """
+    return _findings(_dataset(content))
+
+
+def read_study_level(content: bytes) -> tuple[tuple[Measurement, ...], tuple[Quality, ...]]:
+    """Numbers and properties of the study as a whole, of a report that `make_objects` made.
+
+    Raises
+    ------
+    UnreadableInputError
+        Where it is no DICOM file.
+    InvalidValueError
+        Where it is no measurement report.
+    """
+    groups = [
+        group
+        for container in _children(_dataset(content), STUDY_LEVEL)
+        for group in _children(container, GROUP)
+    ]
+    return (
+        tuple(m for group in groups for m in _measurements(group)),
+        tuple(q for group in groups for q in _qualities(group)),
+    )
+
+
+def read_labels(report: Dataset) -> dict[str, str]:
+    """What a report calls its images, by SOP Instance UID."""
+    found = {}
+    for library in _children(report, IMAGE_LIBRARY):
+        for group in _children(library, IMAGE_GROUP):
+            for image in _children(group, IMAGE):
+                label = next(_children(image, _key(sr.LABEL)), None)
+                if label is not None:
+                    uid = str(image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+                    found[uid] = str(label.TextValue)
+    return found
+
+
+def _dataset(content: bytes) -> Dataset:
+    """The report; refuses what is none."""
     try:
         dataset = pydicom.dcmread(io.BytesIO(content))
     except (InvalidDicomError, EOFError, OSError, ValueError) as error:
         raise UnreadableInputError("the report is no readable DICOM file") from error
     if _name(dataset) not in (("126000", "DCM"), _key(sr.NO_FINDINGS)):
         raise InvalidValueError("report", _name(dataset), "an Imaging Measurement Report (126000)")
+    return dataset
+
+
+def _findings(dataset: Dataset) -> list[Finding]:
     found: dict[str, Finding] = {}
     rejected = (_key(reviews.REJECTED_FINDINGS), _key(reviews.REJECTED_FINDING))
     for outer, inner in ((MEASUREMENTS, GROUP), rejected):
@@ -70,6 +115,7 @@ def _add_group(found: dict[str, Finding], group: Dataset) -> None:
 def _finding(group: Dataset) -> Finding:
     centre = next(_children(group, _key(sr.CENTRE)), None)
     origin = next(_children(group, _key(sr.ORIGIN)), None)
+    lesion = next(_children(group, SAME_LESION), None)
     concept, malignancy = _malignancy(group)
     x, y, z = centre.TextValue.split("\\") if centre is not None else ("0", "0", "0")
     return Finding(
@@ -86,6 +132,7 @@ def _finding(group: Dataset) -> Finding:
         regions=tuple(_regions(group)),
         origin="detector" if origin is None else str(origin.TextValue),
         reviews=reviews.read_reviews(group),
+        lesion_uid="" if lesion is None else str(lesion.TextValue),
     )
 
 

@@ -17,6 +17,7 @@ from highdicom.sr import (
     ImageRegion,
     LanguageOfContentItemAndDescendants,
     Measurement,
+    MeasurementsAndQualitativeEvaluations,
     ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
@@ -120,6 +121,8 @@ def _content(report: Report) -> Dataset:
         content.append(measurements)
     if report.findings.rejected:
         content.append(rejected_container(list(_groups(report, report.findings.rejected))))
+    if report.findings.measurements or report.findings.qualities:
+        content.append(_study_level(report))
     content.extend(_followed_up(report))
     content.append(_statements(report))
     return root
@@ -160,7 +163,7 @@ def _observer(report: Report) -> ObserverContext:
 def _image_library(report: Report) -> Dataset:
     """Every analysed image, frames of one object once (TID 1600)."""
     group = container(codes.DCM.ImageLibraryGroup)
-    frame_of_reference = str(report.header.get("FrameOfReferenceUID", "") or "")
+    frame_of_reference = _frame_of_reference(report)
     if frame_of_reference:
         group.ContentSequence.append(
             UIDRefContentItem(
@@ -170,17 +173,45 @@ def _image_library(report: Report) -> Dataset:
             )
         )
     for frame in _images(report):
-        group.ContentSequence.append(
-            ImageContentItem(
-                CodedConcept("260753009", "SCT", "Source"),
-                frame.sop_class_uid,
-                frame.sop_instance_uid,
-                relationship_type=CONTAINS,
-            )
+        image = ImageContentItem(
+            CodedConcept("260753009", "SCT", "Source"),
+            frame.sop_class_uid,
+            frame.sop_instance_uid,
+            relationship_type=CONTAINS,
         )
+        if frame.label:
+            said = TextContentItem(LABEL, frame.label, RelationshipTypeValues.HAS_ACQ_CONTEXT)
+            image.ContentSequence = ContentSequence([said])
+        group.ContentSequence.append(image)
     library = container(codes.DCM.ImageLibrary)
     library.ContentSequence.append(group)
     return library
+
+
+def _frame_of_reference(report: Report) -> str:
+    """The one that every analysed image shares; empty where one differs or has none."""
+    headers = [report.by_uid[frame.sop_instance_uid].header for frame in _images(report)]
+    found = {str(header.get("FrameOfReferenceUID", "") or "") for header in headers}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _study_level(report: Report) -> Dataset:
+    """Numbers and properties of the study as a whole.
+
+    In a container of their own, since OHIF takes every group among the imaging measurements
+    for a mark and ends in an error where it has no place.
+    """
+    findings, tracking = report.findings, uid(report.study.uid, report.findings.application)
+    made = container(codes.DCM.DerivedImagingMeasurements)
+    made.ContentSequence.extend(
+        MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=TrackingIdentifier(tracking, "study"),
+            algorithm_id=_algorithm(report),
+            measurements=[measurement(tracking, m) for m in findings.measurements] or None,
+            qualitative_evaluations=_qualities(tracking, findings.qualities) or None,
+        )
+    )
+    return made
 
 
 def _groups(report: Report, findings: Iterable[model.Finding]) -> Iterator[ContentSequence]:
@@ -211,7 +242,9 @@ def _group(
         algorithm_id=_algorithm(report),
         time_point_context=_time_point(report),
         measurements=_measurements(finding) if number == 1 else None,
-        qualitative_evaluations=_qualities(finding) if number == 1 else None,
+        qualitative_evaluations=(
+            _qualities(finding.tracking_uid, finding.qualities) if number == 1 else None
+        ),
     )
     content = group[0].ContentSequence
     if followed is not None:
@@ -220,6 +253,8 @@ def _group(
             *longitudinal.outcomes(followed, finding.tracking_uid),
         ):
             content.extend(made)
+    if finding.lesion_uid:
+        content.append(TextContentItem(codes.DCM.LesionIdentifier, finding.lesion_uid, CONTAINS))
     if number > 1:
         content.append(UIDRefContentItem(LESION, finding.tracking_uid, CONTAINS))
     elif finding.centre_lps_mm is not None:
@@ -245,6 +280,7 @@ NO_FINDINGS = CodedConcept(
 )
 LESION = CodedConcept("lesion_uid", PRIVATE_SCHEME, "Lesion Unique Identifier")
 CENTRE = CodedConcept("centre_lps_mm", PRIVATE_SCHEME, "Centre in patient coordinates (LPS, mm)")
+LABEL = CodedConcept("image_label", PRIVATE_SCHEME, "What people call the image")
 ORIGIN = CodedConcept("origin", PRIVATE_SCHEME, "Origin of finding")
 
 
@@ -285,12 +321,12 @@ def _percent(what: Code, share: float) -> Measurement:
     return Measurement(concept(what), round(share * 100, 6), concept(terms.PERCENT))
 
 
-def _qualities(finding: model.Finding) -> list[QualitativeEvaluation]:
+def _qualities(tracking: str, qualities: Iterable[model.Quality]) -> list[QualitativeEvaluation]:
     made = []
-    for quality in finding.qualities:
+    for quality in qualities:
         item = QualitativeEvaluation(concept(quality.concept), concept(quality.value))
         item[0].ContentSequence = ContentSequence(
-            TrackingIdentifier(uid(finding.tracking_uid, "quality", quality.name), quality.name)
+            TrackingIdentifier(uid(tracking, "quality", quality.name), quality.name)
         )
         made.append(item)
     return made
@@ -320,6 +356,8 @@ def _statements(report: Report) -> Dataset:
     if any_suspicion(findings.standing):
         lines.append(report.say("suspicion_text"))
     lines.extend(statements(report))
+    told = report.presentation.summary(findings, report.language)
+    lines.extend(f"{label}: {value}" for label, value in told)
     lines.extend(report.presentation.text(note, report.language) for note in findings.notes)
     if any(m.interval for f in findings.standing for m in f.measurements):
         lines.append(report.say("intervals"))

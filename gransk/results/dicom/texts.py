@@ -73,6 +73,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "responsible radiologist",
         "da": "ansvarlig radiolog",
     },
+    "not_there": {"en": "not there", "da": "findes ikke"},
+    "same_lesion": {"en": "Same lesion as {names}", "da": "Samme læsion som {names}"},
     "page": {"en": "Page {page} of {pages}", "da": "Side {page} af {pages}"},
 }
 

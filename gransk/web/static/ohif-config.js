@@ -2,9 +2,9 @@
 window.config = {
   name: 'gransk',
   routerBasename: '/viewer',
-  extensions: [],
+  extensions: __EXTENSIONS__,
   modes: [],
-  customizationService: [{ 'ohif.tours': { $set: [] } }],
+  customizationService: [{ 'ohif.tours': { $set: [] } }, ...__CUSTOMIZATIONS__],
   showStudyList: false,
   showLoadingIndicator: true,
   showWarningMessageForCrossOrigin: false,

@@ -198,7 +198,7 @@ PRESENTATION = Presentation(
         ("Længste akse" if language == "da" else "Long axis", "6.8 mm"),
     ],
     study_json=lambda findings: {},
-    finding_json=lambda finding: {},
+    finding_json=lambda finding, findings: {},
     course="volume_mm3",
 )
 

@@ -1,0 +1,51 @@
+"""How the viewer hangs a study: in the layout of the application that read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gransk.archive.tables import SeenStudy
+from gransk.results.store import BlobError
+from gransk.results.tables import Workitem
+from gransk.web import editing
+from gransk.web.wiring import Wiring
+
+
+def hanging(known: Wiring, study_instance_uid: str) -> dict[str, Any] | None:
+    """Layout of a study's images, and which image belongs where.
+
+    Returns
+    -------
+    dict or None
+        ``layout``, rows of roles, and ``labels``, roles by SOP Instance UID of the analysed
+        images; these are empty where no result is released, and the viewer then goes by side
+        and view of the images' own attributes. None where no application has a layout.
+    """
+    with known.database.read() as session:
+        chosen = (
+            select(Workitem)
+            .join(SeenStudy, SeenStudy.key == Workitem.study_key)
+            .where(SeenStudy.study_instance_uid == study_instance_uid)
+            .order_by(Workitem.application)
+        )
+        for item in session.scalars(chosen).all():
+            application = known.applications.get(item.application)
+            if application is not None and application.presentation.layout:
+                return {
+                    "layout": [list(row) for row in application.presentation.layout],
+                    "labels": _labels(known, session, item),
+                }
+    return None
+
+
+def _labels(known: Wiring, session: Session, item: Workitem) -> dict[str, str]:
+    if editing.standing_report(session, item) is None:
+        return {}
+    try:
+        findings = known.findings(session, str(item.analysis_key))
+    except (BlobError, KeyError, ValueError):
+        return {}
+    return {frame.sop_instance_uid: frame.label for frame in findings.frames if frame.label}
