@@ -70,6 +70,8 @@ def loss(seen: Opinion, truth: Batch) -> Tensor:
     if kept.any():
         opinion = (seen.suspicion * near).flatten(1).sum(1) / weight.clamp(min=1e-3)
         total = total + 0.7 * bce(opinion[kept], soft[kept])
+        signs = (seen.signs * near[:, None]).flatten(2).sum(2) / weight.clamp(min=1e-3)[:, None]
+        total = total + 0.7 * bce(signs[kept], truth.signs[kept] * 0.9 + 0.05)
     if truth.shown.any():
         total = total + 0.7 * bce(seen.film[truth.shown], soft[truth.shown])
     if truth.outlined.any():

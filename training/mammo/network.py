@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from training.mammo.encoder import CHANNELS, Encoder
+from training.mammo.films import SIGNS
 
 WIDTH = 64
 STRIDE = 8
@@ -29,6 +30,8 @@ class Opinion:
         Of being inside a mass.
     look : Tensor, shape (n, 64, rows / 8, columns / 8)
         What the place looks like.
+    signs : Tensor, shape (n, 12, rows / 8, columns / 8)
+        Of each of `training.mammo.films.SIGNS`, where there is a mass.
     film : Tensor, shape (n,)
         Of malignancy anywhere.
     """
@@ -38,6 +41,7 @@ class Opinion:
     suspicion: Tensor
     outline: Tensor
     look: Tensor
+    signs: Tensor
     film: Tensor
 
 
@@ -53,6 +57,7 @@ class Detector(nn.Module):
         self.outline = nn.Conv2d(32, 1, 1)
         self.places = nn.Sequential(_filtered(), _filtered())
         self.heat = nn.Conv2d(WIDTH, 3, 1)
+        self.signs = nn.Conv2d(WIDTH, len(SIGNS), 1)
         self.whole = nn.Sequential(nn.Linear(2 * WIDTH, 64), nn.ReLU(), nn.Linear(64, 1))
         # A rare thing is rare from the first step on.
         nn.init.constant_(self.heat.bias[:2], -4.0)
@@ -65,7 +70,7 @@ class Detector(nn.Module):
             top = lower + interpolate(top, size=lower.shape[-2:], mode="nearest")
         top = self.smooth(top)
         look = self.places(top)
-        heat = self.heat(look)
+        heat, signs = self.heat(look), self.signs(look)
         fine = maps[0] + interpolate(top, size=maps[0].shape[-2:], mode="nearest")
         outline = self.outline(torch.relu(self.fine(fine)))
         # The film's opinion looks where the marks are.
@@ -73,7 +78,7 @@ class Detector(nn.Module):
         seen = (look.flatten(2) * weight[:, None]).sum(2)
         whole = look.flatten(2).mean(2)
         film = self.whole(torch.cat([seen, whole], 1))[:, 0]
-        return Opinion(heat[:, 0], heat[:, 1], heat[:, 2], outline[:, 0], look, film)
+        return Opinion(heat[:, 0], heat[:, 1], heat[:, 2], outline[:, 0], look, signs, film)
 
 
 def _filtered() -> nn.Sequential:

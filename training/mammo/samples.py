@@ -27,12 +27,15 @@ class Example:
     boxes : ndarray, shape (n, 4)
         x0, y0, x1, y1 of its masses, pixels of ``grey``.
     malignant : bool
+    signs : tuple of bool
+        Of `training.mammo.films.SIGNS`.
     """
 
     grey: Tensor
     inside: Tensor | None
     boxes: npt.NDArray[np.float64]
     malignant: bool
+    signs: tuple[bool, ...]
 
 
 def example(film: Film, spacing_mm: float) -> Example:
@@ -46,7 +49,11 @@ def example(film: Film, spacing_mm: float) -> Example:
         inside = torch.from_numpy((coarse * 255).round().astype(np.uint8))
     boxes = np.array(film.boxes_on(prepared)) * (SPACING_MM / spacing_mm)
     return Example(
-        torch.from_numpy((grey * 255).round().astype(np.uint8)), inside, boxes, film.malignant
+        torch.from_numpy((grey * 255).round().astype(np.uint8)),
+        inside,
+        boxes,
+        film.malignant,
+        film.signs,
     )
 
 
@@ -70,6 +77,7 @@ class Batch:
     outlined: Tensor
     shown: Tensor
     malignant: Tensor
+    signs: Tensor
 
 
 def batch(
@@ -95,6 +103,7 @@ def batch(
         outlined=torch.tensor([e.inside is not None for e in examples]),
         shown=torch.tensor([bool(m[3]) for m in made]),
         malignant=torch.tensor([e.malignant for e in examples], dtype=torch.float32),
+        signs=torch.tensor([e.signs for e in examples], dtype=torch.float32),
     )
 
 
