@@ -18,6 +18,7 @@ from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
 from mammo.grid import SPACING_MM, BoolArray, Prepared
 from mammo.marks import Point
+from mammo.outlines import longest_mm
 
 Array = npt.NDArray[np.float64]
 Outliner = Callable[[Prepared, Point], tuple[Point, ...]]
@@ -114,11 +115,9 @@ def _path(fall: Array) -> npt.NDArray[np.intp]:
 def diameters_mm(polygon: npt.ArrayLike) -> tuple[float, float]:
     """Longest diameter, and that of a disk of the polygon's area, mm."""
     points = np.asarray(polygon, dtype=float)
-    apart = points[:, None] - points[None]
     x, y = points.T
     area = abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
-    longest = float(np.sqrt((apart**2).sum(-1)).max())
-    return longest * SPACING_MM, 2 * float(np.sqrt(area / np.pi)) * SPACING_MM
+    return longest_mm(points), 2 * float(np.sqrt(area / np.pi)) * SPACING_MM
 
 
 def middle(polygon: npt.ArrayLike) -> Point:

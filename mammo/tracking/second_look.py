@@ -119,7 +119,9 @@ def _template(spot: Spot) -> tuple[Array, npt.NDArray[np.bool_], npt.NDArray[np.
     )
     if not inside.any():
         inside[shape[0] // 2, shape[1] // 2] = True
-    weight = np.asarray(ndimage.distance_transform_edt(~inside) <= ROUND_MM / STEP_MM, dtype=np.bool_)
+    weight = np.asarray(
+        ndimage.distance_transform_edt(~inside) <= ROUND_MM / STEP_MM, dtype=np.bool_
+    )
     return grid, inside, weight
 
 
