@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from gransk.core.application import Context, Examined, KnownStudy, Picture, Place, Selection
 from gransk.core.ct import DEFAULT_MEMORY_MB, frames_of, read_frame, read_volume
+from gransk.core.dates import date_of
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import (
     Finding,
@@ -52,7 +53,6 @@ from nodule.tracking.pictures import comparison_pictures
 from nodule.tracking.pointing import measured_at
 from nodule.tracking.priors import priors_wanted
 from nodule.tracking.settings import TrackingSettings
-from nodule.tracking.side import date_of
 
 BoolArray = npt.NDArray[np.bool_]
 

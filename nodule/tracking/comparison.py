@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from gransk.core.application import Context, Examined
+from gransk.core.dates import study_date
 from gransk.core.errors import RefusalError
 from gransk.core.findings import Note
 from gransk.core.followup import Comparison, Lesion, Outcome
@@ -25,7 +26,7 @@ from nodule.tracking.registration import Registration, register
 from nodule.tracking.second_look import Seen, Watcher
 from nodule.tracking.series_pair import pairs
 from nodule.tracking.settings import TrackingSettings
-from nodule.tracking.side import Measured, Place, Side, study_date
+from nodule.tracking.side import Measured, Place, Side
 
 # Outlines are tried from the mapped place and from these beside it.
 AROUND_MM = ((1.5, 0.0, 0.0), (-1.5, 0.0, 0.0))

@@ -13,11 +13,11 @@ from scipy import ndimage
 
 from gransk.core.application import Examined
 from gransk.core.ct import DEFAULT_MEMORY_MB, read_volume
+from gransk.core.dates import study_date
 from gransk.core.errors import RefusalError
 from gransk.core.findings import Finding, FrameRef, Mask
 from gransk.core.followup import Look
 from gransk.core.reasons import Reason
-from gransk.core.study import Study
 from nodule.coding import measurements
 from nodule.growth.change import Sized
 from nodule.kernels import kernel_class
@@ -33,7 +33,6 @@ BoolArray = npt.NDArray[np.bool_]
 Index = tuple[float, float, float]
 Place = tuple[float, float, float]
 
-DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 # As much may the logarithm of a volume differ between outlines from points near by.
 STEADY = 0.1
 SMALLEST_MM3 = 0.1
@@ -264,29 +263,3 @@ class Side:
             centre_lps_mm=rounded(lps_mm),
             frame=self.frames[k] if 0 <= k < len(self.frames) else None,
         )
-
-
-def date_of(study: Study) -> datetime.date | None:
-    """Date of a study, else of its images; None where there is none."""
-    for keyword in DATES:
-        for instance in study.instances:
-            text = str(instance.header.get(keyword) or "").strip().replace(".", "")
-            try:
-                return datetime.datetime.strptime(text, "%Y%m%d").date()
-            except ValueError:
-                continue
-    return None
-
-
-def study_date(study: Study) -> datetime.date:
-    """Date of a study, else of its images.
-
-    Raises
-    ------
-    RefusalError
-        ``NO_DATE`` where there is none.
-    """
-    found = date_of(study)
-    if found is None:
-        raise RefusalError(Reason.NO_DATE)
-    return found

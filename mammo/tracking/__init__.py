@@ -1,0 +1,1 @@
+"""Mammograms beside earlier ones: what became of each mark."""

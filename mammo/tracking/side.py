@@ -1,0 +1,125 @@
+"""One view of one of two exams that are compared, with its marks measured there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.measure import points_in_poly
+
+from gransk.core.errors import RefusalError
+from mammo.grid import SPACING_MM, Prepared
+from mammo.marks import Point
+from mammo.outlining import Outliner, diameters_mm, middle
+
+# Outlines are tried from a mark's place and from these beside it; the median one stands.
+AROUND_MM = ((0.0, 0.0), (2.0, 0.0), (-2.0, 0.0), (0.0, 2.0), (0.0, -2.0))
+# So near to the breast's edge a place is not surely shown.
+EDGE_MM = 4.0
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A mark on one view, as a comparison measures it.
+
+    Parameters
+    ----------
+    uid : str
+        Tracking UID.
+    centre : (float, float)
+        Prepared coordinates.
+    outline : tuple of (float, float)
+        Prepared coordinates.
+    by_hand : bool
+        A person drew or placed it: its outline stays.
+    """
+
+    uid: str
+    centre: Point
+    outline: tuple[Point, ...] = field(repr=False)
+    by_hand: bool = False
+
+    @property
+    def longest_mm(self) -> float:
+        return diameters_mm(self.outline)[0]
+
+    @property
+    def diameter_mm(self) -> float:
+        """Of a disk of the outline's area: it repeats better than the longest."""
+        return diameters_mm(self.outline)[1]
+
+    def holds(self, place: Point) -> bool:
+        """Does a place lie inside of the outline?"""
+        return bool(points_in_poly([place], self.outline)[0])  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One view and its marks.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    spots : tuple of Spot
+        What the analysis of that exam reported on this view.
+    """
+
+    prepared: Prepared = field(repr=False)
+    spots: tuple[Spot, ...]
+
+    @classmethod
+    def measured(cls, prepared: Prepared, marks: Sequence[Spot], outliner: Outliner) -> Side:
+        """A view whose marks are outlined anew, so that both exams are measured alike."""
+        return cls(
+            prepared,
+            tuple(m if m.by_hand else steadied(prepared, m, outliner) for m in marks),
+        )
+
+    def covers(self, place: npt.ArrayLike) -> bool:
+        """Does the view show breast at a place, and not only its edge?"""
+        column, row = (int(v) for v in np.floor(np.asarray(place, dtype=float)))
+        rows, columns = self.prepared.breast.shape
+        margin = round(EDGE_MM / SPACING_MM)
+        if not (0 <= row < rows and 0 <= column < columns):
+            return False
+        # The chest wall is no edge of the breast; the image's upper and lower ends are.
+        top, left = max(0, row - margin), max(0, column - margin)
+        near = self.prepared.breast[top : row + margin + 1, left : column + margin + 1]
+        ends = row - margin >= 0 and row + margin < rows
+        return bool(ends and near.all() and column + margin < columns)
+
+
+def steadied(prepared: Prepared, mark: Spot, outliner: Outliner) -> Spot:
+    """The mark with an outline that does not hang on the point it was drawn from.
+
+    Where nothing can be outlined, it stays as it is.
+    """
+    found = []
+    for step in AROUND_MM:
+        place = (mark.centre[0] + step[0] / SPACING_MM, mark.centre[1] + step[1] / SPACING_MM)
+        try:
+            outline = outliner(prepared, place)
+        except RefusalError:
+            continue
+        found.append((diameters_mm(outline)[1], outline))
+    if not found:
+        return mark
+    found.sort(key=lambda pair: pair[0])
+    outline = found[len(found) // 2][1]
+    return Spot(mark.uid, middle(outline), outline)
+
+
+def patch(prepared: Prepared, places: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Smoothed grey at prepared places, shape (..., 2)."""
+    at = np.asarray(places, dtype=float)
+    low = np.maximum(np.floor(at.reshape(-1, 2).min(axis=0)).astype(int) - 8, 0)
+    high = np.maximum(np.ceil(at.reshape(-1, 2).max(axis=0)).astype(int) + 8, low + 1)
+    grey = prepared.grey[low[1] : high[1], low[0] : high[0]]
+    if not grey.size:
+        return np.zeros(at.shape[:-1])
+    smooth = ndimage.gaussian_filter(grey, 0.5 / SPACING_MM, mode="nearest")
+    x, y = at[..., 0] - low[0] - 0.5, at[..., 1] - low[1] - 0.5
+    return np.asarray(ndimage.map_coordinates(smooth, [y, x], order=1, cval=0.0), dtype=float)
