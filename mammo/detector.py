@@ -114,7 +114,7 @@ class Detector:
             inside=mean("inside"),
             signs=mean("signs"),
             look=mean("look"),
-            film=float(told["film"][chosen].mean()),
+            film=float(told["opinion"][chosen].mean()),
         )
 
     def detect(self, prepared: Prepared, view: int) -> Seen:

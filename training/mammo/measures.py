@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 from scipy.stats import rankdata
 
 from training.mammo.films import Film
 
 FloatArray = npt.NDArray[np.float64]
-RESAMPLES = 2000
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,11 @@ def sensitivity(reads: Sequence[Read], false_marks: float, malignant: bool) -> f
 
 
 def by_breast(reads: Sequence[Read]) -> tuple[FloatArray, FloatArray]:
-    """Malignancy of each breast, the mean of its views, and whether any film is malignant."""
+    """Log-odds of each breast, the mean of its views, and whether any film is malignant."""
     groups: dict[str, list[Read]] = {}
     for read in reads:
         groups.setdefault(read.film.breast, []).append(read)
-    scores = [np.mean([r.malignancy for r in group]) for group in groups.values()]
+    scores = [np.mean([logit(r.malignancy) for r in group]) for group in groups.values()]
     truth = [any(r.film.malignant for r in group) for group in groups.values()]
     return np.array(scores), np.array(truth, dtype=float)
 
