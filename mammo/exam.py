@@ -71,8 +71,9 @@ class ViewRules(BaseModel):
         default=False, description="Read images of a stereotactic biopsy as if they were views."
     )
     least_certainty: float = Field(
-        default=0.8, ge=0.5, le=1,
-        description="Least probability of a breast and view that are read from the image.",
+        default=0.6, ge=0.5, le=1,
+        description="Least probability of a breast and view that are read from the image. The "
+        "breast alone is never more certain than about 0.74.",
     )  # fmt: skip
     most_unknown: int = Field(
         default=8, ge=1, description="Most images of an exam whose breast and view are looked for."

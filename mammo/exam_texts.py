@@ -147,9 +147,9 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "view_from_image": {
         "en": "{view} was read from the image itself (image {image}, {percent} % certain). "
-        "The side is known only as far as the image is not mirrored.",
+        "The side may be wrong where the image is mirrored.",
         "da": "{view} er aflæst af selve billedet (billede {image}, {percent} % sikkert). "
-        "Siden er kun kendt, hvis billedet ikke er spejlvendt.",
+        "Siden kan være forkert, hvis billedet er spejlvendt.",
     },
     "view_unknown": {
         "en": "Image {image} is not analysed: it looks like {view}, but only {percent} % certain.",

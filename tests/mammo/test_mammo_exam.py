@@ -422,9 +422,9 @@ def test_what_attributes_do_not_tell_is_read_from_the_image():
 def test_an_uncertain_look_makes_no_view():
     one = image("", "")
     with pytest.raises(RefusalError) as refused:
-        assemble([one], lambda _: Look(0.85, 0.9))
+        assemble([one], lambda _: Look(0.7, 0.8))
     assert refused.value.reason == Reason.VIEW_UNKNOWN
-    exam = assemble([one, image("L", "CC")], lambda _: Look(0.85, 0.9))
+    exam = assemble([one, image("L", "CC")], lambda _: Look(0.7, 0.8))
     assert [n.code for n in exam.notes] == ["exam_incomplete", "view_unknown"]
 
 

@@ -1,0 +1,1 @@
+"""How the model that recognises breast, view and strange images is made."""
