@@ -37,7 +37,7 @@ from nodule.lungs import segment_lungs
 from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
 from nodule.morphology import Morphology
 from nodule.place import LungMap
-from nodule.presentation import details, presentation
+from nodule.presentation import WINDOW, details, presentation
 from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
 from nodule.report_text import report_text
 from nodule.risk.codes import profile_codes
@@ -191,9 +191,7 @@ class NoduleApplication:
         """Each finding on its slice of largest area, 56 mm wide."""
         instances = {i.sop_instance_uid: i for i in study.instances}
         return [
-            _picture(finding, instances, self.presentation.image_window)
-            for finding in findings.findings
-            if finding.regions
+            _picture(finding, instances, WINDOW) for finding in findings.findings if finding.regions
         ]
 
     def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
@@ -227,7 +225,7 @@ class NoduleApplication:
         self, current: Study, prior: Study, comparison: Comparison
     ) -> list[Picture]:
         """Both sides of each matched or uncertain nodule, in the same window and scale."""
-        return comparison_pictures(current, prior, comparison, self.presentation.image_window)
+        return comparison_pictures(current, prior, comparison, WINDOW)
 
     def priors_wanted(self, study: Study, known: Sequence[KnownStudy]) -> tuple[str, ...]:
         """Earlier chest CT studies, most wanted first."""

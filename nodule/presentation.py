@@ -235,6 +235,8 @@ _BY_CODE = {
     for name, (_, values) in PROPERTIES.items()
 }
 
+WINDOW = (-600.0, 1500.0)
+"""Centre and width in which lungs are shown, HU."""
 SIZES = (
     "volume_mm3", "long_axis_mm", "short_axis_mm", "mean_diameter_mm",
     "greatest_plane_long_axis_mm", "greatest_plane_short_axis_mm",
@@ -443,7 +445,7 @@ def presentation(commands: Mapping[str, Any]) -> Presentation:
         details=details,
         study_json=study_json,
         finding_json=finding_json,
-        image_window=(-600.0, 1500.0),
+        image_window=WINDOW,
         commands=commands,
         labels=LABELS,
         codes={name: values for name, (_, values) in PROPERTIES.items()},

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-for room in ("system", "mammo"):
-    sys.path.insert(0, str(Path(__file__).parent / room))
+sys.path.insert(0, str(Path(__file__).parent / "system"))
+sys.path.insert(0, str(Path(__file__).parent / "mammo"))
 
 from harness_orthanc import OrthancProcess, make_config
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import FollowsUp, Picture, Presentation
+from gransk.core.codes import SUSPICION
 from gransk.core.findings import Finding, Findings
 from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
@@ -27,7 +28,7 @@ from gransk.web.prior_pages import earlier_studies
 from gransk.web.programme_pages import programme_shown
 from gransk.web.rendering import page
 from gransk.web.texts import number, text
-from gransk.web.views import View, png, view_of
+from gransk.web.views import Hung, View, hung, png, view_of
 from gransk.web.wiring import Wiring, wiring
 
 EVENTS_SHOWN = 200
@@ -38,13 +39,18 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class Shown:
-    """One finding as the page shows it; ``image`` is the SOP Instance UID of its first outline."""
+    """One finding as the page shows it.
+
+    ``image`` is the SOP Instance UID of its first outline; ``rated`` says that its malignancy is
+    readers' suspicion and no probability.
+    """
 
     finding: Finding
     image: str
     pairs: list[tuple[str, str]]
     probability: str
     malignancy: str
+    rated: bool
     views: list[View]
     verdict: str
     choices: Sequence[editing.Choice]
@@ -65,6 +71,8 @@ class Case:
     followed: Followed | None = None
     follows_up: bool = False
     desk: editing.Desk | None = None
+    whole: Sequence[tuple[str, str]] = ()
+    hung: Sequence[Sequence[Hung]] = ()
 
     @property
     def has_pictures(self) -> bool:
@@ -189,6 +197,8 @@ def _case(
         followed=followed(known, session, item, findings, language, may_see),
         follows_up=follows_up,
         desk=editing.desk(item, report, edited, application, caller, language),
+        whole=presentation.summary(findings, language),
+        hung=hung(presentation.layout, pictures, findings.standing, language),
     )
 
 
@@ -205,10 +215,11 @@ def _shown(
     place = presentation.texts.get("slice", {}).get(language)
     number_of = findings.frame_number(finding)
     if number_of:
-        image = findings.frames[number_of - 1].instance_number
+        frame = findings.frames[number_of - 1]
+        image = None if frame.label else frame.instance_number
         if image is not None:
             pairs.append((text("image_number", language), str(image)))
-        elif place:
+        elif place and not frame.label:
             pairs.append((place, f"{number_of}/{len(findings.frames)}"))
     return Shown(
         finding=finding,
@@ -218,6 +229,7 @@ def _shown(
             "" if finding.origin == "person" else number(finding.probability, 2, language)
         ),
         malignancy="" if finding.malignancy is None else number(finding.malignancy, 2, language),
+        rated=finding.malignancy_concept == SUSPICION,
         views=[
             view_of(index, picture, language)
             for index, picture in enumerate(pictures)

@@ -7,7 +7,7 @@ own, so that the page works without any script; column and row may be typed as w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -23,10 +23,11 @@ from gransk.web.case_actions import study_of
 from gransk.web.dicomweb import ROOT
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
+from gransk.web.windows import own_window
 from gransk.web.wiring import wiring
 
-SHOWN = 768
-"""Pixels that the longer side of an image is shown at, at least."""
+SHOWN = (768, 1536)
+"""Pixels that the longer side of an image is shown at, at least and at most."""
 
 router = APIRouter()
 
@@ -41,6 +42,8 @@ class Slice:
         Which of the analysed images, from 1, and of how many.
     instance_number : int, optional
         As the scanner counts.
+    label : str
+        What people call the image; empty for one slice of many.
     address : str
         Of the rendered image.
     columns, rows : int
@@ -53,6 +56,7 @@ class Slice:
     number: int
     count: int
     instance_number: int | None
+    label: str
     address: str
     columns: int
     rows: int
@@ -93,42 +97,47 @@ def point(
             found = editing.edited(known, session, item).findings
         except (BlobError, KeyError, ValueError) as error:
             raise HTTPException(404) from error
-    number = min(image or len(found.frames) // 2 + 1, len(found.frames))
+    first = 1 if found.frames[0].label else len(found.frames) // 2 + 1
+    number = min(image or first, len(found.frames))
     try:
-        columns, rows = _size(known.orthanc, found.frames[number - 1])
+        tags = _tags(known.orthanc, found.frames[number - 1])
     except ArchiveError as error:
         raise HTTPException(502, "orthanc") from error
-    shown = _slice(found, number, (columns, rows), study.study_instance_uid, presentation)
+    shown = _slice(found, number, tags, study.study_instance_uid, presentation)
     template = "slice.html" if request.headers.get("hx-request") else "point.html"
     return page(request, template, caller, study=study, workitem=item.id, shown=shown)
 
 
-def _size(orthanc: Orthanc, frame: FrameRef) -> tuple[int, int]:
-    """Columns and rows of an image; 404 where the archive has it no more."""
+def _tags(orthanc: Orthanc, frame: FrameRef) -> dict[str, Any]:
+    """Attributes of an image; 404 where the archive has it no more."""
     found = orthanc.find_instance(frame.sop_instance_uid)
     if found is None:
         raise HTTPException(404)
-    tags = orthanc.instance_tags(found)
-    return int(tags["0028,0011"]["Value"]), int(tags["0028,0010"]["Value"])
+    return orthanc.instance_tags(found)
 
 
 def _slice(
     found: Findings,
     number: int,
-    size: tuple[int, int],
+    tags: dict[str, Any],
     study_uid: str,
     presentation: Presentation,
 ) -> Slice:
     frame = found.frames[number - 1]
     place = (frame.sop_instance_uid, frame.frame)
+    columns, rows = int(tags["0028,0011"]["Value"]), int(tags["0028,0010"]["Value"])
+    longer = max(columns, rows)
+    given = presentation.image_window
+    window = own_window(tags) if given is None else (*given, "linear")
     return Slice(
         number=number,
         count=len(found.frames),
         instance_number=frame.instance_number,
-        address=rendered(study_uid, frame, presentation.image_window),
-        columns=size[0],
-        rows=size[1],
-        scale=max(1.0, SHOWN / max(size)),
+        label=frame.label,
+        address=rendered(study_uid, frame, window),
+        columns=columns,
+        rows=rows,
+        scale=min(max(longer, SHOWN[0]), SHOWN[1]) / longer,
         outlines=tuple(
             (finding.tracking_id, " ".join(f"{column:.2f},{row:.2f}" for column, row in r.points))
             for finding in found.findings
@@ -138,10 +147,10 @@ def _slice(
     )
 
 
-def rendered(study_uid: str, frame: FrameRef, window: tuple[float, float]) -> str:
+def rendered(study_uid: str, frame: FrameRef, window: tuple[float, float, str]) -> str:
     """Where the proxy shows an image in a window (PS3.18 8.3.5.1.4)."""
     uids = (study_uid, frame.series_instance_uid, frame.sop_instance_uid)
     study, series, instance = (quote(uid, safe="") for uid in uids)
     frames = f"/frames/{frame.frame}" if frame.frame else ""
     path = f"studies/{study}/series/{series}/instances/{instance}"
-    return f"{ROOT}/{path}{frames}/rendered?window={window[0]:g},{window[1]:g},linear"
+    return f"{ROOT}/{path}{frames}/rendered?window={window[0]:.10g},{window[1]:.10g},{window[2]}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from gransk.core.application import Picture
+from gransk.core.findings import Finding
+from gransk.results.dicom.overview import number_of
 
 BAR_MM = 10.0
 
@@ -27,6 +30,8 @@ class View:
     bar : float, optional
         Length of 10 mm in the picture's pixels.
     caption : str
+    names : tuple of (float, float, str)
+        What stands beside outlines, and where, in the picture's pixels.
     """
 
     number: int
@@ -35,6 +40,16 @@ class View:
     outlines: tuple[str, ...]
     bar: float | None
     caption: str
+    names: tuple[tuple[float, float, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Hung:
+    """A place of the application's layout; ``view`` is None where its image is not there."""
+
+    role: str
+    image: str = ""
+    view: View | None = None
 
 
 def png(picture: Picture) -> bytes:
@@ -51,9 +66,53 @@ def view_of(index: int, picture: Picture, language: str) -> View:
         number=index,
         columns=columns,
         rows=rows,
-        outlines=tuple(
-            " ".join(f"{column:.2f},{row:.2f}" for column, row in line) for line in picture.outlines
-        ),
+        outlines=tuple(_svg(line) for line in picture.outlines),
         bar=BAR_MM / picture.spacing_mm if picture.spacing_mm else None,
         caption=picture.caption.get(language, ""),
     )
+
+
+def hung(
+    layout: Sequence[Sequence[str]],
+    pictures: Sequence[Picture],
+    findings: Sequence[Finding],
+    language: str,
+) -> list[list[Hung]]:
+    """Every place of a layout with its picture, and the findings over it; none without any."""
+    found = {p.role: (n, p) for n, p in reversed(list(enumerate(pictures))) if p.placed}
+    if not found:
+        return []
+    return [
+        [
+            _hung(role, *found[role], findings, language) if role in found else Hung(role)
+            for role in row
+        ]
+        for row in layout
+    ]
+
+
+def _hung(
+    role: str, index: int, picture: Picture, findings: Sequence[Finding], language: str
+) -> Hung:
+    placed = picture.placed
+    if placed is None:
+        return Hung(role)
+    lines = [
+        (finding, line)
+        for finding in findings
+        for region in finding.regions
+        if (line := placed.outline(region))
+    ]
+    view = replace(
+        view_of(index, picture, language),
+        outlines=tuple(_svg(line) for _, line in lines),
+        names=tuple(
+            (max(x for x, _ in line), min(y for _, y in line), number_of(finding))
+            for finding, line in lines
+        ),
+    )
+    return Hung(role, placed.sop_instance_uid, view)
+
+
+def _svg(line: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{column:.2f},{row:.2f}" for column, row in line)

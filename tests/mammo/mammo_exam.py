@@ -355,8 +355,10 @@ def _qualities(calibrated: bool) -> tuple[Quality, ...]:
 def _finding(number: int, mark: Mark, frame: FrameRef, spacing: float) -> Finding:
     angles = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     x, y = mark.centre
+    # Eighths of a pixel, which a report's single precision keeps.
     points = tuple(
-        (float(x + mark.radius * np.cos(a)), float(y + mark.radius * np.sin(a))) for a in angles
+        (round(8 * (x + mark.radius * np.cos(a))) / 8, round(8 * (y + mark.radius * np.sin(a))) / 8)
+        for a in angles
     )
     half = "upper" if mark.view is Projection.MLO else "outer"
     return Finding(
@@ -364,7 +366,7 @@ def _finding(number: int, mark: Mark, frame: FrameRef, spacing: float) -> Findin
         tracking_id=f"Mark {number}",
         kind=KINDS[mark.kind],
         site=BREASTS[mark.side],
-        probability=0.6 + 0.3 * mark.malignancy,
+        probability=round(0.6 + 0.3 * mark.malignancy, 3),
         malignancy=mark.malignancy,
         malignancy_concept=codes.PROBABILITY,
         measurements=(

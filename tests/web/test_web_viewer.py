@@ -78,3 +78,18 @@ def test_a_viewer_that_is_not_installed_is_said_so(make_site, tmp_path):
     answer = site.person(Role.RADIOLOGIST).get("/viewer/viewer")
     assert answer.status_code == 503
     assert "make install" in answer.text
+
+
+def test_a_study_without_a_layout_opens_in_the_viewers_own_way(viewer):
+    site, client = viewer
+    site.study(1)
+    content = client.get("/viewer/app-config.js?StudyInstanceUIDs=1.2.3.1").text
+    assert "extensions: []" in content
+    assert "granskHanging" not in content
+
+
+def test_the_page_asks_for_the_hanging_of_its_own_study(viewer):
+    client = viewer[1]
+    answer = client.get('/viewer/viewer?StudyInstanceUIDs=1.2.3,4.5"><script>')
+    assert "/viewer/app-config.js?StudyInstanceUIDs=1.2.3%2C4.5%22%3E%3Cscript%3E" in answer.text
+    assert "/viewer/app-config.js?" not in client.get("/viewer/").text

@@ -49,5 +49,8 @@ def make_sc(
         ):  # fmt: skip
             if keyword in report.header:
                 dataset.add(report.header[keyword])
+        if "ImageLaterality" in report.header or "Laterality" in report.header:
+            # A page may show both sides; Type 2C, and so there without a value.
+            dataset.Laterality = None
         made.append(seal(dataset, report, "SC", (series_uid, sop_uid)))
     return made
