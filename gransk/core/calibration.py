@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from pydantic import BaseModel
+
 from gransk.core.errors import InvalidValueError
-from gransk.core.findings import Findings
+from gransk.core.findings import Findings, Note
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,12 @@ class Result:
 @runtime_checkable
 class Calibrates(Protocol):
     """What an application gives whose scores are calibrated on a site's own exams."""
+
+    def not_calibrated(self, settings: BaseModel, models: Mapping[str, str]) -> Note | None:
+        """None where the settings hold a calibration for these models; else why not.
+
+        The note's text is in the application's presentation. ``models`` are SHA-256 by id.
+        """
 
     def raw_score(self, findings: Findings) -> float | None:
         """The number that is calibrated, as the analysis gave it; None where it gave none."""

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from gransk.archive.priors import prior_keys
 from gransk.core.application import applications
+from gransk.core.calibration import Calibrates
 from gransk.core.decode import SYNTAXES
 from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import ModelLibrary
@@ -269,6 +270,25 @@ def check_models(config: Config) -> Iterator[Result]:
         yield Result("models", Level.FAIL, "models_none", {"folder": str(folder)})
 
 
+def check_calibration(config: Config) -> Iterator[Result]:
+    """Are scores calibrated on the site's own exams, for the models in use?"""
+    library = ModelLibrary(config.models.folder, config.models.threads, config.models.device)
+    for application in applications().values():
+        if not isinstance(application, Calibrates):
+            continue
+        settings = application_settings(config, application)
+        try:
+            models = {name: library.digest(name) for name in application.models(settings)}
+        except ModelError:
+            continue  # the check of models tells it
+        note = application.not_calibrated(settings, models)
+        if note is None:
+            yield Result("calibration", Level.OK, "calibrated", {"application": application.id})
+        else:
+            values = {"application": application.id, "code": note.code}
+            yield Result("calibration", Level.WARN, "not_calibrated", values)
+
+
 def check_codecs(config: Config) -> Iterator[Result]:
     """Can every transfer syntax that we promise be decoded here?"""
     missing = [s.name for uid, s in SYNTAXES.items() if not get_decoder(uid).is_available]
@@ -287,6 +307,7 @@ CHECKS: tuple[Check, ...] = (
     check_service,
     check_viewer,
     check_models,
+    check_calibration,
     check_codecs,
 )
 

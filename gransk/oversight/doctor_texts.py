@@ -19,6 +19,7 @@ NAMES: dict[str, dict[str, str]] = {
     "service": {"en": "Service", "da": "Tjeneste"},
     "viewer": {"en": "Viewer", "da": "Billedviser"},
     "models": {"en": "Models", "da": "Modeller"},
+    "calibration": {"en": "Calibration", "da": "Kalibrering"},
     "codecs": {"en": "Image codecs", "da": "Billedkodninger"},
     "clock": {"en": "Clock", "da": "Ur"},
     "orthanc": {"en": "Orthanc", "da": "Orthanc"},
@@ -143,6 +144,14 @@ SEEN: dict[str, dict[str, str]] = {
     "model_missing": {
         "en": "{application} needs {model}, which is not in {folder}",
         "da": "{application} kræver {model}, som ikke er i {folder}",
+    },
+    "calibrated": {
+        "en": "{application}: calibrated for the models in use",
+        "da": "{application}: kalibreret til de modeller, der er i brug",
+    },
+    "not_calibrated": {
+        "en": "{application}: score and category are kept back ({code})",
+        "da": "{application}: score og kategori holdes tilbage ({code})",
     },
     "codecs_good": {"en": "all {count} can be decoded", "da": "alle {count} kan afkodes"},
     "codecs_missing": {"en": "cannot be decoded: {names}", "da": "kan ikke afkodes: {names}"},
@@ -313,6 +322,10 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "sæt en TLS-proxy foran, og angiv dens https-adresse som service.public_url",
     },
     "viewer_missing": {"en": "make install", "da": "make install"},
+    "not_calibrated": {
+        "en": "gransk calibrate, see docs/calibration.md",
+        "da": "gransk calibrate, se docs/calibration.md",
+    },
     "models_none": {"en": "set models.folder", "da": "angiv models.folder"},
     "model_missing": {
         "en": "restore the model's folder from the release, or set models.folder",

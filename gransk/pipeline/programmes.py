@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -20,6 +20,8 @@ from gransk.site.events import SYSTEM, EventKind, record
 
 LONGEST = 64
 """Of an accession number; DICOM allows 16 characters (PS3.5 6.2, SH)."""
+TOGETHER = 500
+"""Exams that are asked for at once; SQLite takes so many values in one question."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,20 @@ def state_exams(
     """
     added: list[Programme | None] = []
     touched = 0
-    for number, programme in said.items():
-        studies = _studies(session, number)
-        touched += len(studies)
-        words = [] if programme is None else [programme]
-        known = programmes.statements(session, number, [study.key for study in studies])
-        if programmes.say(session, source, words, actor, known, accession_number=number):
-            added.append(programme)
-        _settle(session, number, studies, actor)
+    for numbers in _chunks(list(said)):
+        studies = _studies(session, numbers)
+        touched += sum(map(len, studies.values()))
+        exams = _Exams(session, studies)
+        changed = []
+        for number in numbers:
+            programme = said[number]
+            words = [] if programme is None else [programme]
+            known = exams.said(number, *(study.key for study in studies[number]))
+            if programmes.say(session, source, words, actor, known, accession_number=number):
+                added.append(programme)
+                changed.append(number)
+        session.flush()
+        _Exams(session, {number: studies[number] for number in changed}).settle(session, actor)
     if added:
         counts = Counter(programme or UNKNOWN for programme in added)
         data = {"source": source.value, "programmes": dict(sorted(counts.items()))}
@@ -87,8 +95,8 @@ def state_study(
     """What a person says at the page of a study; whether it was new."""
     words = [] if programme is None else [programme]
     person = ProgrammeSource.PERSON
-    if not programmes.say(session, person, words, actor, said_of(session, study),
-                          study_key=study.key):  # fmt: skip
+    known = said_of(session, study)
+    if not programmes.say(session, person, words, actor, known, study_key=study.key):
         return False
     data = {"source": person.value, "programmes": {programme or UNKNOWN: 1}}
     record(session, actor, EventKind.PROGRAMME_STATED, study.key, data)
@@ -101,32 +109,68 @@ def read_order(
 ) -> None:
     """Read the programme of a study that settled from its images, by the site's tables."""
     words = programmes_of(order_of(headers), section.by_code, section.by_text)
-    programmes.say(session, ProgrammeSource.ORDER, words, SYSTEM, said_of(session, seen),
-                   study_key=seen.key)  # fmt: skip
+    known = said_of(session, seen)
+    programmes.say(session, ProgrammeSource.ORDER, words, SYSTEM, known, study_key=seen.key)
     settle(session, seen, SYSTEM)
 
 
 def said_of(session: Session, study: SeenStudy) -> Sequence[ProgrammeStatement]:
     """Everything that was said of a study or of its accession number, in order."""
-    return programmes.statements(session, study.accession_number.strip(), [study.key])
+    return programmes.statements(session, [study.accession_number.strip()], [study.key])
 
 
 def settle(session: Session, study: SeenStudy, actor: str) -> None:
     """Decide anew what counts at a study and at those that share its accession number."""
     number = study.accession_number.strip()
-    studies = {other.key: other for other in _studies(session, number)} | {study.key: study}
-    _settle(session, number, list(studies.values()), actor)
+    studies = _studies(session, [number])[number]
+    session.flush()
+    every = studies if study in studies else [*studies, study]
+    _Exams(session, {number: every}).settle(session, actor)
 
 
-def _settle(session: Session, number: str, studies: Sequence[SeenStudy], actor: str) -> None:
-    present = [study for study in studies if study.deleted_at is None]
-    shared = len({(study.patient_id, study.issuer_of_patient_id) for study in present}) > 1
-    for study in studies:
-        programmes.settle(session, study.key, number, shared, actor)
+def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (numbers[n : n + TOGETHER] for n in range(0, len(numbers), TOGETHER))
 
 
-def _studies(session: Session, number: str) -> Sequence[SeenStudy]:
-    if not number:
-        return ()
-    chosen = select(SeenStudy).where(SeenStudy.accession_number == number)
-    return session.scalars(chosen.order_by(SeenStudy.key)).all()
+class _Exams:
+    """Studies by accession number, with what was said of them.
+
+    Parameters
+    ----------
+    session : Session
+    studies : mapping of accession number to sequence of SeenStudy
+    """
+
+    def __init__(self, session: Session, studies: Mapping[str, Sequence[SeenStudy]]) -> None:
+        self.studies = studies
+        keys = [study.key for found in studies.values() for study in found]
+        self._said: dict[tuple[str, str | None], list[ProgrammeStatement]] = {}
+        for one in programmes.statements(session, studies, keys):
+            self._said.setdefault((one.accession_number, one.study_key), []).append(one)
+
+    def said(self, number: str, *keys: str) -> list[ProgrammeStatement]:
+        """About an accession number and some studies, in order."""
+        about = [(number, None)] if number else []
+        found = [self._said.get(name, []) for name in (*about, *(("", key) for key in keys))]
+        return sorted((one for each in found for one in each), key=lambda one: one.number)
+
+    def settle(self, session: Session, actor: str) -> None:
+        """Decide what counts at every study."""
+        keys = [study.key for found in self.studies.values() for study in found]
+        rows = programmes.rows(session, keys)
+        for number, studies in self.studies.items():
+            present = [study for study in studies if study.deleted_at is None]
+            shared = len({(s.patient_id, s.issuer_of_patient_id) for s in present}) > 1
+            for study in studies:
+                said = self.said(number, study.key)
+                programmes.settle(session, rows[study.key], said, shared, actor)
+
+
+def _studies(session: Session, numbers: Collection[str]) -> dict[str, list[SeenStudy]]:
+    """Studies by the accession number that they bear; a number that none bears has none."""
+    found: dict[str, list[SeenStudy]] = {number: [] for number in numbers}
+    wanted = [number for number in numbers if number]
+    query = select(SeenStudy).where(SeenStudy.accession_number.in_(wanted))
+    for study in session.scalars(query.order_by(SeenStudy.key)):
+        found[study.accession_number].append(study)
+    return found

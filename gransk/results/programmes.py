@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from gransk.core.programme import UNKNOWN, Programme
@@ -45,7 +45,7 @@ def say(
     *,
     accession_number: str = "",
     study_key: str | None = None,
-) -> bool:
+) -> ProgrammeStatement | None:
     """Add a statement about an exam; one that stands already is not written again.
 
     Parameters
@@ -64,32 +64,34 @@ def say(
 
     Returns
     -------
-    bool
-        Whether it was new.
+    ProgrammeStatement or None
+        The new one, to be written with the session; None where it stands already.
     """
     said = sorted(programmes)
     rank = [row for row in among if RANKS[ProgrammeSource(row.source)] == RANKS[source]]
     own = [row for row in rank if (row.accession_number, row.study_key)
            == (accession_number, study_key)]  # fmt: skip
     if all((rows[-1].programmes if rows else []) == said for rows in (rank, own)):
-        return False
-    session.add(
-        ProgrammeStatement(
-            accession_number=accession_number,
-            study_key=study_key,
-            source=source,
-            programmes=said,
-            actor=actor,
-            at=utcnow(),
-        )
+        return None
+    new = ProgrammeStatement(
+        accession_number=accession_number,
+        study_key=study_key,
+        source=source,
+        programmes=said,
+        actor=actor,
+        at=utcnow(),
     )
-    session.flush()
-    return True
+    session.add(new)
+    return new
 
 
 def settle(
-    session: Session, study_key: str, accession_number: str, shared: bool, actor: str
-) -> ExamProgramme:
+    session: Session,
+    row: ExamProgramme,
+    said: Sequence[ProgrammeStatement],
+    shared: bool,
+    actor: str,
+) -> None:
     """Decide anew what counts at a study, and note where that changed.
 
     Call it late in a transaction: the event log is locked until it ends.
@@ -97,41 +99,51 @@ def settle(
     Parameters
     ----------
     session : Session
-    study_key, accession_number : str
+    row : ExamProgramme
+        Of `rows`.
+    said : sequence of ProgrammeStatement
+        About the study or its accession number, in order.
     shared : bool
         Whether studies of other patients bear the accession number too.
     actor : str
         Who made it change.
     """
-    said = statements(session, accession_number, [study_key])
-    counted = [row for row in said if row.study_key == study_key or not shared]
+    counted = [one for one in said if one.study_key == row.study_key or not shared]
     chosen, conflict = _choose(counted)
-    if shared and len(counted) < len(said):
+    if len(counted) < len(said):
         conflict = Conflict.SHARED
     programme = None if chosen is None or len(chosen.programmes) != 1 else chosen.programmes[0]
-    row = session.get(ExamProgramme, study_key)
-    new = row is None
-    row = row or ExamProgramme(study_key=study_key)
-    before = (None, Conflict.NONE.value) if new else (row.programme, row.conflict)
+    before = (row.programme, row.conflict)
     row.programme, row.conflict = programme, conflict.value
     row.source = None if chosen is None else chosen.source
     row.said_by = None if chosen is None else chosen.actor
     row.said_at = None if chosen is None else chosen.at
     session.add(row)
-    session.flush()
     if before != (row.programme, row.conflict):
         data = {"programme": programme or UNKNOWN, "source": row.source, "conflict": row.conflict}
-        record(session, actor, EventKind.PROGRAMME_CHANGED, study_key, data)
-    return row
+        record(session, actor, EventKind.PROGRAMME_CHANGED, row.study_key, data)
+
+
+def rows(session: Session, study_keys: Collection[str]) -> dict[str, ExamProgramme]:
+    """What counts at studies; one that nobody spoke of gets a new row, not written yet."""
+    query = select(ExamProgramme).where(ExamProgramme.study_key.in_(study_keys))
+    found = {row.study_key: row for row in session.scalars(query)}
+    new = (key for key in study_keys if key not in found)
+    return found | {
+        key: ExamProgramme(study_key=key, programme=None, conflict=Conflict.NONE.value)
+        for key in new
+    }
 
 
 def statements(
-    session: Session, accession_number: str, study_keys: Collection[str]
+    session: Session, accession_numbers: Collection[str], study_keys: Collection[str]
 ) -> Sequence[ProgrammeStatement]:
-    """Everything that was said of an accession number or of studies, in order."""
-    about: ColumnElement[bool] = ProgrammeStatement.study_key.in_(study_keys)
-    if accession_number:
-        about = or_(about, ProgrammeStatement.accession_number == accession_number)
+    """Everything that was said of accession numbers or of studies, in order."""
+    numbers = [number for number in accession_numbers if number]
+    about = or_(
+        ProgrammeStatement.accession_number.in_(numbers),
+        ProgrammeStatement.study_key.in_(study_keys),
+    )
     chosen = select(ProgrammeStatement).where(about)
     return session.scalars(chosen.order_by(ProgrammeStatement.number)).all()
 

@@ -121,7 +121,7 @@ def _answer(session: Session, number: str) -> dict[str, Any]:
                 "by": row.actor,
                 "at": row.at.isoformat(),
             }
-            for row in statements(session, number, ())
+            for row in statements(session, [number], ())
         ],
     }
 

@@ -20,6 +20,7 @@ from gransk.core.findings import Findings, FrameRef, Measurement, ModelIdentity
 from gransk.core.keys import digest
 from gransk.core.programme import Programme
 from gransk.core.reasons import Reason
+from gransk.oversight import doctor
 from gransk.pipeline import programmes
 from gransk.results.store import BlobStore, seal_analysis
 from gransk.results.tables import ProgrammeSource, Workitem, WorkState
@@ -27,7 +28,7 @@ from gransk.site.config import application_settings, load_config
 from gransk.site.database import utcnow
 from gransk.site.migrate import open_database
 from mammo import calibration_command
-from mammo.calibration import CalibrationSetting
+from mammo.calibration import NOTE_TEXTS, CalibrationSetting, in_force
 
 FIRST = datetime.date(2026, 1, 5)
 
@@ -46,7 +47,7 @@ class Brightness:
     attributes_read = ()
     settings_schema = Settings
     presentation = Presentation(
-        title={}, texts={}, line=lambda *_: "", details=lambda *_: [],
+        title={}, texts=NOTE_TEXTS, line=lambda *_: "", details=lambda *_: [],
         study_json=lambda _: {}, finding_json=lambda _: {},
     )  # fmt: skip
 
@@ -70,6 +71,9 @@ class Brightness:
 
     def pictures(self, study, findings):
         return []
+
+    def not_calibrated(self, settings, models):
+        return in_force(settings.calibration, self.version, {"none": "0" * 64})[1]
 
     def raw_score(self, findings):
         return findings.measured("score")
@@ -184,11 +188,25 @@ def store(path):
     made.database.close()
 
 
+def doctors(path, application, monkeypatch):
+    """What the doctor says of the calibration."""
+    monkeypatch.setattr(doctor, "applications", lambda: {"bright": application})
+    (result,) = doctor.check_calibration(load_config(path))
+    assert result.name("da") == "Kalibrering"
+    if result.seen == "not_calibrated":
+        assert result.what("da").endswith("holdes tilbage (not_calibrated)")
+        assert "docs/calibration.md" in result.remedy("en")
+    return result.seen, result.level.value
+
+
 def scores_of(count, seed=0):
     return [float(x) for x in np.random.default_rng(seed).random(count)]
 
 
-def test_exams_of_the_result_store_make_a_calibration(call, store, path, tmp_path, application):
+def test_exams_of_the_result_store_make_a_calibration(
+    call, store, path, tmp_path, application, monkeypatch
+):
+    assert doctors(path, application, monkeypatch) == ("not_calibrated", "warn")
     store.fill([*scores_of(2450), None, None])
     store.fill(scores_of(5), Programme.CLINICAL, "C")
     store.fill(scores_of(4), None, "U")
@@ -212,6 +230,7 @@ def test_exams_of_the_result_store_make_a_calibration(call, store, path, tmp_pat
     assert (settings.calibration.exams, settings.calibration.cancers) == (2450, 9)
     assert settings.calibration.apply(1.0).category == "high"
     assert settings.calibration.apply(0.5).exam_score in (5, 6)
+    assert doctors(path, application, monkeypatch) == ("calibrated", "ok")
     assert yaml.safe_load((tmp_path / "calibration.yaml").read_text())["made_by"].startswith(
         "gransk calibrate"
     )

@@ -171,6 +171,9 @@ def test_a_number_shared_by_patients_counts_again_once_one_of_them_is_gone(sessi
     other.deleted_at = utcnow()
     Handlers({}, 1).withdraw(session, other)
     assert programme_of(session, mine.key) is Programme.SCREENING
+    other.deleted_at = None
+    Handlers({}, 1).restore(session, other)
+    assert programme_of(session, mine.key) is None
 
 
 def test_two_studies_of_one_patient_may_share_an_order(session):

@@ -75,12 +75,22 @@ def test_a_persons_word_counts_before_a_machines_and_the_page_says_that_they_dif
     assert counts(site, key) is Programme.HIGH_RISK
     html = coordinator.get(f"/studies/{key}").text
     assert "High-risk programme" in html
-    assert "contradicts itself" in html
+    assert "What was stated differs" in html
     assert "from another system · scanner" in html
     row = coordinator.get("/api/worklist").json()["studies"][0]["programme"]
     assert row == {"programme": "high_risk", "source": "person", "conflict": "disagree"}
+    assert "unclear" not in coordinator.get("/").text
     coordinator.post(f"/studies/{key}/programme", data={"programme": "unknown"})
     assert counts(site, key) is Programme.SCREENING
+
+
+def test_the_worklist_calls_unclear_what_no_person_said(site):
+    site.study(1)
+    site.study(2, accession_number="ACC1")
+    put(site.machine(), "ACC1", "screening")
+    html = site.person(Role.RADIOLOGIST).get("/").text
+    assert html.count("unclear") == 2
+    assert 'class="programme">Unknown<' in html
 
 
 def test_the_later_of_two_words_of_people_counts_wherever_it_was_said(site):
