@@ -128,8 +128,10 @@ def _made(
             and box[1] - margin <= place[1] <= box[3] + margin
         )
         mark = mark_at(prepared, place, 0.5) if beside else None
-        if mark is not None and len(found) <= FALSE_MARKS:
+        if mark is not None:
             found.append(mark)
+        if len(found) > FALSE_MARKS:
+            break
     return found
 
 
