@@ -28,7 +28,7 @@ ANGLES = 64
 RADII_MM = np.arange(1.5, 32.0, 0.5)
 SMOOTH_MM = 0.6
 # A usual radius, and how far from it the path is pulled back.
-USUAL_MM, PULL = 8.0, 0.4
+USUAL_MM, PULL = 8.0, 0.15
 # Sigma along the ray over which grey falls, and cost of one step in or out.
 FALL_MM = 0.8
 BEND = 0.35

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from mammo.grid import SPACING_MM, Prepared
 from mammo.marks import Point
 from mammo.outlining import Outliner, diameters_mm, middle
 
-# Outlines are tried from a mark's place and from these beside it; the median one stands.
+# Outlines are drawn from a mark's place and from these beside it.
 AROUND_MM = ((0.0, 0.0), (2.0, 0.0), (-2.0, 0.0), (0.0, 2.0), (0.0, -2.0))
 # So near to the breast's edge a place is not surely shown.
 EDGE_MM = 4.0
@@ -35,12 +36,16 @@ class Spot:
         Prepared coordinates.
     by_hand : bool
         A person drew or placed it: its outline stays.
+    mean_mm : float, optional
+        Geometric mean of the diameters of outlines drawn from several points; None where the
+        outline alone tells.
     """
 
     uid: str
     centre: Point
     outline: tuple[Point, ...] = field(repr=False)
     by_hand: bool = False
+    mean_mm: float | None = None
 
     @property
     def longest_mm(self) -> float:
@@ -49,7 +54,7 @@ class Spot:
     @property
     def diameter_mm(self) -> float:
         """Of a disk of the outline's area: it repeats better than the longest."""
-        return diameters_mm(self.outline)[1]
+        return diameters_mm(self.outline)[1] if self.mean_mm is None else self.mean_mm
 
     def holds(self, place: Point) -> bool:
         """Does a place lie inside of the outline?"""
@@ -92,14 +97,22 @@ class Side:
         return bool(ends and near.all() and column + margin < columns)
 
 
-def steadied(prepared: Prepared, mark: Spot, outliner: Outliner) -> Spot:
+def steadied(
+    prepared: Prepared, mark: Spot, outliner: Outliner, also: Sequence[Point] = ()
+) -> Spot:
     """The mark with an outline that does not hang on the point it was drawn from.
 
-    Where nothing can be outlined, it stays as it is.
+    Outlines are drawn from its middle, from the places of ``also`` and from beside each. Its
+    diameter is their geometric mean, its outline the one that comes nearest to that. Where
+    nothing can be outlined, the mark stays as it is.
     """
     found = []
-    for step in AROUND_MM:
-        place = (mark.centre[0] + step[0] / SPACING_MM, mark.centre[1] + step[1] / SPACING_MM)
+    starts = [
+        (x + step[0] / SPACING_MM, y + step[1] / SPACING_MM)
+        for x, y in (mark.centre, *also)
+        for step in AROUND_MM
+    ]
+    for place in starts:
         try:
             outline = outliner(prepared, place)
         except RefusalError:
@@ -107,9 +120,9 @@ def steadied(prepared: Prepared, mark: Spot, outliner: Outliner) -> Spot:
         found.append((diameters_mm(outline)[1], outline))
     if not found:
         return mark
-    found.sort(key=lambda pair: pair[0])
-    outline = found[len(found) // 2][1]
-    return Spot(mark.uid, middle(outline), outline)
+    mean = math.exp(sum(math.log(size) for size, _ in found) / len(found))
+    _, outline = min(found, key=lambda pair: abs(math.log(pair[0] / mean)))
+    return Spot(mark.uid, middle(outline), outline, mean_mm=mean)
 
 
 def patch(prepared: Prepared, places: npt.ArrayLike) -> npt.NDArray[np.float64]:
