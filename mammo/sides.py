@@ -17,10 +17,15 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
+from gransk.core.codes import NO_UNITS, Code
+from gransk.core.findings import Measurement, Note
 from mammo.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
 from mammo.marks import Mark, Point
 from mammo.registration import Registration, ranked, register
+from mammo.view import Projection
 
+# PS3.16 has no term for how unlike two breasts are.
+ASYMMETRY = Code(value="ASYMMETRY", scheme="99GRANSK", meaning="Asymmetry against other breast")
 GRID_MM = 1.0
 NEAR_MM = 10.0
 """So far beside the mirrored place the other breast is searched: breasts are not mirror images."""
@@ -127,6 +132,26 @@ def without_counterpart(
     return found
 
 
+def mark_measurement(asymmetry: float) -> Measurement:
+    """``asymmetry`` of one mark, for its finding."""
+    return Measurement(
+        name="asymmetry", concept=ASYMMETRY, unit=NO_UNITS, value=round(asymmetry, 2)
+    )
+
+
+def exam_measurement(sides: Sides, view: Projection) -> Measurement:
+    """``asymmetry_cc`` or ``asymmetry_mlo`` of the exam."""
+    return Measurement(
+        name=f"asymmetry_{view.lower()}", concept=ASYMMETRY, unit=NO_UNITS,
+        value=round(sides.asymmetry, 3), method=f"{view}, left against right",
+    )  # fmt: skip
+
+
+def note(names: Sequence[str]) -> Note:
+    """That marks, by what people call them, have no counterpart."""
+    return Note(code="no_counterpart", values={"marks": ", ".join(names)})
+
+
 def _ranks(view: Prepared) -> FloatArray:
     """Rank of each place within the breast, 0 to 1 of what lies inside; 0 outside."""
     grey = view.at(GRID_MM)
@@ -145,7 +170,7 @@ def _mean_inside(ranks: FloatArray, points: npt.NDArray[np.float64]) -> float | 
     part = ranks[low[1] : high[1], low[0] : high[0]]
     if not part.size:
         return None
-    inside = polygon2mask(part.shape, (at - low)[:, ::-1] - 0.5) & (part > 0)
+    inside = polygon2mask(part.shape, (at - low)[:, ::-1] - 0.5) & (part > 0)  # type: ignore[no-untyped-call]
     return float(part[inside].mean()) if inside.any() else None
 
 

@@ -18,8 +18,8 @@ from mammo.outlining import Outliner, diameters_mm, middle
 
 # Outlines are drawn from a mark's place and from these beside it.
 AROUND_MM = ((0.0, 0.0), (2.0, 0.0), (-2.0, 0.0), (0.0, 2.0), (0.0, -2.0))
-# So near to the breast's edge a place is not surely shown.
-EDGE_MM = 4.0
+NEAR_MM = 5.0
+"""As far as registration may put a place beside the breast that shows it."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,20 @@ class Side:
         )
 
     def covers(self, place: npt.ArrayLike) -> bool:
-        """Does the view show breast at a place, and not only its edge?"""
-        column, row = (int(v) for v in np.floor(np.asarray(place, dtype=float)))
-        rows, columns = self.prepared.breast.shape
-        margin = round(EDGE_MM / SPACING_MM)
+        """Does the image reach a place, and show breast there or within `NEAR_MM`?
+
+        Beyond the image, as behind its chest wall, nothing can be said of it.
+        """
+        at = np.asarray(place, dtype=float)
+        # Of the upright image, whose shape this is, though it may be stored turned.
+        column, row = Prepared.to_native(self.prepared, at)
+        rows, columns = self.prepared.native_shape
         if not (0 <= row < rows and 0 <= column < columns):
             return False
-        # The chest wall is no edge of the breast; the image's upper and lower ends are.
-        top, left = max(0, row - margin), max(0, column - margin)
-        near = self.prepared.breast[top : row + margin + 1, left : column + margin + 1]
-        ends = row - margin >= 0 and row + margin < rows
-        return bool(ends and near.all() and column + margin < columns)
+        reach = NEAR_MM / SPACING_MM
+        low = np.maximum(np.floor(at - reach).astype(int), 0)
+        high = np.maximum(np.ceil(at + reach).astype(int), 0)
+        return bool(self.prepared.breast[low[1] : high[1], low[0] : high[0]].any())
 
 
 def steadied(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import breast
 
 from gransk.core.errors import InvalidValueError
 from mammo.grid import SPACING_MM, prepare
@@ -20,7 +21,6 @@ from mammo.pairs import (
     shipped,
     traits,
 )
-from drawn import breast
 
 
 def seen(nipple_mm: float, size_mm: float = 12.0, contrast: float = 0.15) -> Traits:

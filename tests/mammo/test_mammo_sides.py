@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import breast
 
 from mammo.grid import SPACING_MM, Prepared, prepare
 from mammo.marks import Kind, Mark
-from mammo.sides import NO_COUNTERPART, Sides, compare_sides, without_counterpart
-from drawn import breast
+from mammo.sides import (
+    NO_COUNTERPART,
+    Sides,
+    compare_sides,
+    exam_measurement,
+    mark_measurement,
+    note,
+    without_counterpart,
+)
+from mammo.tracking.texts import TEXTS
+from mammo.view import Projection
 
 
 def view(right: bool = False, mass: tuple[float, float, float] | None = None) -> Prepared:
@@ -63,6 +73,15 @@ def test_the_same_mass_on_both_sides_is_no_asymmetry() -> None:
     assert asymmetry is not None
     assert abs(asymmetry) < 0.1
     assert not alone
+
+
+def test_what_is_told_of_marks_and_exam(one_sided: Sides) -> None:
+    assert mark_measurement(0.4567).value == 0.46
+    of_exam = exam_measurement(one_sided, Projection.CC)
+    assert of_exam.name == "asymmetry_cc"
+    assert of_exam.value == pytest.approx(one_sided.asymmetry, abs=0.001)
+    text = TEXTS[note(["Mark 1", "Mark 3"]).code]["en"]
+    assert text.format(**note(["Mark 1", "Mark 3"]).values).startswith("Mark 1, Mark 3:")
 
 
 def test_a_place_maps_to_its_mirror_image(one_sided: Sides) -> None:

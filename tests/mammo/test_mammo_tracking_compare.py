@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import breast
 from mammo_follow_up import PLACE, SPACING, exam, image
 from pydantic import BaseModel
 
@@ -14,11 +15,13 @@ from gransk.core.errors import RefusalError
 from gransk.core.followup import Comparison, Lesion, Outcome
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
+from mammo.grid import prepare
 from mammo.outlining import middle
 from mammo.tracking.change import Growth
 from mammo.tracking.comparison import By, compare, growth_in
 from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.settings import TrackingSettings
+from mammo.tracking.side import Side
 
 BY = By("mammo", "1.0.0", TrackingSettings())
 VIEW = "L CC"
@@ -114,6 +117,20 @@ def test_what_the_prior_shows_but_did_not_report_is_not_new(current: Examined) -
     centre = middle(lesion.prior.region.points)
     assert np.hypot(*np.subtract(centre, PLACE[:2])) * SPACING < 2.5
     assert lesion.prior.measured("diameter_mm") == pytest.approx(12, abs=2.5)
+
+
+def test_places_beyond_the_image_are_not_covered() -> None:
+    prepared = prepare(breast(), (SPACING, SPACING))
+    side = Side(prepared, ())
+    rows, columns = prepared.grey.shape
+    assert side.covers((2.0, rows / 2))
+    assert not side.covers((-2.0, rows / 2)), "behind the chest wall"
+    assert side.covers((columns - 2.0, rows / 2)), "just under the skin"
+    assert side.covers((columns + 3 / SPACING, rows / 2)), "as near as registration errs"
+    assert not side.covers((columns + 12 / SPACING, rows / 2))
+    other = Side(prepare(breast(right=True), (SPACING, SPACING)), ())
+    assert other.covers((2.0, rows / 2))
+    assert not other.covers((-2.0, rows / 2))
 
 
 def test_a_view_of_one_exam_alone_is_not_covered(current: Examined) -> None:

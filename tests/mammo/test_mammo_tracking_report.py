@@ -15,7 +15,7 @@ from gransk.core.findings import Note
 from gransk.core.followup import Comparison, FollowUp, Lesion, NotCompared, Outcome
 from gransk.core.reasons import Reason
 from mammo.presentation import presentation
-from mammo.texts import texts
+from mammo.texts import NAMES, NOTES
 from mammo.tracking.change import told
 from mammo.tracking.follow_up import assess, report_text
 from mammo.tracking.settings import TrackingSettings
@@ -51,8 +51,7 @@ def comparison(date: datetime.date, *lesions: Lesion, **more: object) -> Compari
 
 
 def tell(note: Note, language: str) -> str:
-    template = (TEXTS | texts())[note.code][language]
-    return template.format(**note.values)
+    return presentation().text(note, language)
 
 
 def test_growth_is_told_against_the_latest_earlier_exam(current: Examined) -> None:
@@ -134,5 +133,8 @@ def test_every_code_has_both_languages_with_the_same_values() -> None:
         assert fields[0] == fields[1]
 
 
-def test_texts_do_not_collide_with_those_of_the_presentation() -> None:
-    assert not set(TEXTS) & set(presentation().texts)
+def test_the_presentation_knows_every_text_and_none_hides_another() -> None:
+    shown = presentation()
+    assert all(shown.texts[code] == by for code, by in TEXTS.items())
+    assert not set(TEXTS) & (set(NAMES) | set(NOTES))
+    assert shown.course in TEXTS
