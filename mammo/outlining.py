@@ -28,7 +28,7 @@ ANGLES = 64
 RADII_MM = np.arange(1.5, 32.0, 0.5)
 SMOOTH_MM = 0.6
 # A usual radius, and how far from it the path is pulled back.
-USUAL_MM, PULL = 8.0, 0.4
+USUAL_MM, PULL = 8.0, 0.15
 # Sigma along the ray over which grey falls, and cost of one step in or out.
 FALL_MM = 0.8
 BEND = 0.35
@@ -92,7 +92,7 @@ def _path(fall: Array) -> npt.NDArray[np.intp]:
     scale = max(float(np.percentile(fall, 95)), LEAST_FALL)
     pull = PULL * np.log(RADII_MM / USUAL_MM) ** 2
     cost = -np.clip(fall / scale, -1, 1.5) + pull[None, :]
-    cost = np.concatenate([cost, cost, cost])
+    cost = np.concatenate([cost, cost])
     total = np.zeros(cost.shape)
     came = np.zeros(cost.shape, dtype=np.intp)
     total[0] = cost[0]
@@ -109,7 +109,9 @@ def _path(fall: Array) -> npt.NDArray[np.intp]:
     path[-1] = int(np.argmin(total[-1]))
     for n in range(len(cost) - 1, 0, -1):
         path[n - 1] = came[n, path[n]]
-    return path[ANGLES : 2 * ANGLES]
+    # The middle of both turns is free of the ends; it begins half a turn late.
+    half = ANGLES // 2
+    return np.roll(path[half : half + ANGLES], half)
 
 
 def diameters_mm(polygon: npt.ArrayLike) -> tuple[float, float]:

@@ -289,6 +289,7 @@ def presentation(commands: Mapping[str, Any] | None = None) -> Presentation:
         study_json=study_json,
         finding_json=finding_json,
         image_window=None,
+        course="diameter_mm",
         commands=commands or {},
         labels=LABELS,
         codes={

@@ -30,6 +30,8 @@ FIELD_SMOOTHNESS = 2.0
 INVERSE_ROUNDS = 30
 LEAST_OVERLAP = 0.75
 """Dice of the two breasts below which they do not lie over each other."""
+MOST_STRETCH = 1.5
+"""Either way, in any direction, beyond which no compression explains the difference."""
 FEWEST_SHARED = 60
 # Grey inside the breast lies from here to 1: the breast's shape counts beside what it holds.
 DARKEST = 0.35
@@ -108,6 +110,10 @@ def register(first: Prepared, second: Prepared) -> Registration:
         ``REGISTRATION_FAILED`` where the breasts do not come to lie over each other.
     """
     affine = _affine(first, second)
+    matrix = np.array(affine.GetMatrix()).reshape(2, 2)
+    stretch = np.linalg.svd(matrix, compute_uv=False)
+    if stretch.max() > MOST_STRETCH or stretch.min() < 1 / MOST_STRETCH:
+        raise RefusalError(Reason.REGISTRATION_FAILED, f"stretched by {stretch.max():.2f}")
     fixed, moving = (_coarse(view, FIELD_MM[-1]) for view in (first, second))
     moved = sitk.Resample(moving, fixed, affine, sitk.sitkLinear, 0.0)
     seen = sitk.Resample(_whole(moving), fixed, affine, sitk.sitkNearestNeighbor, 0)
@@ -118,7 +124,7 @@ def register(first: Prepared, second: Prepared) -> Registration:
     if overlap < LEAST_OVERLAP:
         raise RefusalError(Reason.REGISTRATION_FAILED, f"overlap {overlap:.2f}")
     return Registration(
-        matrix=np.array(affine.GetMatrix()).reshape(2, 2),
+        matrix=matrix,
         shift=np.array(affine.TransformPoint((0.0, 0.0))),
         displacement=sitk.GetArrayFromImage(displacement).astype(np.float32),
         overlap=overlap,

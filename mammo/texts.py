@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gransk.core import reasons
 from gransk.core.reasons import Reason
 from mammo.labels import REJECTIONS
+from mammo.tracking.texts import TEXTS as TRACKING
 from mammo.view import STANDARD
 
 By = Mapping[str, str]
@@ -144,4 +145,4 @@ def texts() -> dict[str, By]:
     """Every text by its code."""
     values = {f"{name}_{of}": by for name, found in VALUES.items() for of, by in found.items()}
     rejections = {f"rejected_{code}": by for code, by in REJECTIONS.items()}
-    return _image_texts() | NOTES | NAMES | values | rejections
+    return _image_texts() | NOTES | NAMES | values | rejections | TRACKING

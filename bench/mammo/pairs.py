@@ -1,6 +1,6 @@
 """The same mass in CC and MLO: how often its marks are said to be one, and others wrongly.
 
-    python -m bench.mammo.pairs [--films FOLDER] [--marks FILE] [--traits FILE]
+    python -m bench.mammo.pairs [--films FOLDER] [--marks FILE] [--traits FILE] [--breasts N]
 
 Five folds by patient: each breast is paired by rules fitted without its patient. Breasts have one
 mass in each view; the marks are those of `training.mammo.pairs`. Intervals are 95 % bootstrap,
@@ -27,7 +27,6 @@ from training.mammo.pairs import (
     fit,
     kept,
     mass,
-    read_marks,
     within,
 )
 
@@ -115,9 +114,8 @@ def _has(found: Sequence[Breast], kind: Callable[[Seen], bool]) -> bool:
 
 def main() -> None:
     given = arguments("How often marks of one mass are said to be one.").parse_args()
-    films = cbis_mass(given.films)
-    fold = folds(films)
-    found = kept(given.traits, films, read_marks(given.marks) if given.marks else None)
+    fold = folds(cbis_mass(given.films))
+    found = kept(given)
     print(
         f"{len(found)} breasts of {len({b.patient for b in found})} patients; a view has "
         f"{np.mean([len(side) for b in found for side in (b.cc, b.mlo)]):.1f} marks"

@@ -43,6 +43,7 @@ Array = npt.NDArray[np.float64]
 FOLDER = Path("../shared/data/mg/cbis_mass")
 TUNED = (0, 1)
 JITTER_MM, MISSED, FALSE_MARKS = 1.5, 0.15, 2
+TUNE_ORDER = (Made.STABLE, Made.NEW, Made.GROWN, Made.GONE, Made.STABLE, Made.GONE)
 MASS, FALSE = "1.1", "1.2."
 WANTED = {
     Made.STABLE: (Outcome.MATCHED, Growth.STABLE),
@@ -214,10 +215,12 @@ def _evidence(meeting: Meeting, pair: MadePair) -> Iterator[tuple[float, float, 
 def results(
     films: Sequence[Film], count: int, settings: TrackingSettings, tune: bool
 ) -> Iterator[Result]:
-    """Made pairs of films, drawn evenly, and what was told of each."""
+    """Made pairs of films, drawn evenly, and what was told of each; for tuning, every other mass
+    is taken out of one of the films."""
+    order = TUNE_ORDER if tune else ORDER
     step = max(1, len(films) // count)
     for n, film in enumerate(films[::step][:count]):
-        made = ORDER[n % len(ORDER)]
+        made = order[n % len(order)]
         pair = made_pair(film, made, n)
         result = None if pair is None else compared(pair, n, settings, tune)
         if result is not None:

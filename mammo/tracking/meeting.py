@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -111,8 +111,22 @@ class Meeting:
                     table = odds[n] if which == 0 else odds[:, n]
                     rows.append(_open(spot, which, other, others, table, certainty))
                 elif which == 0:
-                    rows.append(Row(Outcome.MATCHED, 0, spot, other, certainty=certainty))
+                    rows.append(self._matched(spot, other, certainty))
         return rows
+
+    def _matched(self, earlier: Spot, later: Spot, certainty: float) -> Row:
+        """One mark on both exams, each outlined from where either exam has it."""
+        one, other = self._alike(earlier, later)
+        return Row(Outcome.MATCHED, 0, one, other, certainty=certainty)
+
+    def _alike(self, earlier: Spot, later: Spot) -> tuple[Spot, Spot]:
+        found = []
+        for spot, partner, which in ((earlier, later, 0), (later, earlier, 1)):
+            x, y = self.across(partner.centre, 1 - which)
+            also = ((float(x), float(y)),)
+            prepared = self.sides[which].prepared
+            found.append(spot if spot.by_hand else steadied(prepared, spot, self.outliner, also))
+        return found[0], found[1]
 
     def _odds(self) -> Array:
         area = float(self.earlier.prepared.breast[::4, ::4].sum()) * (4 * SPACING_MM) ** 2
@@ -145,15 +159,15 @@ class Meeting:
                 Outcome.UNCERTAIN, which, spot, other, certainty=probability, unreported=True
             )
         taken.append(other)
-        return Row(Outcome.MATCHED, which, spot, other, certainty=probability, unreported=True)
+        pair = self._alike(spot, other) if which == 0 else self._alike(other, spot)
+        one, other = (pair[which], pair[1 - which])
+        return Row(Outcome.MATCHED, which, one, other, certainty=probability, unreported=True)
 
     def _outlined(self, spot: Spot, there: Side, seen: Evidence) -> Spot:
         """What is there, outlined like the others; named by the mark it was looked for."""
         moved = _moved(spot.outline, spot.centre, seen.place)
         name = uid("mark", spot.uid, "seen", *(str(round(v)) for v in seen.place))
-        return replace(
-            steadied(there.prepared, Spot(name, seen.place, moved), self.outliner), uid=name
-        )
+        return steadied(there.prepared, Spot(name, seen.place, moved), self.outliner)
 
 
 def _open(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,10 +16,10 @@ from mammo.grid import SPACING_MM, Prepared
 from mammo.marks import Point
 from mammo.outlining import Outliner, diameters_mm, middle
 
-# Outlines are tried from a mark's place and from these beside it; the median one stands.
+# Outlines are drawn from a mark's place and from these beside it.
 AROUND_MM = ((0.0, 0.0), (2.0, 0.0), (-2.0, 0.0), (0.0, 2.0), (0.0, -2.0))
-# So near to the breast's edge a place is not surely shown.
-EDGE_MM = 4.0
+NEAR_MM = 5.0
+"""As far as registration may put a place beside the breast that shows it."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class Spot:
         Prepared coordinates.
     by_hand : bool
         A person drew or placed it: its outline stays.
+    mean_mm : float, optional
+        Geometric mean of the diameters of outlines drawn from several points; None where the
+        outline alone tells.
     """
 
     uid: str
     centre: Point
     outline: tuple[Point, ...] = field(repr=False)
     by_hand: bool = False
+    mean_mm: float | None = None
 
     @property
     def longest_mm(self) -> float:
@@ -49,7 +54,7 @@ class Spot:
     @property
     def diameter_mm(self) -> float:
         """Of a disk of the outline's area: it repeats better than the longest."""
-        return diameters_mm(self.outline)[1]
+        return diameters_mm(self.outline)[1] if self.mean_mm is None else self.mean_mm
 
     def holds(self, place: Point) -> bool:
         """Does a place lie inside of the outline?"""
@@ -79,27 +84,38 @@ class Side:
         )
 
     def covers(self, place: npt.ArrayLike) -> bool:
-        """Does the view show breast at a place, and not only its edge?"""
-        column, row = (int(v) for v in np.floor(np.asarray(place, dtype=float)))
-        rows, columns = self.prepared.breast.shape
-        margin = round(EDGE_MM / SPACING_MM)
+        """Does the image reach a place, and show breast there or within `NEAR_MM`?
+
+        Beyond the image, as behind its chest wall, nothing can be said of it.
+        """
+        at = np.asarray(place, dtype=float)
+        # Of the upright image, whose shape this is, though it may be stored turned.
+        column, row = Prepared.to_native(self.prepared, at)
+        rows, columns = self.prepared.native_shape
         if not (0 <= row < rows and 0 <= column < columns):
             return False
-        # The chest wall is no edge of the breast; the image's upper and lower ends are.
-        top, left = max(0, row - margin), max(0, column - margin)
-        near = self.prepared.breast[top : row + margin + 1, left : column + margin + 1]
-        ends = row - margin >= 0 and row + margin < rows
-        return bool(ends and near.all() and column + margin < columns)
+        reach = NEAR_MM / SPACING_MM
+        low = np.maximum(np.floor(at - reach).astype(int), 0)
+        high = np.maximum(np.ceil(at + reach).astype(int), 0)
+        return bool(self.prepared.breast[low[1] : high[1], low[0] : high[0]].any())
 
 
-def steadied(prepared: Prepared, mark: Spot, outliner: Outliner) -> Spot:
+def steadied(
+    prepared: Prepared, mark: Spot, outliner: Outliner, also: Sequence[Point] = ()
+) -> Spot:
     """The mark with an outline that does not hang on the point it was drawn from.
 
-    Where nothing can be outlined, it stays as it is.
+    Outlines are drawn from its middle, from the places of ``also`` and from beside each. Its
+    diameter is their geometric mean, its outline the one that comes nearest to that. Where
+    nothing can be outlined, the mark stays as it is.
     """
     found = []
-    for step in AROUND_MM:
-        place = (mark.centre[0] + step[0] / SPACING_MM, mark.centre[1] + step[1] / SPACING_MM)
+    starts = [
+        (x + step[0] / SPACING_MM, y + step[1] / SPACING_MM)
+        for x, y in (mark.centre, *also)
+        for step in AROUND_MM
+    ]
+    for place in starts:
         try:
             outline = outliner(prepared, place)
         except RefusalError:
@@ -107,9 +123,9 @@ def steadied(prepared: Prepared, mark: Spot, outliner: Outliner) -> Spot:
         found.append((diameters_mm(outline)[1], outline))
     if not found:
         return mark
-    found.sort(key=lambda pair: pair[0])
-    outline = found[len(found) // 2][1]
-    return Spot(mark.uid, middle(outline), outline)
+    mean = math.exp(sum(math.log(size) for size, _ in found) / len(found))
+    _, outline = min(found, key=lambda pair: abs(math.log(pair[0] / mean)))
+    return Spot(mark.uid, middle(outline), outline, mean_mm=mean)
 
 
 def patch(prepared: Prepared, places: npt.ArrayLike) -> npt.NDArray[np.float64]:

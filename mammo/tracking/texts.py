@@ -80,8 +80,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "ikke.",
     },
     "no_counterpart": {
-        "en": "No counterpart in the same view of the other breast (asymmetry {asymmetry}).",
-        "da": "Intet modstykke i samme projektion af det andet bryst (asymmetri {asymmetry}).",
+        "en": "{marks}: no counterpart in the same view of the other breast.",
+        "da": "{marks}: intet modstykke i samme projektion af det andet bryst.",
     },
     "diameter_mm": {
         "en": "Diameter (disk of equal area)",

@@ -1,6 +1,6 @@
 """What makes two marks of CC and MLO one lesion: fitted to the training films.
 
-    python -m training.mammo.pairs [--films FOLDER] [--marks FILE] [--traits FILE]
+    python -m training.mammo.pairs [--films FOLDER] [--marks FILE] [--traits FILE] [--breasts N]
 
 True pairs are the masses of breasts with one box in each view. Wrong ones are masses of other
 breasts, and false marks of the same breast. Without ``--marks``, marks are the masses' own places,
@@ -68,17 +68,23 @@ class Breast:
 Detected = dict[str, list[dict[str, Any]]]
 
 
-def breasts(films: Iterable[Film], detected: Detected | None = None) -> list[Breast]:
-    """Breasts with both views and one box in each."""
+def breasts(
+    films: Iterable[Film], detected: Detected | None = None, most: int | None = None
+) -> list[Breast]:
+    """Breasts with both views and one box in each; ``most`` of them, drawn evenly."""
     by: dict[str, dict[str, Film]] = defaultdict(dict)
     for film in films:
         by[film.breast][film.view] = film
+    names = [
+        name
+        for name, both in sorted(by.items())
+        if set(both) == {"CC", "MLO"} and all(len(f.boxes) == 1 for f in both.values())
+    ]
     found = []
-    for name in sorted(by):
+    for name in names if most is None else names[:: max(1, len(names) // most)][:most]:
         both = by[name]
-        if set(both) == {"CC", "MLO"} and all(len(f.boxes) == 1 for f in both.values()):
-            cc, mlo = (tuple(_seen(both[view], detected)) for view in ("CC", "MLO"))
-            found.append(Breast(name, both["CC"].patient, both["CC"].density, cc, mlo))
+        cc, mlo = (tuple(_seen(both[view], detected)) for view in ("CC", "MLO"))
+        found.append(Breast(name, both["CC"].patient, both["CC"].density, cc, mlo))
     return found
 
 
@@ -128,8 +134,10 @@ def _made(
             and box[1] - margin <= place[1] <= box[3] + margin
         )
         mark = mark_at(prepared, place, 0.5) if beside else None
-        if mark is not None and len(found) <= FALSE_MARKS:
+        if mark is not None:
             found.append(mark)
+        if len(found) > FALSE_MARKS:
+            break
     return found
 
 
@@ -139,11 +147,13 @@ def read_marks(path: Path) -> Detected:
         return {row["film"]: row["marks"] for row in map(json.loads, lines)}
 
 
-def kept(path: Path | None, films: Sequence[Film], detected: Detected | None) -> list[Breast]:
+def kept(given: argparse.Namespace) -> list[Breast]:
     """What was measured before, or is measured now and kept."""
+    path: Path | None = given.traits
     if path is not None and path.exists():
         return [_breast(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
-    found = breasts(films, detected)
+    detected = read_marks(given.marks) if given.marks else None
+    found = breasts(cbis_mass(given.films), detected, given.breasts)
     if path is not None:
         path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in found), "utf-8")
     return found
@@ -243,6 +253,7 @@ def arguments(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--films", type=Path, default=FOLDER)
     parser.add_argument("--marks", type=Path, help="marks of a detector, JSON lines")
     parser.add_argument("--traits", type=Path, help="keep what is measured here")
+    parser.add_argument("--breasts", type=int, help="so many of them, drawn evenly; else all")
     return parser
 
 
@@ -251,15 +262,14 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", default=list(NAMES), help="differences that count")
     parser.add_argument("--out", type=Path, default=Path("mammo/pairs.yaml"))
     given = parser.parse_args()
-    detected = read_marks(given.marks) if given.marks else None
-    found = kept(given.traits, cbis_mass(given.films), detected)
+    found = kept(given)
     rules = fit(found, given.names)
     card = {
         "about": "Log-odds of two marks, in CC and MLO of one breast, being one lesion.",
         "made_by": "python -m training.mammo.pairs",
         "data": f"CBIS-DDSM mass training films (CC BY 3.0): {len(found)} breasts of "
         f"{len({b.patient for b in found})} patients with one mass in each view",
-        "marks": "of a detector that never saw the patient" if detected else
+        "marks": "of a detector that never saw the patient" if given.marks else
         f"places of the masses displaced by {JITTER_MM} mm, and {FALSE_MARKS} bright blobs a view",
         "measured_by": "python -m bench.mammo.pairs",
     }  # fmt: skip
