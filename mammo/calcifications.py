@@ -134,8 +134,8 @@ def hull(specks: FloatArray, centre: Point) -> tuple[tuple[Point, ...], float]:
     if found is None or found.sum() < FEWEST:
         return _circle(centre)
     rows, columns = np.nonzero(found)
-    # The corners of every cell, so that a row of cells has an area too.
-    corners = np.array([(x, y) for x in (0.1, 0.9) for y in (0.1, 0.9)])
+    # A quarter of every cell, so that a row of cells has an area too.
+    corners = np.array([(x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)])
     points = (np.stack([columns + left, rows + top], axis=1)[:, None] + corners).reshape(-1, 2)
     points = points * SPECK_STRIDE
     try:

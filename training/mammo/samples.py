@@ -26,16 +26,20 @@ class Example:
         255 inside its masses; None where nobody outlined them.
     boxes : ndarray, shape (n, 4)
         x0, y0, x1, y1 of its masses, pixels of ``grey``.
-    malignant : bool
+    malignant : bool, optional
     signs : tuple of bool
         Of `training.mammo.films.SIGNS`.
+    marked, described : bool
+        As in `training.mammo.films.Film`.
     """
 
     grey: Tensor
     inside: Tensor | None
     boxes: npt.NDArray[np.float64]
-    malignant: bool
+    malignant: bool | None
     signs: tuple[bool, ...]
+    marked: bool = True
+    described: bool = True
 
 
 def example(film: Film, spacing_mm: float) -> Example:
@@ -47,13 +51,15 @@ def example(film: Film, spacing_mm: float) -> Example:
     if outlined is not None:
         coarse = _shrunk(outlined, grey.shape)
         inside = torch.from_numpy((coarse * 255).round().astype(np.uint8))
-    boxes = np.array(film.boxes_on(prepared)) * (SPACING_MM / spacing_mm)
+    boxes = np.array(film.boxes_on(prepared)).reshape(-1, 4) * (SPACING_MM / spacing_mm)
     return Example(
         torch.from_numpy((grey * 255).round().astype(np.uint8)),
         inside,
         boxes,
         film.malignant,
         film.signs,
+        film.marked,
+        film.described,
     )
 
 
@@ -69,6 +75,9 @@ class Batch:
 
     ``inside`` is the share of each cell at `OUTLINE_STRIDE` that lies in a mass; ``outlined``
     and ``shown`` tell, film by film, whether it is known and whether a mass lies in the window.
+    ``known`` tells whether pathology is, ``marked`` whether places are, ``described`` whether
+    signs are; ``told``, whether the window may teach what the whole film is: one of its masses
+    lies in it, or nobody says where to look.
     """
 
     films: Tensor
@@ -78,6 +87,10 @@ class Batch:
     shown: Tensor
     malignant: Tensor
     signs: Tensor
+    known: Tensor
+    marked: Tensor
+    described: Tensor
+    told: Tensor
 
 
 def batch(
@@ -102,8 +115,17 @@ def batch(
         inside=torch.stack([m[2] for m in made]),
         outlined=torch.tensor([e.inside is not None for e in examples]),
         shown=torch.tensor([bool(m[3]) for m in made]),
-        malignant=torch.tensor([e.malignant for e in examples], dtype=torch.float32),
+        malignant=torch.tensor([bool(e.malignant) for e in examples], dtype=torch.float32),
         signs=torch.tensor([e.signs for e in examples], dtype=torch.float32),
+        known=torch.tensor([e.malignant is not None for e in examples]),
+        marked=torch.tensor([e.marked for e in examples]),
+        described=torch.tensor([e.described for e in examples]),
+        told=torch.tensor(
+            [
+                e.malignant is not None and (bool(m[3]) or not len(e.boxes))
+                for e, m in zip(examples, made, strict=True)
+            ]
+        ),
     )
 
 
@@ -145,9 +167,10 @@ def _map(
     size = np.array([one.grey.shape[1], one.grey.shape[0]], dtype=float)
     reach = np.array([window[1], window[0]]) * zoom
     # Where the film is larger than the window, most windows hold one of its masses.
-    box = one.boxes[rng.integers(len(one.boxes))]
-    aim = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
-    if rng.random() < 0.15:
+    if len(one.boxes):
+        box = one.boxes[rng.integers(len(one.boxes))]
+        aim = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+    if rng.random() < 0.15 or not len(one.boxes):
         aim = rng.uniform(0, 1, 2) * size
     free = np.maximum(size - reach, 0)
     low = np.clip(aim - reach * 0.9, 0, free)

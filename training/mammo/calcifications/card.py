@@ -11,7 +11,9 @@ from mammo.calcifications import MODEL_ID
 from training.mammo.calcifications.export import FILE
 from training.mammo.calcifications.measures import OPERATING_RATE, Row
 
-COMMAND = "python -m training.mammo.calcifications --data ../shared/data --out onnx_models/" + MODEL_ID
+COMMAND = (
+    "python -m training.mammo.calcifications --data ../shared/data --out onnx_models/" + MODEL_ID
+)
 BENCH = "python -m bench.mammo.calcifications --data ../shared/data"
 SIMULATED = (
     "simulated clusters in CBIS-DDSM mass training films, each film read by the network of the "

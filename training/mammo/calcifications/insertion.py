@@ -6,11 +6,11 @@ gradient times the logarithm of the exposure, and 8-bit values follow density), 
 film is already nearly white. The film's sharpness blurs it; then it is averaged down to the stored
 pixels, added, and compressed as the stored film was.
 
-Brightness: hydroxyapatite (2.5 g per cubic centimetre) attenuates some 1.5 to 2.1 per mm more than
-tissue at 18 to 20 keV, scatter leaves about 0.65 of it, and a film gradient of 3 to 3.5 over a range
-of 2 to 2.5 densities makes that 0.5 to 1 of the film's range for 1 mm. `BRIGHTNESS` is drawn around
-this, wide, because vendors, spectra and films differ. These constants are assumptions of the
-simulation, not measured on these films.
+Brightness: hydroxyapatite (2.5 g per cubic centimetre) attenuates some 1.5 to 2.1 per mm more
+than tissue at 18 to 20 keV, scatter leaves about 0.65 of it, and a film gradient of 3 to 3.5 over
+a range of 2 to 2.5 densities makes that 0.5 to 1 of the film's range for 1 mm. `BRIGHTNESS` is
+drawn around this, wide, because vendors, spectra and films differ. These constants are assumptions
+of the simulation, not measured on these films.
 """
 
 from __future__ import annotations

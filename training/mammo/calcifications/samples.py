@@ -82,9 +82,7 @@ class Batch:
 def batch(drawn: list[Example], rng: np.random.Generator) -> Batch:
     """One varied window of each example."""
     made = [_one(example, rng) for example in drawn]
-    films, centres, counted, specks = (
-        torch.stack([m[part] for m in made]) for part in range(4)
-    )
+    films, centres, counted, specks = (torch.stack([m[part] for m in made]) for part in range(4))
     return Batch(_seen(films[:, None], rng), centres, counted, specks)
 
 
