@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gransk.core.application import Context, Picture, Selection
-from gransk.core.errors import InvalidValueError
-from gransk.core.findings import Finding, Findings, FrameRef, Measurement, Note, Quality, Region
-from gransk.core.keys import uid
+from gransk.core.application import Context, Examined, KnownStudy, Picture, Place, Selection
+from gransk.core.calibration import OwnExam, Result, Wanted
+from gransk.core.errors import InvalidValueError, UnreadableInputError
+from gransk.core.findings import Finding, Findings, Measurement, Note, Quality
+from gransk.core.followup import Assessment, Comparison, FollowUp
+from gransk.core.models import Model
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from mammo import exam
+from mammo.calcifications import MODEL_ID as CALCIFICATIONS_ID
+from mammo.calcifications import Calcifications
 from mammo.calibration import CalibrationSetting, in_force
-from mammo.coding import BREASTS, KINDS, measurement, quality
-from mammo.density import Density, density_of
+from mammo.calibration_command import calibrate
+from mammo.coding import measurement, quality
+from mammo.density import MODEL_ID as DENSITY_ID
+from mammo.density import exam_density, view_density
 from mammo.detector import MODEL_ID, Detector
 from mammo.exam import ViewRules
-from mammo.marks import Mark
+from mammo.making import Making, densities, frame_of, probabilities
+from mammo.marks import Kind, Mark
 from mammo.pictures import pictures
-from mammo.place import place_of, quadrant
 from mammo.presentation import presentation
 from mammo.reading import ReadExam, ReadView, read_exam
 from mammo.recognise import MODEL_ID as VIEW_ID
 from mammo.recognise import Recogniser
-from mammo.score import Scores, ViewEvidence, score
-
-DECIMALS = 4
+from mammo.score import ViewEvidence, score
+from mammo.tracking import comparison, follow_up
+from mammo.tracking.pictures import comparison_pictures
+from mammo.tracking.pointing import measured_at
+from mammo.tracking.priors import priors_wanted
+from mammo.tracking.settings import TrackingSettings
+from mammo.tracking.side import study_date_of
 
 
 class MammoSettings(BaseModel):
@@ -47,6 +58,10 @@ class MammoSettings(BaseModel):
     calibration: CalibrationSetting = Field(
         default=None, description="The site's calibration, as gransk calibrate writes it."
     )
+    # Left out of the analysis key: it changes no finding, so that no study is analysed again.
+    tracking: TrackingSettings = Field(
+        default_factory=TrackingSettings, exclude=True, description="How exams are compared."
+    )
 
 
 class MammoApplication:
@@ -56,6 +71,7 @@ class MammoApplication:
     version = "0.1.0"
     attributes_read = exam.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = MammoSettings
+    profile_schema: Mapping[str, Any] = {"type": "object", "additionalProperties": False}
 
     def __init__(self) -> None:
         self.presentation = presentation({})
@@ -73,8 +89,8 @@ class MammoApplication:
         return exam.choose(study, _mine(settings).views)
 
     def models(self, settings: BaseModel) -> tuple[str, ...]:
-        """The view recogniser and the detector."""
-        return (VIEW_ID, MODEL_ID)
+        """The view recogniser, the detectors of masses and calcifications, and density."""
+        return (VIEW_ID, MODEL_ID, CALCIFICATIONS_ID, DENSITY_ID)
 
     def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
         """Read, mark and score an exam.
@@ -86,54 +102,44 @@ class MammoApplication:
         """
         settings = _mine(context.settings)
         clock = _Clock()
-        models = [context.models.load(name) for name in self.models(settings)]
-        detector = Detector(models[1])
+        models = {name: context.models.load(name) for name in self.models(settings)}
+        detector, clusters = Detector(models[MODEL_ID]), Calcifications(models[CALCIFICATIONS_ID])
         clock.mark("load")
         tell = context.progress
         read = read_exam(
-            selection.instances,
-            Recogniser(models[0]),
-            detector,
-            settings.views,
+            selection.instances, Recogniser(models[VIEW_ID]), detector, clusters, settings.views,
             lambda share: tell("read", 0.9 * share),
-        )
+        )  # fmt: skip
         clock.mark("read")
         scores = score([_evidence(view) for view in read.views])
-        density = density_of([(v.prepared, v.anatomy, v.view) for v in read.views])
-        least = detector.threshold if settings.operating_point is None else settings.operating_point
-        order = sorted(range(len(read.marks)), key=lambda n: -read.marks[n].probability)
-        likely = [n for n in order if read.marks[n].probability >= least]
-        reported = likely[: settings.report_limit]
-        notes = [*selection.notes, *read.notes, *density.notes]
-        if len(likely) > len(reported):
-            more = len(likely) - len(reported)
-            notes.append(Note(code="more_not_reported", values={"count": more}))
-        digests = {model.identity.id: model.identity.sha256 for model in models}
-        calibration, why_not = in_force(settings.calibration, self.version, digests)
-        notes += [why_not] if why_not else []
+        density = exam_density(
+            [(v.view, view_density(v.prepared, v.anatomy, models[DENSITY_ID])) for v in read.views]
+        )
+        masses = detector.threshold if settings.operating_point is None else settings.operating_point
+        least = {kind: masses for kind in Kind} | {Kind.CALCIFICATIONS: clusters.threshold}
+        reported, left_over = _reported(read.marks, least, settings.report_limit)
+        making = Making(read, scores, context.analysis_key)
+        findings = tuple(making.finding(number, n) for number, n in enumerate(reported, 1))
+        measurements = [*probabilities(read.views, scores), *densities(density), *read.measurements]
+        qualities = [quality("density_category", density.category.value)]
+        shown, why_not = self._calibrated(settings, models, scores.exam)
+        frames = tuple(frame_of(view) for view in read.views)
         clock.mark("score")
-        made = _Made(read, scores, context.analysis_key)
-        frames = tuple(_frame(view) for view in read.views)
-        shown = calibration.apply(scores.exam) if calibration else None
-        measurements = [*_probabilities(read, scores), *_densities(density)]
-        qualities = [quality("density_category", density.category)] if density.category else []
-        if shown is not None:
-            measurements.append(measurement("exam_score", shown.exam_score))
-            if shown.category is not None:
-                qualities.append(quality("score_category", shown.category.value))
         return Findings(
             application=self.id,
             application_version=self.version,
-            models=tuple(model.identity for model in models),
+            models=tuple(model.identity for model in models.values()),
             study_instance_uid=study.uid,
             series_instance_uids=tuple(sorted({f.series_instance_uid for f in frames})),
             frames=frames,
-            findings=tuple(made.finding(number, n) for number, n in enumerate(reported, 1)),
-            candidates=tuple(made.candidate(n, n in reported) for n in order),
+            findings=findings,
+            candidates=tuple(
+                making.candidate(n, n in reported) for n in _order(read.marks)
+            ),
             choice=selection.choice,
-            notes=tuple(dict.fromkeys(notes)),
-            measurements=tuple(measurements),
-            qualities=tuple(qualities),
+            notes=_once((*selection.notes, *read.notes, *left_over, *why_not)),
+            measurements=(*measurements, *shown[0]),
+            qualities=(*qualities, *shown[1]),
             seconds=clock.seconds,
         )
 
@@ -141,99 +147,87 @@ class MammoApplication:
         """The four views, and each mark close up."""
         return pictures(study, findings)
 
+    def not_calibrated(self, settings: BaseModel, models: Mapping[str, str]) -> Note | None:
+        """None where the settings hold a calibration for these models; else why not."""
+        return in_force(_mine(settings).calibration, self.version, scoring(models))[1]
 
-class _Made:
-    """Findings and candidates from the marks of one exam."""
+    def raw_score(self, findings: Findings) -> float | None:
+        """Probability of malignancy of the exam."""
+        return findings.measured("malignancy_probability")
 
-    def __init__(self, read: ReadExam, scores: Scores, analysis_key: str) -> None:
-        self.read = read
-        self.key = analysis_key
-        self.shares = [share for view in scores.shares for share in view]
+    def calibrate(
+        self, exams: Sequence[OwnExam], models: Mapping[str, str], wanted: Wanted, language: str
+    ) -> Result:
+        """Calibrate on a site's own exams, or say what is missing."""
+        return calibrate(exams, self.id, self.version, scoring(models), wanted, language)
 
-    def uid_of(self, n: int) -> str:
-        mark = self.read.marks[n]
-        view = self.read.views[mark.view].view
-        place = (str(round(value)) for value in self.centre(n))
-        return uid("mammo", self.key, view.name, mark.kind.value, *place)
+    def priors_wanted(self, study: Study, known: Sequence[KnownStudy]) -> tuple[str, ...]:
+        """Earlier mammography, most wanted first."""
+        return priors_wanted(study.uid, study_date_of(study), known)
 
-    def centre(self, n: int) -> tuple[float, float]:
-        """Native column and row."""
-        mark = self.read.marks[n]
-        column, row = self.read.views[mark.view].prepared.to_native(mark.centre)
-        return float(column), float(row)
+    def measure(self, study: Study, findings: Findings, place: Place, context: Context) -> Finding:
+        """Outline and measure what a person points at."""
+        return measured_at(study, findings, place)
 
-    def outline(self, n: int) -> tuple[tuple[float, float], ...]:
-        mark = self.read.marks[n]
-        points = self.read.views[mark.view].prepared.to_native(mark.outline)
-        return tuple((round(float(x), 2), round(float(y), 2)) for x, y in points)
+    def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
+        """What became of each mark between two exams; no score changes by it."""
+        by = comparison.By(self.id, self.version, _mine(context.settings).tracking)
+        return comparison.compare(current, prior, context, by)
 
-    def lesion(self, n: int) -> str:
-        """The same for both marks of a pair."""
-        pair = self.read.marks[n].pair
-        return "" if pair is None else uid("mammo-lesion", *sorted((self.uid_of(n), self.uid_of(pair))))
+    def comparison_pictures(
+        self, current: Study, prior: Study, comparison: Comparison
+    ) -> list[Picture]:
+        """Both sides of each matched or uncertain mark."""
+        return comparison_pictures(current, prior, comparison)
 
-    def finding(self, number: int, n: int) -> Finding:
-        mark = self.read.marks[n]
-        view = self.read.views[mark.view]
-        place = place_of(mark.centre, view.anatomy, view.view.projection)
-        where = self.quadrant(n)
-        qualities: list[Quality] = [
-            quality("laterality", view.view.laterality.value),
-            quality("view", view.view.projection.value),
-            quality("depth", place.depth),
-            *([quality("quadrant", where)] if where else []),
-        ]
-        measurements: list[Measurement] = [
-            measurement("size_mm", round(mark.size_mm, 1)),
-            measurement("nipple_distance_mm", round(place.nipple_mm, 1)),
-            measurement("score_share", round(100 * self.shares[n], 1)),
-        ]
-        return Finding(
-            tracking_uid=self.uid_of(n),
-            tracking_id=f"Mark {number}",
-            kind=KINDS[mark.kind],
-            site=BREASTS[view.view.laterality],
-            probability=round(mark.probability, DECIMALS),
-            malignancy=round(mark.malignancy, DECIMALS),
-            measurements=tuple(measurements),
-            qualities=tuple(qualities),
-            regions=(
-                Region(
-                    sop_instance_uid=view.view.instance.sop_instance_uid, points=self.outline(n)
-                ),
-            ),
-            lesion_uid=self.lesion(n),
+    def assess(
+        self,
+        study: Study,
+        findings: Findings,
+        comparisons: Sequence[Comparison],
+        profile: Mapping[str, Any] | None,
+        settings: BaseModel,
+    ) -> Assessment:
+        """Growth of marks; no risk model, no guideline.
+
+        Raises
+        ------
+        UnreadableInputError
+            Where a profile holds anything: nothing is asked.
+        """
+        self.check_profile(profile or {})
+        return follow_up.assess(comparisons, study_date_of(study))
+
+    def check_profile(self, profile: Mapping[str, Any], language: str = "en") -> None:
+        """Mammography asks for no risk profile."""
+        if profile:
+            keys = ", ".join(sorted(profile))
+            raise UnreadableInputError(f"mammography asks for no risk profile: leave out {keys}")
+
+    def report_text(
+        self, study: Study, findings: Findings, follow_up_: FollowUp, language: str
+    ) -> str:
+        """A plain report, ready to paste."""
+        return follow_up.report_text(
+            study, findings, follow_up_, language, self.presentation.text
         )
 
-    def quadrant(self, n: int) -> str:
-        """From both views where the mark is paired."""
-        halves = []
-        pair = self.read.marks[n].pair
-        for each in (n, pair):
-            if each is not None:
-                mark = self.read.marks[each]
-                view = self.read.views[mark.view]
-                halves.append(place_of(mark.centre, view.anatomy, view.view.projection).half)
-        return quadrant(tuple(halves))
+    def _calibrated(
+        self, settings: MammoSettings, models: Mapping[str, Model], probability: float
+    ) -> tuple[tuple[list[Measurement], list[Quality]], list[Note]]:
+        """Score and category by the site's calibration, or why there are none."""
+        digests = {name: model.identity.sha256 for name, model in models.items()}
+        found, why_not = in_force(settings.calibration, self.version, scoring(digests))
+        if found is None:
+            return ([], []), [why_not] if why_not else []
+        shown = found.apply(probability)
+        category = [] if shown.category is None else [quality("score_category", shown.category)]
+        return ([measurement("exam_score", shown.exam_score)], category), []
 
-    def candidate(self, n: int, reported: bool) -> dict[str, object]:
-        mark = self.read.marks[n]
-        view = self.read.views[mark.view].view
-        return {
-            "tracking_uid": self.uid_of(n),
-            "sop_instance_uid": view.instance.sop_instance_uid,
-            "laterality": view.laterality.value,
-            "view": view.projection.value,
-            "kind": mark.kind.value,
-            "centre_px": [round(value, 1) for value in self.centre(n)],
-            "outline_px": [list(point) for point in self.outline(n)],
-            "size_mm": round(mark.size_mm, 1),
-            "probability": round(mark.probability, 5),
-            "malignancy": round(mark.malignancy, 5),
-            "pair": None if mark.pair is None else self.uid_of(mark.pair),
-            "score_share": round(100 * self.shares[n], 1),
-            "reported": reported,
-        }
+
+def scoring(models: Mapping[str, str]) -> dict[str, str]:
+    """Of the models in use, those that make the score."""
+    return {name: digest for name, digest in models.items() if name == MODEL_ID}
 
 
 def _evidence(view: ReadView) -> ViewEvidence:
@@ -242,38 +236,27 @@ def _evidence(view: ReadView) -> ViewEvidence:
     )
 
 
-def _frame(view: ReadView) -> FrameRef:
-    instance = view.view.instance
-    number = instance.header.get("InstanceNumber")
-    return FrameRef(
-        sop_class_uid=instance.sop_class_uid,
-        sop_instance_uid=instance.sop_instance_uid,
-        series_instance_uid=instance.series_instance_uid,
-        instance_number=None if number is None else int(number),
-        label=view.view.name,
-    )
+def _order(marks: Sequence[Mark]) -> list[int]:
+    """Places of marks, most probable first."""
+    return sorted(range(len(marks)), key=lambda n: -marks[n].probability)
 
 
-def _probabilities(read: ReadExam, scores: Scores) -> list[Measurement]:
-    """Of the exam, each breast and each view."""
-    made = [measurement("malignancy_probability", round(scores.exam, DECIMALS))]
-    for side, value in scores.breasts.items():
-        name = f"malignancy_probability_{side.lower()}"
-        made.append(measurement(name, round(value, DECIMALS)))
-    for view, value in zip(read.views, scores.views, strict=True):
-        name = f"malignancy_probability_{view.view.name.lower().replace(' ', '_')}"
-        made.append(measurement(name, round(value, DECIMALS)))
-    return made
+def _reported(
+    marks: Sequence[Mark], least: Mapping[Kind, float], limit: int
+) -> tuple[list[int], list[Note]]:
+    """Marks to report, most probable first, and how many more there are."""
+    likely = [n for n in _order(marks) if marks[n].probability >= least[marks[n].kind]]
+    more = len(likely) - limit
+    notes = [Note(code="more_not_reported", values={"count": more})] if more > 0 else []
+    return likely[:limit], notes
 
 
-def _densities(density: Density) -> list[Measurement]:
-    return [
-        measurement("percent_density", round(density.percent, 1)),
-        *(
-            measurement(f"percent_density_{side.lower()}", round(value, 1))
-            for side, value in density.breasts.items()
-        ),
-    ]
+def _once(notes: Sequence[Note]) -> tuple[Note, ...]:
+    kept: list[Note] = []
+    for note in notes:
+        if note not in kept:
+            kept.append(note)
+    return tuple(kept)
 
 
 class _Clock:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from gransk.core.errors import RefusalError
-from gransk.core.findings import Note
+from gransk.core.findings import Measurement, Note
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
 from mammo.anatomy import Anatomy, find_anatomy
+from mammo.calcifications import Calcifications
 from mammo.detector import Detector, Seen
 from mammo.exam import Exam, Look, ViewRules, assemble
 from mammo.grid import Prepared
-from mammo.marks import Mark
+from mammo.marks import Kind, Mark
 from mammo.pairs import Shown, pair
 from mammo.pixels import Pixels, read_pixels
 from mammo.quality import Checked, check_view, technical_repeats
 from mammo.recognise import Recogniser
+from mammo.sides import compare_sides, exam_measurement, without_counterpart
 from mammo.view import Laterality, Projection, View
 
 Share = Callable[[float], None]
@@ -37,12 +39,20 @@ class ReadView:
         Its anatomy, and what is wrong with the image.
     seen : Seen
         What the detector says of it.
+    clusters : tuple of Mark
+        Clusters of calcifications.
     """
 
     view: View
     prepared: Prepared = field(repr=False)
     checked: Checked = field(repr=False)
     seen: Seen = field(repr=False)
+    clusters: tuple[Mark, ...] = field(default=(), repr=False)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Masses and the like first, then calcifications."""
+        return (*self.seen.marks, *self.clusters)
 
     @property
     def anatomy(self) -> Anatomy:
@@ -60,12 +70,18 @@ class ReadExam:
         In the order R CC, R MLO, L CC, L MLO; missing ones absent.
     marks : tuple of Mark
         Of every view; pairs name each other by their place here.
+    asymmetry : mapping of int to float
+        Of marks by their place, against the other breast; where both are shown in that view.
     notes : tuple of Note
+    measurements : tuple of Measurement
+        How unlike the breasts are, view by view.
     """
 
     views: tuple[ReadView, ...]
     marks: tuple[Mark, ...]
+    asymmetry: Mapping[int, float]
     notes: tuple[Note, ...]
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,7 @@ def read_exam(
     instances: Sequence[Instance],
     recogniser: Recogniser,
     detector: Detector,
+    calcifications: Calcifications,
     rules: ViewRules,
     share: Share = lambda _: None,
 ) -> ReadExam:
@@ -114,14 +131,17 @@ def read_exam(
     views = []
     for number, (view, found) in enumerate(checked):
         prepared = images[_of(view)].prepared
-        views.append(ReadView(view, prepared, found, detector.detect(prepared, number)))
-        share(0.5 + 0.5 * (number + 1) / len(checked))
-    return ReadExam(tuple(views), paired(views), tuple(notes))
+        seen = detector.detect(prepared, number)
+        clusters = calcifications.detect(prepared, number)
+        views.append(ReadView(view, prepared, found, seen, clusters))
+        share(0.5 + 0.4 * (number + 1) / len(checked))
+    asymmetry, measurements = _asymmetry(views)
+    return ReadExam(tuple(views), paired(views), asymmetry, tuple(notes), measurements)
 
 
 def paired(views: Sequence[ReadView]) -> tuple[Mark, ...]:
     """Marks of all views in their order; those of one lesion in CC and MLO name each other."""
-    marks = [mark for view in views for mark in view.seen.marks]
+    marks = [mark for view in views for mark in view.marks]
     place = {
         (view.view.laterality, view.view.projection): [
             n for n, mark in enumerate(marks) if mark.view == number
@@ -135,11 +155,47 @@ def paired(views: Sequence[ReadView]) -> tuple[Mark, ...]:
             continue
         cc, mlo = (Shown(by[slot].prepared, by[slot].anatomy.nipple) for slot in both)
         first, second = (place[slot] for slot in both)
-        for i, j, certainty in pair([marks[n] for n in first], [marks[n] for n in second], cc, mlo):
-            one, other = first[i], second[j]
-            marks[one] = marks[one].paired(other, certainty)
-            marks[other] = marks[other].paired(one, certainty)
+        for of_specks in (False, True):
+            ones, others = (
+                [n for n in some if (marks[n].kind is Kind.CALCIFICATIONS) is of_specks]
+                for some in (first, second)
+            )
+            told = pair([marks[n] for n in ones], [marks[n] for n in others], cc, mlo)
+            for i, j, certainty in told:
+                one, other = ones[i], others[j]
+                marks[one] = marks[one].paired(other, certainty)
+                marks[other] = marks[other].paired(one, certainty)
     return tuple(marks)
+
+
+def _asymmetry(
+    views: Sequence[ReadView],
+) -> tuple[dict[int, float], tuple[Measurement, ...]]:
+    """Of each mark against the other breast, and of the breasts in each view."""
+    places: list[range] = []
+    for view in views:
+        first = places[-1].stop if places else 0
+        places.append(range(first, first + len(view.marks)))
+    by = {(v.view.laterality, v.view.projection): n for n, v in enumerate(views)}
+    found: dict[int, float] = {}
+    measured = []
+    for projection in Projection:
+        both = [by.get((side, projection)) for side in (Laterality.LEFT, Laterality.RIGHT)]
+        left, right = both
+        if left is None or right is None:
+            continue
+        try:
+            compared = compare_sides(views[left].prepared, views[right].prepared)
+        except RefusalError:
+            continue
+        measured.append(exam_measurement(compared, projection))
+        for n, other in ((left, right), (right, left)):
+            told = without_counterpart(
+                compared, views[n].marks, views[other].marks, of_left=n == left
+            )
+            values = zip(places[n], told, strict=True)
+            found |= {place: value for place, (value, _) in values if value is not None}
+    return found, tuple(measured)
 
 
 def _of(view: View) -> str:
