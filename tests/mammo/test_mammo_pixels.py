@@ -238,6 +238,8 @@ def test_spacing_of_scanned_film():
     assert pixels.spacing_source is SpacingSource.ASSUMED
     assert [note.code for note in pixels.notes] == ["scale_assumed"]
     assert spacing(PixelAspectRatio=["2", "1"], **film)[0] == (1.0, 0.5)
+    digitised = spacing(ConversionType="DF", ImagerPixelSpacing=None)
+    assert digitised == ((1.0, 1.0), SpacingSource.ASSUMED)
 
 
 def test_a_digital_image_without_spacing_is_refused():
