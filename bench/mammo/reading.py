@@ -44,7 +44,9 @@ def read(path: Path, whole: bool) -> None:
     pixels = read_pixels(instance)
     prepared = pixels.prepared()
     if whole:
-        projection = Projection.CC if instance.header.get("ViewPosition") == "CC" else Projection.MLO
+        projection = (
+            Projection.CC if instance.header.get("ViewPosition") == "CC" else Projection.MLO
+        )
         measure(pixels, prepared, find_anatomy(prepared, projection), projection)
 
 
