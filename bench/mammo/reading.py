@@ -1,70 +1,49 @@
-"""Time and memory of reading an exam: decoding, preparation, anatomy, quality.
-
-    python -m bench.mammo.reading FILE... [--threads 2]
-
-Each FILE is one view as DICOM; its projection is read from View Position, else taken as MLO, the
-slower one. Prints seconds of the wall clock for all files together, the second time round, and
-the most memory that the process ever held.
-"""
+"""Training films read by the shipped detector, each by the network that never saw its patient."""
 
 from __future__ import annotations
 
-import argparse
-import resource
-import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
 
-from pydicom import Dataset
-
-from gransk.core.decode import read_dataset
-from gransk.core.study import Instance
-from mammo.anatomy import find_anatomy
-from mammo.pixels import read_pixels
-from mammo.quality import measure
-from mammo.view import Projection
+from gransk.core.models import Model
+from mammo.detector import Detector, Seen
+from mammo.grid import Prepared
+from mammo.score import ViewEvidence, score
+from mammo.view import Laterality
+from training.mammo.films import Film, folds
+from training.mammo.measures import Marked, Read
 
 
-def instance_of(path: Path) -> Instance:
-    """One DICOM file, whose pixels are read when asked for."""
-    with path.open("rb") as stream:
-        header = read_dataset(stream, pixels=False)
-
-    def load() -> Dataset:
-        with path.open("rb") as stream:
-            return read_dataset(stream)
-
-    return Instance(header, load)
-
-
-def read(path: Path, whole: bool) -> None:
-    """Decode and prepare one view; with ``whole`` also look for anatomy and measure quality."""
-    instance = instance_of(path)
-    pixels = read_pixels(instance)
-    prepared = pixels.prepared()
-    if whole:
-        projection = (
-            Projection.CC if instance.header.get("ViewPosition") == "CC" else Projection.MLO
-        )
-        measure(pixels, prepared, find_anatomy(prepared, projection), projection)
+def marked(film: Film, prepared: Prepared, seen: Seen) -> Read:
+    """What was seen on a film, against its boxes: a mark hits where its centre lies in one."""
+    boxes = film.boxes_on(prepared)
+    marks = []
+    for mark in seen.marks:
+        x, y = mark.centre
+        hit = [n for n, b in enumerate(boxes) if b[0] <= x <= b[2] and b[1] <= y <= b[3]]
+        marks.append(Marked(mark.probability, mark.malignancy, hit[0] if hit else None))
+    evidence = ViewEvidence(
+        Laterality(film.side), seen.film, tuple(mark.malignancy for mark in seen.marks)
+    )
+    return Read(film, tuple(marks), score([evidence]).exam)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Time and memory of reading an exam.")
-    parser.add_argument("files", type=Path, nargs="+")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    for name, whole in (("decoded and prepared", False), ("with anatomy and quality", True)):
-        with ThreadPoolExecutor(arguments.threads) as pool:
-            for _ in range(2):
-                start = time.perf_counter()
-                list(pool.map(partial(read, whole=whole), arguments.files))
-                seconds = time.perf_counter() - start
-        print(f"{len(arguments.files)} views {name}: {seconds:.2f} s, {arguments.threads} threads")
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"most memory held: {held:.0f} MiB")
+def read_unseen(model: Model, films: Sequence[Film], threads: int = 2) -> list[Read]:
+    """Every film by the network of its own fold."""
+    return [read for read, _, _ in seen_unseen(model, films, threads)]
 
 
-if __name__ == "__main__":
-    main()
+def seen_unseen(
+    model: Model, films: Sequence[Film], threads: int = 2
+) -> Iterator[tuple[Read, Prepared, Seen]]:
+    """The same with the prepared image and all that the network said."""
+    fold = folds(films)
+    members = [Detector(model, member) for member in range(max(fold.values()) + 1)]
+
+    def one(film: Film) -> tuple[Read, Prepared, Seen]:
+        prepared = film.prepared()
+        seen = members[fold[film.patient]].detect(prepared, 0)
+        return marked(film, prepared, seen), prepared, seen
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(one, films)

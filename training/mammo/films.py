@@ -17,6 +17,16 @@ from PIL import Image
 from mammo.grid import BoolArray, Prepared, prepare
 
 FOLDS = 5
+SIGNS = (
+    "irregular", "round", "lobulated", "distortion", "asymmetry",
+    "spiculated", "ill_defined", "obscured", "microlobulated", "circumscribed",
+    "suspicious", "highly_suggestive",
+)  # fmt: skip
+"""What readers said of a mass: shape, margin, and BI-RADS from 4 and 5."""
+_WORDS = {
+    "round": ("ROUND", "OVAL"), "distortion": ("ARCHITECTURAL_DISTORTION",),
+    "asymmetry": ("ASYMMETRIC_BREAST_TISSUE", "FOCAL_ASYMMETRIC_DENSITY"),
+}  # fmt: skip
 Box = tuple[float, float, float, float]
 
 
@@ -72,6 +82,16 @@ class Film:
     def breast(self) -> str:
         """The breast in its examination."""
         return f"{self.patient}_{self.side}"
+
+    @property
+    def signs(self) -> tuple[bool, ...]:
+        """Each of `SIGNS`: did readers say it of any of its lesions?"""
+        words = set(f"{self.shapes}-{self.margins}".replace("|", "-").split("-"))
+        said = {
+            name: any(word in words for word in _WORDS.get(name, (name.upper(),)))
+            for name in SIGNS[:-2]
+        }
+        return (*said.values(), self.assessment >= 4, self.assessment == 5)
 
     def pixels(self) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
         """The image as stored, and the spacing in mm between its rows and its columns."""

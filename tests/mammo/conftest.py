@@ -1,0 +1,1 @@
+"""The folder of drawn breasts is imported by name."""
