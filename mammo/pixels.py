@@ -29,6 +29,7 @@ Of the training films a quarter are 28 cm high or higher (24 cm x 30 cm): sizes 
 out about a fifth too small.
 """
 SPACINGS_MM = (0.01, 1.0)
+GROUPS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence")
 SCANNED = (
     uid.SecondaryCaptureImageStorage,
     uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -187,12 +188,19 @@ def pixel_spacing(header: Dataset) -> tuple[tuple[float, float], SpacingSource]:
 
 
 def _groups(header: Dataset) -> tuple[Dataset, ...]:
-    """Where the spacing may be told: the functional groups of its one frame, the object."""
+    """Where attributes may be told: the functional groups of its one frame, the object."""
     found: list[Dataset] = []
     for name in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
         for item in tuple(header.get(name) or ())[:1]:
-            found.extend(tuple(item.get("PixelMeasuresSequence") or ())[:1])
+            for group in GROUPS:
+                found.extend(tuple(item.get(group) or ())[:1])
     return (*found, header)
+
+
+def _first(header: Dataset, keyword: str) -> Any:
+    """An attribute of the frame's groups or of the object; None where it is nowhere."""
+    values = (group.get(keyword) for group in _groups(header))
+    return next((value for value in values if value not in (None, "")), None)
 
 
 def _pair(groups: tuple[Dataset, ...], keyword: str) -> tuple[float, float] | None:
@@ -281,8 +289,8 @@ def _modality(values: npt.NDArray[np.float64], whole: Dataset) -> npt.NDArray[np
     table = _table(whole, "ModalityLUTSequence")
     if table is not None:
         return table(values)
-    slope = (_numbers(whole.get("RescaleSlope")) or (1.0,))[0]
-    intercept = (_numbers(whole.get("RescaleIntercept")) or (0.0,))[0]
+    slope = (_numbers(_first(whole, "RescaleSlope")) or (1.0,))[0]
+    intercept = (_numbers(_first(whole, "RescaleIntercept")) or (0.0,))[0]
     return values * (slope if slope != 0 else 1.0) + intercept
 
 
@@ -321,11 +329,14 @@ Shown = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 def _window(whole: Dataset) -> Shown | None:
     """The first window with its function (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
-    centres, widths = _numbers(whole.get("WindowCenter")), _numbers(whole.get("WindowWidth"))
+    centres, widths = (
+        _numbers(_first(whole, "WindowCenter")),
+        _numbers(_first(whole, "WindowWidth")),
+    )
     if not centres or not widths:
         return None
     centre, width = centres[0], widths[0]
-    kind = str(whole.get("VOILUTFunction", "") or "LINEAR").strip().upper()
+    kind = str(_first(whole, "VOILUTFunction") or "LINEAR").strip().upper()
     if width <= (1 if kind == "LINEAR" else 0):
         return None
     if kind == "SIGMOID":
@@ -337,7 +348,7 @@ def _window(whole: Dataset) -> Shown | None:
 
 def _table(whole: Dataset, sequence: str) -> Shown | None:
     """The first look-up table of a sequence; None where it is absent or damaged."""
-    items = tuple(whole.get(sequence) or ())[:1]
+    items = tuple(_first(whole, sequence) or ())[:1]
     if not items:
         return None
     descriptor = _numbers(items[0].get("LUTDescriptor"))

@@ -229,6 +229,21 @@ def test_spacing_of_a_synthetic_image_is_in_its_functional_groups():
     assert found == ((0.65, 0.65), SpacingSource.CALIBRATED)
 
 
+def test_the_window_of_a_synthetic_image_is_in_its_functional_groups():
+    voi, values, frame, shared = Dataset(), Dataset(), Dataset(), Dataset()
+    voi.WindowCenter, voi.WindowWidth = "1000", "401"
+    values.RescaleSlope, values.RescaleIntercept = "0.5", "0"
+    frame.FrameVOILUTSequence = [voi]
+    shared.PixelValueTransformationSequence = [values]
+    groups = {
+        "PerFrameFunctionalGroupsSequence": [frame],
+        "SharedFunctionalGroupsSequence": [shared],
+    }
+    whole = {"RescaleSlope": "0.5", "RescaleIntercept": "0"}
+    window = {"WindowCenter": "1000", "WindowWidth": "401"}
+    np.testing.assert_array_equal(shown(**groups), shown(**window, **whole))
+
+
 def test_spacing_of_scanned_film():
     film = {"SOPClassUID": SECONDARY_CAPTURE, "ImagerPixelSpacing": None}
     scanned = spacing(NominalScannedPixelSpacing=["0.9", "0.9"], **film)
