@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gransk.core.application import Context, Examined, KnownStudy, Picture, Place, Selection
 from gransk.core.calibration import OwnExam, Result, Wanted
+from gransk.core.dates import date_of
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.findings import Finding, Findings, Measurement, Note, Quality
 from gransk.core.followup import Assessment, Comparison, FollowUp
@@ -30,7 +31,7 @@ from mammo.making import Making, densities, frame_of, probabilities
 from mammo.marks import Kind, Mark
 from mammo.pictures import pictures
 from mammo.presentation import presentation
-from mammo.reading import ReadExam, ReadView, read_exam
+from mammo.reading import ReadView, read_exam
 from mammo.recognise import MODEL_ID as VIEW_ID
 from mammo.recognise import Recogniser
 from mammo.score import ViewEvidence, score
@@ -39,7 +40,6 @@ from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.pointing import measured_at
 from mammo.tracking.priors import priors_wanted
 from mammo.tracking.settings import TrackingSettings
-from mammo.tracking.side import study_date_of
 
 
 class MammoSettings(BaseModel):
@@ -115,7 +115,9 @@ class MammoApplication:
         density = exam_density(
             [(v.view, view_density(v.prepared, v.anatomy, models[DENSITY_ID])) for v in read.views]
         )
-        masses = detector.threshold if settings.operating_point is None else settings.operating_point
+        masses = (
+            detector.threshold if settings.operating_point is None else settings.operating_point
+        )
         least = {kind: masses for kind in Kind} | {Kind.CALCIFICATIONS: clusters.threshold}
         reported, left_over = _reported(read.marks, least, settings.report_limit)
         making = Making(read, scores, context.analysis_key)
@@ -133,9 +135,7 @@ class MammoApplication:
             series_instance_uids=tuple(sorted({f.series_instance_uid for f in frames})),
             frames=frames,
             findings=findings,
-            candidates=tuple(
-                making.candidate(n, n in reported) for n in _order(read.marks)
-            ),
+            candidates=tuple(making.candidate(n, n in reported) for n in _order(read.marks)),
             choice=selection.choice,
             notes=_once((*selection.notes, *read.notes, *left_over, *why_not)),
             measurements=(*measurements, *shown[0]),
@@ -163,7 +163,7 @@ class MammoApplication:
 
     def priors_wanted(self, study: Study, known: Sequence[KnownStudy]) -> tuple[str, ...]:
         """Earlier mammography, most wanted first."""
-        return priors_wanted(study.uid, study_date_of(study), known)
+        return priors_wanted(study.uid, date_of(study), known)
 
     def measure(self, study: Study, findings: Findings, place: Place, context: Context) -> Finding:
         """Outline and measure what a person points at."""
@@ -196,7 +196,7 @@ class MammoApplication:
             Where a profile holds anything: nothing is asked.
         """
         self.check_profile(profile or {})
-        return follow_up.assess(comparisons, study_date_of(study))
+        return follow_up.assess(comparisons, date_of(study))
 
     def check_profile(self, profile: Mapping[str, Any], language: str = "en") -> None:
         """Mammography asks for no risk profile."""
@@ -208,9 +208,7 @@ class MammoApplication:
         self, study: Study, findings: Findings, follow_up_: FollowUp, language: str
     ) -> str:
         """A plain report, ready to paste."""
-        return follow_up.report_text(
-            study, findings, follow_up_, language, self.presentation.text
-        )
+        return follow_up.report_text(study, findings, follow_up_, language, self.presentation.text)
 
     def _calibrated(
         self, settings: MammoSettings, models: Mapping[str, Model], probability: float

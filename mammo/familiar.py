@@ -8,7 +8,6 @@ films alone. What is far away, a photograph, a chest radiograph, a subtraction i
 
 from __future__ import annotations
 
-
 from collections.abc import Iterator
 from itertools import pairwise
 

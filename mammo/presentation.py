@@ -154,7 +154,11 @@ def summary(findings: Findings, language: str) -> list[tuple[str, str]]:
     pairs = [(NAMES["exam_score"][language], _score_text(findings, language))]
     exam = findings.measured("malignancy_probability")
     if exam is not None:
-        pairs.append((NAMES["malignancy_probability"][language], number(exam, 2, language)))
+        label = NAMES["malignancy_probability"][language]
+        research = (
+            "" if calibrated(findings) else {"en": " (research)", "da": " (forskning)"}[language]
+        )
+        pairs.append((label + research, number(exam, 2, language)))
     for side in Laterality:
         name = _BREAST.format(side.lower())
         of = findings.measured(name)

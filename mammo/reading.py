@@ -220,7 +220,9 @@ def _prepared(
     notes: list[Note] = []
     first: RefusalError | None = None
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        for number, (instance, got) in enumerate(zip(instances, pool.map(one, instances), strict=True)):
+        for number, (instance, got) in enumerate(
+            zip(instances, pool.map(one, instances), strict=True)
+        ):
             share(0.5 * (number + 1) / len(instances))
             if isinstance(got, RefusalError):
                 first = first or got

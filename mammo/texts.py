@@ -60,8 +60,8 @@ NAMES: dict[str, By] = {
     "exam_score": {"en": "AI score", "da": "AI-score"},
     "score_category": {"en": "AI score", "da": "AI-score"},
     "malignancy_probability": {
-        "en": "Probability of cancer, exam (research)",
-        "da": "Sandsynlighed for kræft, undersøgelsen (forskning)",
+        "en": "Probability of cancer, exam",
+        "da": "Sandsynlighed for kræft, undersøgelsen",
     },
     "malignancy_probability_r": {"en": "Right breast", "da": "Højre bryst"},
     "malignancy_probability_l": {"en": "Left breast", "da": "Venstre bryst"},

@@ -14,7 +14,7 @@ from mammo_exam import NO_PACKAGE, drawn_exam, package_exam, package_folder
 from mammo_stage import Stage, stage_of
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
-from test_viewer_browser import CHROMIUM, FLAGS, PAINTED_SECONDS, sign_in
+from test_viewer_browser import AXE, CHROMIUM, FLAGS, PAINTED_SECONDS, sign_in
 
 from mammo.view import STANDARD
 
@@ -186,6 +186,29 @@ def test_the_key_o_hides_the_marks(page, stage):
     assert until(page, drawn, lambda share: share < 0.1) < 0.1
     page.keyboard.press("o")
     assert until(page, drawn, lambda share: share > 0.9) > 0.9
+
+
+def test_a_link_to_the_report_or_to_an_image_hangs_the_whole_exam_too(page, stage):
+    sign_in(page, stage)
+    report = next(one for one in stage.objects if one.kind == "SR")
+    image = stage.exam.findings.frames[-1]
+    for link in (
+        f"&initialSeriesInstanceUID={report.series_instance_uid}",
+        f"&initialSOPInstanceUID={image.sop_instance_uid}",
+    ):
+        page.goto(f"{stage.address}/viewer/viewer?StudyInstanceUIDs={stage.exam.study.uid}{link}")
+        page.wait_for_function(f"({SHOWN})().length === 4", timeout=PAINTED_SECONDS * 1000)
+        for place, box in viewports(page).items():
+            assert stage.exam.images[place] in box["image"], place
+
+
+def test_the_case_page_is_accessible(page, stage):
+    assert AXE.is_file(), "axe-core is not installed; run make install-test"
+    sign_in(page, stage)
+    page.goto(f"{stage.address}/studies/{stage.key}")
+    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
 
 
 def test_an_incomplete_exam_leaves_the_place_of_a_view_empty(browser, tmp_path):

@@ -202,7 +202,8 @@ def _share(group: Dataset, concept: Code) -> float | None:
     if item is None:
         return None
     unit = _code(item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0])
-    return _value(item) / (100 if unit.value == terms.PERCENT.value else 1)
+    # Eight digits are written, in percent or not.
+    return round(_value(item) / (100 if unit.value == terms.PERCENT.value else 1), 8)
 
 
 def _value(item: Dataset) -> float:

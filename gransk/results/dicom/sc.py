@@ -51,6 +51,6 @@ def make_sc(
                 dataset.add(report.header[keyword])
         if "ImageLaterality" in report.header or "Laterality" in report.header:
             # A page may show both sides; Type 2C, and so there without a value.
-            dataset.Laterality = None
+            dataset.add_new("Laterality", "CS", None)
         made.append(seal(dataset, report, "SC", (series_uid, sop_uid)))
     return made
