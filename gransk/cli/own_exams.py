@@ -17,7 +17,7 @@ from gransk.archive.tables import Purpose, SeenStudy
 from gransk.cli.tables import CellError, Line, read_lines, read_table
 from gransk.core.application import Application, Context, Progress
 from gransk.core.calibration import Calibrates, Outcome, OwnExam
-from gransk.core.errors import RefusalError, UnreadableInputError
+from gransk.core.errors import InvalidValueError, RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import selection_key
 from gransk.core.models import ModelLibrary
@@ -231,7 +231,7 @@ def _analysed(
         selection = application.select(study, settings)
         key = selection_key(application, selection, settings, models)
         return application.analyse(study, selection, Context(models, settings, progress, key))
-    except (RefusalError, UnreadableInputError, MemoryError, OSError):
+    except (RefusalError, UnreadableInputError, InvalidValueError, MemoryError, OSError):
         return None
 
 

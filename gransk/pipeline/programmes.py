@@ -171,6 +171,6 @@ def _studies(session: Session, numbers: Collection[str]) -> dict[str, list[SeenS
     found: dict[str, list[SeenStudy]] = {number: [] for number in numbers}
     wanted = [number for number in numbers if number]
     query = select(SeenStudy).where(SeenStudy.accession_number.in_(wanted))
-    for study in session.scalars(query.order_by(SeenStudy.key)):
+    for study in session.scalars(query.order_by(SeenStudy.key).with_for_update()):
         found[study.accession_number].append(study)
     return found

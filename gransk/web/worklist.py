@@ -104,13 +104,15 @@ SORTS: dict[str, ColumnElement[Any]] = {
 }
 
 
-def _joined(*columns: Any) -> Select[Any]:
-    return (
+def _joined(query: Query, *columns: Any) -> Select[Any]:
+    joined = (
         select(*columns)
         .select_from(SeenStudy)
         .outerjoin(Workitem, Workitem.study_key == SeenStudy.key)
-        .outerjoin(ExamProgramme, ExamProgramme.study_key == SeenStudy.key)
     )
+    if not query.programme:
+        return joined
+    return joined.outerjoin(ExamProgramme, ExamProgramme.study_key == SeenStudy.key)
 
 
 def _matches(search: str) -> ColumnElement[bool]:
@@ -174,14 +176,14 @@ def page(
         Findings of a ready study in one line.
     """
     counts: dict[WorkState, int] = dict.fromkeys(SHOWN, 0)
-    counting = _joined(STATE, func.count()).where(*_conditions(query, with_state=False))
+    counting = _joined(query, STATE, func.count()).where(*_conditions(query, with_state=False))
     for state, count in session.execute(counting.group_by(STATE)):
         counts[WorkState(state)] = count
     total = counts[WorkState(query.state)] if query.state else sum(counts[s] for s in SHOWN)
     column = SORTS[query.sort]
     # Keys are sorted first and rows read after: sorting whole rows is slow.
     ordered = (
-        _joined(SeenStudy.key, Workitem.id)
+        _joined(query, SeenStudy.key, Workitem.id)
         .where(*_conditions(query, with_state=True))
         .order_by(
             column.desc() if query.order == "desc" else column.asc(),

@@ -5,6 +5,7 @@ from pydicom import Dataset, Sequence
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
+from gransk.archive.headers import dataset
 from gransk.archive.tables import Archive, SeenStudy
 from gransk.core.programme import Programme, order_of
 from gransk.core.study import Instance, Study
@@ -134,6 +135,28 @@ def test_broken_sequences_are_left_out():
     header.add_new("StudyDescription", "LO", ["a", "b"])
     header.add_new("ProcedureCodeSequence", "SQ", [])
     assert order_of(Study.from_instances([Instance(header, lambda: header)])).codes == frozenset()
+
+
+def test_codes_are_read_from_the_archives_tags():
+    def string(value):
+        return {"Name": "", "Type": "String", "Value": value}
+
+    def sequence(*items):
+        return {"Name": "", "Type": "Sequence", "Value": list(items)}
+
+    coded = {"0008,0100": string("MAM-SCR"), "0008,0102": string("99SITE")}
+    tags = {
+        "0008,0016": string("1.2.3"),
+        "0008,0018": string("1.2.3"),
+        "0020,000d": string("1.2"),
+        "0020,000e": string("1.2.3"),
+        "0008,1030": string("Mammografi"),
+        "0040,0275": sequence({"0032,1064": sequence(coded)}),
+    }
+    header = dataset(tags)
+    order = order_of(Study.from_instances([Instance(header, lambda: header)]))
+    assert order.codes == {("99SITE", "MAM-SCR")}
+    assert order.texts == {"Mammografi"}
 
 
 def test_what_was_said_before_the_images_arrived_counts_before_the_order(session):
