@@ -29,7 +29,12 @@ FIELD_ROUNDS = (40, 30)
 FIELD_SMOOTHNESS = 2.0
 INVERSE_ROUNDS = 30
 LEAST_OVERLAP = 0.75
-"""Dice of the two breasts below which they do not lie over each other."""
+"""Dice of the two breasts, where both images show the place, below which they do not lie over
+each other."""
+LEAST_SHOWN = 0.5
+"""Share of the first breast that the second image must reach."""
+ROOM_MM = 40.0
+"""So much of the air round the second breast is known to be air."""
 MOST_STRETCH = 1.5
 """Either way, in any direction, beyond which no compression explains the difference."""
 FEWEST_SHARED = 60
@@ -114,13 +119,17 @@ def register(first: Prepared, second: Prepared) -> Registration:
     stretch = np.linalg.svd(matrix, compute_uv=False)
     if stretch.max() > MOST_STRETCH or stretch.min() < 1 / MOST_STRETCH:
         raise RefusalError(Reason.REGISTRATION_FAILED, f"stretched by {stretch.max():.2f}")
-    fixed, moving = (_coarse(view, FIELD_MM[-1]) for view in (first, second))
+    fixed, moving = _both(first, second, FIELD_MM[-1])
     moved = sitk.Resample(moving, fixed, affine, sitk.sitkLinear, 0.0)
     seen = sitk.Resample(_whole(moving), fixed, affine, sitk.sitkNearestNeighbor, 0)
     # Where only one view shows the place, nothing pulls.
     moved = sitk.Mask(moved, seen) + sitk.Mask(fixed, 1 - seen)
     displacement = _displacement(fixed, moved)
-    overlap, likeness = _judged(fixed, moved, displacement)
+    shown = sitk.GetArrayFromImage(seen) > 0
+    share = float(shown[sitk.GetArrayFromImage(fixed) > 0].mean())
+    if share < LEAST_SHOWN:
+        raise RefusalError(Reason.REGISTRATION_FAILED, f"{share:.2f} of the breast shown")
+    overlap, likeness = _judged(fixed, moved, displacement, shown)
     if overlap < LEAST_OVERLAP:
         raise RefusalError(Reason.REGISTRATION_FAILED, f"overlap {overlap:.2f}")
     return Registration(
@@ -140,12 +149,33 @@ def ranked(grey: FloatArray, inside: BoolArray) -> FloatArray:
     return out
 
 
-def _coarse(view: Prepared, step_mm: float) -> sitk.Image:
+def _both(first: Prepared, second: Prepared, step_mm: float) -> tuple[sitk.Image, sitk.Image]:
+    """Coarse images of both; the second with the air round it, as far as its image goes."""
+    return _coarse(first, step_mm, (0, 0, 0)), _coarse(second, step_mm, _room(second, step_mm))
+
+
+def _room(view: Prepared, step_mm: float) -> tuple[int, int, int]:
+    """Cells of air above, below and before the breast; behind the chest wall nothing is known."""
+    rows, columns = view.grey.shape
+    height, width = (
+        n * mm / SPACING_MM for n, mm in zip(view.native_shape, view.native_spacing_mm, strict=True)
+    )
+    left, top = view.offset_px
+    before = left if view.mirrored else width - left - columns
+    above, below, ahead = (
+        int(np.clip(px * SPACING_MM, 0, ROOM_MM) / step_mm)
+        for px in (top, height - top - rows, before)
+    )
+    return above, below, ahead
+
+
+def _coarse(view: Prepared, step_mm: float, room: tuple[int, int, int]) -> sitk.Image:
     grey = view.at(step_mm)
     inside = resized(view.breast, grey.shape) > 0.5
-    image = sitk.GetImageFromArray(ranked(grey, inside))
+    above, below, ahead = room
+    image = sitk.GetImageFromArray(np.pad(ranked(grey, inside), ((above, below), (0, ahead))))
     image.SetSpacing((step_mm, step_mm))
-    image.SetOrigin((step_mm / 2, step_mm / 2))
+    image.SetOrigin((step_mm / 2, step_mm / 2 - above * step_mm))
     return image
 
 
@@ -157,35 +187,35 @@ def _whole(image: sitk.Image) -> sitk.Image:
 
 def _affine(first: Prepared, second: Prepared) -> sitk.AffineTransform:
     """From a point of the first view to the second's: the best of several starts, refined."""
-    fixed, moving = (_coarse(view, AFFINE_MM[0]) for view in (first, second))
+    fixed, moving = _both(first, second, AFFINE_MM[0])
     tried = [_refined(fixed, moving, start, 60) for start in _starts(fixed, moving)]
     affine, _ = min(tried, key=lambda one: one[1])
-    fixed, moving = (_coarse(view, AFFINE_MM[1]) for view in (first, second))
+    fixed, moving = _both(first, second, AFFINE_MM[1])
     return _refined(fixed, moving, affine, 40)[0]
 
 
 def _starts(fixed: sitk.Image, moving: sitk.Image) -> list[sitk.AffineTransform]:
     """Up and down: middles, upper ends, and most protruding points brought together."""
-    heights = [_heights(sitk.GetArrayFromImage(image) > 0) for image in (fixed, moving)]
-    step = fixed.GetSpacing()[1]
+    heights = [_heights(image) for image in (fixed, moving)]
     found = []
     for one, other in zip(*heights, strict=True):
         start = sitk.AffineTransform(2)
-        start.SetCenter((0.0, one * step))
-        start.SetTranslation((0.0, (other - one) * step))
+        start.SetCenter((0.0, one))
+        start.SetTranslation((0.0, other - one))
         found.append(start)
     return found
 
 
-def _heights(inside: BoolArray) -> tuple[float, float, float]:
-    rows = np.nonzero(inside.any(axis=1))[0]
+def _heights(image: sitk.Image) -> tuple[float, float, float]:
+    """Of the breast's middle, its upper end and its most protruding point, mm down."""
+    inside = sitk.GetArrayFromImage(image) > 0
     reach = inside.sum(axis=1)
+    rows = np.nonzero(reach)[0]
     far = np.nonzero(reach >= reach.max() - 1)[0]
-    return (
-        float((inside.sum(1) * np.arange(len(inside))).sum() / inside.sum()),
-        float(rows.min()),
-        float(far.mean()),
-    )
+    step, start = image.GetSpacing()[1], image.GetOrigin()[1]
+    middle = float((reach * np.arange(len(reach))).sum() / reach.sum())
+    upper, tip = float(rows.min()), float(far.mean())
+    return middle * step + start, upper * step + start, tip * step + start
 
 
 def _refined(
@@ -224,12 +254,14 @@ def _displacement(fixed: sitk.Image, moved: sitk.Image) -> sitk.Image:
     return found
 
 
-def _judged(fixed: sitk.Image, moved: sitk.Image, displacement: sitk.Image) -> tuple[float, float]:
+def _judged(
+    fixed: sitk.Image, moved: sitk.Image, displacement: sitk.Image, shown: BoolArray
+) -> tuple[float, float]:
     """Overlap of the breasts, and correlation of what they hold."""
     transform = sitk.DisplacementFieldTransform(sitk.Cast(displacement, sitk.sitkVectorFloat64))
     warped = sitk.Resample(moved, fixed, transform, sitk.sitkLinear, 0.0)
     a, b = (sitk.GetArrayFromImage(image) for image in (fixed, warped))
-    inside = [image > DARKEST / 2 for image in (a, b)]
+    inside = [(image > DARKEST / 2) & shown for image in (a, b)]
     shared = inside[0] & inside[1]
     if shared.sum() < FEWEST_SHARED:
         return 0.0, 0.0

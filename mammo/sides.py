@@ -164,24 +164,34 @@ def _ranks(view: Prepared) -> FloatArray:
 
 def _mean_inside(ranks: FloatArray, points: npt.NDArray[np.float64]) -> float | None:
     """Mean rank inside of an outline; None where no breast is there."""
-    at = points / (GRID_MM / SPACING_MM)
-    low = np.maximum(np.floor(at.min(axis=0)).astype(int), 0)
-    high = np.maximum(np.ceil(at.max(axis=0)).astype(int) + 1, low)
-    part = ranks[low[1] : high[1], low[0] : high[0]]
-    if not part.size:
-        return None
-    inside = polygon2mask(part.shape, (at - low)[:, ::-1] - 0.5) & (part > 0)  # type: ignore[no-untyped-call]
-    return float(part[inside].mean()) if inside.any() else None
+    return _means(ranks, points, [(0, 0)])
 
 
 def _best_near(ranks: FloatArray, points: npt.NDArray[np.float64]) -> float | None:
     """The highest mean inside of the outline, moved about by up to `NEAR_MM`."""
-    steps = np.arange(-NEAR_MM, NEAR_MM + 0.1, 2.0)
-    means = [
-        mean
-        for x in steps
-        for y in steps
-        if np.hypot(x, y) <= NEAR_MM
-        and (mean := _mean_inside(ranks, points + np.array([x, y]) / SPACING_MM)) is not None
-    ]
-    return max(means) if means else None
+    reach = round(NEAR_MM / GRID_MM)
+    steps = range(-reach, reach + 1, 2)
+    return _means(ranks, points, [(y, x) for y in steps for x in steps if np.hypot(x, y) <= reach])
+
+
+def _means(
+    ranks: FloatArray, points: npt.NDArray[np.float64], steps: Sequence[tuple[int, int]]
+) -> float | None:
+    """The highest of the means inside of an outline that is moved by cells down and across."""
+    at = points / (GRID_MM / SPACING_MM)
+    low = np.floor(at.min(axis=0)).astype(int)
+    shape = np.ceil(at.max(axis=0)).astype(int) + 1 - low
+    inside = polygon2mask((shape[1], shape[0]), (at - low)[:, ::-1] - 0.5)  # type: ignore[no-untyped-call]
+    inside[shape[1] // 2, shape[0] // 2] |= not inside.any()
+    rows, columns = np.nonzero(inside)
+    best = None
+    for down, across in steps:
+        r, c = rows + low[1] + down, columns + low[0] + across
+        there = (r >= 0) & (c >= 0) & (r < ranks.shape[0]) & (c < ranks.shape[1])
+        values = ranks[r[there], c[there]]
+        values = values[values > 0]
+        # Of an outline that lies mostly outside, the rest tells little.
+        if values.size * 2 >= rows.size:
+            mean = float(values.mean())
+            best = mean if best is None else max(best, mean)
+    return best

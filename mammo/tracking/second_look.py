@@ -31,7 +31,7 @@ BESIDE_MM = 8.0
 ROUND_MM = 4.0
 LEAST_CONTRAST = 0.02
 # Fitted: log-odds = CONSTANT + LIKENESS * correlation + BRIGHTNESS * share of the brightness.
-CONSTANT, LIKENESS, BRIGHTNESS = -8.8, 2.45, 9.95
+CONSTANT, LIKENESS, BRIGHTNESS = -7.51, 4.34, 4.5
 
 
 class Seen(StrEnum):

@@ -14,7 +14,7 @@ class TrackingSettings(BaseModel):
         default=0.8, gt=0.5, lt=1, description="A pairing less certain than this is left open."
     )
     seen_from: float = Field(
-        default=0.7, gt=0, lt=1,
+        default=0.6, gt=0, lt=1,
         description="A mark that one exam's analysis left out is taken as seen there from this "
         "probability on.",
     )  # fmt: skip
@@ -23,7 +23,7 @@ class TrackingSettings(BaseModel):
         description="Below this probability its place is taken as empty; between, it is left open.",
     )  # fmt: skip
     repeat_error: float = Field(
-        default=0.12, gt=0, lt=1,
+        default=0.14, gt=0, lt=1,
         description="Standard deviation of the logarithm of the ratio of two measurements of one "
         "unchanged mark; bench.mammo.priors prints it.",
     )  # fmt: skip

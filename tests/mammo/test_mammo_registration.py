@@ -68,8 +68,8 @@ def test_the_same_images_give_the_same_answer(pair: tuple[Prepared, Prepared]) -
 def test_shapes_that_do_not_fit_are_refused() -> None:
     size = (SPACING_MM, SPACING_MM)
     whole = prepare(breast(), size)
-    sliver = np.zeros((1000, 700), dtype=np.float32)
-    sliver[100:900, :70] = 600 + np.random.default_rng(0).normal(0, 50, (800, 70))
+    grey = np.random.default_rng(0).uniform(0.3, 0.9, (130, 900)).astype(np.float32)
+    flat = Prepared(grey, grey > 0, (130, 900), size, (0.0, 0.0), False)
     with pytest.raises(RefusalError) as refused:
-        register(whole, prepare(sliver, size))
+        register(whole, flat)
     assert refused.value.reason is Reason.REGISTRATION_FAILED

@@ -100,7 +100,7 @@ def _seen(film: Film, detected: Detected | None) -> list[Seen]:
     hits = [box[0] <= m.centre[0] <= box[2] and box[1] <= m.centre[1] <= box[3] for m in marks]
     # The first of several on the mass is the one; the others are left out.
     return [
-        Seen(traits(mark, shown), hit)
+        Seen(traits(mark, shown), bool(hit))
         for n, (mark, hit) in enumerate(zip(marks, hits, strict=True))
         if not hit or not any(hits[:n])
     ]
