@@ -32,7 +32,7 @@ from training.mammo.calcifications.insertion import scene
 from training.mammo.calcifications.measures import Read, real, rows, simulated
 from training.mammo.films import Film, cbis_mass, folds
 
-EVERY = 3
+EVERY = 1
 HALF_PX = 64
 ENLARGED = 256
 

@@ -11,9 +11,6 @@ from mammo.calcifications import MODEL_ID
 from training.mammo.calcifications.export import FILE
 from training.mammo.calcifications.measures import OPERATING_RATE, Row
 
-COMMAND = (
-    "python -m training.mammo.calcifications --data ../shared/data --out onnx_models/" + MODEL_ID
-)
 BENCH = "python -m bench.mammo.calcifications --data ../shared/data"
 SIMULATED = (
     "simulated clusters in CBIS-DDSM mass training films, each film read by the network of the "
@@ -104,8 +101,20 @@ def card(
             "Its films were stored at about 0.19 x 0.32 mm: specks below some 0.2 mm, and faint "
             "amorphous ones, are not seen. It reads 0.2 mm whatever the image's own resolution.",
             "Real calcifications and dust in the training films were taught as background.",
-            f"{members} networks, one for each of the first folds of patients; the program "
-            "averages them, the figures are of one each.",
+            networks(members),
         ],
         "created": datetime.date.fromisoformat(made),
     }
+
+
+def networks(members: int) -> str:
+    """What the file holds, and what the figures are of."""
+    if members == 1:
+        return (
+            "One network, fitted to the films of four of five folds of patients; threshold and "
+            "figures are of the films of the fifth."
+        )
+    return (
+        f"{members} networks, each fitted to the films of four of five folds of patients; the "
+        "program averages them, the figures are of one each on the fold that it never saw."
+    )

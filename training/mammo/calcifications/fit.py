@@ -16,10 +16,10 @@ from torch.nn.functional import logsigmoid
 from training.mammo.calcifications.network import Finder, Opinion
 from training.mammo.calcifications.samples import Batch, Example, batch
 
-STEPS = 700
+STEPS = 2500
 SIZE = 16
 RATE = 3e-3
-AVERAGE = 0.995
+AVERAGE = 0.998
 SPECK_WEIGHT = 4.0
 
 

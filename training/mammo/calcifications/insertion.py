@@ -91,6 +91,11 @@ class Scene:
     specks: Pixels = field(repr=False)
 
 
+def generator(seed: int, key: str) -> np.random.Generator:
+    """Of the scene of one film."""
+    return np.random.default_rng([seed, *key.encode()])
+
+
 def painted(balls: list[Ball], origin_mm: Points, shape: tuple[int, int], mm: Spacing) -> Pixels:
     """Depth of calcium in mm on a grid whose corner lies at ``origin_mm`` (x, y)."""
     depth = np.zeros(shape, dtype=np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from mammo.calcifications import Calcifications
 from mammo.grid import SPACING_MM
 from mammo.marks import Mark
-from training.mammo.calcifications.insertion import Planted, scene
+from training.mammo.calcifications.insertion import Planted, generator, scene
 from training.mammo.films import Box, Film
 
 RATES = (0.1, 0.25, 0.5, 1.0)
@@ -19,7 +19,9 @@ OPERATING_RATE = 0.25
 GROW_MM = 2.0
 CLUSTERS, LONE = 2, 2
 RESAMPLES = 1000
-CONTRASTS = (0.0, 1.0, 1.5, 2.5, 4.0, np.inf)
+UNSEEN = 1000
+"""Added to the seed: other clusters than those that were trained on."""
+CONTRASTS = (0.0, 1.0, 2.0, 4.0, 8.0, np.inf)
 SPECK_SIZES_MM = (0.0, 0.25, 0.35, np.inf)
 SIZES_MM = (0.0, 5.0, 10.0, np.inf)
 
@@ -74,12 +76,12 @@ def simulated(
     films, and dust, are labelled by nobody: marks on them count as false.
     """
     reads = []
-    for number, film in enumerate(films):
+    for film in films:
         if fold[film.patient] >= len(finders):
             continue
         finder = finders[fold[film.patient]]
         false = tuple(m.probability for m in finder.detect(film.prepared(), 0))
-        made = scene(film, CLUSTERS, LONE, np.random.default_rng([seed, 77, number]))
+        made = scene(film, CLUSTERS, LONE, generator(seed + UNSEEN, film.key))
         marks = finder.detect(made.prepared, 0)
         targets = tuple(
             target(marks, _box(p), p.size_mm, simulated_groups(p)) for p in made.planted

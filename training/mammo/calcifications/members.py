@@ -29,7 +29,7 @@ def trained(
         A folder that keeps each network as it is ready; those found there are not fitted again.
     """
     fold = folds(films, seed)
-    made: list[Example] = []
+    made: dict[str, Example] = {}
     nets = []
     for number in range(count):
         kept = work / f"fold{number}_steps{steps}_seed{seed}.pt" if work else None
@@ -38,11 +38,10 @@ def trained(
             net.load_state_dict(torch.load(kept, weights_only=True))
             nets.append(net.eval())
             continue
-        if not made:
-            made = examples(films, seed)
-            print(f"{len(made)} films with simulated clusters", flush=True)
-        others = [e for f, e in zip(films, made, strict=True) if fold[f.patient] != number]
-        nets.append(fit(others, steps, seed + number))
+        others = [film for film in films if fold[film.patient] != number]
+        made |= examples((film for film in others if film.key not in made), seed)
+        print(f"fold {number}: {len(others)} films with simulated clusters", flush=True)
+        nets.append(fit([made[film.key] for film in others], steps, seed + number))
         print(f"fold {number} is fitted", flush=True)
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -13,17 +13,18 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from mammo.calcifications import SPECK_STRIDE, STRIDE
 from mammo.grid import SPACING_MM
-from training.mammo.calcifications.insertion import Scene, scene
+from training.mammo.calcifications.insertion import Scene, generator, scene
 from training.mammo.films import Film
 
-CLUSTERS, LONE = 4, 3
+CLUSTERS, LONE = 6, 4
 """In each training film."""
-VISIBLE = 1.5
+VISIBLE = 2.0
 """Contrast from which a cluster must be found; a fainter one is neither wanted nor wrong."""
 SPECK = 0.015
 """Grey that a speck adds to be wanted in the map of specks."""
-WINDOW = 160
-NEAR = 0.65
+WINDOW = 128
+NEAR = 0.7
+REACH = 46
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,11 @@ class Example:
     ovals: npt.NDArray[np.float64]
 
 
-def examples(films: Iterable[Film], seed: int) -> list[Example]:
-    """One scene of each film."""
-    return [
-        kept(scene(film, CLUSTERS, LONE, np.random.default_rng([seed, number])))
-        for number, film in enumerate(films)
-    ]
+def examples(films: Iterable[Film], seed: int) -> dict[str, Example]:
+    """One scene of each film, by its key; the same whichever other films there are."""
+    return {
+        film.key: kept(scene(film, CLUSTERS, LONE, generator(seed, film.key))) for film in films
+    }
 
 
 def kept(made: Scene) -> Example:
@@ -89,7 +89,7 @@ def batch(drawn: list[Example], rng: np.random.Generator) -> Batch:
 def _one(one: Example, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     rows, columns = one.grey.shape
     if len(one.ovals) and rng.random() < NEAR:
-        column, row = one.ovals[rng.integers(len(one.ovals)), :2] + rng.uniform(-60, 60, 2)
+        column, row = one.ovals[rng.integers(len(one.ovals)), :2] + rng.uniform(-REACH, REACH, 2)
     else:
         column, row = rng.uniform(0, 1, 2) * (columns, rows)
     top, left = int(row) - WINDOW // 2, int(column) - WINDOW // 2
@@ -136,9 +136,9 @@ def _seen(films: Tensor, rng: np.random.Generator) -> Tensor:
     count, where = len(films), films > 0
     films = films ** _each(np.exp(rng.uniform(-0.4, 0.4, count)))
     soft = avg_pool2d(films, 3, 1, 1, count_include_pad=False)
-    films = films + (films - soft) * _each(rng.uniform(-0.5, 1.0, count))
+    films = films + (films - soft) * _each(rng.uniform(-0.3, 1.0, count))
     films = (films - 0.4) * _each(rng.uniform(0.75, 1.25, count)) + 0.4
-    sigma = _each(rng.uniform(0, 0.03, count) * (rng.random(count) < 0.5))
+    sigma = _each(rng.uniform(0, 0.01, count) * (rng.random(count) < 0.5))
     noise = torch.from_numpy(rng.standard_normal(tuple(films.shape), dtype=np.float32))
     return torch.where(where, (films + noise * sigma).clamp(0, 1), films.new_zeros(()))
 
