@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,8 @@ def _shape(breast: BoolArray) -> Iterator[float]:
     yield float(np.log(area * STEP_MM**2))
     yield float(np.log(rows / columns))
     yield area / breast.size
-    yield area / float(convex_hull_image(breast).sum())
+    hull = convex_hull_image(breast)  # type: ignore[no-untyped-call]
+    yield area / float(hull.sum())
     yield float(np.log((area - inner.sum()) ** 2 / area))
     yield float(breast[:, : max(1, columns // 20)].any(axis=1).mean())
 
@@ -117,7 +119,7 @@ def _blurred(grey: FloatArray, weight: FloatArray, sigma_mm: float) -> FloatArra
     return np.asarray(blurred, dtype=np.float32)
 
 
-def _correlation(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic]) -> float:
+def _correlation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
     if one.std() < 1e-6 or other.std() < 1e-6:
         return 0.0
     return float(np.corrcoef(one, other)[0, 1])

@@ -16,7 +16,7 @@ from gransk.core.errors import RefusalError
 from gransk.core.models import Model
 from gransk.core.reasons import Reason
 from mammo.exam import Look
-from mammo.familiar import features
+from mammo.familiar import NAMES, features
 from mammo.grid import FloatArray, Prepared, resized
 
 MODEL_ID = "mammo-view"
@@ -38,12 +38,13 @@ class Recogniser:
 
     def look(self, prepared: Prepared) -> Look:
         """What is seen in an image."""
-        right, mlo, _ = self._run(prepared)
-        return Look(right=right, mlo=mlo)
+        outputs = self._run(prepared, thumbnail(prepared), np.zeros(len(NAMES), dtype=np.float32))
+        return Look(right=outputs["right"], mlo=outputs["mlo"])
 
     def strangeness(self, prepared: Prepared) -> float:
         """0 for the most ordinary mammogram to 1; refused above `limit`."""
-        return self._run(prepared)[2]
+        seen = np.zeros(SHAPE, dtype=np.float32)
+        return self._run(prepared, seen, features(prepared))["strangeness"]
 
     @property
     def limit(self) -> float:
@@ -63,18 +64,16 @@ class Recogniser:
             detail = f"strangeness {strangeness:.3f}, limit {self.limit:.3f}"
             raise RefusalError(Reason.OUT_OF_DISTRIBUTION, detail)
 
-    def _run(self, prepared: Prepared) -> tuple[float, float, float]:
+    def _run(self, prepared: Prepared, seen: FloatArray, described: FloatArray) -> dict[str, float]:
+        """The model's outputs: breast and view depend on what is seen, the rest on features."""
         outputs = self._model.run(
             {
-                "image": thumbnail(prepared)[None, None],
+                "image": seen[None, None],
                 "mirrored": np.array([prepared.mirrored], dtype=np.float32),
-                "features": features(prepared)[None],
+                "features": described[None],
             }
         )
-        right, mlo, strange = (
-            float(np.clip(outputs[name][0], 0, 1)) for name in ("right", "mlo", "strangeness")
-        )
-        return right, mlo, strange
+        return {name: float(np.clip(value[0], 0, 1)) for name, value in outputs.items()}
 
 
 def thumbnail(prepared: Prepared) -> FloatArray:

@@ -76,7 +76,7 @@ def line(name: str, images: Iterable[Prepared | None], recogniser: Recogniser) -
         print(f"{name}: none there")
         return
     refused = sum(value > recogniser.limit for value in strange)
-    low, high = binomtest(refused, len(strange)).proportion_ci("exact")
+    low, high = binomtest(refused, len(strange)).proportion_ci(method="exact")
     quarters = ", ".join(f"{q:.3f}" for q in np.quantile(strange, (0, 0.25, 0.5, 0.75, 1)))
     print(
         f"{name}: {refused} of {len(strange)} refused, {refused / len(strange):.3f} "

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from gransk.core.decode import read_dataset
 from gransk.core.errors import GranskError
 from gransk.core.study import Instance
-from gransk.core.decode import read_dataset
 from mammo.grid import Prepared, prepare
 from mammo.pixels import FILM_HEIGHT_MM, read_pixels
 

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import binomtest
 
 from gransk.core.errors import RefusalError
 from mammo.familiar import NAMES, features
 from mammo.recognise import MODEL_ID, SHAPE, thumbnail
 from training.mammo.films import FOLDS, Film, cbis_mass, folds
-from training.mammo.view.card import card_of
+from training.mammo.view.card import card_of, interval
 from training.mammo.view.fit import Samples, fit
 from training.mammo.view.network import Exported
 from training.nodule.card_file import write_card
@@ -100,12 +99,6 @@ def cross_validated(
 def _certain(mlo: npt.NDArray[Any], truth: npt.NDArray[np.bool_]) -> tuple[int, int]:
     certain = np.maximum(mlo, 1 - mlo) >= 0.9
     return int(((mlo > 0.5) == truth)[certain].sum()), int(certain.sum())
-
-
-def interval(count: int, of: int) -> tuple[float, float]:
-    """Exact 95 % interval of a share."""
-    low, high = binomtest(count, of).proportion_ci(method="exact")
-    return round(float(low), 4), round(float(high), 4)
 
 
 def write_onnx(exported: Exported, folder: Path) -> str:
