@@ -3,7 +3,7 @@
     python -m bench.mammo.quality --data ../shared/data [--every 1]
 
 The limits of `mammo.quality` were set on these films and say how unlike them an image is: no
-person rated their quality. ``--every 4`` reads every fourth film. Shares have exact binomial
+person rated their quality. ``--every 3`` reads every third patient. Shares have exact binomial
 intervals.
 """
 
@@ -52,7 +52,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="holds mg/cbis_mass/")
     parser.add_argument("--every", type=int, default=1)
     arguments = parser.parse_args()
-    films = cbis_mass(arguments.data / "mg" / "cbis_mass")[:: arguments.every]
+    films = cbis_mass(arguments.data / "mg" / "cbis_mass")
+    patients = set(sorted({film.patient for film in films})[:: arguments.every])
+    films = [film for film in films if film.patient in patients]
     figures = [measured(film) for film in films]
     refused: Counter[int] = Counter()
     print(f"{len(films)} films; percentiles 0, 0.5, 5, 50, 95, 99.5, 100")
@@ -92,8 +94,17 @@ def _positioning(films: list[Film], found: list[Anatomy]) -> None:
     )
     beyond = int((np.abs(apart) > NIPPLE_LINE_MM).sum())
     print(share(f"lines that differ by more than {NIPPLE_LINE_MM:g} mm", beyond, len(pairs)))
-    none = sum(not (v["CC"].in_profile or v["MLO"].in_profile) for v in pairs)
-    print(share("breasts with the nipple in profile in no view", none, len(pairs)))
+    hidden = [not (v["CC"].in_profile or v["MLO"].in_profile) for v in pairs]
+    print(share("breasts with the nipple in profile in no view", sum(hidden), len(pairs)))
+    missed = [
+        int(abs(far) > NIPPLE_LINE_MM)
+        + int(no)
+        + int((v["MLO"].muscle_to_line_mm or 0) < -MUSCLE_SHORT_MM)
+        for v, far, no in zip(pairs, apart, hidden, strict=True)
+    ]
+    for count, words in ((1, "one criterion missed"), (2, "two or three: new images advised")):
+        hits = sum(m == 1 if count == 1 else m >= 2 for m in missed)
+        print(share(f"breasts, {words}", hits, len(pairs)))
 
 
 if __name__ == "__main__":

@@ -178,6 +178,12 @@ def test_what_cannot_be_decoded_is_refused_with_its_code():
     assert refused(unknown) is Reason.UNSUPPORTED_TRANSFER_SYNTAX
 
 
+def test_films_of_seven_thousand_rows_are_read_and_endless_ones_refused():
+    tall = np.tile(np.arange(8, dtype=np.uint16) * 100, (7143, 1))
+    assert shown(tall).shape == (7143, 8)
+    assert refused(mammogram(np.zeros((8193, 2), np.uint16))) is Reason.INCONSISTENT_IMAGES
+
+
 def test_a_file_that_is_gone_is_refused():
     def gone():
         raise FileNotFoundError("gone")
