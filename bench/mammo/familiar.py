@@ -4,8 +4,9 @@
 films, real digital images and simulations are to be kept; chest radiographs, CT slices,
 photographs, documents, noise and contrast subtraction images to be refused. Noise, documents and
 photographs are drawn or come with scikit-image; CT slices and digital images from the shared data.
-``NAME=FOLDER:1`` turns pictures counterclockwise by a quarter. An image in which no breast is
-found counts as refused. Intervals are exact, images taken as independent.
+``NAME=FOLDER:1`` turns pictures counterclockwise by a quarter; ``--most N`` takes at most N images
+of each kind, evenly spread. An image in which no breast is found counts as refused. Intervals are
+exact, images taken as independent.
 
 Measured with: ``DIDSR/msynth-release`` (``docs/images:1``, simulations by VICTRE),
 ``abdolazizsalimi/PGU_DataMining_1402`` (``finalProject``, contrast subtraction),
@@ -26,7 +27,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binomtest
 from skimage import data as photographs
 
-from bench.mammo.pictures import all_prepared, files_of, of_film
+from bench.mammo.pictures import all_prepared, files_of, of_film, spread
 from gransk.core.application import model_folder
 from gransk.core.decode import read_dataset
 from gransk.core.errors import GranskError
@@ -51,17 +52,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--refuse", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--most", type=int, default=0)
     parser.add_argument("--models", type=Path, default=model_folder())
     options = parser.parse_args()
     recogniser = Recogniser(ModelLibrary(options.models, threads=1).load(MODEL_ID))
     print(f"refused above {recogniser.limit:.4f}")
     for title, folders in (("to be kept", options.keep), ("to be refused", options.refuse)):
-        for name, images in map(_folder, folders):
+        for name, images in (_folder(text, options.most) for text in folders):
             line(f"{name} ({title})", images, recogniser)
-    digital = all_prepared(files_of(options.data / "mg"))
+    digital = all_prepared(sorted((options.data / "mg").glob("*.dcm")))
     line("real digital images (to be kept)", (image for _, image in digital), recogniser)
     for name, drawn in (
-        ("CT slices", ct_slices(options.data / "ct")),
+        ("CT slices", ct_slices(options.data / "ct", options.most)),
         ("photographs", photos()),
         ("documents", documents()),
         ("noise", noise()),
@@ -85,10 +87,10 @@ def line(name: str, images: Iterable[Prepared | None], recogniser: Recogniser) -
     )
 
 
-def _folder(text: str) -> tuple[str, Iterator[Prepared | None]]:
+def _folder(text: str, most: int) -> tuple[str, Iterator[Prepared | None]]:
     name, _, place = text.partition("=")
     folder, _, quarters = place.partition(":")
-    found = all_prepared(files_of(Path(folder)), int(quarters or 0))
+    found = all_prepared(spread(files_of(Path(folder)), most), int(quarters or 0))
     return name, (image for _, image in found)
 
 
@@ -99,9 +101,9 @@ def _prepared(pixels: Pixels) -> Prepared | None:
         return None
 
 
-def ct_slices(folder: Path) -> Iterator[Pixels]:
+def ct_slices(folder: Path, most: int = 0) -> Iterator[Pixels]:
     """Every sixth slice of whole scans, in lung and soft tissue window."""
-    for path in sorted(folder.rglob("*.dcm"))[::EVERY_SLICE]:
+    for path in spread(sorted(folder.rglob("*.dcm"))[::EVERY_SLICE], most // len(WINDOWS)):
         with path.open("rb") as stream:
             dataset = read_dataset(stream)
         hu = dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
@@ -115,7 +117,7 @@ def photos() -> Iterator[Pixels]:
         try:
             picture = np.asarray(getattr(photographs, name)())
         except (AttributeError, OSError, ModuleNotFoundError):
-            continue  # those that would have to be fetched
+            continue  # not shipped with this version
         grey = np.asarray(Image.fromarray(picture.astype(np.uint8)).convert("L"))
         yield grey
         yield np.rot90(grey)

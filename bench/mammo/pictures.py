@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,13 @@ def files_of(folder: Path) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in PICTURES or path.suffix.lower() == ".dcm"
     ]
+
+
+def spread(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most so many of the files, evenly spread over their order; all where ``most`` is 0."""
+    if not most or len(paths) <= most:
+        return list(paths)
+    return [paths[n * len(paths) // most] for n in range(most)]
 
 
 def prepared(path: Path, quarters: int = 0) -> Prepared:

@@ -4,7 +4,7 @@
 ``A_0002_1.RIGHT_CC.LJPEG.1_highpass.jpg`` (the 2,306 small DDSM normals of the GitHub repository
 aws-samples/mammography-classification-workshop, folder ``mammography-images/raw-jpg``). Films of
 one case count together in the intervals, which are a bootstrap over cases. Names that hold
-neither are left out.
+neither are left out. ``--most N`` takes at most N images, evenly spread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.mammo.pictures import all_prepared, files_of
+from bench.mammo.pictures import all_prepared, files_of, spread
 from bench.nodule.bootstrap import interval
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
@@ -44,10 +44,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--most", type=int, default=0)
     parser.add_argument("--models", type=Path, default=model_folder())
     options = parser.parse_args()
     recogniser = Recogniser(ModelLibrary(options.models, threads=1).load(MODEL_ID))
-    rows = read(options.folder, recogniser)
+    rows = read(options.folder, recogniser, options.most)
     seen = [row for row in rows if row.look is not None]
     print(f"{len(rows)} images of {len({r.case for r in rows})} cases, breast found in {len(seen)}")
     _line("view", seen, lambda r: (r.look.mlo >= 0.5) == (r.view == "MLO"))  # type: ignore[union-attr]
@@ -61,9 +62,10 @@ def main() -> None:
     _line("refused as strange", seen, lambda r: r.strange)
 
 
-def read(folder: Path, recogniser: Recogniser) -> list[Read]:
-    """Look at every image whose name tells side and view."""
-    named = [(path, match) for path in files_of(folder) if (match := _NAME.search(path.name))]
+def read(folder: Path, recogniser: Recogniser, most: int = 0) -> list[Read]:
+    """Look at images whose names tell side and view."""
+    telling = [path for path in files_of(folder) if _NAME.search(path.name)]
+    named = [(p, match) for p in spread(telling, most) if (match := _NAME.search(p.name))]
     rows = []
     for (path, match), (_, image) in zip(
         named, all_prepared([path for path, _ in named]), strict=True
