@@ -33,13 +33,13 @@ NOTES: dict[str, By] = {
         "en": "Consider repeating {view}: {why}.",
         "da": "Overvej at gentage {view}: {why}.",
     },
-    "score_not_calibrated": {
+    "not_calibrated": {
         "en": "Research: the site has not calibrated the score, so none is shown; marks and "
         "probabilities are no reading.",
         "da": "Forskning: stedet har ikke kalibreret scoren, så den vises ikke; markeringer og "
         "sandsynligheder er ingen granskning.",
     },
-    "marks_not_reported": {
+    "more_not_reported": {
         "en": "{count} further marks of lower probability are not reported.",
         "da": "{count} yderligere markeringer med lavere sandsynlighed rapporteres ikke.",
     },

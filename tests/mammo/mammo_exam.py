@@ -317,7 +317,7 @@ def make_findings(
 
 
 def _notes(absent: Sequence[str], calibrated: bool) -> list[Note]:
-    notes = [] if calibrated else [Note(code="score_not_calibrated")]
+    notes = [] if calibrated else [Note(code="not_calibrated")]
     if absent:
         notes.append(Note(code="exam_incomplete", values={"missing": ", ".join(absent)}))
     return notes
