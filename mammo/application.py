@@ -17,7 +17,7 @@ from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.models import Model
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
-from mammo import exam
+from mammo import exam, pixels
 from mammo.calcifications import MODEL_ID as CALCIFICATIONS_ID
 from mammo.calcifications import Calcifications
 from mammo.calibration import CalibrationSetting, in_force
@@ -40,6 +40,8 @@ from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.pointing import measured_at
 from mammo.tracking.priors import priors_wanted
 from mammo.tracking.settings import TrackingSettings
+
+FROM_FILM = Note(code="density_from_film")
 
 
 class MammoSettings(BaseModel):
@@ -69,7 +71,7 @@ class MammoApplication:
 
     id = "mammo"
     version = "0.1.0"
-    attributes_read = exam.ATTRIBUTES_READ
+    attributes_read = tuple(sorted({*exam.ATTRIBUTES_READ, *pixels.ATTRIBUTES_READ}))
     settings_schema: type[BaseModel] = MammoSettings
     profile_schema: Mapping[str, Any] = {"type": "object", "additionalProperties": False}
 
@@ -137,7 +139,7 @@ class MammoApplication:
             findings=findings,
             candidates=tuple(making.candidate(n, n in reported) for n in _order(read.marks)),
             choice=selection.choice,
-            notes=_once((*selection.notes, *read.notes, *left_over, *why_not)),
+            notes=_once((*selection.notes, *read.notes, *left_over, *why_not, FROM_FILM)),
             measurements=(*measurements, *shown[0]),
             qualities=(*qualities, *shown[1]),
             seconds=clock.seconds,

@@ -15,12 +15,25 @@ from pydicom import Dataset, uid
 
 from gransk.core.decode import DAMAGED, StoredArray, decode_frames, frame_count
 from gransk.core.errors import InvalidValueError, RefusalError
+from gransk.core.findings import Note
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
 from mammo.grid import Prepared, prepare
 from mammo.turning import UPRIGHT, Turn, turn_of
 
 FloatArray = npt.NDArray[np.float32]
+
+ATTRIBUTES_READ = (
+    "BitsAllocated", "BitsStored", "ConversionType", "DetectorElementSpacing",
+    "EstimatedRadiographicMagnificationFactor", "FrameVOILUTSequence", "HighBit",
+    "ImagerPixelSpacing", "ModalityLUTSequence", "NominalScannedPixelSpacing", "PatientOrientation",
+    "PhotometricInterpretation", "PixelAspectRatio", "PixelMeasuresSequence",
+    "PixelPaddingRangeLimit", "PixelPaddingValue", "PixelRepresentation", "PixelSpacing",
+    "PixelSpacingCalibrationType", "PixelValueTransformationSequence", "PresentationLUTShape",
+    "RescaleIntercept", "RescaleSlope", "SharedFunctionalGroupsSequence", "VOILUTFunction",
+    "VOILUTSequence", "WindowCenter", "WindowWidth",
+)  # fmt: skip
+"""Attributes beside the pixels that change what is displayed and how large it is."""
 
 FILM_HEIGHT_MM = 240.0
 """Long side of the smaller film size (18 cm x 24 cm), taken where a scan tells no spacing.
@@ -48,14 +61,6 @@ class SpacingSource(StrEnum):
     """Nominal Scanned Pixel Spacing of a digitised film."""
     ASSUMED = "assumed"
     """Nowhere: a film of `FILM_HEIGHT_MM`. Sizes are estimates."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """What a reader must know, by its code in `mammo.quality_texts`."""
-
-    code: str
-    values: tuple[tuple[str, str | int | float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def read_pixels(instance: Instance) -> Pixels:
         raise RefusalError(Reason.TOMOSYNTHESIS, f"{frame_count(instance.header)} frames")
     spacing, source = pixel_spacing(instance.header)
     whole, stored = _decoded(instance)
-    notes = [Note("scale_assumed")] if source is SpacingSource.ASSUMED else []
+    notes = [Note(code="scale_assumed")] if source is SpacingSource.ASSUMED else []
     image = _displayed(stored, whole, notes)
     turn = turn_of(instance.header, (stored.shape[0], stored.shape[1]))
     if turn.quarters % 2:
@@ -319,7 +324,7 @@ def _voi(
             shown = (shown - least) / (most - least)
         if len(np.unique(np.round(shown[used > 0], 3))) >= min(16, held.size):
             return shown
-        notes.append(Note("window_left_out"))
+        notes.append(Note(code="window_left_out"))
         break
     return np.clip((values - low) / max(high - low, 1e-9), 0, 1)
 

@@ -29,10 +29,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.errors import InvalidValueError, RefusalError
+from gransk.core.findings import Note
 from gransk.core.reasons import Reason
 from mammo.anatomy import Anatomy
 from mammo.grid import SPACING_MM, Prepared
-from mammo.pixels import Note, Pixels
+from mammo.pixels import Pixels
 from mammo.view import Laterality, Projection, View
 
 NIPPLE_LINE_MM = 10.0
@@ -174,9 +175,10 @@ def check_view(pixels: Pixels, prepared: Prepared, anatomy: Anatomy, view: View)
 def advice(checked: Sequence[Checked]) -> tuple[Note, ...]:
     """Which views to take again and why, and which criteria of positioning are missed.
 
-    ``technical_repeat`` {view, why} for image quality, for a muscle that is not seen, and for
-    positioning where a breast misses two criteria; else ``positioning`` {view, why}. The
-    posterior nipple line is compared, and the nipple looked for, in the two views of a breast:
+    ``technical_repeat_`` with the reason {view} for image quality, for a muscle that is not
+    seen, and for positioning where a breast misses two criteria; else ``positioning_`` with the
+    reason {view}. The posterior nipple line is compared, and the nipple looked for, in the two
+    views of a breast:
     the note names the view with the shorter line, and each view where no nipple is in profile.
     """
     notes = []
@@ -205,7 +207,7 @@ def _line_apart(views: Sequence[Checked]) -> list[tuple[str, Why]]:
 
 
 def _note(code: str, view: str, why: Why) -> Note:
-    return Note(code, (("view", view), ("why", why.value)))
+    return Note(code=f"{code}_{why.value}", values={"view": view})
 
 
 def _shown(pixels: Pixels, prepared: Prepared) -> npt.NDArray[np.float32]:

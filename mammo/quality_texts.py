@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mammo.pixels import Note
 from mammo.quality import Why
 
 NOTES: dict[str, dict[str, str]] = {
@@ -64,9 +63,15 @@ WHY: dict[Why, dict[str, str]] = {
 }
 
 
-def note_text(note: Note, language: str) -> str:
-    """What a person reads for a note, in ``da`` or ``en``."""
-    values = dict(note.values)
-    if "why" in values:
-        values["why"] = WHY[Why(str(values["why"]))][language]
-    return NOTES[note.code][language].format(**values)
+def texts() -> dict[str, dict[str, str]]:
+    """Every text by its note's code: those with a reason once for each reason."""
+    plain = {code: by for code, by in NOTES.items() if "{why}" not in by["en"]}
+    reasoned = {
+        f"{code}_{why.value}": {
+            language: by[language].replace("{why}", words[language]) for language in by
+        }
+        for code, by in NOTES.items()
+        if code not in plain
+        for why, words in WHY.items()
+    }
+    return plain | reasoned

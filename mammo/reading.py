@@ -19,7 +19,7 @@ from mammo.grid import Prepared
 from mammo.marks import Kind, Mark
 from mammo.pairs import Shown, pair
 from mammo.pixels import Pixels, read_pixels
-from mammo.quality import Checked, check_view, technical_repeats
+from mammo.quality import Checked, advice, check_view
 from mammo.recognise import Recogniser
 from mammo.sides import compare_sides, exam_measurement, without_counterpart
 from mammo.view import Laterality, Projection, View
@@ -124,7 +124,7 @@ def read_exam(
         raise refused or RefusalError(Reason.VIEW_UNKNOWN, f"{len(usable)} images")
     notes += [n for n in exam.notes if n.code != "exam_incomplete"] + left_out
     notes += [note for view, _ in checked for note in images[_of(view)].pixels.notes]
-    notes += technical_repeats([found for _, found in checked])
+    notes += advice([found for _, found in checked])
     missing = Exam(tuple(view for view, _ in checked)).missing
     if missing:
         notes.insert(0, Note(code="exam_incomplete", values={"missing": ", ".join(missing)}))
@@ -251,5 +251,4 @@ def _checked(
 
 
 def _left_out(what: str, refusal: RefusalError) -> Note:
-    values = {"image": what, "reason": refusal.reason.value}
-    return Note(code="image_left_out", values=values)
+    return Note(code=f"image_left_out_{refusal.reason.value}", values={"image": what})

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from gransk.core import reasons
 from gransk.core.reasons import Reason
+from mammo import exam_texts, quality_texts
+from mammo.calibration import NOTE_TEXTS
 from mammo.labels import REJECTIONS
 from mammo.tracking.texts import TEXTS as TRACKING
 from mammo.view import STANDARD
@@ -13,32 +15,6 @@ from mammo.view import STANDARD
 By = Mapping[str, str]
 
 NOTES: dict[str, By] = {
-    "exam_incomplete": {
-        "en": "Incomplete exam: {missing} not there. What is there was analysed.",
-        "da": "Ufuldstændig undersøgelse: {missing} mangler. Det, der findes, er analyseret.",
-    },
-    "view_from_image": {
-        "en": "Breast and view of {view} are not in the image's attributes; they were read from "
-        "the image (probability {percent} %).",
-        "da": "Side og projektion for {view} står ikke i billedets oplysninger; de er aflæst af "
-        "billedet (sandsynlighed {percent} %).",
-    },
-    "scale_assumed": {
-        "en": "{view}: the image does not say how large its pixels are; {spacing_mm} mm was "
-        "assumed, so sizes are uncertain.",
-        "da": "{view}: billedet oplyser ikke pixelstørrelsen; {spacing_mm} mm er antaget, så mål "
-        "er usikre.",
-    },
-    "technical_repeat": {
-        "en": "Consider repeating {view}: {why}.",
-        "da": "Overvej at gentage {view}: {why}.",
-    },
-    "not_calibrated": {
-        "en": "Research: the site has not calibrated the score, so none is shown; marks and "
-        "probabilities are no reading.",
-        "da": "Forskning: stedet har ikke kalibreret scoren, så den vises ikke; markeringer og "
-        "sandsynligheder er ingen granskning.",
-    },
     "more_not_reported": {
         "en": "{count} further marks of lower probability are not reported.",
         "da": "{count} yderligere markeringer med lavere sandsynlighed rapporteres ikke.",
@@ -130,19 +106,20 @@ def value(name: str, of: str, language: str) -> str:
     return VALUES[name][of][language]
 
 
-def _image_texts() -> dict[str, By]:
-    """Why an image was passed over, by ``image_`` and the reason's code."""
-    return {
-        f"image_{reason.value}": {
-            "en": "{image}: passed over. " + reasons.text(reason, "en"),
-            "da": "{image}: sprunget over. " + reasons.text(reason, "da"),
-        }
-        for reason in Reason
-    }
-
-
 def texts() -> dict[str, By]:
     """Every text by its code."""
     values = {f"{name}_{of}": by for name, found in VALUES.items() for of, by in found.items()}
     rejections = {f"rejected_{code}": by for code, by in REJECTIONS.items()}
-    return _image_texts() | NOTES | NAMES | values | rejections | TRACKING
+    refusals = {
+        f"image_left_out_{reason.value}": {
+            language: f"{{image}}: {reasons.text(reason, language)}" for language in ("en", "da")
+        }
+        for reason in Reason
+    }
+    others: tuple[Mapping[str, By], ...] = (
+        refusals, exam_texts.TEXTS, quality_texts.texts(), NOTE_TEXTS, TRACKING,
+    )  # fmt: skip
+    joined: dict[str, By] = {**NOTES, **NAMES, **values, **rejections}
+    for texts_of in others:
+        joined.update(texts_of)
+    return joined

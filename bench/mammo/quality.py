@@ -34,7 +34,7 @@ from training.mammo.films import Film, cbis_mass
 def measured(film: Film) -> tuple[Measured, Anatomy]:
     """Figures and anatomy of one training film."""
     stored, spacing = film.pixels()
-    image = (stored / 255).astype(np.float32)
+    image = (stored.astype(np.float32) / 255).astype(np.float32)
     pixels = Pixels(image, spacing, SpacingSource.SCANNED, Turn(stored.shape))
     prepared = prepare(image, spacing)
     anatomy = find_anatomy(prepared, Projection(film.view))
