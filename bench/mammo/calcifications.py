@@ -61,7 +61,7 @@ def sheet(films: Sequence[Film], path: Path, seed: int) -> None:
             both = np.concatenate([without, with_it], axis=1)
             grey = np.clip((both - low) / max(high - low, 1e-6), 0, 1) * 255
             picture = Image.fromarray(grey.astype(np.uint8)).resize((2 * ENLARGED, ENLARGED))
-            told = f"{one.cluster.shape} {one.size_mm:.0f} mm, contrast {one.contrast:.1f}"
+            told = f"{one.cluster.shape} {one.size_mm:.0f} mm, contrast {one.shown:.1f}"
             ImageDraw.Draw(picture).text((3, 3), f"simulated: {told}", fill=255)
             pairs.append(np.asarray(picture))
     lines = [np.concatenate(pairs[n : n + 3], axis=1) for n in range(0, len(pairs) // 3 * 3, 3)]

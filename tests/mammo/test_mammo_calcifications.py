@@ -190,12 +190,22 @@ def test_specks_lie_where_the_scene_says_on_either_side(films: list[Film]) -> No
 def test_brighter_calcium_has_more_contrast(
     films: list[Film], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contrast = []
+    planted = []
     for level in (0.4, 1.2):
         monkeypatch.setattr(insertion, "BRIGHTNESS", (level, level))
-        made = scene(films[1], 1, 0, np.random.default_rng(3))
-        contrast.append(made.planted[0].contrast)
-    assert contrast[1] > 1.8 * contrast[0] > 0
+        planted += scene(films[1], 1, 0, np.random.default_rng(3)).planted
+    faint, clear = planted
+    assert clear.contrast > 1.8 * faint.contrast > 0
+    # Nothing is lost where the film is no JPEG but the rounding to whole grey values.
+    assert clear.shown == pytest.approx(clear.contrast, rel=0.3)
+
+
+def test_compression_takes_contrast_away(films: list[Film], tmp_path: Path) -> None:
+    path = tmp_path / "film.jpg"
+    Image.open(films[1].image).save(path, quality=8)
+    made = scene(replace(films[1], image=path), 3, 0, np.random.default_rng(3))
+    before, after = (sum(getattr(p, name) for p in made.planted) for name in ("contrast", "shown"))
+    assert 0 <= after < 0.8 * before
 
 
 def test_a_film_that_is_a_jpeg_stays_as_it_was_compressed(

@@ -13,8 +13,9 @@ below the case's folder, and the mask told from the cropped image by its size, w
 file names of the two are swapped in some cases. Layouts and columns were read in public programs
 and notebooks that use the archive.
 
-Films do not tell their spacing; a height of 24 cm is taken (the shared table of scanners says the
-same within about 8 % for half of the mass training films).
+Films do not tell their spacing; a height of 24 cm is taken. By the native spacing that is known for
+the mass training films, their heights are 222 to 253 mm in the median of each scanner, and 197 to
+297 mm from the lowest to the highest tenth: sizes may be wrong by a fifth.
 """
 
 from __future__ import annotations

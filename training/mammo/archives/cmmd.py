@@ -5,7 +5,8 @@ Patient ID, ``D1-0001`` or ``D2-0001``), ``LeftRight`` (``L``, ``R``), ``Age``, 
 ``abnormality`` (``mass``, ``calcification``, ``both``), ``classification`` (``Benign``,
 ``Malignant``, by biopsy), ``subtype``. Images lie below ``CMMD/``, in folders that the retriever
 names; side and view stand in Image Laterality and View Code Sequence. Columns and layout were read
-in public programs that use it, among them IBM/fuse-med-ml's CMMD example.
+in public programs that use it, among them
+``fuseimg/datasets/cmmd.py`` of github.com/BiomedSciAI/fuse-med-ml.
 
 There are no boxes: a film tells whether its breast has a malignant lesion, not where. A film trains
 the opinion of the whole film alone. Breasts without a row are left out: nobody said what they are.

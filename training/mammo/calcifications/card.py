@@ -100,6 +100,8 @@ def card(
             "It gives no estimate of malignancy.",
             "Its films were stored at about 0.19 x 0.32 mm: specks below some 0.2 mm, and faint "
             "amorphous ones, are not seen. It reads 0.2 mm whatever the image's own resolution.",
+            "Contrast in the figures: median over a cluster's specks of the grey that they add "
+            "after compression, in standard deviations of the fine structure around.",
             "Real calcifications and dust in the training films were taught as background.",
             networks(members),
         ],

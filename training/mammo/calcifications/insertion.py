@@ -52,6 +52,8 @@ class Planted:
     contrast : float
         Median over its specks of the added grey at the speck, in units of the standard deviation
         of the film's fine structure around the cluster. Both on the prepared grid.
+    shown : float
+        The same of what is left of the added grey when the film is compressed again.
     places : ndarray, shape (n, 2)
         Column and row of its specks on the prepared grid.
     """
@@ -59,6 +61,7 @@ class Planted:
     cluster: Cluster
     brightness: float
     contrast: float
+    shown: float
     places: Points = field(repr=False)
 
     @property
@@ -175,10 +178,13 @@ def scene(film: Film, clusters: int, lone: int, rng: np.random.Generator) -> Sce
     added *= 1 - SHOULDER * np.clip((pixels - low) / (high - low), 0, 1) ** 2
     prepared = prepare(compressed(film, pixels + added), mm)
     specks_on = _on(prepared, added, mm) / (high - low)
+    if (prepared.offset_px, prepared.grey.shape) != (clean.offset_px, clean.grey.shape):
+        # So much was added that the breast's outline moved: nothing lies where it was put.
+        return Scene(prepared, (), specks_on)
+    change = prepared.grey - clean.grey
     planted = tuple(
-        Planted(c, b, _contrast(clean, specks_on, p), p)
+        Planted(c, b, _contrast(clean, specks_on, p), _contrast(clean, change, p), p)
         for c, b, p in notes
-        if _inside(prepared, clean, p)
     )
     return Scene(prepared, planted, specks_on)
 
@@ -266,9 +272,4 @@ def _contrast(clean: Prepared, added: Pixels, places: Points) -> float:
     (x0, y0), (x1, y1) = at.min(axis=0) - 15, at.max(axis=0) + 15
     around = clean.grey[max(0, y0) : y1, max(0, x0) : x1]
     fine = around - ndimage.gaussian_filter(around, 2.0)
-    return float(np.median(tops) / max(1e-3, fine.std()))
-
-
-def _inside(prepared: Prepared, clean: Prepared, places: Points) -> bool:
-    """Did the specks leave the grid where it was?"""
-    return (prepared.offset_px, prepared.grey.shape) == (clean.offset_px, clean.grey.shape)
+    return max(0.0, float(np.median(tops) / max(1e-3, fine.std())))

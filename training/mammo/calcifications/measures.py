@@ -132,13 +132,13 @@ def simulated_groups(planted: Planted) -> tuple[str, ...]:
     one = planted.cluster
     groups = [
         "all",
-        between("contrast", planted.contrast, CONTRASTS, ""),
+        between("contrast", planted.shown, CONTRASTS, ""),
         between("mean speck", one.mean_mm, SPECK_SIZES_MM, " mm"),
         between("extent", planted.size_mm, SIZES_MM, " mm"),
         str(one.shape).replace("_", " "),
         str(one.distribution) + " distribution",
     ]
-    if planted.contrast >= CONTRASTS[2]:
+    if planted.shown >= CONTRASTS[2]:
         groups.insert(1, f"contrast from {CONTRASTS[2]:g}")
     return tuple(groups)
 

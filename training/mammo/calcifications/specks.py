@@ -5,7 +5,8 @@ Sizes and numbers:
 - Specks: mean diameter 0.19 mm in benign clusters, 0.21 to 0.32 mm in cancer, up to 0.7 mm in
   the comedo type ("Computerized image analysis of clustered microcalcifications on mammography:
   morphometric comparison between mammography and pathology", abstract); below 0.5 mm each by
-  definition of a microcalcification (punctate and fine pleomorphic alike).
+  definition of a microcalcification (clinicalgate.com, "Breast disease and mammography"), punctate
+  and fine pleomorphic alike.
 - Grouped: from 5 specks within 1 cm, up to larger numbers within 2 cm (BI-RADS, as quoted by HL7
   "Breast Radiology Reporting", code system CalcificationDistributionCS).
 - Fine linear: thin, irregular, discontinuous, in a line as the duct that they fill.
