@@ -238,13 +238,16 @@ def fit(found: Sequence[Breast], names: Sequence[str] = NAMES) -> PairRules:
     tables = list(_tables(found, rules))
     constant = max(CONSTANTS, key=lambda c: sum(_worth(t, c) for t in tables))
     pairs = [
-        (gap, (i, j) == true)
+        (gap, (i, j) == true, MISSED if true[1] < 0 else 1.0)
         for odds, true in tables
         for i, j, gap in gaps(odds + constant)
         if (i, j) == true or _with_mass(i, j, true)
     ]
-    y = np.array([right for _, right in pairs], dtype=float)
-    certainty = _regression(np.array([[gap] for gap, _ in pairs]), y)
+    certainty = _regression(
+        np.array([[gap] for gap, _, _ in pairs]),
+        np.array([right for _, right, _ in pairs], dtype=float),
+        np.array([weight for _, _, weight in pairs]),
+    )
     return rules.model_copy(
         update={
             "constant": constant,
@@ -292,15 +295,16 @@ def _table(
     return x, np.array([true for _, _, true in pairs], dtype=float)
 
 
-def _regression(x: Array, y: Array) -> Array:
+def _regression(x: Array, y: Array, weight: Array | float = 1.0) -> Array:
     """Constant and weights of least ridge-penalised logistic loss."""
     design = np.concatenate([np.ones((len(y), 1)), x], axis=1)
 
     def loss(b: Array) -> tuple[float, Array]:
         z = design @ b
         share = 1 / (1 + np.exp(-np.clip(z, -50, 50)))
-        value = float(np.logaddexp(0, z).sum() - y @ z + RIDGE / 2 * (b[1:] ** 2).sum())
-        slope = design.T @ (share - y)
+        losses = weight * (np.logaddexp(0, z) - y * z)
+        value = float(losses.sum() + RIDGE / 2 * (b[1:] ** 2).sum())
+        slope = design.T @ (weight * (share - y))
         slope[1:] += RIDGE * b[1:]
         return value, slope
 
