@@ -201,9 +201,7 @@ def _scale(right: FloatArray, down: FloatArray, breast: BoolArray) -> float:
     return 0.25 + 10 * float(np.median(np.hypot(right, down)[breast]))
 
 
-def _refined(
-    right: FloatArray, down: FloatArray, top: int, reach: float, length: float
-) -> Array:
+def _refined(right: FloatArray, down: FloatArray, top: int, reach: float, length: float) -> Array:
     """Each row's place within a band about the straight line, changing by little a row."""
     rows = np.arange(top, min(int(top + length) + 1, right.shape[0]))
     straight = reach * (1 - (rows - top) / length)
@@ -242,7 +240,7 @@ def _refined(
 def _nipple(breast: BoolArray, edge: Array | None) -> tuple[Array, bool]:
     """The nipple in profile, else the point that protrudes most; (column, row)."""
     rows, columns = breast.shape
-    has = breast.any(axis=1)
+    has = np.asarray(breast.any(axis=1))
     skin = np.where(has, columns - np.argmax(breast[:, ::-1], axis=1), 0).astype(float)
     y = np.arange(rows)
     if edge is None:

@@ -178,6 +178,12 @@ def test_what_cannot_be_decoded_is_refused_with_its_code():
     assert refused(unknown) is Reason.UNSUPPORTED_TRANSFER_SYNTAX
 
 
+def test_films_of_seven_thousand_rows_are_read_and_endless_ones_refused():
+    tall = np.tile(np.arange(8, dtype=np.uint16) * 100, (7143, 1))
+    assert shown(tall).shape == (7143, 8)
+    assert refused(mammogram(np.zeros((8193, 2), np.uint16))) is Reason.INCONSISTENT_IMAGES
+
+
 def test_a_file_that_is_gone_is_refused():
     def gone():
         raise FileNotFoundError("gone")
@@ -229,6 +235,21 @@ def test_spacing_of_a_synthetic_image_is_in_its_functional_groups():
     assert found == ((0.65, 0.65), SpacingSource.CALIBRATED)
 
 
+def test_the_window_of_a_synthetic_image_is_in_its_functional_groups():
+    voi, values, frame, shared = Dataset(), Dataset(), Dataset(), Dataset()
+    voi.WindowCenter, voi.WindowWidth = "1000", "401"
+    values.RescaleSlope, values.RescaleIntercept = "0.5", "0"
+    frame.FrameVOILUTSequence = [voi]
+    shared.PixelValueTransformationSequence = [values]
+    groups = {
+        "PerFrameFunctionalGroupsSequence": [frame],
+        "SharedFunctionalGroupsSequence": [shared],
+    }
+    whole = {"RescaleSlope": "0.5", "RescaleIntercept": "0"}
+    window = {"WindowCenter": "1000", "WindowWidth": "401"}
+    np.testing.assert_array_equal(shown(**groups), shown(**window, **whole))
+
+
 def test_spacing_of_scanned_film():
     film = {"SOPClassUID": SECONDARY_CAPTURE, "ImagerPixelSpacing": None}
     scanned = spacing(NominalScannedPixelSpacing=["0.9", "0.9"], **film)
@@ -238,6 +259,8 @@ def test_spacing_of_scanned_film():
     assert pixels.spacing_source is SpacingSource.ASSUMED
     assert [note.code for note in pixels.notes] == ["scale_assumed"]
     assert spacing(PixelAspectRatio=["2", "1"], **film)[0] == (1.0, 0.5)
+    digitised = spacing(ConversionType="DF", ImagerPixelSpacing=None)
+    assert digitised == ((1.0, 1.0), SpacingSource.ASSUMED)
 
 
 def test_a_digital_image_without_spacing_is_refused():

@@ -228,7 +228,6 @@ def test_every_model_is_trained_in_the_order_they_build_on_each_other(tmp_path):
     assert all(c[c.index("--seed") + 1] == "3" for c in made)
     for command in (made[1], made[3]):
         assert command[command.index("--models") + 1] == str(tmp_path)
-    shipped = {
-        p.parent.name for p in (Path(__file__).parents[2] / "onnx_models").glob("*/card.yaml")
-    }
+    models = Path(__file__).parents[2] / "onnx_models"
+    shipped = {p.parent.name for p in models.glob("nodule-*/card.yaml")}
     assert shipped == set(names)
