@@ -145,4 +145,4 @@ def texts() -> dict[str, By]:
     """Every text by its code."""
     values = {f"{name}_{of}": by for name, found in VALUES.items() for of, by in found.items()}
     rejections = {f"rejected_{code}": by for code, by in REJECTIONS.items()}
-    return _image_texts() | NOTES | NAMES | values | rejections | TRACKING
+    return _image_texts() | NOTES | NAMES | values | rejections | dict(TRACKING)
