@@ -78,6 +78,9 @@ class PairRules(BaseModel):
         By the name of the difference, as `differences` gives them.
     look_mean : tuple of float
         Taken off every look before looks are compared; empty where looks have no weight.
+    certainty : (float, float)
+        Constant and slope of the log-odds of a pair being right, by how much the sum of log-odds
+        falls without it.
     least : float
         Certainty below which a pair is not said.
     """
@@ -87,6 +90,7 @@ class PairRules(BaseModel):
     constant: float
     weights: dict[str, float]
     look_mean: tuple[float, ...] = ()
+    certainty: tuple[float, float] = (0.0, 1.0)
     least: float = Field(gt=0, lt=1)
 
 
@@ -198,7 +202,9 @@ def pair_traits(
     if not first or not second:
         return []
     odds = np.array([[log_odds(a, b, rules) for b in second] for a in first])
-    pairs = [(i, j, c) for i, j, c in assigned(odds) if c >= rules.least]
+    constant, slope = rules.certainty
+    told = [(i, j, _share(constant + slope * gap)) for i, j, gap in gaps(odds)]
+    pairs = [(i, j, c) for i, j, c in told if c >= rules.least]
     return sorted(pairs, key=lambda one: (-one[2], one[0]))
 
 
@@ -208,19 +214,29 @@ def assigned(odds: npt.ArrayLike) -> list[tuple[int, int, float]]:
     A pair's certainty is that of its log-odds against the best assignment without it: two
     partners that fit alike leave either uncertain.
     """
+    return [(i, j, _share(gap)) for i, j, gap in gaps(odds)]
+
+
+def gaps(odds: npt.ArrayLike) -> list[tuple[int, int, float]]:
+    """The same assignment; of each pair, how much less the best sum is without it."""
     table = np.asarray(odds, dtype=float)
     if table.ndim != 2 or not np.isfinite(table).all():
-        raise InvalidValueError("pairs.assigned", table.shape, "a table of finite log-odds")
-    best, pairs = _best(table)
+        raise InvalidValueError("pairs.gaps", table.shape, "a table of finite log-odds")
+    best, pairs = best_sum(table)
     found = []
     for i, j in pairs:
         without = table.copy()
         without[i, j] = -NEVER
-        found.append((i, j, 1 / (1 + math.exp(-min(best - _best(without)[0], 50.0)))))
+        found.append((i, j, best - best_sum(without)[0]))
     return found
 
 
-def _best(table: Array) -> tuple[float, list[tuple[int, int]]]:
+def _share(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-min(max(log_odds, -50.0), 50.0)))
+
+
+def best_sum(table: Array) -> tuple[float, list[tuple[int, int]]]:
+    """The largest sum of log-odds above 0 of a one-to-one assignment, and its pairs."""
     rows, columns = linear_sum_assignment(-np.maximum(table, 0))
     pairs = [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if table[i, j] > 0]
     return float(sum(table[p] for p in pairs)), pairs

@@ -32,8 +32,6 @@ from training.mammo.pairs import (
 
 SETS = (
     ("distance", "distance_squared"),
-    ("distance", "distance_squared", "size"),
-    ("distance", "distance_squared", "size", "contrast"),
     ("distance", "distance_squared", "size", "contrast", "grey"),
     ("distance", "distance_squared", "size", "contrast", "grey", "weakest"),
     ("distance", "distance_squared", "size", "contrast", "grey", "weakest", "look"),

@@ -40,16 +40,16 @@ def mark_on(prepared: Prepared, column: float, row: float, radius_mm: float = 7.
 
 @pytest.fixture(scope="module")
 def one_sided() -> Sides:
-    return compare_sides(view(mass=(320.0, 520.0, 7.0)), view(right=True))
+    return compare_sides(view(mass=(220.0, 420.0, 7.0)), view(right=True))
 
 
 def test_mirror_images_are_symmetric(one_sided: Sides) -> None:
     alike = compare_sides(view(), view(right=True))
-    assert alike.asymmetry < 0.02 < one_sided.asymmetry
+    assert 3 * alike.asymmetry < one_sided.asymmetry
 
 
 def test_a_mass_of_one_side_has_no_counterpart(one_sided: Sides) -> None:
-    mark = mark_on(one_sided.left, 320.0, 520.0)
+    mark = mark_on(one_sided.left, 220.0, 420.0)
     ((asymmetry, alone),) = without_counterpart(one_sided, [mark], [], of_left=True)
     assert asymmetry is not None
     assert asymmetry >= NO_COUNTERPART
@@ -60,15 +60,15 @@ def test_a_mass_of_one_side_has_no_counterpart(one_sided: Sides) -> None:
 
 
 def test_a_mark_at_the_mirrored_place_is_its_counterpart(one_sided: Sides) -> None:
-    mark = mark_on(one_sided.left, 320.0, 520.0)
-    other = mark_on(one_sided.right, 700 - 320.0, 520.0)
+    mark = mark_on(one_sided.left, 220.0, 420.0)
+    other = mark_on(one_sided.right, 700 - 220.0, 420.0)
     assert without_counterpart(one_sided, [mark], [other], of_left=True)[0][1] is False
 
 
 def test_the_same_mass_on_both_sides_is_no_asymmetry() -> None:
-    mass = (320.0, 520.0, 7.0)
+    mass = (220.0, 420.0, 7.0)
     sides = compare_sides(view(mass=mass), view(right=True, mass=mass))
-    mark = mark_on(sides.right, 700 - 320.0, 520.0)
+    mark = mark_on(sides.right, 700 - 220.0, 420.0)
     ((asymmetry, alone),) = without_counterpart(sides, [mark], [], of_left=False)
     assert asymmetry is not None
     assert abs(asymmetry) < 0.1

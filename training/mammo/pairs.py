@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,16 @@ from scipy.optimize import minimize
 from mammo.anatomy import find_anatomy
 from mammo.grid import SPACING_MM, Prepared
 from mammo.marks import Kind, Mark
-from mammo.pairs import PairRules, Shown, Traits, differences, traits
+from mammo.pairs import (
+    PairRules,
+    Shown,
+    Traits,
+    best_sum,
+    differences,
+    gaps,
+    log_odds,
+    traits,
+)
 from mammo.view import Projection
 from training.mammo.blobs import blobs, mark_at
 from training.mammo.films import Film, cbis_mass
@@ -42,6 +51,10 @@ JITTER_MM = 1.5
 MOST_MARKS = 8
 RIDGE = 1.0
 ACROSS = 2
+MISSED = 0.2
+"""How often a mass that is marked in one view is not in the other: so much counts what is said
+of a breast without it."""
+CONSTANTS = tuple(n / 2 for n in range(0, 15))
 NAMES = ("distance", "distance_squared", "size", "contrast", "grey")
 LEAST = 0.5
 
@@ -209,19 +222,69 @@ def look_mean(found: Sequence[Breast]) -> tuple[float, ...]:
 
 
 def fit(found: Sequence[Breast], names: Sequence[str] = NAMES) -> PairRules:
-    """Logistic regression on all pairs, its constant on those of one breast."""
+    """Logistic regression on all pairs; its constant is the one of `CONSTANTS` by which most
+    pairs with a mass are right and fewest wrong, each breast also without its mass in MLO
+    (`MISSED`)."""
     mean = look_mean(found) if "look" in names else ()
     inner = within(found)
     x, y = _table([*inner, *across(found)], names, mean)
     weights = _regression(x, y)[1:]
-    x, y = _table(inner, names, mean)
-    constant = _regression(np.zeros((len(y), 0)), y, x @ weights)[0]
-    return PairRules(
-        constant=round(float(constant), 4),
+    rules = PairRules(
+        constant=0,
         weights={name: round(float(w), 4) for name, w in zip(names, weights, strict=True)},
         look_mean=mean,
         least=LEAST,
     )
+    tables = list(_tables(found, rules))
+    constant = max(CONSTANTS, key=lambda c: sum(_worth(t, c) for t in tables))
+    pairs = [
+        (gap, (i, j) == true, MISSED if true[1] < 0 else 1.0)
+        for odds, true in tables
+        for i, j, gap in gaps(odds + constant)
+        if (i, j) == true or _with_mass(i, j, true)
+    ]
+    certainty = _regression(
+        np.array([[gap] for gap, _, _ in pairs]),
+        np.array([right for _, right, _ in pairs], dtype=float),
+        np.array([weight for _, _, weight in pairs]),
+    )
+    return rules.model_copy(
+        update={
+            "constant": constant,
+            "certainty": (round(float(certainty[0]), 4), round(float(certainty[1]), 4)),
+        }
+    )
+
+
+Odds = tuple[Array, tuple[int, int]]
+"""Log-odds of a breast's marks, and the indices of those on its mass; -1 where there is none."""
+
+
+def _tables(found: Sequence[Breast], rules: PairRules) -> Iterator[Odds]:
+    """Every breast as it is, and without its mass in MLO."""
+    for breast in found:
+        i, j = (
+            next((n for n, s in enumerate(side) if s.true), -1) for side in (breast.cc, breast.mlo)
+        )
+        odds = np.array(
+            [[log_odds(a.traits, b.traits, rules) for b in breast.mlo] for a in breast.cc]
+        )
+        if odds.size and i >= 0:
+            yield odds, (i, j)
+            if j >= 0 and odds.shape[1] > 1:
+                yield np.delete(odds, j, axis=1), (i, -1)
+
+
+def _worth(table: Odds, constant: float) -> float:
+    odds, true = table
+    pairs = best_sum(odds + constant)[1]
+    worth = (true in pairs) - sum(_with_mass(i, j, true) for i, j in pairs)
+    return worth * (MISSED if true[1] < 0 else 1)
+
+
+def _with_mass(i: int, j: int, true: tuple[int, int]) -> bool:
+    """Is it a wrong pair of the mass?"""
+    return (i == true[0]) != (j == true[1])
 
 
 def _table(
@@ -232,15 +295,16 @@ def _table(
     return x, np.array([true for _, _, true in pairs], dtype=float)
 
 
-def _regression(x: Array, y: Array, offset: Array | float = 0.0) -> Array:
+def _regression(x: Array, y: Array, weight: Array | float = 1.0) -> Array:
     """Constant and weights of least ridge-penalised logistic loss."""
     design = np.concatenate([np.ones((len(y), 1)), x], axis=1)
 
     def loss(b: Array) -> tuple[float, Array]:
-        z = design @ b + offset
+        z = design @ b
         share = 1 / (1 + np.exp(-np.clip(z, -50, 50)))
-        value = float(np.logaddexp(0, z).sum() - y @ z + RIDGE / 2 * (b[1:] ** 2).sum())
-        slope = design.T @ (share - y)
+        losses = weight * (np.logaddexp(0, z) - y * z)
+        value = float(losses.sum() + RIDGE / 2 * (b[1:] ** 2).sum())
+        slope = design.T @ (weight * (share - y))
         slope[1:] += RIDGE * b[1:]
         return value, slope
 
