@@ -26,6 +26,9 @@ from mammo.view import Laterality, Projection, View
 
 Share = Callable[[float], None]
 
+PAIRED_FROM = 0.1
+"""Less probable marks are not paired: among many, some are alike by chance."""
+
 
 @dataclass(frozen=True)
 class ReadView:
@@ -144,7 +147,9 @@ def paired(views: Sequence[ReadView]) -> tuple[Mark, ...]:
     marks = [mark for view in views for mark in view.marks]
     place = {
         (view.view.laterality, view.view.projection): [
-            n for n, mark in enumerate(marks) if mark.view == number
+            n
+            for n, mark in enumerate(marks)
+            if mark.view == number and mark.probability >= PAIRED_FROM
         ]
         for number, view in enumerate(views)
     }
