@@ -6,13 +6,14 @@ import csv
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled
-from mammo.density import LIMITS
-from training.mammo import density as made
-from training.mammo.agreement import kappa
+torch = pytest.importorskip("torch")
+
+from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled  # noqa: E402
+from mammo.density import LIMITS  # noqa: E402
+from training.mammo import density as made  # noqa: E402
+from training.mammo.agreement import kappa  # noqa: E402
 
 
 def test_kappa_is_that_worked_out_by_hand():
