@@ -25,7 +25,7 @@ from mammo.calibration_command import calibrate
 from mammo.coding import measurement, quality
 from mammo.density import MODEL_ID as DENSITY_ID
 from mammo.density import exam_density, view_density
-from mammo.detector import MODEL_ID, Detector
+from mammo.detector import MODEL_IDS, Detector, shipped
 from mammo.exam import ViewRules
 from mammo.making import Making, densities, frame_of, probabilities
 from mammo.marks import Kind, Mark
@@ -92,7 +92,7 @@ class MammoApplication:
 
     def models(self, settings: BaseModel) -> tuple[str, ...]:
         """The view recogniser, the detectors of masses and calcifications, and density."""
-        return (VIEW_ID, MODEL_ID, CALCIFICATIONS_ID, DENSITY_ID)
+        return (VIEW_ID, *MODEL_IDS, CALCIFICATIONS_ID, DENSITY_ID)
 
     def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
         """Read, mark and score an exam.
@@ -105,7 +105,8 @@ class MammoApplication:
         settings = _mine(context.settings)
         clock = _Clock()
         models = {name: context.models.load(name) for name in self.models(settings)}
-        detector, clusters = Detector(models[MODEL_ID]), Calcifications(models[CALCIFICATIONS_ID])
+        detector = Detector(shipped([models[name] for name in MODEL_IDS]))
+        clusters = Calcifications(models[CALCIFICATIONS_ID])
         clock.mark("load")
         tell = context.progress
         read = read_exam(
@@ -118,7 +119,9 @@ class MammoApplication:
             [(v.view, view_density(v.prepared, v.anatomy, models[DENSITY_ID])) for v in read.views]
         )
         masses = (
-            detector.threshold if settings.operating_point is None else settings.operating_point
+            models[MODEL_IDS[0]].threshold
+            if settings.operating_point is None
+            else settings.operating_point
         )
         least = {kind: masses for kind in Kind} | {Kind.CALCIFICATIONS: clusters.threshold}
         reported, left_over = _reported(read.marks, least, settings.report_limit)
@@ -227,13 +230,11 @@ class MammoApplication:
 
 def scoring(models: Mapping[str, str]) -> dict[str, str]:
     """Of the models in use, those that make the score."""
-    return {name: digest for name, digest in models.items() if name == MODEL_ID}
+    return {name: digest for name, digest in models.items() if name in MODEL_IDS}
 
 
 def _evidence(view: ReadView) -> ViewEvidence:
-    return ViewEvidence(
-        view.view.laterality, view.seen.film, tuple(mark.malignancy for mark in view.seen.marks)
-    )
+    return ViewEvidence(view.view.laterality, tuple(mark.malignancy for mark in view.seen.marks))
 
 
 def _order(marks: Sequence[Mark]) -> list[int]:

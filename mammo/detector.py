@@ -1,10 +1,15 @@
-"""Marks on one breast image, and an opinion of the whole image, by the ONNX detector."""
+"""Marks on one breast image, by the ONNX detectors."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.special import expit
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
@@ -13,9 +18,9 @@ from mammo.marks import Kind, Mark
 from mammo.outlines import outline_of
 from mammo.peaks import peaks
 
-MODEL_ID = "mammo-detector"
-READ_AT_MM = 0.4
-"""Side of the pixels that the detector reads."""
+MODEL_IDS = ("mammo-detector", "mammo-detector-fine")
+READ_AT_MM = {MODEL_IDS[0]: 0.4, MODEL_IDS[1]: 0.3}
+"""Side of the pixels that each reads."""
 STRIDE, OUTLINE_STRIDE = 8, 4
 MULTIPLE = 32
 APART_MM = 8.0
@@ -30,22 +35,42 @@ SIGNS = (
 """What the detector says of a mark, as readers would: shape, margin, assessment."""
 
 
+class Runs(Protocol):
+    """What gives the maps of some networks: a `gransk.core.models.Model` of the card's contract."""
+
+    def run(self, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """From ``film`` to the maps, as log-odds; the network first."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks that read images of one spacing.
+
+    Parameters
+    ----------
+    model : Runs
+    spacing_mm : float
+        Side of the pixels that they read.
+    """
+
+    model: Runs
+    spacing_mm: float
+
+
 @dataclass(frozen=True)
 class Maps:
-    """What the networks say of one image, averaged over them.
+    """What the networks say of one image: the mean of their log-odds, as probabilities.
 
     Parameters
     ----------
     mass, malignancy : ndarray, shape (rows, columns)
-        Of cells of ``STRIDE`` pixels: the centre of a mass; a malignant mass.
+        Of cells of `STRIDE` pixels of the first networks: the centre of a mass; a malignant mass.
     inside : ndarray, shape (2 x rows, 2 x columns)
-        Of cells of ``OUTLINE_STRIDE`` pixels: inside a mass.
+        Of cells of half of it: inside a mass.
     signs : ndarray, shape (12, rows, columns)
         `SIGNS`, where there is a mass.
     look : ndarray, shape (64, rows, columns)
-        What the place looks like, to compare places by.
-    film : float
-        Malignancy anywhere in the image.
+        What the place looks like to the first networks, to compare places by.
     """
 
     mass: FloatArray = field(repr=False)
@@ -53,27 +78,23 @@ class Maps:
     inside: FloatArray = field(repr=False)
     signs: FloatArray = field(repr=False)
     look: FloatArray = field(repr=False)
-    film: float
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Marks of one image, most probable first, and the opinion of the whole image.
+    """Marks of one image, most probable first.
 
     Parameters
     ----------
     marks : tuple of Mark
     signs : tuple of mapping
         Of each mark, the probability of each of `SIGNS`.
-    film : float
-        Malignancy anywhere in the image.
     inside : ndarray
         As in `Maps`, for outlines that a person asks for.
     """
 
     marks: tuple[Mark, ...]
     signs: tuple[dict[str, float], ...]
-    film: float
     inside: FloatArray = field(repr=False)
 
 
@@ -82,39 +103,37 @@ class Detector:
 
     Parameters
     ----------
-    model : Model
-        The model ``mammo-detector``: the networks of five folds of patients in one file.
+    networks : sequence of Networks
+        The coarser ones first; what each says counts alike.
     member : int, optional
-        One network alone, for measuring it on the fold that it never saw; all where not given.
+        One network of each alone, for measuring it on the fold that it never saw; all where not
+        given.
     """
 
-    def __init__(self, model: Model, member: int | None = None) -> None:
-        self._model = model
+    def __init__(self, networks: Sequence[Networks], member: int | None = None) -> None:
+        if not networks:
+            raise InvalidValueError("networks", "none", "one at least")
+        self._networks = tuple(networks)
         self.member = member
-
-    @property
-    def threshold(self) -> float:
-        """Least probability that is reported: the card's operating point."""
-        return self._model.threshold
 
     def maps(self, prepared: Prepared) -> Maps:
         """Run the networks on an image and on its mirror image up and down."""
-        film = page(prepared.at(READ_AT_MM))
-        both = np.ascontiguousarray(np.stack([film, film[::-1]])[:, None])
-        told = self._model.run({"film": both})
-        chosen = slice(None) if self.member is None else slice(self.member, self.member + 1)
+        told = [self._told(networks, prepared) for networks in self._networks]
 
         def mean(name: str) -> FloatArray:
-            upright, turned = told[name][chosen, 0], told[name][chosen, 1]
-            return np.asarray((upright.mean(0) + turned.mean(0)[..., ::-1, :]) / 2, np.float32)
+            like = told[0][name]
+            aligned = [
+                _aligned(one[name], like.shape, self._networks[0].spacing_mm / n.spacing_mm)
+                for one, n in zip(told, self._networks, strict=True)
+            ]
+            return np.asarray(expit(np.mean(aligned, axis=0)), np.float32)
 
         return Maps(
             mass=mean("mass"),
             malignancy=mean("malignancy"),
             inside=mean("inside"),
             signs=mean("signs"),
-            look=mean("look"),
-            film=float(told["opinion"][chosen].mean()),
+            look=told[0]["look"],
         )
 
     def detect(self, prepared: Prepared, view: int) -> Seen:
@@ -130,13 +149,13 @@ class Detector:
             raise InvalidValueError("prepared", prepared.grey.shape, "an image")
         maps = self.maps(prepared)
         marks, signs = [], []
-        cell = STRIDE * READ_AT_MM / SPACING_MM
-        apart = APART_MM / (STRIDE * READ_AT_MM)
-        for column, row, probability in peaks(maps.mass, apart, LEAST, LIMIT):
-            centre = (column * cell, row * cell)
+        cell_mm = STRIDE * self._networks[0].spacing_mm
+        step = cell_mm / SPACING_MM
+        for column, row, probability in peaks(maps.mass, APART_MM / cell_mm, LEAST, LIMIT):
+            centre = (column * step, row * step)
             near = (int(row), int(column))
             said = {name: float(maps.signs[n][near]) for n, name in enumerate(SIGNS)}
-            outline, size_mm = outline_of(maps.inside, centre, OUTLINE_STRIDE * READ_AT_MM)
+            outline, size_mm = outline_of(maps.inside, centre, cell_mm / 2)
             marks.append(
                 Mark(
                     view=view,
@@ -150,7 +169,38 @@ class Detector:
                 )
             )
             signs.append(said)
-        return Seen(tuple(marks), tuple(signs), maps.film, maps.inside)
+        return Seen(tuple(marks), tuple(signs), maps.inside)
+
+    def _told(self, networks: Networks, prepared: Prepared) -> dict[str, FloatArray]:
+        """Mean over networks and both images."""
+        film = page(prepared.at(networks.spacing_mm))
+        both = np.ascontiguousarray(np.stack([film, film[::-1]])[:, None])
+        chosen = slice(None) if self.member is None else slice(self.member, self.member + 1)
+        return {
+            name: np.asarray(
+                (maps[chosen, 0].mean(0) + maps[chosen, 1].mean(0)[..., ::-1, :]) / 2, np.float32
+            )
+            for name, maps in networks.model.run({"film": both}).items()
+        }
+
+
+def shipped(models: Sequence[Model]) -> tuple[Networks, ...]:
+    """The shipped networks, in the order of `MODEL_IDS`."""
+    return tuple(Networks(model, READ_AT_MM[model.card.id]) for model in models)
+
+
+def _aligned(maps: FloatArray, shape: tuple[int, ...], ratio: float) -> FloatArray:
+    """A map laid on another grid of the same corner, whose cells are ``ratio`` times as large."""
+    if ratio == 1:
+        return maps
+    flat = maps.reshape(-1, *maps.shape[-2:])
+    laid = [
+        ndimage.affine_transform(
+            one, [ratio, ratio], 0.5 * ratio - 0.5, shape[-2:], order=1, mode="nearest"
+        )
+        for one in flat
+    ]
+    return np.asarray(laid, np.float32).reshape(*maps.shape[:-2], *shape[-2:])
 
 
 def page(grey: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""From marks and opinions of four images to a probability of malignancy by view, breast, exam."""
+"""From the marks of four images to a probability of malignancy by view, breast and exam."""
 
 from __future__ import annotations
 
@@ -21,18 +21,15 @@ class ViewEvidence:
     Parameters
     ----------
     laterality : Laterality
-    opinion : float
-        Malignancy anywhere in the image.
     marks : tuple of float
         Malignancy of each of its marks.
     """
 
     laterality: Laterality
-    opinion: float
     marks: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for value in (self.opinion, *self.marks):
+        for value in self.marks:
             if not 0 <= value <= 1:
                 raise InvalidValueError("ViewEvidence", value, "probabilities of 0 to 1")
 
@@ -49,24 +46,21 @@ class Scores:
     exam : float
     shares : tuple of tuple of float
         Of each view, of each mark: the share of the exam's score that it makes, 0 to 1.
-    rest : float
-        The share that no mark makes: the opinion of the whole images.
     """
 
     views: tuple[float, ...]
     breasts: Mapping[Laterality, float]
     exam: float
     shares: tuple[tuple[float, ...], ...]
-    rest: float
 
 
 def score(evidence: Sequence[ViewEvidence]) -> Scores:
     """Score an exam.
 
-    A view is the mean, in log-odds, of the opinion of the whole image and of its most
-    suspicious mark; a breast the mean of its views; the exam the higher breast. Half of a
-    view's share goes to its marks, each by its odds; the other half is the rest, and so is all
-    of it where there is no mark.
+    A view is as suspicious as its most suspicious mark, a breast the mean of its views in
+    log-odds, the exam the more suspicious breast. So the most suspicious mark of each view of
+    that breast makes the score: the shares are in proportion to their probabilities, and a mark
+    that would change nothing if it were not there has none.
 
     Raises
     ------
@@ -75,36 +69,31 @@ def score(evidence: Sequence[ViewEvidence]) -> Scores:
     """
     if not evidence:
         raise InvalidValueError("score", "no view", "at least one")
-    odds = [_view(one) for one in evidence]
-    sides = sorted({one.laterality for one in evidence}, reverse=True)
-    breasts = {
-        side: float(
-            np.mean([o for o, e in zip(odds, evidence, strict=True) if e.laterality == side])
-        )
-        for side in sides
-    }
+    views = [float(np.clip(max(one.marks, default=0.0), LEAST, MOST)) for one in evidence]
+    breasts: dict[Laterality, float] = {}
+    for side in sorted({one.laterality for one in evidence}, reverse=True):
+        own = [v for v, one in zip(views, evidence, strict=True) if one.laterality is side]
+        breasts[side] = float(expit(np.mean(logit(own))))
     worst = max(breasts, key=lambda side: breasts[side])
-    count = sum(one.laterality == worst for one in evidence)
-    shares = tuple(
-        _shares(one.marks, 0.5 / count if one.laterality == worst else 0.0) for one in evidence
-    )
+    weights = [
+        v if one.laterality is worst and one.marks else 0.0
+        for v, one in zip(views, evidence, strict=True)
+    ]
+    whole = sum(weights) or 1.0
     return Scores(
-        views=tuple(float(expit(o)) for o in odds),
-        breasts={side: float(expit(o)) for side, o in breasts.items()},
-        exam=float(expit(breasts[worst])),
-        shares=shares,
-        rest=1 - sum(map(sum, shares)),
+        views=tuple(views),
+        breasts=breasts,
+        exam=breasts[worst],
+        shares=tuple(
+            _shares(one.marks, weight / whole)
+            for one, weight in zip(evidence, weights, strict=True)
+        ),
     )
 
 
-def _view(one: ViewEvidence) -> float:
-    opinion = float(logit(np.clip(one.opinion, LEAST, MOST)))
-    if not one.marks:
-        return opinion
-    return (opinion + float(logit(np.clip(max(one.marks), LEAST, MOST)))) / 2
-
-
-def _shares(marks: tuple[float, ...], whole: float) -> tuple[float, ...]:
-    weights = [m / (1 - min(m, MOST)) for m in marks]
-    total = sum(weights)
-    return tuple(whole * w / total if total else 0.0 for w in weights)
+def _shares(marks: tuple[float, ...], share: float) -> tuple[float, ...]:
+    """All of a view's share goes to its most suspicious mark."""
+    if not marks:
+        return ()
+    first = marks.index(max(marks))
+    return tuple(share if n == first else 0.0 for n in range(len(marks)))

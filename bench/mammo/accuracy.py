@@ -19,7 +19,6 @@ from scipy.special import logit
 from bench.mammo.reading import read_unseen
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
-from mammo.detector import MODEL_ID
 from training.mammo.films import Film, cbis_mass
 from training.mammo.measures import (
     Read,
@@ -169,8 +168,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with films.csv")
     parser.add_argument("--models", type=Path, default=model_folder())
     arguments = parser.parse_args()
-    model = ModelLibrary(arguments.models, threads=1).load(MODEL_ID)
-    print(report(read_unseen(model, cbis_mass(arguments.data))))
+    models = ModelLibrary(arguments.models, threads=1)
+    print(report(read_unseen(models, cbis_mass(arguments.data))))
 
 
 if __name__ == "__main__":

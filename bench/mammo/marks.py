@@ -15,7 +15,6 @@ from typing import Any
 from bench.mammo.reading import seen_unseen
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
-from mammo.detector import MODEL_ID
 from mammo.marks import Mark
 from training.mammo.films import cbis_mass
 
@@ -41,10 +40,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--models", type=Path, default=model_folder())
     given = parser.parse_args()
-    model = ModelLibrary(given.models).load(MODEL_ID)
+    models = ModelLibrary(given.models, threads=1)
     films = cbis_mass(given.films)
     with given.out.open("w", encoding="utf-8") as stream:
-        for film, (_, _, seen) in zip(films, seen_unseen(model, films), strict=True):
+        for film, (_, _, seen) in zip(films, seen_unseen(models, films), strict=True):
             marks = [line(mark) for mark in seen.marks[:MOST]]
             stream.write(json.dumps({"film": film.key, "marks": marks}) + "\n")
 

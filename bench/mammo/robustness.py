@@ -21,10 +21,10 @@ from PIL import Image
 from scipy import ndimage
 from scipy.special import expit
 
-from bench.mammo.reading import marked
+from bench.mammo.reading import marked, members
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
-from mammo.detector import MODEL_ID, Detector
+from mammo.detector import Detector
 from mammo.grid import prepare
 from training.mammo.films import Film, cbis_mass, folds
 from training.mammo.measures import Read, film_auc, sensitivity
@@ -111,8 +111,7 @@ def main() -> None:
     fold = folds(films)
     drawn = np.random.default_rng(1).permutation(len(films))[: arguments.films]
     some = [films[n] for n in sorted(drawn)]
-    model = ModelLibrary(arguments.models, threads=1).load(MODEL_ID)
-    members = [Detector(model, member) for member in range(max(fold.values()) + 1)]
+    detectors = members(ModelLibrary(arguments.models, threads=1))
     print(f"{len(some)} films; found at 1 false mark a film; moved: median and 95th percentile")
     print(f"{'':22s} all     malignant   film AUC   moved")
     before: list[Read] = []
@@ -121,7 +120,7 @@ def main() -> None:
             reads = list(
                 pool.map(
                     lambda item, a=altered: read_altered(
-                        members[fold[item[1].patient]], item[1], a, item[0]
+                        detectors[fold[item[1].patient]], item[1], a, item[0]
                     ),
                     enumerate(some),
                 )

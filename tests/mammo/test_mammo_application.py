@@ -19,6 +19,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from mammo.application import MammoApplication, MammoSettings, scoring
 from mammo.calibration import LEAST_EXAMS, SCORES, Calibration
+from mammo.detector import MODEL_IDS
 from mammo.view import STANDARD
 
 MODELS = ModelLibrary(model_folder())
@@ -88,7 +89,7 @@ def test_candidates_tell_what_evaluation_needs(findings: Findings) -> None:
 
 def test_shares_of_the_score_are_at_most_all_of_it(findings: Findings) -> None:
     shares = [one["score_share"] for one in findings.candidates]
-    assert 0 < sum(shares) <= 50.5
+    assert sum(shares) == pytest.approx(100, abs=0.2)
 
 
 def test_the_same_exam_gives_the_same_findings(exam: Study, findings: Findings) -> None:
@@ -155,7 +156,7 @@ def test_where_no_image_is_left_the_exam_is_refused(exam: Study) -> None:
     assert refused.value.reason is Reason.NO_BREAST
 
 
-def calibration(digest: str, version: str) -> Calibration:
+def calibration(digests: dict[str, str], version: str) -> Calibration:
     """One whose every tenth holds as many exams, limits spread evenly."""
     exams = LEAST_EXAMS - LEAST_EXAMS % SCORES + SCORES
     return Calibration.model_validate(
@@ -163,7 +164,7 @@ def calibration(digest: str, version: str) -> Calibration:
             "format": 1,
             "application": "mammo",
             "application_version": version,
-            "models": {"mammo-detector": digest},
+            "models": digests,
             "made_on": "2026-01-31",
             "made_by": "test",
             "first_exam": "2026-01-01",
@@ -190,22 +191,24 @@ def calibration(digest: str, version: str) -> Calibration:
 def test_a_score_is_shown_only_by_a_calibration_for_these_weights(
     exam: Study, findings: Findings
 ) -> None:
-    digest = MODELS.digest("mammo-detector")
-    mine = MammoSettings(calibration=calibration(digest, APPLICATION.version))
+    digests = {name: MODELS.digest(name) for name in MODEL_IDS}
+    mine = MammoSettings(calibration=calibration(digests, APPLICATION.version))
     told = APPLICATION.presentation.study_json(analysed(exam, mine))
     assert told["score_calibrated"] is True
     assert told["exam_score"] == 1 + int(told["probability"] * SCORES)
     assert told["category"] == ("high" if told["probability"] >= 0.4 else "low")
-    assert APPLICATION.not_calibrated(mine, {"mammo-detector": digest}) is None
-    other = MammoSettings(calibration=calibration("0" * 64, APPLICATION.version))
+    assert APPLICATION.not_calibrated(mine, digests) is None
+    other = MammoSettings(
+        calibration=calibration(dict.fromkeys(digests, "0" * 64), APPLICATION.version)
+    )
     found = analysed(exam, other)
     assert found.measured("exam_score") is None
     assert "calibration_other_models" in {note.code for note in found.notes}
 
 
-def test_only_the_detector_makes_the_score() -> None:
+def test_only_the_detectors_make_the_score() -> None:
     digests = {name: name * 2 for name in APPLICATION.models(MammoSettings())}
-    assert scoring(digests) == {"mammo-detector": "mammo-detectormammo-detector"}
+    assert scoring(digests) == {name: name * 2 for name in MODEL_IDS}
 
 
 def test_an_exam_is_compared_with_itself_and_its_score_stays(

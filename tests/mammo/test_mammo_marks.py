@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn import breast
 
 from gransk.core.errors import InvalidValueError
-from mammo.detector import SIGNS, kind_of, page
-from mammo.grid import SPACING_MM
+from mammo.detector import SIGNS, Detector, Networks, kind_of, page
+from mammo.grid import SPACING_MM, prepare
 from mammo.marks import Kind, Mark
 from mammo.outlines import UNKNOWN_MM, outline_of
 from mammo.peaks import peaks
@@ -80,39 +81,43 @@ def test_kinds_are_what_readers_would_say(said: dict[str, float], kind: Kind) ->
     assert kind_of({name: said.get(name, 0.0) for name in SIGNS}) is kind
 
 
-def test_a_score_is_the_higher_breast_and_its_shares_are_whole() -> None:
+def test_a_score_is_the_more_suspicious_breast_and_its_marks_make_all_of_it() -> None:
     scores = score(
         [
-            ViewEvidence(RIGHT, 0.2, (0.1,)),
-            ViewEvidence(RIGHT, 0.3),
-            ViewEvidence(LEFT, 0.8, (0.9, 0.4)),
-            ViewEvidence(LEFT, 0.7, (0.6,)),
+            ViewEvidence(RIGHT, (0.1,)),
+            ViewEvidence(RIGHT),
+            ViewEvidence(LEFT, (0.4, 0.9)),
+            ViewEvidence(LEFT, (0.6,)),
         ]
     )
     assert list(scores.breasts) == [RIGHT, LEFT]
-    assert scores.exam == scores.breasts[LEFT] > 0.7 > scores.breasts[RIGHT]
-    assert scores.shares[0] == (0.0,)
-    assert scores.shares[1] == ()
-    assert scores.shares[2][0] > scores.shares[2][1] > 0
-    assert sum(map(sum, scores.shares)) + scores.rest == pytest.approx(1)
-    assert scores.shares[3] == pytest.approx((0.25,))
+    assert scores.views == pytest.approx((0.1, 1e-4, 0.9, 0.6))
+    assert scores.exam == scores.breasts[LEFT] == pytest.approx(0.786, abs=0.001)
+    assert scores.breasts[RIGHT] < 0.01
+    assert scores.shares == ((0.0,), (), (0.0, pytest.approx(0.6)), (pytest.approx(0.4),))
 
 
-def test_a_score_rises_with_any_evidence() -> None:
-    def exam(opinion: float, mark: float) -> float:
-        return score([ViewEvidence(LEFT, opinion, (mark,))]).exam
+def test_a_score_rises_with_the_most_suspicious_mark_alone() -> None:
+    def exam(*marks: float) -> float:
+        return score([ViewEvidence(LEFT, marks), ViewEvidence(LEFT, (0.5,))]).exam
 
-    assert exam(0.3, 0.3) < exam(0.4, 0.3)
-    assert exam(0.3, 0.3) < exam(0.3, 0.5)
-    assert score([ViewEvidence(LEFT, 0.3)]).exam == pytest.approx(0.3)
-    assert 0 < exam(0.0, 0.0) < exam(1.0, 1.0) < 1
+    assert exam(0.3) < exam(0.4) == exam(0.4, 0.3)
+    assert exam() < exam(0.3)
+    assert score([ViewEvidence(LEFT, (0.3,))]).exam == pytest.approx(0.3)
+    assert 0 < exam(0.0) < exam(1.0) < 1
+
+
+def test_without_any_mark_no_share_is_given() -> None:
+    scores = score([ViewEvidence(LEFT), ViewEvidence(RIGHT)])
+    assert scores.shares == ((), ())
+    assert scores.exam == pytest.approx(1e-4)
 
 
 def test_no_view_has_no_score() -> None:
     with pytest.raises(InvalidValueError):
         score([])
     with pytest.raises(InvalidValueError):
-        ViewEvidence(LEFT, 1.2)
+        ViewEvidence(LEFT, (1.2,))
 
 
 def test_a_mark_refuses_what_cannot_be() -> None:
@@ -128,3 +133,56 @@ def test_a_mark_refuses_what_cannot_be() -> None:
 def test_names_are_those_of_the_reading_room() -> None:
     assert [p.value for p in Projection] == ["CC", "MLO"]
     assert {s.value for s in Source} == {"digital", "synthetic", "film"}
+
+
+class Spot:
+    """Says a mass at one place of the breast, whatever is shown; the place is in mm."""
+
+    def __init__(self, spacing_mm: float, place_mm: tuple[float, float], members: int = 1) -> None:
+        self.cell_mm, self.place_mm, self.members = 8 * spacing_mm, place_mm, members
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        rows, columns = (n // 8 for n in inputs["film"].shape[-2:])
+        found = {}
+        for name, scale, depth in (
+            ("mass", 1, 0), ("malignancy", 1, 0), ("inside", 2, 0), ("signs", 1, 12),
+            ("look", 1, 64),
+        ):  # fmt: skip
+            down, across = np.indices((rows * scale, columns * scale)) + 0.5
+            cell = self.cell_mm / scale
+            far = np.hypot(across * cell - self.place_mm[0], down * cell - self.place_mm[1])
+            odds = (8 - far).astype(np.float32)
+            turned = odds[::-1]
+            both = np.stack([odds, turned])
+            both = both if not depth else np.repeat(both[:, None], depth, axis=1)
+            # The second network is less sure.
+            found[name] = np.stack([both - 2 * n for n in range(self.members)])
+        return found
+
+
+def test_networks_of_two_spacings_agree_on_a_place() -> None:
+    prepared = prepare(breast(), (SPACING_MM, SPACING_MM))
+    place = (40.0, 60.0)
+    coarse, fine = Networks(Spot(0.4, place), 0.4), Networks(Spot(0.3, place), 0.3)
+    for networks in ([coarse], [fine], [coarse, fine]):
+        first = Detector(networks).detect(prepared, 3).marks[0]
+        assert np.array(first.centre) * SPACING_MM == pytest.approx(place, abs=1.5)
+        assert first.view == 3
+        assert first.probability > 0.99
+        assert first.size_mm == pytest.approx(16, abs=2.5)
+
+
+def test_members_are_averaged_in_log_odds_or_asked_alone() -> None:
+    prepared = prepare(breast(), (SPACING_MM, SPACING_MM))
+    networks = [Networks(Spot(0.4, (40.0, 60.0), members=2), 0.4)]
+    odds = []
+    for member in (0, 1, None):
+        value = Detector(networks, member).detect(prepared, 0).marks[0].probability
+        odds.append(np.log(value / (1 - value)))
+    assert odds[0] - odds[1] == pytest.approx(2, abs=0.01)
+    assert odds[2] == pytest.approx((odds[0] + odds[1]) / 2, abs=0.01)
+
+
+def test_a_detector_needs_networks() -> None:
+    with pytest.raises(InvalidValueError):
+        Detector([])

@@ -6,16 +6,16 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mammo.detector import MODEL_ID, READ_AT_MM, SIGNS
+from mammo.detector import READ_AT_MM, SIGNS
 from training.mammo.export import FILE
 from training.mammo.measures import Read, breast_auc, film_auc, interval, sensitivity
 
 VERSION = "0.1.0"
 COMMAND = "python -m bench.mammo.accuracy --data ../shared/data/mg/cbis_mass"
 DATA = (
-    "CBIS-DDSM mass training films, five folds by patient, each film read by the one of the five "
-    "networks that never saw its patient; lengths of training and the like were chosen on the "
-    "first fold"
+    "CBIS-DDSM mass training films, five folds by patient, each film read by the two networks "
+    "(0.4 and 0.3 mm) that never saw its patient; lengths of training and how opinions are joined "
+    "were chosen on the first two folds"
 )
 LIMITS = [
     "Research only: not a medical device, not for clinical decisions.",
@@ -26,16 +26,18 @@ LIMITS = [
     "screening, and deciles need consecutive screening exams (gransk calibrate).",
     "Knows no calcifications; distortions (122 films) and asymmetries (43 films) are few.",
     "Masses under 5 mm are not in the data.",
-    "The figures are of one network each; the shipped detector is the mean of the five, which "
-    "these films cannot measure, as each was seen by four of them.",
+    "The figures are of one network of each spacing; the shipped detector is the mean of five, "
+    "which these films cannot measure, as each was seen by four of them.",
 ]
 
 
-def card(sha256: str, threshold: float, reads: Sequence[Read]) -> dict[str, Any]:
+def card(model_id: str, sha256: str, threshold: float, reads: Sequence[Read]) -> dict[str, Any]:
     """Fields of ``card.yaml``.
 
     Parameters
     ----------
+    model_id : str
+        One of `mammo.detector.MODEL_IDS`; the figures are those of both together.
     sha256 : str
         Of ``model.onnx``.
     threshold : float
@@ -45,7 +47,7 @@ def card(sha256: str, threshold: float, reads: Sequence[Read]) -> dict[str, Any]
     """
     patients = len({read.film.patient for read in reads})
     return {
-        "id": MODEL_ID,
+        "id": model_id,
         "version": VERSION,
         "task": "Marks masses, distortions and asymmetries on mammograms, and tells malignancy",
         "file": FILE,
@@ -57,22 +59,21 @@ def card(sha256: str, threshold: float, reads: Sequence[Read]) -> dict[str, Any]
                 "dtype": "float32",
                 "shape": ["n", 1, "rows", "columns"],
                 "range": [0.0, 1.0],
-                "meaning": f"a breast in square pixels of {READ_AT_MM} mm, chest wall at the left, "
-                "1st to 99.5th percentile of the breast as 0 to 1; rows and columns divisible by "
-                "32",
+                "meaning": f"a breast in square pixels of {READ_AT_MM[model_id]} mm, chest wall at "
+                "the left, 1st to 99.5th percentile of the breast as 0 to 1; rows and columns "
+                "divisible by 32",
             }
         ],
         "outputs": [
-            _map("mass", 3, "that a mass has its centre in this cell of 8 pixels"),
-            _map("malignancy", 3, "that a malignant mass has"),
-            _map("inside", 3, "that this cell of 4 pixels lies in a mass"),
-            _map("signs", 4, "of a mass there: " + ", ".join(SIGNS)),
+            _map("mass", 3, "log-odds that a mass has its centre in this cell of 8 pixels"),
+            _map("malignancy", 3, "log-odds that a malignant mass has"),
+            _map("inside", 3, "log-odds that this cell of 4 pixels lies in a mass"),
+            _map("signs", 4, "log-odds, of a mass there: " + ", ".join(SIGNS)),
             _map("look", 4, "what the place looks like, 64 numbers without a unit"),
-            _map("opinion", 1, "of malignancy anywhere in the image"),
         ],
         "operating_point": {
             "threshold": threshold,
-            "chosen_on": "half a false mark a film, pooled over the five folds",
+            "chosen_on": "half a false mark a film, pooled over the five folds, with both models",
         },
         "training_data": [
             {
@@ -114,8 +115,6 @@ def _map(name: str, sizes: int, meaning: str) -> dict[str, Any]:
     shape: list[int | str] = ["members", "n", "channels", "rows", "columns"]
     if sizes == 3:
         shape = ["members", "n", "rows", "columns"]
-    elif sizes == 1:
-        shape = ["members", "n"]
     return {"name": name, "dtype": "float32", "shape": shape, "meaning": meaning}
 
 

@@ -25,20 +25,16 @@ class Curves:
 
     mass: Line = (1.0, 0.0)
     malignancy: Line = (1.0, 0.0)
-    film: Line = (1.0, 0.0)
 
 
 def fitted(raw: Sequence[Raw]) -> Curves:
-    """Curves of marks (is it a mass, is it a malignant one) and of films."""
+    """Curves of marks: is it a mass, is it a malignant one?"""
     marks = [(mark, one.film.malignant) for one in raw for mark in one.marks]
     hits = np.array([mark.hits is not None for mark, _ in marks])
     bad = hits & np.array([malignant for _, malignant in marks])
     return Curves(
         mass=_logistic(np.array([mark.mass for mark, _ in marks]), hits),
         malignancy=_logistic(np.array([mark.malignancy for mark, _ in marks]), bad),
-        film=_logistic(
-            np.array([one.opinion for one in raw]), np.array([one.film.malignant for one in raw])
-        ),
     )
 
 

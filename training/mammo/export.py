@@ -13,21 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from training.mammo.curves import Curves
-from training.mammo.network import Detector
+from training.mammo.network import Detector, Opinion
 
 FILE = "model.onnx"
-OUTPUTS = ("mass", "malignancy", "inside", "signs", "look", "opinion")
+OUTPUTS = ("mass", "malignancy", "inside", "signs", "look")
 LEAST_PACKED = 2048
 
 
-def malignancy(mass: Tensor, malignant: Tensor, suspicion: Tensor) -> Tensor:
-    """Logit of a malignant mass: two opinions of it, and that there is a mass at all."""
-    share = (mass.sigmoid() * malignant.sigmoid() * suspicion.sigmoid()).sqrt()
-    return torch.logit(share.clamp(1e-6, 1 - 1e-6))
-
-
 class Exported(nn.Module):
-    """Every network's maps, the network first, as probabilities."""
+    """Every network's maps as log-odds, the network first."""
 
     def __init__(self, members: Sequence[Detector], curves: Curves) -> None:
         super().__init__()
@@ -38,22 +32,27 @@ class Exported(nn.Module):
         told: list[tuple[Tensor, ...]] = []
         for member in self.members:
             seen = member(film)
-            bad = malignancy(seen.mass, seen.malignant, seen.suspicion)
+            mass, bad = self.curves.mass, self.curves.malignancy
             told.append(
                 (
-                    _curved(seen.mass, self.curves.mass),
-                    _curved(bad, self.curves.malignancy),
-                    seen.outline.sigmoid(),
-                    seen.signs.sigmoid(),
+                    seen.mass * mass[0] + mass[1],
+                    malignancy(seen) * bad[0] + bad[1],
+                    seen.outline,
+                    seen.signs,
                     seen.look,
-                    _curved(seen.film, self.curves.film),
                 )
             )
         return tuple(torch.stack(parts) for parts in zip(*told, strict=True))
 
 
-def _curved(logits: Tensor, curve: tuple[float, float]) -> Tensor:
-    return (logits * curve[0] + curve[1]).sigmoid()
+def malignancy(seen: Opinion) -> Tensor:
+    """Log-odds of a malignant mass: the opinion of one twice, and those of a mass and of its looks.
+
+    The weights were chosen on the first two folds.
+    """
+    mass, bad, looks = seen.mass.sigmoid(), seen.malignant.sigmoid(), seen.suspicion.sigmoid()
+    share = (mass * bad * bad * looks) ** 0.25
+    return torch.logit(share.clamp(1e-6, 1 - 1e-6))
 
 
 def write_onnx(members: Sequence[Detector], curves: Curves, folder: Path) -> str:
@@ -61,8 +60,8 @@ def write_onnx(members: Sequence[Detector], curves: Curves, folder: Path) -> str
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
     net = Exported([m.float().eval() for m in members], curves)
-    axes = {"film": {0: "n", 2: "rows", 3: "columns"}, "opinion": {1: "n"}}
-    for name in OUTPUTS[:-1]:
+    axes = {"film": {0: "n", 2: "rows", 3: "columns"}}
+    for name in OUTPUTS:
         rows = 3 if name in ("signs", "look") else 2
         axes[name] = {1: "n", rows: f"{name}_rows", rows + 1: f"{name}_columns"}
     torch.onnx.export(

@@ -45,6 +45,7 @@ class Plan:
     decay: float = 0.02
     strength: float = 1.0
     average: float = 0.998
+    seed: int = 0
 
 
 def focal(logits: Tensor, target: Tensor) -> Tensor:

@@ -1,28 +1,52 @@
-"""Reading films with a network that never saw their patients."""
+"""Reading films with networks that never saw their patients, as the application does."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from mammo.detector import APART_MM, LEAST, LIMIT, page
-from mammo.grid import SPACING_MM, Prepared
-from mammo.peaks import peaks
+from mammo import detector
+from mammo.detector import Networks
+from mammo.grid import Prepared
 from mammo.score import ViewEvidence, score
 from mammo.view import Laterality
 from training.mammo.curves import Curves, Line
-from training.mammo.export import malignancy
+from training.mammo.export import OUTPUTS, Exported
 from training.mammo.films import Film
 from training.mammo.measures import Marked, Read
-from training.mammo.network import STRIDE, Detector
+from training.mammo.network import Detector
+
+EDGE = 1e-7
+
+
+class Fitted:
+    """A network that was fitted, as `mammo.detector.Detector` runs one."""
+
+    def __init__(self, net: Detector) -> None:
+        self._net = Exported([net.eval()], Curves()).to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def run(self, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """The maps, as the shipped file gives them."""
+        film = torch.from_numpy(inputs["film"]).contiguous(memory_format=torch.channels_last)
+        told = self._net(film)
+        return {name: maps.numpy() for name, maps in zip(OUTPUTS, told, strict=True)}
+
+
+def reader(nets: Sequence[tuple[Detector, float]]) -> detector.Detector:
+    """The application's detector over networks and the spacing that each reads, mm."""
+    return detector.Detector([Networks(Fitted(net), spacing) for net, spacing in nets])
 
 
 @dataclass(frozen=True)
 class RawMark:
-    """A mark in the network's own log-odds, and the lesion that it hits."""
+    """A mark in the networks' own log-odds, and the lesion that it hits."""
 
     mass: float
     malignancy: float
@@ -31,11 +55,10 @@ class RawMark:
 
 @dataclass(frozen=True)
 class Raw:
-    """A film in the network's own log-odds."""
+    """A film in the networks' own log-odds."""
 
     film: Film
     marks: tuple[RawMark, ...]
-    opinion: float
 
     def read(self, curves: Curves) -> Read:
         """With probabilities by these curves."""
@@ -44,9 +67,7 @@ class Raw:
             for m in self.marks
         )
         evidence = ViewEvidence(
-            Laterality(self.film.side),
-            _on(self.opinion, curves.film),
-            tuple(mark.malignancy for mark in marks),
+            Laterality(self.film.side), tuple(mark.malignancy for mark in marks)
         )
         return Read(self.film, marks, score([evidence]).exam)
 
@@ -55,23 +76,16 @@ def _on(odds: float, curve: Line) -> float:
     return float(expit(curve[0] * odds + curve[1]))
 
 
-@torch.no_grad()
-def read_raw(net: Detector, film: Film, spacing_mm: float, prepared: Prepared | None = None) -> Raw:
-    """Marks and opinion of one film, the mean of it and its mirror image up and down."""
+def read_raw(by: detector.Detector, film: Film, prepared: Prepared | None = None) -> Raw:
+    """Marks of one film, by a detector whose curves are none."""
     prepared = prepared or film.prepared()
-    whole = page(prepared.at(spacing_mm))
-    both = torch.from_numpy(np.stack([whole, whole[::-1]]))[:, None]
-    with torch.autocast("cpu", torch.bfloat16):
-        seen = net(both.contiguous(memory_format=torch.channels_last))
-    mass = seen.mass.float()
-    bad = malignancy(mass, seen.malignant.float(), seen.suspicion.float())
-    heat, suspect = ((m[0] + m[1].flip(0)) / 2 for m in (mass.sigmoid(), bad))
     boxes = film.boxes_on(prepared)
-    step = STRIDE * spacing_mm
     marks = []
-    for column, row, value in peaks(heat.numpy(), APART_MM / step, LEAST, LIMIT):
-        x, y = column * step / SPACING_MM, row * step / SPACING_MM
+    for mark in by.detect(prepared, 0).marks:
+        x, y = mark.centre
         hit = [n for n, b in enumerate(boxes) if b[0] <= x <= b[2] and b[1] <= y <= b[3]]
-        odds = float(np.log(value / (1 - value)))
-        marks.append(RawMark(odds, float(suspect[int(row), int(column)]), hit[0] if hit else None))
-    return Raw(film, tuple(marks), float(seen.film.float().mean()))
+        odds = [
+            float(logit(np.clip(p, EDGE, 1 - EDGE))) for p in (mark.probability, mark.malignancy)
+        ]
+        marks.append(RawMark(odds[0], odds[1], hit[0] if hit else None))
+    return Raw(film, tuple(marks))
