@@ -17,24 +17,25 @@ from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.models import Model
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
-from mammo import exam, pixels
-from mammo.calcifications import MODEL_ID as CALCIFICATIONS_ID
-from mammo.calcifications import Calcifications
-from mammo.calibration import CalibrationSetting, in_force
-from mammo.calibration_command import calibrate
 from mammo.coding import measurement, quality
-from mammo.density import MODEL_ID as DENSITY_ID
-from mammo.density import exam_density, view_density
-from mammo.detector import MODEL_IDS, Detector, shipped
-from mammo.exam import ViewRules
+from mammo.exam import choice as exam
+from mammo.exam.choice import ViewRules
+from mammo.exam.recognise import MODEL_ID as VIEW_ID
+from mammo.exam.recognise import Recogniser
+from mammo.image import pixels
+from mammo.image.density import MODEL_ID as DENSITY_ID
+from mammo.image.density import exam_density, view_density
 from mammo.making import Making, densities, frame_of, probabilities
-from mammo.marks import Kind, Mark
+from mammo.marks.calcifications import MODEL_ID as CALCIFICATIONS_ID
+from mammo.marks.calcifications import Calcifications
+from mammo.marks.detector import MODEL_IDS, Detector, shipped
+from mammo.marks.mark import Kind, Mark
 from mammo.pictures import pictures
 from mammo.presentation import presentation
 from mammo.reading import ReadView, read_exam
-from mammo.recognise import MODEL_ID as VIEW_ID
-from mammo.recognise import Recogniser
-from mammo.score import ViewEvidence, score
+from mammo.scores.calibration import CalibrationSetting, in_force
+from mammo.scores.command import calibrate
+from mammo.scores.score import ViewEvidence, score
 from mammo.tracking import comparison, follow_up
 from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.pointing import measured_at

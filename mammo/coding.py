@@ -21,7 +21,7 @@ from gransk.core.codes import (
 )
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Measurement, Quality
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from mammo.view import STANDARD, Laterality, Projection
 
 SCHEME = "99GRANSK"

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from gransk.core.findings import Finding, FrameRef, Measurement, Region
 from gransk.core.keys import uid
-from mammo import sides
 from mammo.coding import BREASTS, KINDS, measurement, quality
-from mammo.density import ExamDensity
-from mammo.marks import Kind
-from mammo.place import Place, place_of, quadrant
+from mammo.image.density import ExamDensity
+from mammo.image.place import Place, place_of, quadrant
+from mammo.marks import sides
+from mammo.marks.mark import Kind
 from mammo.reading import ReadExam, ReadView
-from mammo.score import Scores
+from mammo.scores.score import Scores
 
 DECIMALS = 4
 

@@ -11,17 +11,17 @@ from gransk.core.errors import RefusalError
 from gransk.core.findings import Measurement, Note
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
-from mammo.anatomy import Anatomy, find_anatomy
-from mammo.calcifications import Calcifications
-from mammo.detector import Detector, Seen
-from mammo.exam import Exam, Look, ViewRules, assemble
-from mammo.grid import Prepared
-from mammo.marks import Kind, Mark
-from mammo.pairs import Shown, pair
-from mammo.pixels import Pixels, read_pixels
-from mammo.quality import Checked, advice, check_view
-from mammo.recognise import Recogniser
-from mammo.sides import compare_sides, exam_measurement, without_counterpart
+from mammo.exam.choice import Exam, Look, ViewRules, assemble
+from mammo.exam.recognise import Recogniser
+from mammo.image.anatomy import Anatomy, find_anatomy
+from mammo.image.grid import Prepared
+from mammo.image.pixels import Pixels, read_pixels
+from mammo.image.quality import Checked, advice, check_view
+from mammo.marks.calcifications import Calcifications
+from mammo.marks.detector import Detector, Seen
+from mammo.marks.mark import Kind, Mark
+from mammo.marks.pairs import Shown, pair
+from mammo.marks.sides import compare_sides, exam_measurement, without_counterpart
 from mammo.view import Laterality, Projection, View
 
 Share = Callable[[float], None]

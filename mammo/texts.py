@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from gransk.core import reasons
 from gransk.core.reasons import Reason
-from mammo import exam_texts, quality_texts
-from mammo.calibration import NOTE_TEXTS
+from mammo.exam import texts as exam_texts
+from mammo.image import texts as quality_texts
 from mammo.labels import REJECTIONS
+from mammo.scores.calibration import NOTE_TEXTS
 from mammo.tracking.texts import TEXTS as TRACKING
 from mammo.view import STANDARD
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled
 from bench.nodule.bootstrap import mean_interval
-from mammo.anatomy import find_anatomy
-from mammo.grid import SPACING_MM
+from mammo.image.anatomy import find_anatomy
+from mammo.image.grid import SPACING_MM
 from mammo.view import Projection
 
 

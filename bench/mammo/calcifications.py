@@ -24,9 +24,9 @@ from PIL import Image, ImageDraw
 
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
-from mammo.calcifications import MODEL_ID, Calcifications
-from mammo.grid import FloatArray
-from mammo.marks import Kind
+from mammo.image.grid import FloatArray
+from mammo.marks.calcifications import MODEL_ID, Calcifications
+from mammo.marks.mark import Kind
 from training.mammo.archives import cbis_ddsm, of_kinds
 from training.mammo.calcifications.insertion import scene
 from training.mammo.calcifications.measures import Read, real, rows, simulated

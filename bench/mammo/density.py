@@ -30,8 +30,8 @@ from bench.mammo.labelled import DENSE, FAT, dice, labelled
 from bench.nodule.bootstrap import IntArray, interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from gransk.core.models import ModelLibrary
-from mammo.anatomy import find_anatomy
-from mammo.density import LIMITS, MODEL_ID, brightest, view_density
+from mammo.image.anatomy import find_anatomy
+from mammo.image.density import LIMITS, MODEL_ID, brightest, view_density
 from mammo.view import Projection
 from training.mammo.agreement import kappa
 from training.mammo.films import Film, cbis_mass

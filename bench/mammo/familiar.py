@@ -32,8 +32,8 @@ from gransk.core.application import model_folder
 from gransk.core.decode import read_dataset
 from gransk.core.errors import GranskError
 from gransk.core.models import ModelLibrary
-from mammo.grid import Prepared
-from mammo.recognise import MODEL_ID, Recogniser
+from mammo.exam.recognise import MODEL_ID, Recogniser
+from mammo.image.grid import Prepared
 
 Pixels = npt.NDArray[np.generic]
 PHOTOGRAPHS = (

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mammo.grid import BoolArray, Prepared, prepare
+from mammo.image.grid import BoolArray, Prepared, prepare
 
 EXTENT_MM = (240.0, 144.0)
 FAT, DENSE, PECTORAL = 128, 192, 255

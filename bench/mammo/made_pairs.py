@@ -17,8 +17,8 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.restoration import inpaint_biharmonic
 
-from mammo.grid import SPACING_MM, BoolArray, FloatArray, Prepared, prepare
-from mammo.marks import Point
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, prepare
+from mammo.marks.mark import Point
 from training.mammo.films import Film
 
 Array = npt.NDArray[np.float64]

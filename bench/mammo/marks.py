@@ -15,7 +15,7 @@ from typing import Any
 from bench.mammo.reading import seen_unseen
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
-from mammo.marks import Mark
+from mammo.marks.mark import Mark
 from training.mammo.films import cbis_mass
 
 FOLDER = Path("../shared/data/mg/cbis_mass")

@@ -12,8 +12,8 @@ from PIL import Image
 from gransk.core.decode import read_dataset
 from gransk.core.errors import GranskError
 from gransk.core.study import Instance
-from mammo.grid import Prepared, prepare
-from mammo.pixels import FILM_HEIGHT_MM, read_pixels
+from mammo.image.grid import Prepared, prepare
+from mammo.image.pixels import FILM_HEIGHT_MM, read_pixels
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 

@@ -20,9 +20,9 @@ from pydicom import Dataset
 
 from gransk.core.decode import read_dataset
 from gransk.core.study import Instance
-from mammo.anatomy import find_anatomy
-from mammo.pixels import read_pixels
-from mammo.quality import measure
+from mammo.image.anatomy import find_anatomy
+from mammo.image.pixels import read_pixels
+from mammo.image.quality import measure
 from mammo.view import Projection
 
 

@@ -28,8 +28,8 @@ from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
 from bench.nodule.bootstrap import interval, mean_interval
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
-from mammo.grid import SPACING_MM
-from mammo.outlining import outlined
+from mammo.image.grid import SPACING_MM
+from mammo.marks.outlining import outlined
 from mammo.tracking.change import Growth, told
 from mammo.tracking.meeting import Meeting, Row
 from mammo.tracking.second_look import look

@@ -2,7 +2,7 @@
 
     python -m bench.mammo.quality --data ../shared/data [--every 1]
 
-The limits of `mammo.quality` were set on these films and say how unlike them an image is: no
+The limits of `mammo.image.quality` were set on these films and say how unlike them an image is: no
 person rated their quality. ``--every 3`` reads every third patient. Shares have exact binomial
 intervals.
 """
@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
-from mammo.anatomy import Anatomy, find_anatomy
-from mammo.grid import prepare
-from mammo.pixels import Pixels, SpacingSource
-from mammo.quality import (
+from mammo.image.anatomy import Anatomy, find_anatomy
+from mammo.image.grid import prepare
+from mammo.image.pixels import Pixels, SpacingSource
+from mammo.image.quality import (
     LIMITS,
     MUSCLE_SHORT_MM,
     NIPPLE_LINE_MM,
     Measured,
     measure,
 )
-from mammo.turning import Turn
+from mammo.image.turning import Turn
 from mammo.view import Projection
 from training.mammo.films import Film, cbis_mass
 

@@ -1,4 +1,4 @@
-"""Areas under the ROC curve of the NYU reader study: a check of `mammo.statistics`.
+"""Areas under the ROC curve of the NYU reader study: a check of `mammo.scores.statistics`.
 
     python -m bench.mammo.reader_study --data ../shared/data
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.nodule.bootstrap import interval
-from mammo.statistics import BoolArray, FloatArray, auc
+from mammo.scores.statistics import BoolArray, FloatArray, auc
 
 FILE = Path("screening", "nyu_reader_study.csv")
 PUBLISHED = 0.778

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from gransk.core.models import ModelLibrary
-from mammo.detector import MODEL_IDS, Detector, Seen, shipped
-from mammo.grid import Prepared
-from mammo.score import ViewEvidence, score
+from mammo.image.grid import Prepared
+from mammo.marks.detector import MODEL_IDS, Detector, Seen, shipped
+from mammo.scores.score import ViewEvidence, score
 from mammo.view import Laterality
 from training.mammo.films import FOLDS, Film, folds
 from training.mammo.measures import Marked, Read

@@ -24,8 +24,8 @@ from scipy.special import expit
 from bench.mammo.reading import marked, members
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
-from mammo.detector import Detector
-from mammo.grid import prepare
+from mammo.image.grid import prepare
+from mammo.marks.detector import Detector
 from training.mammo.films import Film, cbis_mass, folds
 from training.mammo.measures import Read, film_auc, sensitivity
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from bench.nodule.bootstrap import IntArray, interval
 from gransk.core.errors import RefusalError
-from mammo.anatomy import find_anatomy
-from mammo.grid import SPACING_MM, Prepared
-from mammo.pairs import brightness
-from mammo.sides import NO_COUNTERPART, compare_sides
+from mammo.image.anatomy import find_anatomy
+from mammo.image.grid import SPACING_MM, Prepared
+from mammo.marks.pairs import brightness
+from mammo.marks.sides import NO_COUNTERPART, compare_sides
 from mammo.view import Projection
 from training.mammo.blobs import blobs, mark_at
 from training.mammo.films import Film, cbis_mass

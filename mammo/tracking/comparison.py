@@ -14,9 +14,9 @@ from gransk.core.errors import RefusalError
 from gransk.core.findings import Finding, FrameRef, Measurement, Note, Region
 from gransk.core.followup import Comparison, Lesion, Look, Outcome
 from gransk.core.reasons import Reason
-from mammo.grid import Prepared
-from mammo.outlining import Outliner, middle, outlined
-from mammo.pixels import SpacingSource, read_pixels
+from mammo.image.grid import Prepared
+from mammo.image.pixels import SpacingSource, read_pixels
+from mammo.marks.outlining import Outliner, middle, outlined
 from mammo.tracking.change import DISK_DIAMETER, DISK_METHOD, Growth, told
 from mammo.tracking.meeting import Meeting, Row
 from mammo.tracking.settings import TrackingSettings

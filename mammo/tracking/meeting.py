@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from gransk.core.followup import Outcome
 from gransk.core.keys import uid
-from mammo.grid import SPACING_MM
-from mammo.marks import Point
-from mammo.outlining import Outliner, outlined
-from mammo.pairs import assigned
-from mammo.registration import Registration, register
+from mammo.image.grid import SPACING_MM
+from mammo.image.registration import Registration, register
+from mammo.marks.mark import Point
+from mammo.marks.outlining import Outliner, outlined
+from mammo.marks.pairs import assigned
 from mammo.tracking.second_look import Evidence, look
 from mammo.tracking.settings import TrackingSettings
 from mammo.tracking.side import Side, Spot, steadied

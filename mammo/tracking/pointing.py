@@ -11,10 +11,10 @@ from gransk.core.keys import uid
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from mammo.coding import BREASTS, KINDS, measurement, quality
-from mammo.grid import Prepared
-from mammo.marks import Kind, Point
-from mammo.outlining import Outliner, diameters_mm, middle, outlined
-from mammo.pixels import read_pixels
+from mammo.image.grid import Prepared
+from mammo.image.pixels import read_pixels
+from mammo.marks.mark import Kind, Point
+from mammo.marks.outlining import Outliner, diameters_mm, middle, outlined
 from mammo.presentation import side_and_view
 from mammo.tracking.side import Spot, steadied
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
-from mammo.grid import SPACING_MM
-from mammo.marks import Point
+from mammo.image.grid import SPACING_MM
+from mammo.marks.mark import Point
 from mammo.tracking.side import Side, Spot, patch
 
 Array = npt.NDArray[np.float64]

@@ -12,9 +12,9 @@ from scipy import ndimage
 from skimage.measure import points_in_poly
 
 from gransk.core.errors import RefusalError
-from mammo.grid import SPACING_MM, Prepared
-from mammo.marks import Point
-from mammo.outlining import Outliner, diameters_mm, middle
+from mammo.image.grid import SPACING_MM, Prepared
+from mammo.marks.mark import Point
+from mammo.marks.outlining import Outliner, diameters_mm, middle
 
 # Outlines are drawn from a mark's place and from these beside it.
 AROUND_MM = ((0.0, 0.0), (2.0, 0.0), (-2.0, 0.0), (0.0, 2.0), (0.0, -2.0))

@@ -27,8 +27,8 @@ from gransk.results.tables import ProgrammeSource, Workitem, WorkState
 from gransk.site.config import application_settings, load_config
 from gransk.site.database import utcnow
 from gransk.site.migrate import open_database
-from mammo import calibration_command
-from mammo.calibration import NOTE_TEXTS, CalibrationSetting, in_force
+from mammo.scores import command as calibration_command
+from mammo.scores.calibration import NOTE_TEXTS, CalibrationSetting, in_force
 
 FIRST = datetime.date(2026, 1, 5)
 

@@ -38,7 +38,7 @@ from gransk.core.findings import (
 from gransk.core.keys import uid
 from gransk.core.study import Instance, Study
 from mammo.coding import BREASTS, KINDS, VIEWS, measurement, quality
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from mammo.view import STANDARD, Laterality, Projection
 
 DATA = Path(os.environ.get("GRANSK_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -11,7 +11,7 @@ from gransk.core.findings import Finding, Findings, FrameRef, Region
 from gransk.core.keys import uid
 from gransk.core.study import Study
 from mammo.coding import BREASTS, KINDS, measurement, quality
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from mammo.view import Laterality
 
 SPACING = 0.2

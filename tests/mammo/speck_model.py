@@ -10,7 +10,7 @@ import onnx
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
-from mammo.calcifications import MODEL_ID
+from mammo.marks.calcifications import MODEL_ID
 
 
 def write_speck_model(folder: Path) -> Path:

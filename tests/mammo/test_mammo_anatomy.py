@@ -10,9 +10,9 @@ import pytest
 from mammogram_objects import read
 from mammogram_phantom import NIPPLE, PIXEL_MM, drawn
 
-from mammo.anatomy import find_anatomy
-from mammo.grid import SPACING_MM, prepare
-from mammo.pixels import read_pixels
+from mammo.image.anatomy import find_anatomy
+from mammo.image.grid import SPACING_MM, prepare
+from mammo.image.pixels import read_pixels
 from mammo.view import Projection
 
 DATA = Path(os.environ.get("GRANSK_DATA", "../shared/data"))

@@ -18,8 +18,8 @@ from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from mammo.application import MammoApplication, MammoSettings, scoring
-from mammo.calibration import LEAST_EXAMS, SCORES, Calibration
-from mammo.detector import MODEL_IDS
+from mammo.marks.detector import MODEL_IDS
+from mammo.scores.calibration import LEAST_EXAMS, SCORES, Calibration
 from mammo.view import STANDARD
 
 MODELS = ModelLibrary(model_folder())

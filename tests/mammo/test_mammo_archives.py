@@ -12,7 +12,7 @@ import pytest
 from archive_objects import write_image, write_sheet
 from drawn import breast
 
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from training.mammo import archives
 from training.mammo.archives import cbis_ddsm, cmmd, of_kinds, vindr_mammo
 from training.mammo.films import Film, folds

@@ -12,7 +12,8 @@ from PIL import Image
 from speck_model import write_speck_model
 
 from gransk.core.models import ModelLibrary
-from mammo.calcifications import (
+from mammo.image.grid import SPACING_MM, Prepared
+from mammo.marks.calcifications import (
     MODEL_ID,
     NOT_ESTIMATED,
     SPECK_STRIDE,
@@ -20,8 +21,7 @@ from mammo.calcifications import (
     Calcifications,
     hull,
 )
-from mammo.grid import SPACING_MM, Prepared
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from training.mammo.calcifications import insertion
 from training.mammo.calcifications.insertion import painted, scene, shown
 from training.mammo.calcifications.measures import (

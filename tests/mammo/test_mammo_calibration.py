@@ -14,16 +14,16 @@ from scipy import special
 
 from gransk.core.calibration import Outcome, OwnExam, Wanted
 from gransk.core.errors import InvalidValueError
-from mammo import calibration_command
-from mammo.calibrating import LEAST_CANCERS, NotCalibratedError, make
-from mammo.calibration import (
+from mammo.scores import command as calibration_command
+from mammo.scores.calibrating import LEAST_CANCERS, NotCalibratedError, make
+from mammo.scores.calibration import (
     LEAST_EXAMS,
     NOTE_TEXTS,
     CalibrationSetting,
     Category,
     in_force,
 )
-from mammo.statistics import auc, brier, logistic, logit, proportion
+from mammo.scores.statistics import auc, brier, logistic, logit, proportion
 
 MODELS = {"mammo-detector": "a" * 64}
 FIRST = datetime.date(2026, 1, 5)

@@ -12,8 +12,8 @@ from mammogram_phantom import NIPPLE, PIXEL_MM, drawn
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import ModelLibrary
-from mammo.anatomy import find_anatomy
-from mammo.density import (
+from mammo.image.anatomy import find_anatomy
+from mammo.image.density import (
     MODEL_ID,
     Category,
     ViewDensity,
@@ -23,7 +23,7 @@ from mammo.density import (
     features,
     view_density,
 )
-from mammo.grid import SPACING_MM, prepare
+from mammo.image.grid import SPACING_MM, prepare
 from mammo.view import Laterality, Projection, Source, View
 from training.mammo.films import cbis_mass
 

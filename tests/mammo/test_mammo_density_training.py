@@ -11,7 +11,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled  # noqa: E402
-from mammo.density import LIMITS  # noqa: E402
+from mammo.image.density import LIMITS  # noqa: E402
 from training.mammo import density as made  # noqa: E402
 from training.mammo.agreement import kappa  # noqa: E402
 

@@ -28,12 +28,12 @@ import mammo
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
-from mammo.attributes import said
-from mammo.exam import ATTRIBUTES_READ, Look, ViewRules, accepts, assemble, choose, ready
-from mammo.exam_texts import TEXTS
-from mammo.refused import refusal, source
+from mammo.exam.attributes import said
+from mammo.exam.choice import ATTRIBUTES_READ, Look, ViewRules, accepts, assemble, choose, ready
+from mammo.exam.refused import refusal, source
+from mammo.exam.texts import TEXTS
+from mammo.exam.view_codes import Modifier
 from mammo.view import Source
-from mammo.view_codes import Modifier
 
 DATA = Path(os.environ.get("GRANSK_DATA", "../shared/data")) / "mg"
 

@@ -18,10 +18,10 @@ from gransk.core.errors import RefusalError
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
-from mammo.familiar import NAMES, features
-from mammo.grid import prepare
-from mammo.pixels import read_pixels
-from mammo.recognise import MODEL_ID, Recogniser
+from mammo.exam.familiar import NAMES, features
+from mammo.exam.recognise import MODEL_ID, Recogniser
+from mammo.image.grid import prepare
+from mammo.image.pixels import read_pixels
 
 DATA = Path(os.environ.get("GRANSK_DATA", "../shared/data"))
 real = pytest.mark.skipif(not (DATA / "mg").is_dir(), reason="the shared data are not there")

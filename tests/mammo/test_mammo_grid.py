@@ -8,7 +8,7 @@ from drawn import breast
 
 from gransk.core.errors import InvalidValueError, RefusalError
 from gransk.core.reasons import Reason
-from mammo.grid import SPACING_MM, find_breast, prepare, resized
+from mammo.image.grid import SPACING_MM, find_breast, prepare, resized
 
 
 @pytest.mark.parametrize("right", [False, True])

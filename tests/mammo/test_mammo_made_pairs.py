@@ -10,8 +10,8 @@ from drawn import breast
 from PIL import Image
 
 from bench.mammo.made_pairs import Made, MadePair, made_pair
-from mammo.grid import SPACING_MM
-from mammo.pairs import brightness
+from mammo.image.grid import SPACING_MM
+from mammo.marks.pairs import brightness
 from training.mammo.films import Film
 
 MASS = (320.0, 520.0, 7.0)

@@ -7,12 +7,12 @@ import pytest
 from drawn import breast
 
 from gransk.core.errors import InvalidValueError
-from mammo.detector import SIGNS, Detector, Networks, kind_of, page
-from mammo.grid import SPACING_MM, prepare
-from mammo.marks import Kind, Mark
-from mammo.outlines import UNKNOWN_MM, outline_of
-from mammo.peaks import peaks
-from mammo.score import ViewEvidence, score
+from mammo.image.grid import SPACING_MM, prepare
+from mammo.marks.detector import SIGNS, Detector, Networks, kind_of, page
+from mammo.marks.mark import Kind, Mark
+from mammo.marks.outlines import UNKNOWN_MM, outline_of
+from mammo.marks.peaks import peaks
+from mammo.scores.score import ViewEvidence, score
 from mammo.view import Laterality, Projection, Source
 
 RIGHT, LEFT = Laterality.RIGHT, Laterality.LEFT

@@ -7,9 +7,9 @@ import pytest
 from drawn import breast
 
 from gransk.core.errors import InvalidValueError
-from mammo.grid import SPACING_MM, prepare
-from mammo.marks import Kind, Mark
-from mammo.pairs import (
+from mammo.image.grid import SPACING_MM, prepare
+from mammo.marks.mark import Kind, Mark
+from mammo.marks.pairs import (
     PairRules,
     Shown,
     Traits,

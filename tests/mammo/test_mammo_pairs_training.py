@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mammo.pairs import PairRules, Traits, pair_traits
+from mammo.marks.pairs import PairRules, Traits, pair_traits
 from training.mammo.pairs import Breast, Seen, across, fit, kept, within
 
 

@@ -22,8 +22,8 @@ from gransk.core.application import Picture
 from gransk.core.findings import Finding
 from gransk.core.study import Instance
 from gransk.results.pictures import pack_pictures, unpack_pictures
+from mammo.image.pixels import read_pixels
 from mammo.pictures import VIEW_MM, hang, pictures
-from mammo.pixels import read_pixels
 from mammo.view import Laterality, Projection
 
 R, L = Laterality

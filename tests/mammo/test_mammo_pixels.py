@@ -15,7 +15,7 @@ from pydicom.encaps import encapsulate
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
-from mammo.pixels import SpacingSource, read_pixels
+from mammo.image.pixels import SpacingSource, read_pixels
 
 DATA = Path(os.environ.get("GRANSK_DATA", "../shared/data"))
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)

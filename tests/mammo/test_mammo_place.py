@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mammo.anatomy import Anatomy
-from mammo.place import place_of, quadrant
+from mammo.image.anatomy import Anatomy
+from mammo.image.place import place_of, quadrant
 from mammo.view import Projection
 
 

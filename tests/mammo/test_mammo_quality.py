@@ -14,12 +14,12 @@ from scipy import ndimage
 
 from gransk.core.errors import InvalidValueError, RefusalError
 from gransk.core.reasons import Reason
-from mammo.anatomy import Anatomy, find_anatomy
-from mammo.pixels import Pixels, SpacingSource, read_pixels
-from mammo.quality import Checked, Limit, Measured, Why, advice, check_view
-from mammo.quality_texts import NOTES, WHY
-from mammo.quality_texts import texts as quality_texts
-from mammo.turning import Turn
+from mammo.image.anatomy import Anatomy, find_anatomy
+from mammo.image.pixels import Pixels, SpacingSource, read_pixels
+from mammo.image.quality import Checked, Limit, Measured, Why, advice, check_view
+from mammo.image.texts import NOTES, WHY
+from mammo.image.texts import texts as quality_texts
+from mammo.image.turning import Turn
 from mammo.view import Laterality, Projection, Source, View
 from training.mammo.films import cbis_mass
 

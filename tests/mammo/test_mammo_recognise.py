@@ -13,10 +13,10 @@ from mammo_headers import image
 
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
-from mammo.exam import assemble
-from mammo.familiar import NAMES
-from mammo.grid import prepare
-from mammo.recognise import MODEL_ID, SHAPE, Recogniser, thumbnail
+from mammo.exam.choice import assemble
+from mammo.exam.familiar import NAMES
+from mammo.exam.recognise import MODEL_ID, SHAPE, Recogniser, thumbnail
+from mammo.image.grid import prepare
 
 DATA = Path(os.environ.get("GRANSK_DATA", "../shared/data")) / "mg"
 

@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
-from mammo.grid import SPACING_MM, Prepared, prepare
-from mammo.registration import register
+from mammo.image.grid import SPACING_MM, Prepared, prepare
+from mammo.image.registration import register
 
 MATRIX = np.array([[1.03, 0.04], [-0.03, 0.97]])
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from drawn import breast
 
-from mammo.grid import SPACING_MM, Prepared, prepare
-from mammo.marks import Kind, Mark
-from mammo.sides import (
+from mammo.image.grid import SPACING_MM, Prepared, prepare
+from mammo.marks.mark import Kind, Mark
+from mammo.marks.sides import (
     NO_COUNTERPART,
     Sides,
     compare_sides,

@@ -15,8 +15,8 @@ from gransk.core.errors import RefusalError
 from gransk.core.followup import Comparison, Lesion, Outcome
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
-from mammo.grid import prepare
-from mammo.outlining import middle
+from mammo.image.grid import prepare
+from mammo.marks.outlining import middle
 from mammo.tracking.change import Growth
 from mammo.tracking.comparison import By, compare, growth_in
 from mammo.tracking.pictures import comparison_pictures

@@ -9,7 +9,7 @@ from mammo_follow_up import PLACE, SPACING, exam, image
 from gransk.core.application import Examined, Place
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
-from mammo.outlining import middle, outlined
+from mammo.marks.outlining import middle, outlined
 from mammo.presentation import image_name
 from mammo.tracking.pointing import measured_at
 
@@ -57,7 +57,7 @@ def test_air_and_other_images_are_refused(examined: Examined) -> None:
 
 
 def test_nothing_is_outlined_where_grey_only_rises_outwards() -> None:
-    from mammo.grid import prepare
+    from mammo.image.grid import prepare
 
     down, across = np.mgrid[0:900, 0:600].astype(float)
     far = np.hypot(across - 250, down - 450)

@@ -24,7 +24,7 @@ from web_site import Site, open_site
 from gransk.core.study import Instance
 from gransk.web.pointing import _slice
 from gransk.web.windows import own_window
-from mammo.pixels import read_pixels
+from mammo.image.pixels import read_pixels
 from mammo.view import Laterality, Projection
 
 R, CC = Laterality.RIGHT, Projection.CC

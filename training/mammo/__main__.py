@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from mammo.detector import MODEL_IDS, READ_AT_MM
+from mammo.marks.detector import MODEL_IDS, READ_AT_MM
 from training.mammo import archives, card, curves
 from training.mammo.export import write_onnx
 from training.mammo.films import FOLDS, Film, cbis_mass

@@ -7,10 +7,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.errors import RefusalError
-from mammo.grid import SPACING_MM, Prepared, resized
-from mammo.marks import Kind, Mark, Point
-from mammo.outlining import Outliner, diameters_mm, middle, outlined
-from mammo.peaks import peaks
+from mammo.image.grid import SPACING_MM, Prepared, resized
+from mammo.marks.mark import Kind, Mark, Point
+from mammo.marks.outlining import Outliner, diameters_mm, middle, outlined
+from mammo.marks.peaks import peaks
 
 GRID_MM = 1.0
 SIGMAS_MM = (3.0, 4.5, 6.5)

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mammo.detector import READ_AT_MM, SIGNS
+from mammo.marks.detector import READ_AT_MM, SIGNS
 from training.mammo.export import FILE
 from training.mammo.measures import Read, breast_auc, film_auc, interval, sensitivity
 
@@ -37,7 +37,7 @@ def card(model_id: str, sha256: str, threshold: float, reads: Sequence[Read]) ->
     Parameters
     ----------
     model_id : str
-        One of `mammo.detector.MODEL_IDS`; the figures are those of both together.
+        One of `mammo.marks.detector.MODEL_IDS`; the figures are those of both together.
     sha256 : str
         Of ``model.onnx``.
     threshold : float

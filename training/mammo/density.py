@@ -2,8 +2,8 @@
 
     python -m training.mammo.density --data ../shared/data --out onnx_models/mammo-density
 
-Ridge regression of features of `mammo.density.features` and their squares on the density (1 to 4)
-that a radiologist gave the examination. Each fold's films are told by the regression of the other
+Ridge regression of features of `mammo.image.density.features` and their squares on the density
+(1 to 4) that a radiologist gave the examination. Each fold's films are told by the regression of the other
 four; these scores go to ``density_out_of_fold.csv`` beside this file, which ``python -m
 bench.mammo.density`` reads. What ships is fitted to all films. Features and the strength of the
 ridge were chosen on the same folds. A convolutional network of 30,000 weights (pixels of 3.2 mm,
@@ -26,8 +26,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mammo.anatomy import find_anatomy
-from mammo.density import LIMITS, MODEL_ID, features
+from mammo.image.anatomy import find_anatomy
+from mammo.image.density import LIMITS, MODEL_ID, features
 from mammo.view import Projection
 from training.mammo.agreement import kappa
 from training.mammo.films import FOLDS, Film, cbis_mass, folds
@@ -91,7 +91,7 @@ def best_cuts(scores: Array, density: Labels) -> tuple[float, float, float]:
 
 
 def percent(scores: Array, cuts: Sequence[float]) -> Array:
-    """Linear between the cuts, which are `mammo.density.LIMITS`, and as far beyond them."""
+    """Linear between the cuts, which are `mammo.image.density.LIMITS`, and as far beyond them."""
     low, middle, high = cuts
     knots = (2 * low - middle, low, middle, high, 2 * high - middle)
     return np.interp(scores, knots, (0.0, *LIMITS, 100.0))
@@ -179,8 +179,8 @@ def card(sha256: str, films: Sequence[Film], count: int) -> dict[str, Any]:
                 "name": "features",
                 "dtype": "float32",
                 "shape": ["n", count],
-                "meaning": "of mammo.density.features: percentiles and bands of details of grey "
-                "in the breast without muscle, on pixels of 0.8 mm, and its size",
+                "meaning": "of mammo.image.density.features: percentiles and bands of details "
+                "of grey in the breast without muscle, on pixels of 0.8 mm, and its size",
             }
         ],
         "outputs": [

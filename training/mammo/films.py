@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mammo.grid import BoolArray, Prepared, prepare
+from mammo.image.grid import BoolArray, Prepared, prepare
 from training.mammo.dicom_images import is_dicom, shown
 
 FOLDS = 5
@@ -61,7 +61,7 @@ class Film:
     image, outlines : Path
         Both may be squashed to other sizes than native; outlines may be absent.
     kinds : tuple of str
-        Of each box, a `mammo.marks.Kind`; every box is a mass where none is given. Of the film
+        Of each box, a `mammo.marks.mark.Kind`; every box is a mass where none is given. Of the film
         where it has no boxes.
     marked : bool
         Every lesion that readers reported has its box. A film that is not marked tells of

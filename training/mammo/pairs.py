@@ -7,8 +7,8 @@ breasts, and false marks of the same breast. Without ``--marks``, marks are the 
 displaced by `JITTER_MM`, and the strongest `FALSE_MARKS` bright blobs beside them. ``--marks``
 takes those of a detector that never saw the film's patient: JSON lines with ``film`` and ``marks``
 (``centre`` and ``outline`` in prepared coordinates, ``size_mm``, ``probability``, ``malignancy``,
-``look``). Writes ``mammo/pairs.yaml``. ``--traits`` keeps what was measured of the films, and reads
-it where it is there.
+``look``). Writes ``mammo/marks/pairs.yaml``. ``--traits`` keeps what was measured of the films,
+and reads it where it is there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ import numpy.typing as npt
 import yaml
 from scipy.optimize import minimize
 
-from mammo.anatomy import find_anatomy
-from mammo.grid import SPACING_MM, Prepared
-from mammo.marks import Kind, Mark
-from mammo.pairs import (
+from mammo.image.anatomy import find_anatomy
+from mammo.image.grid import SPACING_MM, Prepared
+from mammo.marks.mark import Kind, Mark
+from mammo.marks.pairs import (
     PairRules,
     Shown,
     Traits,
@@ -324,7 +324,7 @@ def arguments(about: str) -> argparse.ArgumentParser:
 def main() -> None:
     parser = arguments("Fit what makes two marks one lesion.")
     parser.add_argument("--names", nargs="+", default=list(NAMES), help="differences that count")
-    parser.add_argument("--out", type=Path, default=Path("mammo/pairs.yaml"))
+    parser.add_argument("--out", type=Path, default=Path("mammo/marks/pairs.yaml"))
     given = parser.parse_args()
     found = kept(given)
     rules = fit(found, given.names)

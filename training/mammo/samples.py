@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
-from mammo.grid import SPACING_MM
+from mammo.image.grid import SPACING_MM
 from training.mammo.films import Film
 from training.mammo.network import OUTLINE_STRIDE, STRIDE
 
@@ -64,7 +64,7 @@ def example(film: Film, spacing_mm: float) -> Example:
 
 
 def _shrunk(mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    from mammo.grid import resized
+    from mammo.image.grid import resized
 
     return resized(mask, (shape[0], shape[1]))
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from scipy.special import expit, logit
 
-from mammo import detector
-from mammo.detector import Networks
-from mammo.grid import Prepared
-from mammo.score import ViewEvidence, score
+from mammo.image.grid import Prepared
+from mammo.marks import detector
+from mammo.marks.detector import Networks
+from mammo.scores.score import ViewEvidence, score
 from mammo.view import Laterality
 from training.mammo.curves import Curves, Line
 from training.mammo.export import OUTPUTS, Exported
@@ -26,7 +26,7 @@ EDGE = 1e-7
 
 
 class Fitted:
-    """A network that was fitted, as `mammo.detector.Detector` runs one."""
+    """A network that was fitted, as `mammo.marks.detector.Detector` runs one."""
 
     def __init__(self, net: Detector) -> None:
         self._net = Exported([net.eval()], Curves()).to(memory_format=torch.channels_last)

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from training.mammo.archives.cbis import cbis_ddsm
 from training.mammo.archives.cmmd import cmmd
 from training.mammo.archives.vindr import vindr_mammo

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from training.mammo.dicom_images import FILM_HEIGHT_MM, header, shown, size, spacing_mm
 from training.mammo.films import Box, Film
 

@@ -20,7 +20,7 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from training.mammo.dicom_images import header, side_and_view, size, spacing_mm
 from training.mammo.films import Film
 

@@ -23,7 +23,7 @@ import ast
 import csv
 from pathlib import Path
 
-from mammo.marks import Kind
+from mammo.marks.mark import Kind
 from training.mammo.dicom_images import header, spacing_mm
 from training.mammo.films import Box, Film
 

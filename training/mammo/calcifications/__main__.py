@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from gransk.core.models import ModelLibrary
-from mammo.calcifications import Calcifications
+from mammo.marks.calcifications import Calcifications
 from training.mammo.calcifications.card import card
 from training.mammo.calcifications.export import write_onnx
 from training.mammo.calcifications.fit import STEPS

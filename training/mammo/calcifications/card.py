@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from mammo.calcifications import MODEL_ID
+from mammo.marks.calcifications import MODEL_ID
 from training.mammo.calcifications.export import FILE
 from training.mammo.calcifications.measures import OPERATING_RATE, Row
 
@@ -47,7 +47,7 @@ def card(
                 "dtype": "float32",
                 "shape": ["n", 1, "rows", "columns"],
                 "range": [0.0, 1.0],
-                "meaning": "breast image prepared by mammo.grid, pixels of 0.2 mm; rows and "
+                "meaning": "breast image prepared by mammo.image.grid, pixels of 0.2 mm; rows and "
                 "columns are multiples of 32",
             }
         ],

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from mammo.grid import SPACING_MM, Prepared, prepare
+from mammo.image.grid import SPACING_MM, Prepared, prepare
 from training.mammo.calcifications.specks import Ball, Cluster, Points, Shape, cluster, speck
 from training.mammo.films import Film
 
@@ -255,7 +255,7 @@ def _add(added: Pixels, piece: Pixels, top: int, left: int) -> None:
 
 def _on(prepared: Prepared, stored: Pixels, mm: Spacing) -> Pixels:
     """A map of stored pixels on the prepared grid, averaged as `prepare` does."""
-    from mammo.grid import resized
+    from mammo.image.grid import resized
 
     extent = (stored.shape[0] * mm[0], stored.shape[1] * mm[1])
     whole = resized(stored, (round(extent[0] / SPACING_MM), round(extent[1] / SPACING_MM)))

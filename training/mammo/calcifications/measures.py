@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mammo.calcifications import Calcifications
-from mammo.grid import SPACING_MM
-from mammo.marks import Mark
+from mammo.image.grid import SPACING_MM
+from mammo.marks.calcifications import Calcifications
+from mammo.marks.mark import Mark
 from training.mammo.calcifications.insertion import Planted, generator, scene
 from training.mammo.films import Box, Film
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from mammo.calcifications import MULTIPLE, SPECK_STRIDE, STRIDE
+from mammo.marks.calcifications import MULTIPLE, SPECK_STRIDE, STRIDE
 
 WIDTHS = (16, 32, 48)
 FINEST = 1e-2

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from mammo.calcifications import SPECK_STRIDE, STRIDE
-from mammo.grid import SPACING_MM
+from mammo.image.grid import SPACING_MM
+from mammo.marks.calcifications import SPECK_STRIDE, STRIDE
 from training.mammo.calcifications.insertion import Scene, generator, scene
 from training.mammo.films import Film
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 
 from gransk.core.errors import RefusalError
-from mammo.familiar import NAMES, features
-from mammo.recognise import MODEL_ID, SHAPE, thumbnail
+from mammo.exam.familiar import NAMES, features
+from mammo.exam.recognise import MODEL_ID, SHAPE, thumbnail
 from training.mammo.films import FOLDS, Film, cbis_mass, folds
 from training.mammo.view.card import card_of, interval
 from training.mammo.view.fit import Samples, fit

@@ -7,8 +7,8 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from mammo.familiar import NAMES
-from mammo.recognise import MODEL_ID, SHAPE
+from mammo.exam.familiar import NAMES
+from mammo.exam.recognise import MODEL_ID, SHAPE
 
 COMMAND = "python -m training.mammo.view --data ../shared/data --out onnx_models/mammo-view"
 FILMS = "CBIS-DDSM mass training films, five folds by patient"

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 CELL = 4
-"""Pixels of `mammo.recognise.thumbnail` that one cell averages over, each way."""
+"""Pixels of `mammo.exam.recognise.thumbnail` that one cell averages over, each way."""
 GAMMAS = (0.6, 1.0, 1.6)
 """Each film is seen in these contrasts: film is to stand for digital images."""
 PENALTY = 10.0

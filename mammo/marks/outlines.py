@@ -8,8 +8,8 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 from skimage import measure
 
-from mammo.grid import SPACING_MM, BoolArray, FloatArray
-from mammo.marks import Point
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray
+from mammo.marks.mark import Point
 
 NEAR_MM = 5.0
 REACH_MM = 45.0

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.errors import InvalidValueError
-from mammo.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
-from mammo.marks import Point
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from mammo.marks.mark import Point
 from mammo.view import Projection
 
 Array = npt.NDArray[np.float64]

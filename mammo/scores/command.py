@@ -7,8 +7,8 @@ from typing import Any
 
 from gransk.core.calibration import OwnExam, Result, Wanted
 from gransk.core.findings import Note
-from mammo.calibrating import NotCalibratedError, make
-from mammo.calibration import Agreement, Calibration, Figure
+from mammo.scores.calibrating import NotCalibratedError, make
+from mammo.scores.calibration import Agreement, Calibration, Figure
 
 WORDS = {
     "en": {

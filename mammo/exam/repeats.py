@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gransk.core.study import Instance
-from mammo.attributes import Said, number, text
+from mammo.exam.attributes import Said, number, text
+from mammo.exam.view_codes import Modifier, ViewName
 from mammo.view import Laterality, Projection, Source
-from mammo.view_codes import Modifier, ViewName
 
 Slot = tuple[Laterality, Projection]
 

@@ -18,8 +18,8 @@ from gransk.core.errors import InvalidValueError, RefusalError
 from gransk.core.findings import Note
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
-from mammo.grid import Prepared, prepare
-from mammo.turning import UPRIGHT, Turn, turn_of
+from mammo.image.grid import Prepared, prepare
+from mammo.image.turning import UPRIGHT, Turn, turn_of
 
 FloatArray = npt.NDArray[np.float32]
 

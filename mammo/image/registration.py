@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
-from mammo.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
 
 Points = npt.NDArray[np.float64]
 

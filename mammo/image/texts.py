@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mammo.quality import Why
+from mammo.image.quality import Why
 
 NOTES: dict[str, dict[str, str]] = {
     "scale_assumed": {

@@ -2,7 +2,7 @@
 
 Least numbers, and where they come from:
 
-- `mammo.calibration.LEAST_EXAMS` exams, for the limits of the deciles.
+- `mammo.scores.calibration.LEAST_EXAMS` exams, for the limits of the deciles.
 - `LEAST_CANCERS` cancers for probabilities and for a limit by sensitivity: external validation
   asks for at least 100 events (Collins 2016, Stat Med 35:214, PMC4738418).
 - Counts alone can leave the slope imprecise (Snell 2021, J Clin Epidemiol 135:79, PMC8352630):
@@ -24,7 +24,7 @@ from scipy import special
 from gransk.core.calibration import OwnExam, Wanted
 from gransk.core.errors import GranskError
 from gransk.core.findings import Note
-from mammo.calibration import (
+from mammo.scores.calibration import (
     LEAST_EXAMS,
     SCORES,
     Agreement,
@@ -35,7 +35,7 @@ from mammo.calibration import (
     Limit,
     Recalibration,
 )
-from mammo.statistics import (
+from mammo.scores.statistics import (
     BoolArray,
     FloatArray,
     Logistic,

@@ -16,9 +16,9 @@ from scipy.spatial.distance import pdist
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
-from mammo.grid import SPACING_MM, BoolArray, FloatArray, Prepared
-from mammo.marks import Kind, Mark, Point
-from mammo.peaks import peaks
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
+from mammo.marks.mark import Kind, Mark, Point
+from mammo.marks.peaks import peaks
 
 MODEL_ID = "mammo-calcifications"
 STRIDE, SPECK_STRIDE = 8, 4

@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
-from mammo.anatomy import Anatomy
-from mammo.grid import BoolArray, FloatArray, Prepared, resized
+from mammo.image.anatomy import Anatomy
+from mammo.image.grid import BoolArray, FloatArray, Prepared, resized
 from mammo.view import Laterality, View
 
 MODEL_ID = "mammo-density"

@@ -30,8 +30,7 @@ from pydicom import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from mammo.view import Laterality
-from mammo.view_codes import (
+from mammo.exam.view_codes import (
     LABEL_MODIFIERS,
     MEANINGS,
     MODIFIERS,
@@ -40,6 +39,7 @@ from mammo.view_codes import (
     Modifier,
     ViewName,
 )
+from mammo.view import Laterality
 
 MAGNIFIED_FROM = 1.4
 """Contact images have factors up to about 1.1, magnification tables 1.5 to 2."""

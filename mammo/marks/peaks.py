@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from mammo.grid import FloatArray
+from mammo.image.grid import FloatArray
 
 
 def peaks(

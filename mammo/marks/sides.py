@@ -1,8 +1,8 @@
 """The left breast against the right one, in the same view.
 
 Every prepared view has its chest wall at the left, so that one breast lies over the other like its
-mirror image; :mod:`mammo.registration` takes up what is left. Grey is compared as its rank within
-the breast, as exposure and processing may differ. What either breast has and the other has not near
+mirror image; :mod:`mammo.image.registration` takes up what is left. Grey is compared as its rank
+within the breast, as exposure and processing may differ. What either breast has and the other has not near
 the mirrored place is its *asymmetry*, in ranks: 0 where the other side is as bright, 1 where the
 brightest lies against the darkest. ``bench.mammo.sides`` prints what it tells of masses.
 """
@@ -19,9 +19,9 @@ from skimage.draw import polygon2mask
 
 from gransk.core.codes import NO_UNITS, Code
 from gransk.core.findings import Measurement, Note
-from mammo.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
-from mammo.marks import Mark, Point
-from mammo.registration import Registration, ranked, register
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from mammo.image.registration import Registration, ranked, register
+from mammo.marks.mark import Mark, Point
 from mammo.view import Projection
 
 # PS3.16 has no term for how unlike two breasts are.

@@ -23,8 +23,8 @@ from scipy.optimize import linear_sum_assignment
 from skimage.draw import polygon2mask
 
 from gransk.core.errors import ConfigurationError, InvalidValueError
-from mammo.grid import SPACING_MM, Prepared
-from mammo.marks import Mark, Point
+from mammo.image.grid import SPACING_MM, Prepared
+from mammo.marks.mark import Mark, Point
 
 Array = npt.NDArray[np.float64]
 

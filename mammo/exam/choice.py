@@ -1,7 +1,7 @@
 """From the images of a study to the four standard views of an exam.
 
-Attributes decide first (`mammo.attributes`, `mammo.refused`), then what is seen in an image whose
-attributes do not tell its breast or its view. An exam in which something is refused is analysed on
+Attributes decide first (`mammo.exam.attributes`, `mammo.exam.refused`), then what is seen in an
+image whose attributes do not tell its breast or its view. An exam in which something is refused is analysed on
 what is left.
 """
 
@@ -18,9 +18,9 @@ from gransk.core.errors import InvalidValueError, RefusalError
 from gransk.core.findings import Note
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
-from mammo.attributes import Said, said, text
-from mammo.refused import Refused, is_low_energy, is_mammogram, refusal, source
-from mammo.repeats import Candidate, Rule, Slot, ranked, rules, why_lower
+from mammo.exam.attributes import Said, said, text
+from mammo.exam.refused import Refused, is_low_energy, is_mammogram, refusal, source
+from mammo.exam.repeats import Candidate, Rule, Slot, ranked, rules, why_lower
 from mammo.view import STANDARD, Laterality, Projection, Source, View
 
 ATTRIBUTES_READ = (

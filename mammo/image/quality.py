@@ -31,9 +31,9 @@ from scipy import ndimage
 from gransk.core.errors import InvalidValueError, RefusalError
 from gransk.core.findings import Note
 from gransk.core.reasons import Reason
-from mammo.anatomy import Anatomy
-from mammo.grid import SPACING_MM, Prepared
-from mammo.pixels import Pixels
+from mammo.image.anatomy import Anatomy
+from mammo.image.grid import SPACING_MM, Prepared
+from mammo.image.pixels import Pixels
 from mammo.view import Laterality, Projection, View
 
 NIPPLE_LINE_MM = 10.0

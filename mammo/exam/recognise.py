@@ -15,9 +15,9 @@ import numpy as np
 from gransk.core.errors import RefusalError
 from gransk.core.models import Model
 from gransk.core.reasons import Reason
-from mammo.exam import Look
-from mammo.familiar import NAMES, features
-from mammo.grid import FloatArray, Prepared, resized
+from mammo.exam.choice import Look
+from mammo.exam.familiar import NAMES, features
+from mammo.image.grid import FloatArray, Prepared, resized
 
 MODEL_ID = "mammo-view"
 SHAPE = (96, 64)

@@ -1,7 +1,8 @@
 """What turns the network's probability into a site's score, category and probability.
 
 A calibration is data with a version: made by ``gransk calibrate`` from a site's own consecutive
-screening exams (`mammo.calibrating`), named in its configuration, and part of the analysis key.
+screening exams (`mammo.scores.calibrating`), named in its configuration, and part of the analysis
+key.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scipy import special
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Note
-from mammo.statistics import logit
+from mammo.scores.statistics import logit
 
 SCORES = 10
 LEAST_EXAMS = 2401

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mammo.anatomy import Anatomy
-from mammo.grid import SPACING_MM
-from mammo.marks import Point
+from mammo.image.anatomy import Anatomy
+from mammo.image.grid import SPACING_MM
+from mammo.marks.mark import Point
 from mammo.view import Projection
 
 CENTRAL_MM = 10.0

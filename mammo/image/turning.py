@@ -78,7 +78,7 @@ def turn_of(header: Dataset, shape: tuple[int, int]) -> Turn:
     """How to turn an image by its Patient Orientation (0020,0020), PS3.3 C.7.6.1.1.1.
 
     The breast shall point to a side, and its top be up: the head's side in MLO, the lateral
-    side in CC. Which side it points to is no matter here: `mammo.grid.prepare` mirrors.
+    side in CC. Which side it points to is no matter here: `mammo.image.grid.prepare` mirrors.
     Patient Orientation describes the stored image, so that Field of View Rotation and
     Horizontal Flip (0018,7032 and 7034; PS3.3 C.8.11.4), which tell what the device has done
     already to what its detector saw, add nothing: upright images have 0, 90, 180 and 270.

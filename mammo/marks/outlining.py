@@ -16,9 +16,9 @@ from scipy import ndimage
 
 from gransk.core.errors import RefusalError
 from gransk.core.reasons import Reason
-from mammo.grid import SPACING_MM, BoolArray, Prepared
-from mammo.marks import Point
-from mammo.outlines import longest_mm
+from mammo.image.grid import SPACING_MM, BoolArray, Prepared
+from mammo.marks.mark import Point
+from mammo.marks.outlines import longest_mm
 
 Array = npt.NDArray[np.float64]
 Outliner = Callable[[Prepared, Point], tuple[Point, ...]]

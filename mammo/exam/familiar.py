@@ -2,7 +2,7 @@
 
 Features of shape and grey levels are compared with those of the training films: the squared
 Mahalanobis distance to the nearer of the craniocaudal and the mediolateral oblique ones. The
-distance lies in the model of `mammo.recognise`; its limit, on its card, was chosen on training
+distance lies in the model of `mammo.exam.recognise`; its limit, on its card, was chosen on training
 films alone. What is far away, a photograph, a chest radiograph, a subtraction image, is refused.
 """
 
@@ -18,7 +18,7 @@ from scipy import ndimage
 from scipy.stats import skew
 from skimage.morphology import convex_hull_image
 
-from mammo.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
 
 STEP_MM = 1.0
 DEPTHS_MM = (0.0, 2.0, 5.0, 10.0, 20.0, 35.0, np.inf)

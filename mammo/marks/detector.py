@@ -13,10 +13,10 @@ from scipy.special import expit
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
-from mammo.grid import SPACING_MM, FloatArray, Prepared
-from mammo.marks import Kind, Mark
-from mammo.outlines import outline_of
-from mammo.peaks import peaks
+from mammo.image.grid import SPACING_MM, FloatArray, Prepared
+from mammo.marks.mark import Kind, Mark
+from mammo.marks.outlines import outline_of
+from mammo.marks.peaks import peaks
 
 MODEL_IDS = ("mammo-detector", "mammo-detector-fine")
 READ_AT_MM = {MODEL_IDS[0]: 0.4, MODEL_IDS[1]: 0.3}

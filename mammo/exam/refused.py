@@ -22,9 +22,9 @@ from pydicom import Dataset
 from gransk.core.decode import SYNTAXES
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
-from mammo.attributes import Said, description, items, number, text, words
+from mammo.exam.attributes import Said, description, items, number, text, words
+from mammo.exam.view_codes import STANDARD_WITH, VIEWS, ViewName
 from mammo.view import Source
-from mammo.view_codes import STANDARD_WITH, VIEWS, ViewName
 
 _CLASS = "1.2.840.10008.5.1.4.1.1."
 FOR_PRESENTATION = _CLASS + "1.2"

@@ -23,8 +23,8 @@ class Kind(StrEnum):
 class Mark:
     """One suspicious place on one view.
 
-    Coordinates are prepared ones: (column, row) on the square grid of `mammo.grid`, chest wall
-    at the left; `mammo.grid.Prepared.to_native` gives those of the image.
+    Coordinates are prepared ones: (column, row) on the square grid of `mammo.image.grid`, chest
+    wall at the left; `mammo.image.grid.Prepared.to_native` gives those of the image.
 
     Parameters
     ----------

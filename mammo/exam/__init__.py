@@ -1,0 +1,1 @@
+"""From attributes and images to the views of an exam."""

@@ -1,0 +1,1 @@
+"""One image: pixels, grid, anatomy, quality, density."""

@@ -1,0 +1,1 @@
+"""Marks on views, and what they have to do with each other."""

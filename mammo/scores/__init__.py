@@ -1,0 +1,1 @@
+"""Scores, and their calibration on a site's own exams."""
