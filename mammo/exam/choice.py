@@ -1,8 +1,8 @@
 """From the images of a study to the four standard views of an exam.
 
 Attributes decide first (`mammo.exam.attributes`, `mammo.exam.refused`), then what is seen in an
-image whose attributes do not tell its breast or its view. An exam in which something is refused is analysed on
-what is left.
+image whose attributes do not tell its breast or its view. An exam in which something is refused is
+analysed on what is left.
 """
 
 from __future__ import annotations

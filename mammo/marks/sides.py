@@ -2,9 +2,9 @@
 
 Every prepared view has its chest wall at the left, so that one breast lies over the other like its
 mirror image; :mod:`mammo.image.registration` takes up what is left. Grey is compared as its rank
-within the breast, as exposure and processing may differ. What either breast has and the other has not near
-the mirrored place is its *asymmetry*, in ranks: 0 where the other side is as bright, 1 where the
-brightest lies against the darkest. ``bench.mammo.sides`` prints what it tells of masses.
+within the breast, as exposure and processing may differ. What either breast has and the other has
+not near the mirrored place is its *asymmetry*, in ranks: 0 where the other side is as bright, 1
+where the brightest lies against the darkest. ``bench.mammo.sides`` prints what it tells of masses.
 """
 
 from __future__ import annotations

@@ -473,8 +473,8 @@ def test_every_text_is_there_in_both_languages():
 
 def test_attributes_that_are_looked_at_enter_the_key():
     spoken = "".join(
-        (Path(mammo.__file__).parent / name).read_text(encoding="utf-8")
-        for name in ("attributes.py", "refused.py", "repeats.py", "exam.py")
+        (Path(mammo.__file__).parent / "exam" / name).read_text(encoding="utf-8")
+        for name in ("attributes.py", "refused.py", "repeats.py", "choice.py")
     )
     calls = r'(?:text|words|items|number)\(\w+(?:\.header)?, "([A-Z]\w+)"\)'
     assert set(re.findall(calls, spoken)) - set(ATTRIBUTES_READ) <= {

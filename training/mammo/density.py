@@ -2,9 +2,9 @@
 
     python -m training.mammo.density --data ../shared/data --out onnx_models/mammo-density
 
-Ridge regression of features of `mammo.image.density.features` and their squares on the density
-(1 to 4) that a radiologist gave the examination. Each fold's films are told by the regression of the other
-four; these scores go to ``density_out_of_fold.csv`` beside this file, which ``python -m
+Ridge regression of features of `mammo.image.density.features` and their squares on the density (1
+to 4) that a radiologist gave the examination. Each fold's films are told by the regression of the
+other four; these scores go to ``density_out_of_fold.csv`` beside this file, which ``python -m
 bench.mammo.density`` reads. What ships is fitted to all films. Features and the strength of the
 ridge were chosen on the same folds. A convolutional network of 30,000 weights (pixels of 3.2 mm,
 20 epochs) ranked the films of fold 0 no better: rank correlation 0.65 against 0.69.
