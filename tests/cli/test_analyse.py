@@ -169,7 +169,7 @@ def test_refused_studies_say_why(tmp_path):
     assert answer["findings"] == []
 
 
-@pytest.mark.parametrize("modality", ["MR", "MG"])
+@pytest.mark.parametrize("modality", ["MR", "US"])
 def test_a_study_of_no_application_is_no_applications(modality, tmp_path):
     code, answer, _ = analyse(
         write(tmp_path / "other", chest_series("s", length_mm=10, Modality=modality))
