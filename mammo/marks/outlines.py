@@ -14,6 +14,7 @@ from mammo.marks.mark import Point
 NEAR_MM = 5.0
 REACH_MM = 45.0
 LEVEL = 0.5
+LEAST = 0.1
 UNKNOWN_MM = 8.0
 TOLERANCE_MM = 0.3
 
@@ -34,6 +35,14 @@ def outline_of(
         Column and row of the mark, prepared pixels.
     cell_mm : float
     """
+    corners = seen_at(inside, centre, cell_mm)
+    if corners is None:
+        return _circle(centre)
+    return tuple((float(x), float(y)) for x, y in corners), longest_mm(corners)
+
+
+def seen_at(inside: FloatArray, centre: Point, cell_mm: float) -> npt.NDArray[np.float64] | None:
+    """Corners of what the map holds at a place, shape (n, 2), prepared pixels; None for nothing."""
     step = cell_mm / SPACING_MM
     column, row = centre[0] / step, centre[1] / step
     reach = int(REACH_MM / cell_mm)
@@ -41,21 +50,18 @@ def outline_of(
     box = inside[top : int(row) + reach + 1, left : int(column) + reach + 1]
     down, across = np.mgrid[0 : box.shape[0], 0 : box.shape[1]] + 0.5
     far = np.hypot(down - (row - top), across - (column - left)) * cell_mm
-    peak = float(box[far <= NEAR_MM].max(initial=0))
-    piece = _piece((box >= max(LEVEL * peak, 0.1)) & (far <= REACH_MM), far)
+    level = max(LEVEL * float(box[far <= NEAR_MM].max(initial=0)), LEAST)
+    piece = _piece((box >= level) & (far <= REACH_MM), far)
     if piece is None:
-        return _circle(centre)
+        return None
     field = np.where(ndimage.binary_dilation(piece), box, 0)
-    level = max(LEVEL * peak, 0.1)
     lines = measure.find_contours(np.pad(field, 1), level)  # type: ignore[no-untyped-call]
     line = max(lines, key=len)
     # Contours run between cell centres; the padding moved them by one.
     points = np.stack([line[:, 1] - 0.5 + left, line[:, 0] - 0.5 + top], axis=1) * step
     simple = measure.approximate_polygon(points, TOLERANCE_MM / SPACING_MM)  # type: ignore[no-untyped-call]
     corners = np.asarray(simple[:-1] if np.allclose(simple[0], simple[-1]) else simple)
-    if len(corners) < 3:
-        return _circle(centre)
-    return tuple((float(x), float(y)) for x, y in corners), longest_mm(corners)
+    return corners if len(corners) >= 3 else None
 
 
 def longest_mm(corners: npt.NDArray[np.float64]) -> float:
