@@ -69,7 +69,7 @@ class Case:
     deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
     seconds: str = ""
     followed: Followed | None = None
-    follows_up: bool = False
+    asks_profile: bool = False
     desk: editing.Desk | None = None
     whole: Sequence[tuple[str, str]] = ()
     hung: Sequence[Sequence[Hung]] = ()
@@ -163,16 +163,16 @@ def _case(
 ) -> Case:
     row = _row(known, session, study, item, language)
     application = None if item is None else known.applications.get(item.application)
-    follows_up = isinstance(application, FollowsUp)
+    asks = isinstance(application, FollowsUp) and bool(application.profile_schema.get("properties"))
     report = editing.standing_report(session, item) if item is not None else None
     if item is None or report is None or application is None:
-        return Case(row, follows_up=follows_up)
+        return Case(row, asks_profile=asks)
     presentation = application.presentation
     analysis_key = str(item.analysis_key)
     try:
         edited = editing.edited(known, session, item)
     except (BlobError, KeyError, ValueError):
-        return Case(row, follows_up=follows_up)
+        return Case(row, asks_profile=asks)
     findings = edited.findings
     may_see = Permission.IMAGES in caller.may
     pictures = [
@@ -195,7 +195,7 @@ def _case(
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
         followed=followed(known, session, item, findings, language, may_see),
-        follows_up=follows_up,
+        asks_profile=asks,
         desk=editing.desk(item, report, edited, application, caller, language),
         whole=presentation.summary(findings, language),
         hung=hung(presentation.layout, pictures, findings.standing, language),

@@ -13,6 +13,7 @@ from web_site import open_site
 
 from gransk.core.findings import Findings
 from gransk.web.hanging import hanging
+from mammo.application import MammoApplication
 from mammo.pictures import pictures
 from mammo.view import STANDARD
 
@@ -61,6 +62,12 @@ def test_the_words_are_those_of_a_probability_and_not_of_readers(opened, tmp_pat
     assert "Readers' suspicion" not in page
     assert "Image number" not in page
     assert "not shown: not calibrated here" in page
+
+
+def test_no_risk_profile_is_offered_where_none_is_asked_for(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr("gransk.web.app.applications", lambda: {"mammo": MammoApplication()})
+    _, client, case = opened(drawn_exam(tmp_path / "exam"))
+    assert f'href="{case}/profile"' not in client.get(case).text
 
 
 def test_a_missing_view_is_said_on_the_page(opened, tmp_path):
