@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from gransk.core.findings import Finding, Findings, Measurement, Note, Quality
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.models import Model
 from gransk.core.reasons import Reason
+from gransk.core.seconds import Seconds
 from gransk.core.study import Study
 from mammo.coding import measurement, quality
 from mammo.exam import choice as exam
@@ -104,7 +104,7 @@ class MammoApplication:
             Where no view can be analysed.
         """
         settings = _mine(context.settings)
-        clock = _Clock()
+        clock = Seconds()
         models = {name: context.models.load(name) for name in self.models(settings)}
         detector = Detector(shipped([models[name] for name in MODEL_IDS]))
         clusters = Calcifications(models[CALCIFICATIONS_ID])
@@ -259,19 +259,6 @@ def _once(notes: Sequence[Note]) -> tuple[Note, ...]:
         if note not in kept:
             kept.append(note)
     return tuple(kept)
-
-
-class _Clock:
-    """Seconds between marks."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def mark(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step] = round(now - self._last, 3)
-        self._last = now
 
 
 def _mine(settings: BaseModel) -> MammoSettings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from gransk.core.findings import (
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.keys import uid
 from gransk.core.reasons import Reason
+from gransk.core.seconds import Seconds
 from gransk.core.study import Instance, Study
 from nodule import series
 from nodule.acceptance import PHANTOM
@@ -130,7 +130,7 @@ class NoduleApplication:
             Where the model is not what its card says.
         """
         settings = _mine(context.settings)
-        clock = _Clock()
+        clock = Seconds()
         models = [context.models.load(name) for name in self.models(settings)]
         detector = Detector(Search(models[0]), models[1], settings.operating_point)
         reader = Reader(
@@ -257,19 +257,6 @@ def _cautions(selection: Selection) -> tuple[Note, ...]:
     kernel = header.get("ConvolutionKernel") or ""
     name = kernel if isinstance(kernel, str) else str(next(iter(kernel), ""))
     return cautions(float(header.get("SliceThickness") or 0), name)
-
-
-class _Clock:
-    """Seconds between marks."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def mark(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step] = round(now - self._last, 3)
-        self._last = now
 
 
 def _mine(settings: BaseModel) -> NoduleSettings:

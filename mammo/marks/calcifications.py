@@ -18,6 +18,7 @@ from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
 from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
 from mammo.marks.mark import Kind, Mark, Point
+from mammo.marks.outlines import circle
 from mammo.marks.peaks import peaks
 
 MODEL_ID = "mammo-calcifications"
@@ -132,7 +133,7 @@ def hull(specks: FloatArray, centre: Point) -> tuple[tuple[Point, ...], float]:
     far = np.hypot(down - (row - top), across - (column - left)) * cell_mm
     found = _together((box >= SPECK_LEVEL) & (far <= REACH_MM), far, cell_mm)
     if found is None or found.sum() < FEWEST:
-        return _circle(centre)
+        return circle(centre, UNKNOWN_MM)
     rows, columns = np.nonzero(found)
     # A quarter of every cell, so that a row of cells has an area too.
     corners = np.array([(x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)])
@@ -141,7 +142,7 @@ def hull(specks: FloatArray, centre: Point) -> tuple[tuple[Point, ...], float]:
     try:
         polygon = points[ConvexHull(points).vertices]
     except QhullError:
-        return _circle(centre)
+        return circle(centre, UNKNOWN_MM)
     outline = tuple((float(x), float(y)) for x, y in polygon)
     return outline, float(pdist(polygon).max()) * SPACING_MM
 
@@ -156,13 +157,3 @@ def _together(bright: BoolArray, far: npt.NDArray[np.float64], cell_mm: float) -
     nearest = ndimage.minimum(far, labels, range(1, count + 1))
     best = int(np.argmin(nearest))
     return np.asarray(labels == best + 1, dtype=bool) if nearest[best] <= NEAR_MM else None
-
-
-def _circle(centre: Point) -> tuple[tuple[Point, ...], float]:
-    radius = UNKNOWN_MM / 2 / SPACING_MM
-    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    points = (
-        (float(centre[0] + radius * np.cos(a)), float(centre[1] + radius * np.sin(a)))
-        for a in angles
-    )
-    return tuple(points), UNKNOWN_MM

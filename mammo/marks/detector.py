@@ -91,13 +91,10 @@ class Seen:
     marks : tuple of Mark
     signs : tuple of mapping
         Of each mark, the probability of each of `SIGNS`.
-    inside : ndarray
-        As in `Maps`, for outlines that a person asks for.
     """
 
     marks: tuple[Mark, ...]
     signs: tuple[dict[str, float], ...]
-    inside: FloatArray = field(repr=False)
 
 
 class Detector:
@@ -173,7 +170,7 @@ class Detector:
                 )
             )
             signs.append(said)
-        return Seen(tuple(marks), tuple(signs), maps.inside)
+        return Seen(tuple(marks), tuple(signs))
 
     def outline(self, prepared: Prepared, place: Point) -> tuple[Point, ...]:
         """The outline of what lies at a place, in prepared coordinates.

@@ -37,7 +37,7 @@ def outline_of(
     """
     corners = seen_at(inside, centre, cell_mm)
     if corners is None:
-        return _circle(centre)
+        return circle(centre, UNKNOWN_MM)
     return tuple((float(x), float(y)) for x, y in corners), longest_mm(corners)
 
 
@@ -81,11 +81,12 @@ def _piece(bright: BoolArray, far: FloatArray) -> BoolArray | None:
     return np.asarray(ndimage.binary_fill_holes(labels == best + 1), dtype=bool)
 
 
-def _circle(centre: Point) -> tuple[tuple[Point, ...], float]:
+def circle(centre: Point, diameter_mm: float) -> tuple[tuple[Point, ...], float]:
+    """What stands for an outline where there is none, and its diameter in mm."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    radius = UNKNOWN_MM / 2 / SPACING_MM
+    radius = diameter_mm / 2 / SPACING_MM
     points = tuple(
         (float(centre[0] + radius * np.cos(a)), float(centre[1] + radius * np.sin(a)))
         for a in angles
     )
-    return points, UNKNOWN_MM
+    return points, diameter_mm
