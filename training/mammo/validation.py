@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 import torch
 from scipy.special import expit, logit
 
@@ -17,7 +20,7 @@ from mammo.marks.detector import Networks
 from mammo.scores.score import ViewEvidence, score
 from mammo.view import Laterality
 from training.mammo.curves import Curves, Line
-from training.mammo.export import OUTPUTS, Exported
+from training.mammo.export import FILE, OUTPUTS, write_onnx
 from training.mammo.films import Film
 from training.mammo.measures import Marked, Read
 from training.mammo.network import Detector
@@ -25,23 +28,29 @@ from training.mammo.network import Detector
 EDGE = 1e-7
 
 
-class Fitted:
-    """A network that was fitted, as `mammo.marks.detector.Detector` runs one."""
+class Packed:
+    """A network as it ships, in 8 bits, as `mammo.marks.detector.Detector` runs one.
+
+    What is measured is what is shipped, to the last place of a figure.
+    """
 
     def __init__(self, net: Detector) -> None:
-        self._net = Exported([net.eval()], Curves()).to(memory_format=torch.channels_last)
+        with tempfile.TemporaryDirectory() as folder:
+            write_onnx([net], Curves(), Path(folder))
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = torch.get_num_threads()
+            self._session = onnxruntime.InferenceSession(
+                str(Path(folder) / FILE), options, providers=["CPUExecutionProvider"]
+            )
 
-    @torch.no_grad()
     def run(self, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """The maps, as the shipped file gives them."""
-        film = torch.from_numpy(inputs["film"]).contiguous(memory_format=torch.channels_last)
-        told = self._net(film)
-        return {name: maps.numpy() for name, maps in zip(OUTPUTS, told, strict=True)}
+        """The maps, as the shipped file gives them, without its curves."""
+        return dict(zip(OUTPUTS, self._session.run(list(OUTPUTS), inputs), strict=True))
 
 
 def reader(nets: Sequence[tuple[Detector, float]]) -> detector.Detector:
     """The application's detector over networks and the spacing that each reads, mm."""
-    return detector.Detector([Networks(Fitted(net), spacing) for net, spacing in nets])
+    return detector.Detector([Networks(Packed(net), spacing) for net, spacing in nets])
 
 
 @dataclass(frozen=True)
