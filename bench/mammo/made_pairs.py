@@ -209,29 +209,13 @@ def _exposed(grey: npt.NDArray[np.floating], rng: np.random.Generator) -> FloatA
 
 def _without(prepared: Prepared, mass: BoolArray, rng: np.random.Generator) -> FloatArray | None:
     """The film without its mass; None where no other place lends its texture."""
-    hole = ndimage.binary_dilation(mass, iterations=round(3 / SPACING_MM))
-    rows, columns = np.nonzero(hole)
-    box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+    hole, box, wide = hole_about(mass)
     donor = _donor(prepared, hole, box, rng)
     if donor is None:
         return None
     sigma = 4 / SPACING_MM
-    margin = round(12 / SPACING_MM)
-    wide = tuple(
-        slice(max(0, s.start - margin), min(n, s.stop + margin))
-        for s, n in zip(box, hole.shape, strict=True)
-    )
-    # The slow course across the hole, on a coarse grid.
     grey = prepared.grey[wide].astype(float)
-    step = 6
-    coarse, open_ = grey[::step, ::step].copy(), hole[wide][::step, ::step]
-    known = ~open_ & prepared.breast[wide][::step, ::step]
-    coarse = ndimage.gaussian_filter(np.where(known, coarse, 0), 1) / np.maximum(
-        ndimage.gaussian_filter(known.astype(float), 1), 1e-3
-    )
-    slow = inpaint_biharmonic(np.clip(coarse, 0, 1), open_)
-    slow = ndimage.zoom(slow, step, order=1)[: grey.shape[0], : grey.shape[1]]
-    slow = np.pad(slow, [(0, a - b) for a, b in zip(grey.shape, slow.shape, strict=True)], "edge")
+    slow = background(prepared, hole, wide)
     texture = prepared.grey.astype(float)
     fast = (texture - ndimage.gaussian_filter(texture, sigma))[donor]
     filled = grey.copy()
@@ -245,6 +229,36 @@ def _without(prepared: Prepared, mass: BoolArray, rng: np.random.Generator) -> F
     out = prepared.grey.copy()
     out[wide] = np.where(prepared.breast[wide], np.clip(filled, 0, 1), 0)
     return out
+
+
+def background(prepared: Prepared, hole: BoolArray, wide: tuple[slice, ...]) -> Array:
+    """The slow course of the grey across a hole, on a coarse grid, within a box about it."""
+    grey = prepared.grey[wide].astype(float)
+    step = 6
+    coarse, open_ = grey[::step, ::step].copy(), hole[wide][::step, ::step]
+    known = ~open_ & prepared.breast[wide][::step, ::step]
+    coarse = ndimage.gaussian_filter(np.where(known, coarse, 0), 1) / np.maximum(
+        ndimage.gaussian_filter(known.astype(float), 1), 1e-3
+    )
+    slow = inpaint_biharmonic(np.clip(coarse, 0, 1), open_)
+    slow = ndimage.zoom(slow, step, order=1)[: grey.shape[0], : grey.shape[1]]
+    return np.pad(slow, [(0, a - b) for a, b in zip(grey.shape, slow.shape, strict=True)], "edge")
+
+
+def hole_about(mass: BoolArray) -> tuple[BoolArray, tuple[slice, slice], tuple[slice, ...]]:
+    """A mass with 3 mm about it, its box, and that box with 12 mm about it."""
+    hole = np.asarray(ndimage.binary_dilation(mass, iterations=round(3 / SPACING_MM)), dtype=bool)
+    rows, columns = np.nonzero(hole)
+    box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+    return hole, box, _wide(box, hole.shape)
+
+
+def _wide(box: tuple[slice, slice], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    margin = round(12 / SPACING_MM)
+    return tuple(
+        slice(max(0, s.start - margin), min(n, s.stop + margin))
+        for s, n in zip(box, shape, strict=True)
+    )
 
 
 def _donor(
