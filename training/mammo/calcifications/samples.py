@@ -58,7 +58,7 @@ def kept(made: Scene) -> Example:
     ovals = []
     for planted in made.planted:
         half = np.maximum(planted.places.std(axis=0) * 2, 1.0 / SPACING_MM)
-        ovals.append((*planted.centre, *half, planted.contrast))
+        ovals.append((*planted.centre, *half, planted.shown))
     return Example(
         torch.from_numpy((made.prepared.grey * 255).round().astype(np.uint8)),
         torch.from_numpy((np.clip(made.specks, 0, 1) * 255).round().astype(np.uint8)),
