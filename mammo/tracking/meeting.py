@@ -15,11 +15,12 @@ from gransk.core.keys import uid
 from mammo.image.grid import SPACING_MM
 from mammo.image.registration import Registration, register
 from mammo.marks.mark import Point
-from mammo.marks.outlining import Outliner, outlined
+from mammo.marks.outlining import Outliner, middle, outlined
 from mammo.marks.pairs import assigned
+from mammo.tracking.joint import Both, drawn, measured
 from mammo.tracking.second_look import Evidence, look
 from mammo.tracking.settings import TrackingSettings
-from mammo.tracking.side import Side, Spot, steadied
+from mammo.tracking.side import Side, Spot, around, steadied
 
 Array = npt.NDArray[np.float64]
 
@@ -115,18 +116,45 @@ class Meeting:
         return rows
 
     def _matched(self, earlier: Spot, later: Spot, certainty: float) -> Row:
-        """One mark on both exams, each outlined from where either exam has it."""
+        """One mark on both exams, outlined alike."""
         one, other = self._alike(earlier, later)
         return Row(Outcome.MATCHED, 0, one, other, certainty=certainty)
 
     def _alike(self, earlier: Spot, later: Spot) -> tuple[Spot, Spot]:
+        """The mark's outlines drawn as one; one that a person drew stays, and the other is
+        outlined from where either exam has the mark."""
+        if earlier.by_hand or later.by_hand:
+            return self._beside_hand(earlier, later, 0), self._beside_hand(later, earlier, 1)
+        apart = np.asarray(later.centre) - self.across(earlier.centre, 0)
+        # Where registration has it, and where both analyses have it.
+        tried = [self._drawn(earlier.centre, shift) for shift in (np.zeros(2), apart)]
+        some = [both for both in tried if both]
+        if not some:
+            return earlier, later
+        both, sizes = measured(min(some, key=lambda one: float(np.mean([b.cost for b in one]))))
+        return (
+            Spot(earlier.uid, middle(both.earlier), both.earlier, mean_mm=sizes[0]),
+            Spot(later.uid, middle(both.later), both.later, mean_mm=sizes[1]),
+        )
+
+    def _drawn(self, centre: Point, shift: Array) -> list[Both]:
+        """Outlines in both images from a mark's place in the earlier one and from beside it."""
         found = []
-        for spot, partner, which in ((earlier, later, 0), (later, earlier, 1)):
-            x, y = self.across(partner.centre, 1 - which)
-            also = ((float(x), float(y)),)
-            prepared = self.sides[which].prepared
-            found.append(spot if spot.by_hand else steadied(prepared, spot, self.outliner, also))
-        return found[0], found[1]
+        for place in around(centre):
+            x, y = self.across(place, 0) + shift
+            there = (float(x), float(y))
+            images = (self.earlier.prepared, self.later.prepared)
+            both = drawn(*images, self.registration, place, there)
+            if both is not None:
+                found.append(both)
+        return found
+
+    def _beside_hand(self, spot: Spot, partner: Spot, which: int) -> Spot:
+        if spot.by_hand:
+            return spot
+        x, y = self.across(partner.centre, 1 - which)
+        also = ((float(x), float(y)),)
+        return steadied(self.sides[which].prepared, spot, self.outliner, also)
 
     def _odds(self) -> Array:
         area = float(self.earlier.prepared.breast[::4, ::4].sum()) * (4 * SPACING_MM) ** 2

@@ -110,12 +110,7 @@ def steadied(
     nothing can be outlined, the mark stays as it is.
     """
     found = []
-    starts = [
-        (x + step[0] / SPACING_MM, y + step[1] / SPACING_MM)
-        for x, y in (mark.centre, *also)
-        for step in AROUND_MM
-    ]
-    for place in starts:
+    for place in (start for centre in (mark.centre, *also) for start in around(centre)):
         try:
             outline = outliner(prepared, place)
         except RefusalError:
@@ -126,6 +121,11 @@ def steadied(
     mean = math.exp(sum(math.log(size) for size, _ in found) / len(found))
     _, outline = min(found, key=lambda pair: abs(math.log(pair[0] / mean)))
     return Spot(mark.uid, middle(outline), outline, mean_mm=mean)
+
+
+def around(place: Point) -> list[Point]:
+    """A place and those beside it that outlines are drawn from."""
+    return [(place[0] + x / SPACING_MM, place[1] + y / SPACING_MM) for x, y in AROUND_MM]
 
 
 def patch(prepared: Prepared, places: npt.ArrayLike) -> npt.NDArray[np.float64]:
