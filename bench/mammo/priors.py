@@ -1,13 +1,14 @@
 """Exams compared with earlier ones, on made pairs (`bench.mammo.made_pairs`): no real ones are.
 
-    python -m bench.mammo.priors [--films FOLDER] [--pairs 100] [--tune]
+    python -m bench.mammo.priors [--films FOLDER] [--pairs 100] [--tune] [--greys]
 
 Each film with one outlined mass makes one pair. The analysis of either exam is played: it marks
 the mass within `JITTER_MM`, but leaves it out of `MISSED` of the exams, and marks the `FALSE_MARKS`
 brightest blobs beside it, which no hand changed. ``--tune`` takes films of folds 0 and 1 and prints
 what the settings rest on: the repeat error of the diameter, and the second look's weights. Without
-it films of the other three folds are compared, by settings that never saw their patients. Intervals
-are 95 % bootstrap, patients drawn with replacement.
+it films of the other three folds are compared, by settings that never saw their patients. Marks are
+outlined by the shipped networks of the fold that never saw the film's patient, or, with
+``--greys``, by grey values alone. Intervals are 95 % bootstrap, patients drawn with replacement.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,11 +26,14 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
+from bench.mammo.reading import members
 from bench.nodule.bootstrap import interval, mean_interval
+from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
+from gransk.core.models import ModelLibrary
 from mammo.image.grid import SPACING_MM
-from mammo.marks.outlining import outlined
+from mammo.marks.outlining import Outliner, outlined
 from mammo.tracking.change import Growth, told
 from mammo.tracking.meeting import Meeting, Row
 from mammo.tracking.second_look import look
@@ -116,19 +120,21 @@ class Result:
         return self.change.growth is growth
 
 
-def compared(pair: MadePair, seed: int, settings: TrackingSettings, tune: bool) -> Result | None:
+def compared(
+    pair: MadePair, seed: int, settings: TrackingSettings, tune: bool, outliner: Outliner
+) -> Result | None:
     """Compare one made pair; None where it cannot be laid over each other."""
     rng = np.random.default_rng(seed)
     exams = (pair.earlier, pair.later)
-    marks = [_marks(exam, rng) for exam in exams]
+    marks = [_marks(exam, rng, outliner) for exam in exams]
     if pair.made is Made.STABLE and not any(m.uid == MASS for side in marks for m in side):
         return None
     start = time.process_time()
     sides = [
-        Side.measured(exam.prepared, own, outlined) for exam, own in zip(exams, marks, strict=True)
+        Side.measured(exam.prepared, own, outliner) for exam, own in zip(exams, marks, strict=True)
     ]
     try:
-        meeting = Meeting.of(sides[0], sides[1], settings)
+        meeting = Meeting.of(sides[0], sides[1], settings, outliner)
     except RefusalError:
         return None
     rows = meeting.rows()
@@ -148,18 +154,20 @@ def compared(pair: MadePair, seed: int, settings: TrackingSettings, tune: bool) 
     )
 
 
-def _marks(exam: Exam, rng: np.random.Generator) -> list[Spot]:
+def _marks(exam: Exam, rng: np.random.Generator, outliner: Outliner) -> list[Spot]:
     found = []
     if exam.mass.any() and rng.random() >= MISSED:
         away = rng.normal(0, JITTER_MM / SPACING_MM, 2)
-        mark = mark_at(exam.prepared, (exam.place[0] + away[0], exam.place[1] + away[1]), 0.5)
+        mark = mark_at(
+            exam.prepared, (exam.place[0] + away[0], exam.place[1] + away[1]), 0.5, outliner
+        )
         if mark is not None:
             found.append(Spot(MASS, mark.centre, mark.outline))
     for place, _ in blobs(exam.prepared, 6):
         # Where a mass was, or is, nothing else is marked.
         if math.dist(place, exam.place) * SPACING_MM < max(15.0, exam.diameter_mm):
             continue
-        mark = mark_at(exam.prepared, place, 0.5)
+        mark = mark_at(exam.prepared, place, 0.5, outliner)
         if mark is not None and len([m for m in found if m.uid != MASS]) < FALSE_MARKS:
             found.append(Spot(f"{FALSE}{len(found)}", mark.centre, mark.outline))
     return found
@@ -213,7 +221,11 @@ def _evidence(meeting: Meeting, pair: MadePair) -> Iterator[tuple[float, float, 
 
 
 def results(
-    films: Sequence[Film], count: int, settings: TrackingSettings, tune: bool
+    films: Sequence[Film],
+    count: int,
+    settings: TrackingSettings,
+    tune: bool,
+    outliner_of: Callable[[Film], Outliner],
 ) -> Iterator[Result]:
     """Made pairs of films, drawn evenly, and what was told of each; for tuning, every other mass
     is taken out of one of the films."""
@@ -222,7 +234,7 @@ def results(
     for n, film in enumerate(films[::step][:count]):
         made = order[n % len(order)]
         pair = made_pair(film, made, n)
-        result = None if pair is None else compared(pair, n, settings, tune)
+        result = None if pair is None else compared(pair, n, settings, tune, outliner_of(film))
         if result is not None:
             yield result
 
@@ -347,17 +359,31 @@ def _counts(found: Sequence[Result]) -> str:
     return ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
 
 
+def unseen(models: Path, fold: Mapping[str, int]) -> Callable[[Film], Outliner]:
+    """The outliner of the networks that never saw a film's patient."""
+    detectors = members(ModelLibrary(models, threads=1))
+    return lambda film: detectors[fold[film.patient]].outline
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Comparisons with earlier exams, on made pairs.")
     parser.add_argument("--films", type=Path, default=FOLDER)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--greys", action="store_true", help="outlines by grey values alone")
+    parser.add_argument("--models", type=Path, default=model_folder())
     given = parser.parse_args()
-    films = [f for f in cbis_mass(given.films) if f.outlines and len(f.boxes) == 1]
+    films = cbis_mass(given.films)
+    # The networks' folds: of all films, whichever are used here.
     fold = folds(films)
-    part = [f for f in films if (fold[f.patient] in TUNED) is given.tune]
+    part = [
+        f
+        for f in films
+        if f.outlines and len(f.boxes) == 1 and (fold[f.patient] in TUNED) is given.tune
+    ]
+    outliner_of = (lambda _: outlined) if given.greys else unseen(given.models, fold)
     settings = TrackingSettings()
-    found = list(results(part, given.pairs, settings, given.tune))
+    found = list(results(part, given.pairs, settings, given.tune, outliner_of))
     print("MADE pairs: one real film and its altered copy; no real prior exam")
     if given.tune:
         tuned(found)

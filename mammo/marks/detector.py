@@ -182,14 +182,16 @@ class Detector:
         RefusalError
             ``NOTHING_TO_OUTLINE``.
         """
+        return self.mass_at(prepared, place) or outlined(prepared, place)
+
+    def mass_at(self, prepared: Prepared, place: Point) -> tuple[Point, ...] | None:
+        """The outline of the mass that the networks see at a place; None where they see none."""
         inside = next((maps for of, maps in self._mapped if of is prepared), None)
         if inside is None:
             inside = self.maps(prepared).inside
             self._mapped.append((prepared, inside))
         corners = seen_at(inside, place, STRIDE * self._networks[0].spacing_mm / 2)
-        if corners is None:
-            return outlined(prepared, place)
-        return tuple((float(x), float(y)) for x, y in corners)
+        return None if corners is None else tuple((float(x), float(y)) for x, y in corners)
 
     def _told(self, networks: Networks, prepared: Prepared) -> dict[str, FloatArray]:
         """Mean over networks and both images."""

@@ -15,9 +15,9 @@ from gransk.core.keys import uid
 from mammo.image.grid import SPACING_MM
 from mammo.image.registration import Registration, register
 from mammo.marks.mark import Point
-from mammo.marks.outlining import Outliner, middle, outlined
+from mammo.marks.outlining import Outliner, outlined
 from mammo.marks.pairs import assigned
-from mammo.tracking.joint import Both, drawn, measured
+from mammo.tracking.joint import Both, drawn
 from mammo.tracking.second_look import Evidence, look
 from mammo.tracking.settings import TrackingSettings
 from mammo.tracking.side import Side, Spot, around, steadied
@@ -121,40 +121,38 @@ class Meeting:
         return Row(Outcome.MATCHED, 0, one, other, certainty=certainty)
 
     def _alike(self, earlier: Spot, later: Spot) -> tuple[Spot, Spot]:
-        """The mark's outlines drawn as one; one that a person drew stays, and the other is
-        outlined from where either exam has the mark."""
-        if earlier.by_hand or later.by_hand:
-            return self._beside_hand(earlier, later, 0), self._beside_hand(later, earlier, 1)
-        apart = np.asarray(later.centre) - self.across(earlier.centre, 0)
-        # Where registration has it, and where both analyses have it.
-        tried = [self._drawn(earlier.centre, shift) for shift in (np.zeros(2), apart)]
-        some = [both for both in tried if both]
-        if not some:
+        """The mark with sizes of which the ratio is that of one outline drawn in both exams.
+
+        What a person drew stays as it is; else both exams' own sizes count alike.
+        """
+        ratio = self._log_ratio(earlier.centre, np.asarray(later.centre))
+        if ratio is None or (earlier.by_hand and later.by_hand):
             return earlier, later
-        both, sizes = measured(min(some, key=lambda one: float(np.mean([b.cost for b in one]))))
-        return (
-            Spot(earlier.uid, middle(both.earlier), both.earlier, mean_mm=sizes[0]),
-            Spot(later.uid, middle(both.later), both.later, mean_mm=sizes[1]),
-        )
+        one, other = math.log(earlier.diameter_mm), math.log(later.diameter_mm)
+        if earlier.by_hand:
+            return earlier, later.sized(math.exp(one + ratio))
+        if later.by_hand:
+            return earlier.sized(math.exp(other - ratio)), later
+        mean = (one + other) / 2
+        return earlier.sized(math.exp(mean - ratio / 2)), later.sized(math.exp(mean + ratio / 2))
 
-    def _drawn(self, centre: Point, shift: Array) -> list[Both]:
-        """Outlines in both images from a mark's place in the earlier one and from beside it."""
-        found = []
-        for place in around(centre):
-            x, y = self.across(place, 0) + shift
-            there = (float(x), float(y))
-            images = (self.earlier.prepared, self.later.prepared)
-            both = drawn(*images, self.registration, place, there)
-            if both is not None:
-                found.append(both)
-        return found
+    def _log_ratio(self, earlier: Point, later: Array) -> float | None:
+        """Of the later diameter over the earlier; None where nothing can be drawn."""
+        apart = later - self.across(earlier, 0)
+        # Where registration has it, or where both analyses have it: where grey falls more.
+        tried = [(self._drawn(earlier, shift), shift) for shift in (np.zeros(2), apart)]
+        some = [(both, shift) for both, shift in tried if both is not None]
+        if not some:
+            return None
+        first, shift = min(some, key=lambda one: one[0].cost)
+        others = [self._drawn(place, shift) for place in around(earlier)[1:]]
+        return float(np.mean([both.log_ratio for both in (first, *others) if both is not None]))
 
-    def _beside_hand(self, spot: Spot, partner: Spot, which: int) -> Spot:
-        if spot.by_hand:
-            return spot
-        x, y = self.across(partner.centre, 1 - which)
-        also = ((float(x), float(y)),)
-        return steadied(self.sides[which].prepared, spot, self.outliner, also)
+    def _drawn(self, place: Point, shift: Array) -> Both | None:
+        """Outlines in both images from a place of the earlier one, the later's moved by a shift."""
+        x, y = self.across(place, 0) + shift
+        images = (self.earlier.prepared, self.later.prepared)
+        return drawn(*images, self.registration, place, (float(x), float(y)))
 
     def _odds(self) -> Array:
         area = float(self.earlier.prepared.breast[::4, ::4].sum()) * (4 * SPACING_MM) ** 2

@@ -195,6 +195,7 @@ def test_a_place_is_outlined_by_the_networks_else_as_it_is_drawn() -> None:
     assert longest_mm(np.array(detector.outline(prepared, place))) == pytest.approx(16, abs=2.5)
     # The drawn mass, where these networks see none.
     mass = tuple(prepared.from_native((320.0, 520.0)))
+    assert detector.mass_at(prepared, mass) is None
     drawn = np.array(detector.outline(prepared, mass))
     assert drawn.mean(axis=0) == pytest.approx(mass, abs=12)
     assert 10 < longest_mm(drawn) < 22
