@@ -106,7 +106,7 @@ class MammoApplication:
         settings = _mine(context.settings)
         clock = Seconds()
         models = {name: context.models.load(name) for name in self.models(settings)}
-        detector = _detector(context)
+        detector = Detector(shipped([models[name] for name in MODEL_IDS]))
         clusters = Calcifications(models[CALCIFICATIONS_ID])
         clock.mark("load")
         tell = context.progress
@@ -173,12 +173,11 @@ class MammoApplication:
 
     def measure(self, study: Study, findings: Findings, place: Place, context: Context) -> Finding:
         """Outline and measure what a person points at."""
-        return measured_at(study, findings, place, _detector(context).outline)
+        return measured_at(study, findings, place)
 
     def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
         """What became of each mark between two exams; no score changes by it."""
-        tracking = _mine(context.settings).tracking
-        by = comparison.By(self.id, self.version, tracking, _detector(context).outline)
+        by = comparison.By(self.id, self.version, _mine(context.settings).tracking)
         return comparison.compare(current, prior, context, by)
 
     def comparison_pictures(
@@ -233,10 +232,6 @@ class MammoApplication:
 def scoring(models: Mapping[str, str]) -> dict[str, str]:
     """Of the models in use, those that make the score."""
     return {name: digest for name, digest in models.items() if name in MODEL_IDS}
-
-
-def _detector(context: Context) -> Detector:
-    return Detector(shipped([context.models.load(name) for name in MODEL_IDS]))
 
 
 def _evidence(view: ReadView) -> ViewEvidence:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from bench.nodule.bootstrap import interval
 from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.models import ModelLibrary
-from mammo.image.grid import SPACING_MM, BoolArray, Prepared
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
+from mammo.marks.detector import MODEL_IDS, OUTLINE_STRIDE, READ_AT_MM
 from mammo.marks.mark import Point
+from mammo.marks.outlines import seen_at
 from mammo.marks.outlining import diameters_mm, outlined
 from training.mammo.films import Film, cbis_mass, folds
 
@@ -67,14 +70,22 @@ def by_greys(film: Film, prepared: Prepared, place: Point) -> Outline | None:
         return None
 
 
-def by_networks(models: Path, fold: dict[str, int]) -> Draw:
+class Networks:
     """By the networks that never saw the film's patient; None where they see no mass there."""
-    detectors = members(ModelLibrary(models, threads=1))
 
-    def draw(film: Film, prepared: Prepared, place: Point) -> Outline | None:
-        return detectors[fold[film.patient]].mass_at(prepared, place)
+    def __init__(self, models: Path, fold: Mapping[str, int]) -> None:
+        self._detectors = members(ModelLibrary(models, threads=1))
+        self._fold = fold
+        # Both exams of a pair are outlined many times.
+        self._seen: deque[tuple[Prepared, FloatArray]] = deque(maxlen=2)
 
-    return draw
+    def __call__(self, film: Film, prepared: Prepared, place: Point) -> Outline | None:
+        inside = next((maps for of, maps in self._seen if of is prepared), None)
+        if inside is None:
+            inside = self._detectors[self._fold[film.patient]].maps(prepared).inside
+            self._seen.append((prepared, inside))
+        corners = seen_at(inside, place, OUTLINE_STRIDE * READ_AT_MM[MODEL_IDS[0]])
+        return None if corners is None else tuple((float(x), float(y)) for x, y in corners)
 
 
 def measured(
@@ -120,7 +131,7 @@ def main() -> None:
     part = [f for f in films if f.outlines and len(f.boxes) == 1 and fold[f.patient] in given.folds]
     draws: dict[str, Draw] = {"grey values": by_greys}
     if not given.greys:
-        draws["networks"] = by_networks(given.models, fold)
+        draws["networks"] = Networks(given.models, fold)
     step = max(1, len(part) // given.count)
     rows = list(measured(part[::step][: given.count], list(draws.values())))
     print(f"{len(rows)} films of {len({film.patient for film, _ in rows})} patients")

@@ -1,14 +1,15 @@
 """Exams compared with earlier ones, on made pairs (`bench.mammo.made_pairs`): no real ones are.
 
-    python -m bench.mammo.priors [--films FOLDER] [--pairs 100] [--tune] [--greys]
+    python -m bench.mammo.priors [--films FOLDER] [--pairs 100] [--tune] [--networks]
 
 Each film with one outlined mass makes one pair. The analysis of either exam is played: it marks
 the mass within `JITTER_MM`, but leaves it out of `MISSED` of the exams, and marks the `FALSE_MARKS`
 brightest blobs beside it, which no hand changed. ``--tune`` takes films of folds 0 and 1 and prints
 what the settings rest on: the repeat error of the diameter, and the second look's weights. Without
 it films of the other three folds are compared, by settings that never saw their patients. Marks are
-outlined by the shipped networks of the fold that never saw the film's patient, or, with
-``--greys``, by grey values alone. Intervals are 95 % bootstrap, patients drawn with replacement.
+outlined as the application compares, by grey values; with ``--networks``, to measure what these
+would add, by the networks that never saw the film's patient. Intervals are 95 % bootstrap,
+patients drawn with replacement.
 """
 
 from __future__ import annotations
@@ -26,12 +27,11 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
-from bench.mammo.reading import members
+from bench.mammo.outlines import Networks
 from bench.nodule.bootstrap import interval, mean_interval
 from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
-from gransk.core.models import ModelLibrary
 from mammo.image.grid import SPACING_MM
 from mammo.marks.outlining import Outliner, outlined
 from mammo.tracking.change import Growth, told
@@ -60,17 +60,23 @@ WANTED = {
 
 @dataclass(frozen=True)
 class Change:
-    """Diameters in the earlier and in the later exam, mm, measured and true."""
+    """Diameters in the earlier and in the later exam, mm.
+
+    Parameters
+    ----------
+    measured, true : (float, float)
+    own : (float, float), optional
+        Of each exam's own outline; None where one analysis had left the mass out.
+    growth : Growth
+    interval : (float, float)
+        Of the change.
+    """
 
     measured: tuple[float, float]
     true: tuple[float, float]
+    own: tuple[float, float] | None
     growth: Growth
     interval: tuple[float, float]
-
-    @property
-    def log_error(self) -> float:
-        """Of the measured ratio."""
-        return math.log(self.measured[1] / self.measured[0]) - math.log(self.true[1] / self.true[0])
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ def compared(
         made=pair.made,
         mass=None if mass is None else mass.outcome,
         unreported=mass is not None and mass.unreported,
-        change=_change(mass, exams, settings),
+        change=_change(mass, meeting, exams, settings),
         others=tuple(_other(r, settings) for r in rows if r is not mass),
         place_mm=_away(meeting, pair),
         likeness=meeting.registration.likeness,
@@ -177,7 +183,9 @@ def _uid(spot: Spot | None) -> str:
     return "" if spot is None else spot.uid
 
 
-def _change(row: Row | None, exams: tuple[Exam, Exam], settings: TrackingSettings) -> Change | None:
+def _change(
+    row: Row | None, meeting: Meeting, exams: tuple[Exam, Exam], settings: TrackingSettings
+) -> Change | None:
     if row is None or row.outcome is not Outcome.MATCHED or None in row.pair:
         return None
     one, other = row.pair
@@ -185,9 +193,11 @@ def _change(row: Row | None, exams: tuple[Exam, Exam], settings: TrackingSetting
         return None
     said = told(one.diameter_mm, other.diameter_mm, settings)
     low, high = said.changes[0].interval or (0.0, 0.0)
+    own = [spot.diameter_mm for side in meeting.sides for spot in side.spots if spot.uid == MASS]
     return Change(
         measured=(one.diameter_mm, other.diameter_mm),
         true=(exams[0].diameter_mm, exams[1].diameter_mm),
+        own=None if len(own) < 2 else (own[0], own[1]),
         growth=said.growth,
         interval=(low, high or 0.0),
     )
@@ -239,16 +249,39 @@ def results(
             yield result
 
 
+def steadiness(found: Sequence[Result]) -> None:
+    """How the measured ratio of the diameters errs, and how that of each exam's own outlines."""
+    ways: dict[str, Callable[[Change], tuple[float, float] | None]] = {
+        "one outline drawn in both": lambda change: change.measured,
+        "each exam's own outline": lambda change: change.own,
+    }
+    for text, of in ways.items():
+        rows = np.array(
+            [
+                (_log_ratio(of(r.change)), _log_ratio(r.change.true), r.made is Made.STABLE)
+                for r in found
+                if r.change and r.change.own
+            ]
+        ).reshape(-1, 3)
+        still, changed = rows[rows[:, 2] == 1], rows[rows[:, 2] == 0]
+        if not len(still) or not len(changed):
+            continue
+        error = np.abs(still[:, 0] - still[:, 1])
+        follows = float((changed[:, 0] * changed[:, 1]).sum() / (changed[:, 1] ** 2).sum())
+        print(
+            f"logarithm of the diameters' ratio, {text}: unchanged masses err by "
+            f"{np.sqrt((error**2).mean()):.3f} (root mean square; 95th percentile "
+            f"{np.percentile(error, 95):.3f}, n {len(still)}); {follows:.2f} of a change is "
+            f"followed (n {len(changed)})"
+        )
+
+
+def _log_ratio(sizes: tuple[float, float] | None) -> float:
+    return math.nan if sizes is None else math.log(sizes[1] / sizes[0])
+
+
 def tuned(found: Sequence[Result]) -> None:
     """What the settings rest on."""
-    errors = np.array([r.change.log_error for r in found if r.change])
-    still = np.array([r.change.log_error for r in found if r.change and r.made is Made.STABLE])
-    low, high = np.percentile(errors, (2.5, 97.5))
-    print(
-        f"logarithm of the diameters' ratio, error: unchanged masses {still.std():.3f} "
-        f"(n {len(still)}), all {errors.std():.3f} (n {len(errors)}), 2.5th and 97.5th "
-        f"percentile {low:.3f} {high:.3f}"
-    )
     rows = [seen for r in found for seen in r.seen]
     x = np.array([(1.0, likeness, share) for likeness, share, _ in rows])
     y = np.array([there for _, _, there in rows], dtype=float)
@@ -360,9 +393,13 @@ def _counts(found: Sequence[Result]) -> str:
 
 
 def unseen(models: Path, fold: Mapping[str, int]) -> Callable[[Film], Outliner]:
-    """The outliner of the networks that never saw a film's patient."""
-    detectors = members(ModelLibrary(models, threads=1))
-    return lambda film: detectors[fold[film.patient]].outline
+    """The networks that never saw a film's patient; grey values where they see no mass."""
+    networks = Networks(models, fold)
+
+    def of(film: Film) -> Outliner:
+        return lambda prepared, place: networks(film, prepared, place) or outlined(prepared, place)
+
+    return of
 
 
 def main() -> None:
@@ -370,7 +407,7 @@ def main() -> None:
     parser.add_argument("--films", type=Path, default=FOLDER)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--tune", action="store_true")
-    parser.add_argument("--greys", action="store_true", help="outlines by grey values alone")
+    parser.add_argument("--networks", action="store_true", help="outlines by the networks")
     parser.add_argument("--models", type=Path, default=model_folder())
     given = parser.parse_args()
     films = cbis_mass(given.films)
@@ -381,10 +418,11 @@ def main() -> None:
         for f in films
         if f.outlines and len(f.boxes) == 1 and (fold[f.patient] in TUNED) is given.tune
     ]
-    outliner_of = (lambda _: outlined) if given.greys else unseen(given.models, fold)
+    outliner_of = unseen(given.models, fold) if given.networks else (lambda _: outlined)
     settings = TrackingSettings()
     found = list(results(part, given.pairs, settings, given.tune, outliner_of))
     print("MADE pairs: one real film and its altered copy; no real prior exam")
+    steadiness(found)
     if given.tune:
         tuned(found)
     told_of(found, settings)

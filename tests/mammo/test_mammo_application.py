@@ -10,25 +10,15 @@ import pytest
 from likely_exam import likely_exam
 from pydicom import Dataset
 
-from gransk.core.application import (
-    Application,
-    Context,
-    Examined,
-    FollowsUp,
-    Place,
-    model_folder,
-)
+from gransk.core.application import Application, Context, Examined, FollowsUp, model_folder
 from gransk.core.calibration import Calibrates
 from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
-from gransk.core.followup import Outcome
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from mammo.application import MammoApplication, MammoSettings, scoring
-from mammo.image.grid import SPACING_MM, Prepared
-from mammo.marks.detector import MODEL_IDS, Detector
-from mammo.marks.mark import Point
+from mammo.marks.detector import MODEL_IDS
 from mammo.scores.calibration import LEAST_EXAMS, SCORES, Calibration
 from mammo.view import STANDARD
 
@@ -230,30 +220,6 @@ def test_an_exam_is_compared_with_itself_and_its_score_stays(
     assessment = APPLICATION.assess(exam, findings, (comparison,), None, settings)
     assert assessment.risks == ()
     assert assessment.advice == ()
-
-
-def test_the_networks_outline_what_is_compared_and_pointed_at(
-    exam: Study, findings: Findings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def square(self: Detector, prepared: Prepared, place: Point) -> tuple[Point, ...]:
-        x, y = place
-        return ((x - 25, y - 25), (x + 25, y - 25), (x + 25, y + 25), (x - 25, y + 25))
-
-    monkeypatch.setattr(Detector, "outline", square)
-    context = Context(MODELS, MammoSettings())
-    region = findings.findings[0].regions[0]
-    column, row = np.mean(region.points, axis=0)
-    place = Place(region.sop_instance_uid, float(column), float(row))
-    pointed = APPLICATION.measure(exam, findings, place, context)
-    assert pointed.measured("size_mm") == pytest.approx(50 * SPACING_MM * 2**0.5, abs=0.1)
-    comparison = APPLICATION.compare(Examined(exam, findings), Examined(exam, findings), context)
-    sizes = [
-        one.prior.measured("diameter_mm")
-        for one in comparison.lesions
-        if one.outcome is Outcome.MATCHED and one.prior is not None
-    ]
-    assert sizes
-    assert sizes == pytest.approx([50 * SPACING_MM * (4 / np.pi) ** 0.5] * len(sizes), rel=0.1)
 
 
 def test_no_risk_profile_is_asked_for() -> None:
