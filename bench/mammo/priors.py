@@ -170,11 +170,13 @@ def _marks(exam: Exam, rng: np.random.Generator, outliner: Outliner) -> list[Spo
         if mark is not None:
             found.append(Spot(MASS, mark.centre, mark.outline))
     for place, _ in blobs(exam.prepared, 6):
+        if len([m for m in found if m.uid != MASS]) == FALSE_MARKS:
+            break
         # Where a mass was, or is, nothing else is marked.
         if math.dist(place, exam.place) * SPACING_MM < max(15.0, exam.diameter_mm):
             continue
         mark = mark_at(exam.prepared, place, 0.5, outliner)
-        if mark is not None and len([m for m in found if m.uid != MASS]) < FALSE_MARKS:
+        if mark is not None:
             found.append(Spot(f"{FALSE}{len(found)}", mark.centre, mark.outline))
     return found
 
