@@ -112,7 +112,8 @@ def _path(fall: Array) -> npt.NDArray[np.intp]:
     scale = max(float(np.percentile(fall, 95)), LEAST_FALL)
     pull = PULL * np.log(RADII_MM / USUAL_MM) ** 2
     cost = -np.clip(fall / scale, -1, 1.5) + pull[None, :]
-    return closed_paths(cost[:, None], BEND)[1][0]
+    _, paths = closed_paths(cost[:, None], BEND)
+    return np.asarray(paths[0])
 
 
 def closed_paths(cost: Array, bend: float) -> tuple[Array, npt.NDArray[np.intp]]:
