@@ -1,13 +1,15 @@
 """Exams compared with earlier ones, on made pairs (`bench.mammo.made_pairs`): no real ones are.
 
-    python -m bench.mammo.priors [--films FOLDER] [--pairs 100] [--tune]
+    python -m bench.mammo.priors [--films FOLDER] [--pairs 100] [--tune] [--networks]
 
 Each film with one outlined mass makes one pair. The analysis of either exam is played: it marks
 the mass within `JITTER_MM`, but leaves it out of `MISSED` of the exams, and marks the `FALSE_MARKS`
 brightest blobs beside it, which no hand changed. ``--tune`` takes films of folds 0 and 1 and prints
 what the settings rest on: the repeat error of the diameter, and the second look's weights. Without
-it films of the other three folds are compared, by settings that never saw their patients. Intervals
-are 95 % bootstrap, patients drawn with replacement.
+it films of the other three folds are compared, by settings that never saw their patients. Marks are
+outlined as the application compares, by grey values; with ``--networks``, to measure what these
+would add, by the networks that never saw the film's patient. Intervals are 95 % bootstrap,
+patients drawn with replacement.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,11 +27,13 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
+from bench.mammo.outlines import Networks
 from bench.nodule.bootstrap import interval, mean_interval
+from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
 from mammo.image.grid import SPACING_MM
-from mammo.marks.outlining import outlined
+from mammo.marks.outlining import Outliner, outlined
 from mammo.tracking.change import Growth, told
 from mammo.tracking.meeting import Meeting, Row
 from mammo.tracking.second_look import look
@@ -56,17 +60,23 @@ WANTED = {
 
 @dataclass(frozen=True)
 class Change:
-    """Diameters in the earlier and in the later exam, mm, measured and true."""
+    """Diameters in the earlier and in the later exam, mm.
+
+    Parameters
+    ----------
+    measured, true : (float, float)
+    own : (float, float), optional
+        Of each exam's own outline; None where one analysis had left the mass out.
+    growth : Growth
+    interval : (float, float)
+        Of the change.
+    """
 
     measured: tuple[float, float]
     true: tuple[float, float]
+    own: tuple[float, float] | None
     growth: Growth
     interval: tuple[float, float]
-
-    @property
-    def log_error(self) -> float:
-        """Of the measured ratio."""
-        return math.log(self.measured[1] / self.measured[0]) - math.log(self.true[1] / self.true[0])
 
 
 @dataclass(frozen=True)
@@ -116,19 +126,21 @@ class Result:
         return self.change.growth is growth
 
 
-def compared(pair: MadePair, seed: int, settings: TrackingSettings, tune: bool) -> Result | None:
+def compared(
+    pair: MadePair, seed: int, settings: TrackingSettings, tune: bool, outliner: Outliner
+) -> Result | None:
     """Compare one made pair; None where it cannot be laid over each other."""
     rng = np.random.default_rng(seed)
     exams = (pair.earlier, pair.later)
-    marks = [_marks(exam, rng) for exam in exams]
+    marks = [_marks(exam, rng, outliner) for exam in exams]
     if pair.made is Made.STABLE and not any(m.uid == MASS for side in marks for m in side):
         return None
     start = time.process_time()
     sides = [
-        Side.measured(exam.prepared, own, outlined) for exam, own in zip(exams, marks, strict=True)
+        Side.measured(exam.prepared, own, outliner) for exam, own in zip(exams, marks, strict=True)
     ]
     try:
-        meeting = Meeting.of(sides[0], sides[1], settings)
+        meeting = Meeting.of(sides[0], sides[1], settings, outliner)
     except RefusalError:
         return None
     rows = meeting.rows()
@@ -139,7 +151,7 @@ def compared(pair: MadePair, seed: int, settings: TrackingSettings, tune: bool) 
         made=pair.made,
         mass=None if mass is None else mass.outcome,
         unreported=mass is not None and mass.unreported,
-        change=_change(mass, exams, settings),
+        change=_change(mass, meeting, exams, settings),
         others=tuple(_other(r, settings) for r in rows if r is not mass),
         place_mm=_away(meeting, pair),
         likeness=meeting.registration.likeness,
@@ -148,19 +160,23 @@ def compared(pair: MadePair, seed: int, settings: TrackingSettings, tune: bool) 
     )
 
 
-def _marks(exam: Exam, rng: np.random.Generator) -> list[Spot]:
+def _marks(exam: Exam, rng: np.random.Generator, outliner: Outliner) -> list[Spot]:
     found = []
     if exam.mass.any() and rng.random() >= MISSED:
         away = rng.normal(0, JITTER_MM / SPACING_MM, 2)
-        mark = mark_at(exam.prepared, (exam.place[0] + away[0], exam.place[1] + away[1]), 0.5)
+        mark = mark_at(
+            exam.prepared, (exam.place[0] + away[0], exam.place[1] + away[1]), 0.5, outliner
+        )
         if mark is not None:
             found.append(Spot(MASS, mark.centre, mark.outline))
     for place, _ in blobs(exam.prepared, 6):
+        if len([m for m in found if m.uid != MASS]) == FALSE_MARKS:
+            break
         # Where a mass was, or is, nothing else is marked.
         if math.dist(place, exam.place) * SPACING_MM < max(15.0, exam.diameter_mm):
             continue
-        mark = mark_at(exam.prepared, place, 0.5)
-        if mark is not None and len([m for m in found if m.uid != MASS]) < FALSE_MARKS:
+        mark = mark_at(exam.prepared, place, 0.5, outliner)
+        if mark is not None:
             found.append(Spot(f"{FALSE}{len(found)}", mark.centre, mark.outline))
     return found
 
@@ -169,7 +185,9 @@ def _uid(spot: Spot | None) -> str:
     return "" if spot is None else spot.uid
 
 
-def _change(row: Row | None, exams: tuple[Exam, Exam], settings: TrackingSettings) -> Change | None:
+def _change(
+    row: Row | None, meeting: Meeting, exams: tuple[Exam, Exam], settings: TrackingSettings
+) -> Change | None:
     if row is None or row.outcome is not Outcome.MATCHED or None in row.pair:
         return None
     one, other = row.pair
@@ -177,9 +195,11 @@ def _change(row: Row | None, exams: tuple[Exam, Exam], settings: TrackingSetting
         return None
     said = told(one.diameter_mm, other.diameter_mm, settings)
     low, high = said.changes[0].interval or (0.0, 0.0)
+    own = [spot.diameter_mm for side in meeting.sides for spot in side.spots if spot.uid == MASS]
     return Change(
         measured=(one.diameter_mm, other.diameter_mm),
         true=(exams[0].diameter_mm, exams[1].diameter_mm),
+        own=None if len(own) < 2 else (own[0], own[1]),
         growth=said.growth,
         interval=(low, high or 0.0),
     )
@@ -213,7 +233,11 @@ def _evidence(meeting: Meeting, pair: MadePair) -> Iterator[tuple[float, float, 
 
 
 def results(
-    films: Sequence[Film], count: int, settings: TrackingSettings, tune: bool
+    films: Sequence[Film],
+    count: int,
+    settings: TrackingSettings,
+    tune: bool,
+    outliner_of: Callable[[Film], Outliner],
 ) -> Iterator[Result]:
     """Made pairs of films, drawn evenly, and what was told of each; for tuning, every other mass
     is taken out of one of the films."""
@@ -222,21 +246,44 @@ def results(
     for n, film in enumerate(films[::step][:count]):
         made = order[n % len(order)]
         pair = made_pair(film, made, n)
-        result = None if pair is None else compared(pair, n, settings, tune)
+        result = None if pair is None else compared(pair, n, settings, tune, outliner_of(film))
         if result is not None:
             yield result
 
 
+def steadiness(found: Sequence[Result]) -> None:
+    """How the measured ratio of the diameters errs, and how that of each exam's own outlines."""
+    ways: dict[str, Callable[[Change], tuple[float, float] | None]] = {
+        "one outline drawn in both": lambda change: change.measured,
+        "each exam's own outline": lambda change: change.own,
+    }
+    for text, of in ways.items():
+        rows = np.array(
+            [
+                (_log_ratio(of(r.change)), _log_ratio(r.change.true), r.made is Made.STABLE)
+                for r in found
+                if r.change and r.change.own
+            ]
+        ).reshape(-1, 3)
+        still, changed = rows[rows[:, 2] == 1], rows[rows[:, 2] == 0]
+        if not len(still) or not len(changed):
+            continue
+        error = np.abs(still[:, 0] - still[:, 1])
+        follows = float((changed[:, 0] * changed[:, 1]).sum() / (changed[:, 1] ** 2).sum())
+        print(
+            f"logarithm of the diameters' ratio, {text}: unchanged masses err by "
+            f"{np.sqrt((error**2).mean()):.3f} (root mean square; 95th percentile "
+            f"{np.percentile(error, 95):.3f}, n {len(still)}); {follows:.2f} of a change is "
+            f"followed (n {len(changed)})"
+        )
+
+
+def _log_ratio(sizes: tuple[float, float] | None) -> float:
+    return math.nan if sizes is None else math.log(sizes[1] / sizes[0])
+
+
 def tuned(found: Sequence[Result]) -> None:
     """What the settings rest on."""
-    errors = np.array([r.change.log_error for r in found if r.change])
-    still = np.array([r.change.log_error for r in found if r.change and r.made is Made.STABLE])
-    low, high = np.percentile(errors, (2.5, 97.5))
-    print(
-        f"logarithm of the diameters' ratio, error: unchanged masses {still.std():.3f} "
-        f"(n {len(still)}), all {errors.std():.3f} (n {len(errors)}), 2.5th and 97.5th "
-        f"percentile {low:.3f} {high:.3f}"
-    )
     rows = [seen for r in found for seen in r.seen]
     x = np.array([(1.0, likeness, share) for likeness, share, _ in rows])
     y = np.array([there for _, _, there in rows], dtype=float)
@@ -347,18 +394,37 @@ def _counts(found: Sequence[Result]) -> str:
     return ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
 
 
+def unseen(models: Path, fold: Mapping[str, int]) -> Callable[[Film], Outliner]:
+    """The networks that never saw a film's patient; grey values where they see no mass."""
+    networks = Networks(models, fold)
+
+    def of(film: Film) -> Outliner:
+        return lambda prepared, place: networks(film, prepared, place) or outlined(prepared, place)
+
+    return of
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Comparisons with earlier exams, on made pairs.")
     parser.add_argument("--films", type=Path, default=FOLDER)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--networks", action="store_true", help="outlines by the networks")
+    parser.add_argument("--models", type=Path, default=model_folder())
     given = parser.parse_args()
-    films = [f for f in cbis_mass(given.films) if f.outlines and len(f.boxes) == 1]
+    films = cbis_mass(given.films)
+    # The networks' folds: of all films, whichever are used here.
     fold = folds(films)
-    part = [f for f in films if (fold[f.patient] in TUNED) is given.tune]
+    part = [
+        f
+        for f in films
+        if f.outlines and len(f.boxes) == 1 and (fold[f.patient] in TUNED) is given.tune
+    ]
+    outliner_of = unseen(given.models, fold) if given.networks else (lambda _: outlined)
     settings = TrackingSettings()
-    found = list(results(part, given.pairs, settings, given.tune))
+    found = list(results(part, given.pairs, settings, given.tune, outliner_of))
     print("MADE pairs: one real film and its altered copy; no real prior exam")
+    steadiness(found)
     if given.tune:
         tuned(found)
     told_of(found, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,9 +14,8 @@ from scipy.special import expit
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
 from mammo.image.grid import SPACING_MM, FloatArray, Prepared
-from mammo.marks.mark import Kind, Mark, Point
-from mammo.marks.outlines import outline_of, seen_at
-from mammo.marks.outlining import outlined
+from mammo.marks.mark import Kind, Mark
+from mammo.marks.outlines import outline_of
 from mammo.marks.peaks import peaks
 
 MODEL_IDS = ("mammo-detector", "mammo-detector-fine")
@@ -114,8 +112,6 @@ class Detector:
             raise InvalidValueError("networks", "none", "one at least")
         self._networks = tuple(networks)
         self.member = member
-        # Both exams of a comparison are outlined many times.
-        self._mapped: deque[tuple[Prepared, FloatArray]] = deque(maxlen=4)
 
     def maps(self, prepared: Prepared) -> Maps:
         """Run the networks on an image and on its mirror image up and down."""
@@ -171,25 +167,6 @@ class Detector:
             )
             signs.append(said)
         return Seen(tuple(marks), tuple(signs))
-
-    def outline(self, prepared: Prepared, place: Point) -> tuple[Point, ...]:
-        """The outline of what lies at a place, in prepared coordinates.
-
-        Where the networks see no mass there, as `mammo.marks.outlining.outlined` draws it.
-
-        Raises
-        ------
-        RefusalError
-            ``NOTHING_TO_OUTLINE``.
-        """
-        inside = next((maps for of, maps in self._mapped if of is prepared), None)
-        if inside is None:
-            inside = self.maps(prepared).inside
-            self._mapped.append((prepared, inside))
-        corners = seen_at(inside, place, STRIDE * self._networks[0].spacing_mm / 2)
-        if corners is None:
-            return outlined(prepared, place)
-        return tuple((float(x), float(y)) for x, y in corners)
 
     def _told(self, networks: Networks, prepared: Prepared) -> dict[str, FloatArray]:
         """Mean over networks and both images."""

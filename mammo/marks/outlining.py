@@ -65,20 +65,40 @@ def _angles() -> Array:
 
 def _fall(prepared: Prepared, place: Point) -> Array:
     """How much grey falls outwards in each millimetre, by ray and radius."""
-    reach = int(np.ceil((RADII_MM[-1] + 3) / SPACING_MM))
-    column, row = int(place[0]), int(place[1])
-    top, left = max(0, row - reach), max(0, column - reach)
-    box = (slice(top, row + reach + 1), slice(left, column + reach + 1))
+    away = directions()[:, None] * RADII_MM[None, :, None] / SPACING_MM
+    return fall_along(prepared, np.asarray(place) + away, float(RADII_MM[1] - RADII_MM[0]))
+
+
+def directions() -> Array:
+    """Of the rays, shape (`ANGLES`, 2), (column, row)."""
+    return np.stack([np.cos(_angles()), np.sin(_angles())], axis=-1)
+
+
+def fall_along(prepared: Prepared, rays: Array, step_mm: float) -> Array:
+    """How much grey falls outwards in each millimetre of rays; 0 in skin and air.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    rays : ndarray, shape (rays, steps, 2)
+        Prepared coordinates, from the inside out.
+    step_mm : float
+        Between two of a ray.
+    """
+    reach = round(3 / SPACING_MM)
+    low = np.maximum(np.floor(rays.min(axis=(0, 1))).astype(int) - reach, 0)
+    high = np.maximum(np.ceil(rays.max(axis=(0, 1))).astype(int) + reach, low + 1)
+    box = (slice(low[1], high[1]), slice(low[0], high[0]))
+    if not prepared.grey[box].size:
+        return np.zeros(rays.shape[:2])
     grey = ndimage.gaussian_filter(prepared.grey[box], SMOOTH_MM / SPACING_MM, mode="nearest")
-    x = place[0] + np.outer(np.cos(_angles()), RADII_MM) / SPACING_MM - left - 0.5
-    y = place[1] + np.outer(np.sin(_angles()), RADII_MM) / SPACING_MM - top - 0.5
-    level = ndimage.map_coordinates(grey, [y, x], order=1, mode="nearest")
-    step = float(RADII_MM[1] - RADII_MM[0])
-    fall = -ndimage.gaussian_filter1d(level, FALL_MM / step, axis=1, order=1, mode="nearest") / step
+    at = [rays[..., 1] - low[1] - 0.5, rays[..., 0] - low[0] - 0.5]
+    level = ndimage.map_coordinates(grey, at, order=1, mode="nearest")
+    fall = -ndimage.gaussian_filter1d(level, FALL_MM / step_mm, axis=1, order=1, mode="nearest")
     deep = ndimage.map_coordinates(
-        _deep(prepared.breast[box]).astype(np.float32), [y, x], order=1, mode="nearest"
+        _deep(prepared.breast[box]).astype(np.float32), at, order=1, mode="nearest"
     )
-    return np.asarray(fall * (deep > 0.5), dtype=float)
+    return np.asarray(fall / step_mm * (deep > 0.5), dtype=float)
 
 
 def _deep(breast: BoolArray) -> BoolArray:
@@ -88,30 +108,50 @@ def _deep(breast: BoolArray) -> BoolArray:
 
 
 def _path(fall: Array) -> npt.NDArray[np.intp]:
-    """Index of the radius on each ray: twice round, so that the path closes."""
+    """Index of the radius on each ray."""
     scale = max(float(np.percentile(fall, 95)), LEAST_FALL)
     pull = PULL * np.log(RADII_MM / USUAL_MM) ** 2
     cost = -np.clip(fall / scale, -1, 1.5) + pull[None, :]
+    _, paths = closed_paths(cost[:, None], BEND)
+    return np.asarray(paths[0])
+
+
+def closed_paths(cost: Array, bend: float) -> tuple[Array, npt.NDArray[np.intp]]:
+    """The cheapest closed path of each of several tables.
+
+    Parameters
+    ----------
+    cost : ndarray, shape (rays, tables, steps)
+    bend : float
+        Cost of one step in or out from ray to ray; two at most.
+
+    Returns
+    -------
+    ndarray, shape (tables,)
+        What each path costs, twice round.
+    ndarray of int, shape (tables, rays)
+        Its step on each ray.
+    """
+    rays, tables, count = cost.shape
+    # Twice round, so that the path closes.
     cost = np.concatenate([cost, cost])
-    total = np.zeros(cost.shape)
-    came = np.zeros(cost.shape, dtype=np.intp)
-    total[0] = cost[0]
-    steps = np.arange(-2, 3)
-    count = cost.shape[1]
+    total = cost[0]
+    came = np.zeros(cost.shape, dtype=np.int8)
+    steps = np.arange(-2, 3, dtype=np.int8)
     for n in range(1, len(cost)):
-        padded = np.pad(total[n - 1], 2, constant_values=np.inf)
-        choices = np.stack([padded[2 + s : 2 + s + count] for s in steps])
-        choices = choices + BEND * np.abs(steps)[:, None]
-        chosen = np.argmin(choices, axis=0)
-        came[n] = np.arange(count) + steps[chosen]
-        total[n] = cost[n] + choices[chosen, np.arange(count)]
-    path = np.empty(len(cost), dtype=np.intp)
-    path[-1] = int(np.argmin(total[-1]))
+        padded = np.pad(total, ((0, 0), (2, 2)), constant_values=np.inf)
+        choices = np.stack([padded[:, 2 + s : 2 + s + count] + bend * abs(s) for s in steps])
+        chosen = choices.argmin(axis=0)
+        came[n] = steps[chosen]
+        total = cost[n] + np.take_along_axis(choices, chosen[None], axis=0)[0]
+    each = np.arange(tables)
+    path = np.empty((len(cost), tables), dtype=np.intp)
+    path[-1] = total.argmin(axis=1)
     for n in range(len(cost) - 1, 0, -1):
-        path[n - 1] = came[n, path[n]]
+        path[n - 1] = path[n] + came[n, each, path[n]]
     # The middle of both turns is free of the ends; it begins half a turn late.
-    half = ANGLES // 2
-    return np.roll(path[half : half + ANGLES], half)
+    half = rays // 2
+    return total.min(axis=1), np.roll(path[half : half + rays], half, axis=0).T
 
 
 def diameters_mm(polygon: npt.ArrayLike) -> tuple[float, float]:

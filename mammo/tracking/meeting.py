@@ -17,9 +17,10 @@ from mammo.image.registration import Registration, register
 from mammo.marks.mark import Point
 from mammo.marks.outlining import Outliner, outlined
 from mammo.marks.pairs import assigned
+from mammo.tracking.joint import Both, drawn
 from mammo.tracking.second_look import Evidence, look
 from mammo.tracking.settings import TrackingSettings
-from mammo.tracking.side import Side, Spot, steadied
+from mammo.tracking.side import Side, Spot, around, steadied
 
 Array = npt.NDArray[np.float64]
 
@@ -115,18 +116,43 @@ class Meeting:
         return rows
 
     def _matched(self, earlier: Spot, later: Spot, certainty: float) -> Row:
-        """One mark on both exams, each outlined from where either exam has it."""
+        """One mark on both exams, outlined alike."""
         one, other = self._alike(earlier, later)
         return Row(Outcome.MATCHED, 0, one, other, certainty=certainty)
 
     def _alike(self, earlier: Spot, later: Spot) -> tuple[Spot, Spot]:
-        found = []
-        for spot, partner, which in ((earlier, later, 0), (later, earlier, 1)):
-            x, y = self.across(partner.centre, 1 - which)
-            also = ((float(x), float(y)),)
-            prepared = self.sides[which].prepared
-            found.append(spot if spot.by_hand else steadied(prepared, spot, self.outliner, also))
-        return found[0], found[1]
+        """The mark with sizes of which the ratio is that of one outline drawn in both exams.
+
+        What a person drew stays as it is; else both exams' own sizes count alike.
+        """
+        ratio = self._log_ratio(earlier.centre, np.asarray(later.centre))
+        if ratio is None or (earlier.by_hand and later.by_hand):
+            return earlier, later
+        one, other = math.log(earlier.diameter_mm), math.log(later.diameter_mm)
+        if earlier.by_hand:
+            return earlier, later.sized(math.exp(one + ratio))
+        if later.by_hand:
+            return earlier.sized(math.exp(other - ratio)), later
+        mean = (one + other) / 2
+        return earlier.sized(math.exp(mean - ratio / 2)), later.sized(math.exp(mean + ratio / 2))
+
+    def _log_ratio(self, earlier: Point, later: Array) -> float | None:
+        """Of the later diameter over the earlier; None where nothing can be drawn."""
+        apart = later - self.across(earlier, 0)
+        # Where registration has it, or where both analyses have it: where grey falls more.
+        tried = [(self._drawn(earlier, shift), shift) for shift in (np.zeros(2), apart)]
+        some = [(both, shift) for both, shift in tried if both is not None]
+        if not some:
+            return None
+        first, shift = min(some, key=lambda one: one[0].cost)
+        others = [self._drawn(place, shift) for place in around(earlier)[1:]]
+        return float(np.mean([both.log_ratio for both in (first, *others) if both is not None]))
+
+    def _drawn(self, place: Point, shift: Array) -> Both | None:
+        """Outlines in both images from a place of the earlier one, the later's moved by a shift."""
+        x, y = self.across(place, 0) + shift
+        images = (self.earlier.prepared, self.later.prepared)
+        return drawn(*images, self.registration, place, (float(x), float(y)))
 
     def _odds(self) -> Array:
         area = float(self.earlier.prepared.breast[::4, ::4].sum()) * (4 * SPACING_MM) ** 2

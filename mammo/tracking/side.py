@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,13 @@ class Spot:
         """Of a disk of the outline's area: it repeats better than the longest."""
         return diameters_mm(self.outline)[1] if self.mean_mm is None else self.mean_mm
 
+    def sized(self, diameter_mm: float) -> Spot:
+        """The same outline about its middle, made so large."""
+        x, y = middle(self.outline)
+        zoom = diameter_mm / diameters_mm(self.outline)[1]
+        outline = tuple((x + (a - x) * zoom, y + (b - y) * zoom) for a, b in self.outline)
+        return replace(self, outline=outline, mean_mm=None)
+
     def holds(self, place: Point) -> bool:
         """Does a place lie inside of the outline?"""
         return bool(points_in_poly([place], self.outline)[0])  # type: ignore[no-untyped-call]
@@ -100,22 +107,15 @@ class Side:
         return bool(self.prepared.breast[low[1] : high[1], low[0] : high[0]].any())
 
 
-def steadied(
-    prepared: Prepared, mark: Spot, outliner: Outliner, also: Sequence[Point] = ()
-) -> Spot:
+def steadied(prepared: Prepared, mark: Spot, outliner: Outliner) -> Spot:
     """The mark with an outline that does not hang on the point it was drawn from.
 
-    Outlines are drawn from its middle, from the places of ``also`` and from beside each. Its
-    diameter is their geometric mean, its outline the one that comes nearest to that. Where
-    nothing can be outlined, the mark stays as it is.
+    Outlines are drawn from its middle and from beside it. Its diameter is their geometric mean,
+    its outline the one that comes nearest to that. Where nothing can be outlined, the mark stays
+    as it is.
     """
     found = []
-    starts = [
-        (x + step[0] / SPACING_MM, y + step[1] / SPACING_MM)
-        for x, y in (mark.centre, *also)
-        for step in AROUND_MM
-    ]
-    for place in starts:
+    for place in around(mark.centre):
         try:
             outline = outliner(prepared, place)
         except RefusalError:
@@ -126,6 +126,11 @@ def steadied(
     mean = math.exp(sum(math.log(size) for size, _ in found) / len(found))
     _, outline = min(found, key=lambda pair: abs(math.log(pair[0] / mean)))
     return Spot(mark.uid, middle(outline), outline, mean_mm=mean)
+
+
+def around(place: Point) -> list[Point]:
+    """A place and those beside it that outlines are drawn from."""
+    return [(place[0] + x / SPACING_MM, place[1] + y / SPACING_MM) for x, y in AROUND_MM]
 
 
 def patch(prepared: Prepared, places: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ from gransk.core.errors import InvalidValueError
 from mammo.image.grid import SPACING_MM, prepare
 from mammo.marks.detector import SIGNS, Detector, Networks, kind_of, page
 from mammo.marks.mark import Kind, Mark
-from mammo.marks.outlines import UNKNOWN_MM, longest_mm, outline_of
+from mammo.marks.outlines import UNKNOWN_MM, outline_of
 from mammo.marks.peaks import peaks
 from mammo.scores.score import ViewEvidence, score
 from mammo.view import Laterality, Projection, Source
@@ -186,15 +186,3 @@ def test_members_are_averaged_in_log_odds_or_asked_alone() -> None:
 def test_a_detector_needs_networks() -> None:
     with pytest.raises(InvalidValueError):
         Detector([])
-
-
-def test_a_place_is_outlined_by_the_networks_else_as_it_is_drawn() -> None:
-    prepared = prepare(breast(), (SPACING_MM, SPACING_MM))
-    detector = Detector([Networks(Spot(0.4, (40.0, 60.0)), 0.4)])
-    place = (40 / SPACING_MM, 60 / SPACING_MM)
-    assert longest_mm(np.array(detector.outline(prepared, place))) == pytest.approx(16, abs=2.5)
-    # The drawn mass, where these networks see none.
-    mass = tuple(prepared.from_native((320.0, 520.0)))
-    drawn = np.array(detector.outline(prepared, mass))
-    assert drawn.mean(axis=0) == pytest.approx(mass, abs=12)
-    assert 10 < longest_mm(drawn) < 22

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from mammo.tracking.change import Growth
 from mammo.tracking.comparison import By, compare, growth_in
 from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.settings import TrackingSettings
-from mammo.tracking.side import Side
+from mammo.tracking.side import Side, Spot
 
 BY = By("mammo", "1.0.0", TrackingSettings())
 VIEW = "L CC"
@@ -162,6 +163,32 @@ def test_an_unknown_scale_withholds_the_change(current: Examined) -> None:
     assert lesion.outcome is Outcome.MATCHED
     assert not lesion.changes
     assert [note.code for note in lesion.withheld] == ["scale_unknown"]
+
+
+def test_an_outline_by_hand_stays_and_the_other_is_sized_by_it(prior: Examined) -> None:
+    large = (*PLACE[:2], 9.0)
+    # Drawn too small: the mass has 18 mm.
+    now = exam("20260105", {VIEW: (image(large, SHIFT, 1), [(*MOVED[:2], 7.0)])})
+    (mark,) = now.findings.findings
+    by_hand = mark.model_copy(update={"origin": "person"})
+    drawn = dataclasses.replace(
+        now, findings=now.findings.model_copy(update={"findings": (by_hand,)})
+    )
+    lesion = the_one(compared(drawn, prior))
+    assert lesion.current is not None
+    assert lesion.prior is not None
+    assert lesion.current.region is not None
+    assert lesion.current.measured("diameter_mm") == pytest.approx(14, abs=0.3)
+    assert len(lesion.current.region.points) == len(mark.regions[0].points)
+    ratio = 14 / (lesion.prior.measured("diameter_mm") or 1)
+    assert ratio == pytest.approx(1.5, rel=0.15)
+
+
+def test_an_outline_is_made_as_large_as_it_is_measured() -> None:
+    square = ((0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0))
+    spot = Spot("1", (25.0, 25.0), square, mean_mm=3.0).sized(20.0)
+    assert spot.diameter_mm == pytest.approx(20)
+    assert middle(spot.outline) == pytest.approx((25, 25))
 
 
 def test_views_that_tell_otherwise_say_so(prior: Examined) -> None:
