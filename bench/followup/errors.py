@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from bench.bootstrap import FloatArray, IntArray, interval
 from bench.followup.rows import (
     Group,
     Line,
@@ -23,7 +24,6 @@ from bench.followup.rows import (
     size_groups,
     sizes_of,
 )
-from bench.nodule.bootstrap import FloatArray, IntArray, interval
 from nodule.growth.change import Change
 from nodule.uncertainty import Z95
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from bench.bootstrap import interval
 from bench.followup.outcomes import MISSING, OTHER
 from bench.followup.rows import Group, Line, Row, has, rows_of, share, size_groups
-from bench.nodule.bootstrap import interval
 from gransk.core.followup import Outcome
 from nodule.growth.classes import GrowthRule, rounded
 from nodule.guidelines.table import guidelines

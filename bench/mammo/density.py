@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.bootstrap import IntArray, interval, mean_interval
 from bench.mammo.labelled import DENSE, FAT, dice, labelled
-from bench.nodule.bootstrap import IntArray, interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from gransk.core.models import ModelLibrary
 from mammo.image.anatomy import find_anatomy

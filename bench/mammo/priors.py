@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
+from bench.bootstrap import interval, mean_interval
 from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
-from bench.nodule.bootstrap import interval, mean_interval
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
 from mammo.image.grid import SPACING_MM

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.nodule.bootstrap import interval
+from bench.bootstrap import interval
 from mammo.scores.statistics import BoolArray, FloatArray, auc
 
 FILE = Path("screening", "nyu_reader_study.csv")

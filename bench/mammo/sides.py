@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.nodule.bootstrap import IntArray, interval
+from bench.bootstrap import IntArray, interval
 from gransk.core.errors import RefusalError
 from mammo.image.anatomy import find_anatomy
 from mammo.image.grid import SPACING_MM, Prepared

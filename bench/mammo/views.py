@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.bootstrap import interval
 from bench.mammo.pictures import all_prepared, files_of, spread
-from bench.nodule.bootstrap import interval
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
 from mammo.exam.choice import Look

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import mannwhitneyu
 
-from bench.nodule.bootstrap import FloatArray, IntArray, interval, mean_interval
+from bench.bootstrap import FloatArray, IntArray, interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from gransk.core.errors import ModelError
 from gransk.core.findings import Mask

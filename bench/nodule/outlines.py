@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bench.nodule.bootstrap import interval, mean_interval
+from bench.bootstrap import interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from bench.nodule.readers import database, reader_masks
 from bench.nodule.whole_scans import print_whole_scans

@@ -8,7 +8,7 @@ import pytest
 from nodule_synthetic import Ball, block
 from scipy.special import expit
 
-from bench.nodule.bootstrap import interval
+from bench.bootstrap import interval
 from bench.nodule.morphology import auc, bins, confusion, judged_part, kappa
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Mask
