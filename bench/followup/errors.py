@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from bench.bootstrap import FloatArray, IntArray, interval
 from bench.followup.rows import (
     Group,
     Line,
@@ -26,6 +25,7 @@ from bench.followup.rows import (
 )
 from nodule.growth.change import Change
 from nodule.uncertainty import Z95
+from training.bootstrap import FloatArray, IntArray, interval
 
 FEWEST = 10
 THICKNESSES_MM = ((0.0, 1.1), (1.1, 2.1), (2.1, 2.6), (2.6, 3.5))

@@ -24,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from bench.bootstrap import interval, mean_interval
 from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
@@ -35,6 +34,7 @@ from mammo.tracking.meeting import Meeting, Row
 from mammo.tracking.second_look import look
 from mammo.tracking.settings import TrackingSettings
 from mammo.tracking.side import Side, Spot
+from training.bootstrap import interval, mean_interval
 from training.mammo.blobs import blobs, mark_at
 from training.mammo.films import Film, cbis_mass, folds
 
