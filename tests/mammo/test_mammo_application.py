@@ -227,7 +227,8 @@ def test_a_probability_of_screening_is_shown_where_the_site_has_cancers_enough(
     assert raw is not None
     told = found.measured("screening_probability")
     odds = np.log(raw / (1 - raw))
-    assert told == pytest.approx(1 / (1 + np.exp(3.0 - 0.8 * odds)), abs=2e-5)
+    # The network's own number is told with four decimals.
+    assert told == pytest.approx(1 / (1 + np.exp(3.0 - 0.8 * odds)), abs=1e-4)
     assert APPLICATION.presentation.study_json(found)["screening_probability"] == told
     few = analysed(exam, MammoSettings(calibration=without))
     assert few.measured("screening_probability") is None
