@@ -36,6 +36,7 @@ from mammo.reading import ReadView, read_exam
 from mammo.scores.calibration import CalibrationSetting, in_force
 from mammo.scores.command import calibrate
 from mammo.scores.score import ViewEvidence, score
+from mammo.scores.scored_by import SCORES_SINCE, ScoredBy
 from mammo.tracking import comparison, follow_up
 from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.pointing import measured_at
@@ -154,18 +155,25 @@ class MammoApplication:
         return pictures(study, findings)
 
     def not_calibrated(self, settings: BaseModel, models: Mapping[str, str]) -> Note | None:
-        """None where the settings hold a calibration for these models; else why not."""
-        return in_force(_mine(settings).calibration, self.version, scoring(models))[1]
+        """None where the settings hold a calibration of today's scores; else why not."""
+        mine = _mine(settings)
+        return in_force(mine.calibration, self._scored_by(mine, models))[1]
 
     def raw_score(self, findings: Findings) -> float | None:
         """Probability of malignancy of the exam."""
         return findings.measured("malignancy_probability")
 
     def calibrate(
-        self, exams: Sequence[OwnExam], models: Mapping[str, str], wanted: Wanted, language: str
+        self,
+        exams: Sequence[OwnExam],
+        settings: BaseModel,
+        models: Mapping[str, str],
+        wanted: Wanted,
+        language: str,
     ) -> Result:
         """Calibrate on a site's own exams, or say what is missing."""
-        return calibrate(exams, self.id, self.version, scoring(models), wanted, language)
+        by = self._scored_by(_mine(settings), models)
+        return calibrate(exams, self.id, by, wanted, language)
 
     def priors_wanted(self, study: Study, known: Sequence[KnownStudy]) -> tuple[str, ...]:
         """Earlier mammography, most wanted first."""
@@ -219,19 +227,33 @@ class MammoApplication:
     def _calibrated(
         self, settings: MammoSettings, models: Mapping[str, Model], probability: float
     ) -> tuple[tuple[list[Measurement], list[Quality]], list[Note]]:
-        """Score and category by the site's calibration, or why there are none."""
+        """What the site's calibration makes of the exam, or why it has none."""
         digests = {name: model.identity.sha256 for name, model in models.items()}
-        found, why_not = in_force(settings.calibration, self.version, scoring(digests))
+        found, why_not = in_force(settings.calibration, self._scored_by(settings, digests))
         if found is None:
             return ([], []), [why_not] if why_not else []
         shown = found.apply(probability)
+        numbers = [measurement("exam_score", shown.exam_score)]
+        if shown.probability is not None:
+            numbers.append(measurement("screening_probability", round(shown.probability, 5)))
         category = [] if shown.category is None else [quality("score_category", shown.category)]
-        return ([measurement("exam_score", shown.exam_score)], category), []
+        return (numbers, category), []
+
+    def _scored_by(self, settings: MammoSettings, models: Mapping[str, str]) -> ScoredBy:
+        return ScoredBy(
+            version=self.version,
+            since=SCORES_SINCE,
+            models=scoring(models),
+            settings={"views": settings.views.model_dump(mode="json")},
+        )
 
 
 def scoring(models: Mapping[str, str]) -> dict[str, str]:
-    """Of the models in use, those that make the score."""
-    return {name: digest for name, digest in models.items() if name in MODEL_IDS}
+    """Of the models in use, those that can change the score: the detectors, and what tells views.
+
+    Calibration does not hold where one of them is another.
+    """
+    return {name: digest for name, digest in models.items() if name in (VIEW_ID, *MODEL_IDS)}
 
 
 def _evidence(view: ReadView) -> ViewEvidence:

@@ -1,7 +1,7 @@
 """What is said of a mark and of an exam, as coded measurements and properties.
 
 Terms are those of PS3.16: CID 6016 and 6017 (kinds), 6022 (sides), 4014 (views), 6020 (quadrants),
-2 (halves), 6018 (regions), 6024 (depth), 6000 (breast composition).
+2 (halves), 6018 (regions), 6024 (depth), 6004 (shapes), 6006 (margins), 6000 (composition).
 """
 
 from __future__ import annotations
@@ -66,6 +66,21 @@ DEPTHS = {
     "middle": Code(value="C25569", scheme="NCIt", meaning="Middle"),
     "posterior": Code(value="255551008", scheme="SCT", meaning="Posterior"),
 }
+SHAPE = Code(value="300842002", scheme="SCT", meaning="Shape")
+SHAPES = {
+    "irregular": Code(value="49608001", scheme="SCT", meaning="Irregular"),
+    # One word to the detector, which learned from both.
+    "round": Code(value="ROUND-OR-OVAL", scheme=SCHEME, meaning="Round or oval"),
+    "lobulated": Code(value="40266001", scheme="SCT", meaning="Lobular"),
+}
+MARGIN = Code(value="111037", scheme="DCM", meaning="Margins")
+MARGINS = {
+    "spiculated": Code(value="129742005", scheme="SCT", meaning="Spiculated lesion"),
+    "ill_defined": Code(value="129741003", scheme="SCT", meaning="Indistinct lesion"),
+    "obscured": Code(value="129740002", scheme="SCT", meaning="Obscured lesion"),
+    "microlobulated": Code(value="129739004", scheme="SCT", meaning="Microlobulated lesion"),
+    "circumscribed": Code(value="129738007", scheme="SCT", meaning="Circumscribed lesion"),
+}
 COMPOSITION = Code(value="129715009", scheme="SCT", meaning="Breast composition")
 COMPOSITIONS = {
     "a": Code(value="129716005", scheme="SCT", meaning="Almost entirely fat"),
@@ -87,6 +102,8 @@ PROPERTIES: dict[str, tuple[Code, Mapping[str, Code]]] = {
     "view": (VIEW, {str(view): code for view, code in VIEWS.items()}),
     "quadrant": (QUADRANT, QUADRANTS),
     "depth": (DEPTH, DEPTHS),
+    "shape": (SHAPE, SHAPES),
+    "margin": (MARGIN, MARGINS),
     "density_category": (COMPOSITION, COMPOSITIONS),
     "score_category": (SCORE_CATEGORY, SCORE_CATEGORIES),
 }
@@ -94,6 +111,11 @@ PROPERTIES: dict[str, tuple[Code, Mapping[str, Code]]] = {
 NIPPLE_DISTANCE = Code(value="121242", scheme="DCM", meaning="Distance from nipple")
 PERCENT_DENSITY = Code(value="111046", scheme="DCM", meaning="Percent Fibroglandular Tissue")
 SCORE_SHARE = Code(value="SCORE-SHARE", scheme=SCHEME, meaning="Share of the exam's score")
+SCREENING_PROBABILITY = Code(
+    value="SCREENING-PROBABILITY",
+    scheme=SCHEME,
+    meaning="Share of cancer among the site's screening exams of this score",
+)
 EXAM_SCORE = Code(value="EXAM-SCORE", scheme=SCHEME, meaning="AI score of the exam, 1 to 10")
 
 _OF_SIDE = {f"_{side.lower()}": f"{side} breast" for side in Laterality}
@@ -104,6 +126,7 @@ MEASUREMENTS: dict[str, tuple[Code, Code, str | None]] = {
     "nipple_distance_mm": (NIPPLE_DISTANCE, MM, None),
     "score_share": (SCORE_SHARE, PERCENT, None),
     "exam_score": (EXAM_SCORE, NO_UNITS, None),
+    "screening_probability": (SCREENING_PROBABILITY, NO_UNITS, None),
     **{
         f"malignancy_probability{part}": (PROBABILITY, NO_UNITS, of)
         for part, of in {"": None, **_OF_SIDE, **_OF_VIEW}.items()

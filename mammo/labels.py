@@ -8,7 +8,7 @@ from mammo.coding import PROPERTIES, quality
 # Side and view are the image's own, and no person's to set.
 LABELS: dict[str, dict[str, tuple[Quality, ...]]] = {
     name: {value: (quality(name, value),) for value in PROPERTIES[name][1]}
-    for name in ("kind", "quadrant", "depth")
+    for name in ("kind", "shape", "margin", "quadrant", "depth")
 }
 
 # By code, why a mark is nothing to report.

@@ -10,7 +10,7 @@ from mammo.coding import BREASTS, KINDS, measurement, quality
 from mammo.image.density import ExamDensity
 from mammo.image.place import Place, place_of, quadrant
 from mammo.marks import sides
-from mammo.marks.mark import Kind
+from mammo.marks.mark import Kind, Mark
 from mammo.reading import ReadExam, ReadView
 from mammo.scores.score import Scores
 
@@ -64,6 +64,7 @@ class Making:
                 quality("laterality", view.view.laterality.value),
                 quality("view", view.view.projection.value),
                 quality("depth", place.depth),
+                *(quality(name, word) for name, word in _looks(mark) if word),
                 *([quality("quadrant", where)] if where else []),
             ),
             regions=(
@@ -86,6 +87,7 @@ class Making:
             "centre_px": [round(value, 1) for value in self._centre(n)],
             "outline_px": [list(point) for point in self._outline(n)],
             "size_mm": round(mark.size_mm, 1),
+            **{name: word or None for name, word in _looks(mark)},
             "probability": round(mark.probability, 5),
             "malignancy": self._malignancy(n),
             "pair": None if mark.pair is None else self.uid_of(mark.pair),
@@ -124,6 +126,10 @@ class Making:
         pair = self.read.marks[n].pair
         both = [n] if pair is None else [n, pair]
         return quadrant(tuple(self._place(each).half for each in both))
+
+
+def _looks(mark: Mark) -> tuple[tuple[str, str], ...]:
+    return ("shape", mark.shape), ("margin", mark.margin)
 
 
 def _by_mark(read: ReadExam, scores: Scores) -> Mapping[int, float]:

@@ -1,7 +1,7 @@
 """How a mammography exam is shown.
 
-Until a site has calibrated it, findings hold no ``exam_score`` and no ``score_category``: then
-every text says that marks and probabilities are research.
+Until a site has calibrated it, findings hold no ``exam_score``, ``score_category`` and
+``screening_probability``. The network's own probabilities are called research before and after.
 """
 
 from __future__ import annotations
@@ -118,11 +118,12 @@ def details(finding: Finding, language: str) -> list[tuple[str, str]]:
         ("image", image_name(finding)),
         ("kind", kind_text(finding, language)),
         ("size_mm", _unit(finding.measured("size_mm"), "mm", language)),
+        ("shape", value_text(finding, "shape", language)),
+        ("margin", value_text(finding, "margin", language)),
         ("quadrant", value_text(finding, "quadrant", language)),
         ("depth", value_text(finding, "depth", language)),
         ("nipple_distance_mm", _unit(finding.measured("nipple_distance_mm"), "mm", language)),
         ("score_share", _unit(finding.measured("score_share"), "%", language)),
-        ("other_view", _other_view(finding, language)),
     ]
     return [(NAMES[name][language], told) for name, told in pairs if told]
 
@@ -140,10 +141,11 @@ def _unit(of: float | None, unit: str, language: str) -> str:
     return "" if of is None else f"{number(of, 0, language)} {unit}"
 
 
-def _other_view(finding: Finding, language: str) -> str:
-    if not finding.lesion_uid:
-        return ""
-    return {"en": "marked there too", "da": "også markeret dér"}[language]
+def _percent(share: float, language: str) -> str:
+    """A small share with two digits that count, such as 0.42 %."""
+    percent = 100 * share
+    digits = next((n for n, least in enumerate((10, 1)) if percent >= least), 2)
+    return f"{number(percent, digits, language)} %"
 
 
 # The exam
@@ -152,12 +154,15 @@ def _other_view(finding: Finding, language: str) -> str:
 def summary(findings: Findings, language: str) -> list[tuple[str, str]]:
     """(label, value) pairs of the exam: score, probabilities, density, what is missing."""
     pairs = [(NAMES["exam_score"][language], _score_text(findings, language))]
+    screening = findings.measured("screening_probability")
+    if screening is not None:
+        label = NAMES["screening_probability"][language]
+        pairs.append((label, _percent(screening, language)))
     exam = findings.measured("malignancy_probability")
     if exam is not None:
+        # The network's own number: a calibration gives another and leaves this one research.
         label = NAMES["malignancy_probability"][language]
-        research = (
-            "" if calibrated(findings) else {"en": " (research)", "da": " (forskning)"}[language]
-        )
+        research = {"en": " (research)", "da": " (forskning)"}[language]
         pairs.append((label + research, number(exam, 2, language)))
     for side in Laterality:
         name = _BREAST.format(side.lower())
@@ -224,6 +229,7 @@ def study_json(findings: Findings) -> dict[str, Any]:
         "missing": list(missing(findings)),
         "probability": findings.measured("malignancy_probability"),
         "exam_score": findings.measured("exam_score"),
+        "screening_probability": findings.measured("screening_probability"),
         "category": value_of("score_category", findings.quality("score_category")),
         "score_calibrated": calibrated(findings),
         "density": value_of("density_category", findings.quality("density_category")),
@@ -253,6 +259,8 @@ def finding_json(finding: Finding, findings: Sequence[Finding]) -> dict[str, Any
         "centre_px": None if region is None else list(centre_of(region)),
         "size_mm": finding.measured("size_mm"),
         "pair": paired[0].tracking_uid if paired else None,
+        "shape": value_of("shape", finding.quality("shape")),
+        "margin": value_of("margin", finding.quality("margin")),
         "quadrant": value_of("quadrant", finding.quality("quadrant")),
         "depth": value_of("depth", finding.quality("depth")),
         "nipple_distance_mm": finding.measured("nipple_distance_mm"),

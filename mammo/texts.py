@@ -23,14 +23,19 @@ NOTES: dict[str, By] = {
 }
 
 NAMES: dict[str, By] = {
+    "choice": {
+        "en": "Choice of views (number of series/image)",
+        "da": "Valg af projektioner (nummer på serie/billede)",
+    },
     "image": {"en": "View", "da": "Projektion"},
     "kind": {"en": "Kind", "da": "Type"},
     "size_mm": {"en": "Longest diameter", "da": "Største diameter"},
+    "shape": {"en": "Shape", "da": "Form"},
+    "margin": {"en": "Margin", "da": "Afgrænsning"},
     "quadrant": {"en": "Quadrant", "da": "Kvadrant"},
     "depth": {"en": "Depth", "da": "Dybde"},
     "nipple_distance_mm": {"en": "Distance from nipple", "da": "Afstand til papillen"},
     "score_share": {"en": "Share of the exam's result", "da": "Andel af undersøgelsens resultat"},
-    "other_view": {"en": "Other view", "da": "Anden projektion"},
     "malignancy": {"en": "Probability of cancer", "da": "Sandsynlighed for kræft"},
     "laterality": {"en": "Breast", "da": "Bryst"},
     "view": {"en": "View", "da": "Projektion"},
@@ -39,6 +44,10 @@ NAMES: dict[str, By] = {
     "malignancy_probability": {
         "en": "Probability of cancer, exam",
         "da": "Sandsynlighed for kræft, undersøgelsen",
+    },
+    "screening_probability": {
+        "en": "Probability of cancer in this site's screening",
+        "da": "Sandsynlighed for kræft i afdelingens screening",
     },
     "malignancy_probability_r": {"en": "Right breast", "da": "Højre bryst"},
     "malignancy_probability_l": {"en": "Left breast", "da": "Venstre bryst"},
@@ -68,6 +77,18 @@ VALUES: dict[str, dict[str, By]] = {
         "distortion": {"en": "architectural distortion", "da": "arkitekturforstyrrelse"},
         "asymmetry": {"en": "asymmetry", "da": "asymmetri"},
         "calcifications": {"en": "calcifications", "da": "forkalkninger"},
+    },
+    "shape": {
+        "irregular": {"en": "irregular", "da": "uregelmæssig"},
+        "round": {"en": "round or oval", "da": "rund eller oval"},
+        "lobulated": {"en": "lobulated", "da": "lobuleret"},
+    },
+    "margin": {
+        "spiculated": {"en": "spiculated", "da": "spikuleret"},
+        "ill_defined": {"en": "indistinct", "da": "uskarp"},
+        "obscured": {"en": "obscured", "da": "tilsløret"},
+        "microlobulated": {"en": "microlobulated", "da": "mikrolobuleret"},
+        "circumscribed": {"en": "circumscribed", "da": "velafgrænset"},
     },
     "laterality": {"R": {"en": "right", "da": "højre"}, "L": {"en": "left", "da": "venstre"}},
     "view": {"CC": {"en": "CC", "da": "CC"}, "MLO": {"en": "MLO", "da": "MLO"}},

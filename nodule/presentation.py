@@ -95,6 +95,7 @@ _NOTES: dict[str, dict[str, str]] = {
 }
 
 _NAMES: dict[str, dict[str, str]] = {
+    "choice": {"en": "Choice of series", "da": "Valg af serie"},
     "volume_mm3": {"en": "Volume", "da": "Volumen"},
     "axial": {"en": "Axial diameters", "da": "Aksiale diametre"},
     "greatest": {"en": "Greatest plane", "da": "Største plan"},

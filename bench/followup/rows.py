@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from bench.followup.studies import FIRST_DAY
-from bench.nodule.bootstrap import interval
 from gransk.core.followup import Outcome
 from nodule.growth.change import Change, Sized, compare
 from nodule.kernels import kernel_class
+from training.bootstrap import interval
 
 Row = dict[str, Any]
 Line = dict[str, Any]

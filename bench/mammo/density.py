@@ -27,12 +27,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.mammo.labelled import DENSE, FAT, dice, labelled
-from bench.nodule.bootstrap import IntArray, interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from gransk.core.models import ModelLibrary
 from mammo.image.anatomy import find_anatomy
 from mammo.image.density import LIMITS, MODEL_ID, brightest, view_density
 from mammo.view import Projection
+from training.bootstrap import IntArray, interval, mean_interval
 from training.mammo.agreement import kappa
 from training.mammo.films import Film, cbis_mass
 

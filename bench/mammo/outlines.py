@@ -22,7 +22,6 @@ from skimage.draw import polygon2mask
 
 from bench.mammo.labelled import dice
 from bench.mammo.reading import members
-from bench.nodule.bootstrap import interval
 from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.models import ModelLibrary
@@ -31,6 +30,7 @@ from mammo.marks.detector import MODEL_IDS, OUTLINE_STRIDE, READ_AT_MM
 from mammo.marks.mark import Point
 from mammo.marks.outlines import seen_at
 from mammo.marks.outlining import diameters_mm, outlined
+from training.bootstrap import interval
 from training.mammo.films import Film, cbis_mass, folds
 
 FOLDER = Path("../shared/data/mg/cbis_mass")

@@ -28,7 +28,6 @@ from scipy.optimize import minimize
 
 from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
 from bench.mammo.outlines import Networks
-from bench.nodule.bootstrap import interval, mean_interval
 from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
@@ -39,6 +38,7 @@ from mammo.tracking.meeting import Meeting, Row
 from mammo.tracking.second_look import look
 from mammo.tracking.settings import TrackingSettings
 from mammo.tracking.side import Side, Spot
+from training.bootstrap import interval, mean_interval
 from training.mammo.blobs import blobs, mark_at
 from training.mammo.films import Film, cbis_mass, folds
 

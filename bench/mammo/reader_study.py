@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.nodule.bootstrap import interval
 from mammo.scores.statistics import BoolArray, FloatArray, auc
+from training.bootstrap import interval
 
 FILE = Path("screening", "nyu_reader_study.csv")
 PUBLISHED = 0.778

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.nodule.bootstrap import IntArray, interval
 from gransk.core.errors import RefusalError
 from mammo.image.anatomy import find_anatomy
 from mammo.image.grid import SPACING_MM, Prepared
 from mammo.marks.pairs import brightness
 from mammo.marks.sides import NO_COUNTERPART, compare_sides
 from mammo.view import Projection
+from training.bootstrap import IntArray, interval
 from training.mammo.blobs import blobs, mark_at
 from training.mammo.films import Film, cbis_mass
 from training.mammo.measures import auc

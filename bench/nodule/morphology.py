@@ -29,7 +29,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import mannwhitneyu
 
-from bench.nodule.bootstrap import FloatArray, IntArray, interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from gransk.core.errors import ModelError
 from gransk.core.findings import Mask
@@ -40,6 +39,7 @@ from nodule.measurement import Texture, measure
 from nodule.morphology import MODEL_ID, Morphology, MorphologyReading
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
+from training.bootstrap import FloatArray, IntArray, interval, mean_interval
 from training.nodule.cutouts import Cutout, read_nodules
 from training.nodule.morphology.ratings import FEWEST_READERS, TEXTURES, Ratings, read_ratings
 from training.nodule.morphology.samples import outlined

@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bench.nodule.bootstrap import interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from bench.nodule.readers import database, reader_masks
 from bench.nodule.whole_scans import print_whole_scans
@@ -37,6 +36,7 @@ from gransk.core.volume import Volume
 from nodule.measurement import measure
 from nodule.segmentation import segment
 from nodule.segmenter import MODEL_ID, Segmenter
+from training.bootstrap import interval, mean_interval
 from training.nodule.cutouts import Cutout
 from training.nodule.segmentation.crops import Outlined, beside, continued, read_outlined
 from training.nodule.segmentation.tune import overlap

@@ -170,7 +170,7 @@ def _run(
     _tell(gathered.left_out, unmatched, language)
     if not isinstance(application, Calibrates):
         raise ConfigurationError(f"application {application.id!r} cannot be calibrated")
-    return application.calibrate(exams, models, wanted, language)
+    return application.calibrate(exams, settings, models, wanted, language)
 
 
 def _stored(site: Config, application: Application, period: Any) -> Any:

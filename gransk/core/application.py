@@ -89,7 +89,8 @@ class Presentation:
         Name of the application.
     texts : mapping of code to mapping of language to str
         Templates (``str.format`` with the note's values) of every note code,
-        measurement name, quality name and value that the application uses.
+        measurement name, quality name and value that the application uses. ``choice`` is the
+        heading over the notes of `Selection.choice`, where the suite's own words do not fit.
     line : callable
         ``line(findings, language)``: findings in one line, for the worklist.
     details : callable

@@ -120,8 +120,9 @@ class Calibrates(Protocol):
     """What an application gives whose scores are calibrated on a site's own exams."""
 
     def not_calibrated(self, settings: BaseModel, models: Mapping[str, str]) -> Note | None:
-        """None where the settings hold a calibration for these models; else why not.
+        """None where the settings hold a calibration of the scores of today; else why not.
 
+        A version of the application that changes no score leaves a calibration in force.
         The note's text is in the application's presentation. ``models`` are SHA-256 by id.
         """
 
@@ -131,16 +132,19 @@ class Calibrates(Protocol):
     def calibrate(
         self,
         exams: Sequence[OwnExam],
+        settings: BaseModel,
         models: Mapping[str, str],
         wanted: Wanted,
         language: str,
     ) -> Result:
-        """Calibrate for these models and this version, or say what is missing.
+        """Calibrate for the scores of today, or say what is missing.
 
         Parameters
         ----------
         exams : sequence of OwnExam
             Those that were not analysed too, since they belong to the period.
+        settings : BaseModel
+            Those in use.
         models : mapping of str to str
             SHA-256 of the models in use, by id.
         wanted : Wanted

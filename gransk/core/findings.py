@@ -324,6 +324,16 @@ class Findings(Frozen):
         """Coded value of the study's property called ``name``, or None."""
         return next((q.value for q in self.qualities if q.name == name), None)
 
+    def same_lesion(self, finding: Finding) -> tuple[Finding, ...]:
+        """The other standing findings that show one lesion with this one."""
+        if not finding.lesion_uid:
+            return ()
+        return tuple(
+            other
+            for other in self.standing
+            if other.lesion_uid == finding.lesion_uid and other.tracking_uid != finding.tracking_uid
+        )
+
     def frame_number(self, finding: Finding) -> int | None:
         """Number, from 1, of the analysed image of a finding's first region; None without one."""
         if not finding.regions:

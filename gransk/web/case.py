@@ -65,6 +65,7 @@ class Case:
     findings: Findings | None = None
     shown: Sequence[Shown] = ()
     choice: Sequence[str] = ()
+    choice_heading: str = ""
     notes: Sequence[str] = ()
     deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
     seconds: str = ""
@@ -191,6 +192,8 @@ def _case(
         findings=findings,
         shown=[_shown(f, findings, presentation, pictures, language) for f in findings.findings],
         choice=[presentation.text(note, language) for note in findings.choice],
+        choice_heading=presentation.texts.get("choice", {}).get(language)
+        or text("choice", language),
         notes=[presentation.text(note, language) for note in findings.notes],
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
@@ -221,6 +224,9 @@ def _shown(
             pairs.append((text("image_number", language), str(image)))
         elif place and not frame.label:
             pairs.append((place, f"{number_of}/{len(findings.frames)}"))
+    same = ", ".join(_named(other, findings) for other in findings.same_lesion(finding))
+    if same:
+        pairs.append((text("same_lesion", language), same))
     return Shown(
         finding=finding,
         image=finding.regions[0].sop_instance_uid if finding.regions else "",
@@ -239,3 +245,10 @@ def _shown(
         choices=editing.choices(finding, presentation, language),
         overruled=editing.overruled(finding, presentation, language),
     )
+
+
+def _named(finding: Finding, findings: Findings) -> str:
+    """What a finding is called, and the image it is on where that has a name."""
+    number_of = findings.frame_number(finding)
+    label = findings.frames[number_of - 1].label if number_of else ""
+    return f"{finding.tracking_id} ({label})" if label else finding.tracking_id

@@ -182,10 +182,11 @@ def choose(study: Study, view_rules: ViewRules) -> Selection:
         _note("image_provisional" if c in provisional else "image_not_needed", c.label)
         for c in unknown
     ]
-    notes += [_note(why.code, _label(instance), what=why.detail) for instance, why in found.refused]
+    refused = [(_label(i, said(i.header)), why) for i, why in found.refused]
+    notes += [_note(why.code, label, what=why.detail) for label, why in refused]
     chosen += provisional
     if not chosen:
-        raise _telling([(_label(instance), why) for instance, why in found.refused])
+        raise _telling(refused)
     warnings = tuple(note for c in chosen for note in _warnings(c))
     return Selection(tuple(c.instance for c in chosen), tuple(notes), warnings)
 
@@ -235,7 +236,8 @@ def assemble(
             code = "view_from_image"
             views[slot] = view
         percent = round(100 * view.certainty)
-        notes.append(_note(code, _label(view.instance), view=view.name, percent=percent))
+        label = _label(view.instance, said(view.instance.header))
+        notes.append(_note(code, label, view=view.name, percent=percent))
     if not views:
         raise failed or RefusalError(Reason.VIEW_UNKNOWN, f"{len(instances)} images")
     exam = Exam(tuple(views[slot] for slot in STANDARD if slot in views))
@@ -272,7 +274,7 @@ def _place(instance: Instance, spoken: Said) -> tuple[str, str, str]:
 
 
 def _candidate(instance: Instance, spoken: Said) -> Candidate:
-    return Candidate(instance, spoken, source(instance.header), _label(instance))
+    return Candidate(instance, spoken, source(instance.header), _label(instance, spoken))
 
 
 def _rules(view_rules: ViewRules) -> tuple[Rule, ...]:
@@ -349,10 +351,16 @@ def _note(code: str, label: str, **values: str | float | int) -> Note:
     return Note(code=code, values={"image": label, **values})
 
 
-def _label(instance: Instance) -> str:
-    """Series and instance number, which name no patient."""
-    numbers = (text(instance.header, name) for name in ("SeriesNumber", "InstanceNumber"))
-    return "/".join("".join(filter(str.isdigit, number))[:10] or "-" for number in numbers)
+def _label(instance: Instance, spoken: Said) -> str:
+    """What the image is called, such as ``R MLO (3/1)``: view, series and instance number.
+
+    The view as its attributes tell it; the numbers alone where they do not. Names no patient.
+    """
+    said_of = (text(instance.header, name) for name in ("SeriesNumber", "InstanceNumber"))
+    numbers = "/".join("".join(filter(str.isdigit, one))[:10] or "-" for one in said_of)
+    if spoken.laterality and spoken.view:
+        return f"{spoken.laterality} {spoken.view} ({numbers})"
+    return numbers
 
 
 def _name(slot: Slot) -> str:

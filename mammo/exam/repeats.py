@@ -37,7 +37,7 @@ class Candidate:
         What its attributes say.
     source : Source
     label : str
-        Series and instance number, as a reader is told of it.
+        View, series and instance number, as a reader is told of it.
     """
 
     instance: Instance = field(repr=False)

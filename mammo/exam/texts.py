@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TEXTS: dict[str, dict[str, str]] = {
     "image_chosen": {
-        "en": "Image {image} is analysed as {view}.",
-        "da": "Billede {image} analyseres som {view}.",
+        "en": "{image} is analysed.",
+        "da": "{image} analyseres.",
     },
     "image_provisional": {
         "en": "Image {image} is analysed; its attributes do not tell which breast and view it is.",
@@ -27,38 +27,37 @@ TEXTS: dict[str, dict[str, str]] = {
         "da": "Billede {image} er ikke et mammografibillede.",
     },
     "image_lower_source": {
-        "en": "Image {image} ({view}) is passed over: image {better} is of a preferred kind.",
-        "da": "Billede {image} ({view}) forbigås: billede {better} er af en foretrukken type.",
+        "en": "Image {image} is passed over: image {better} is of a preferred kind.",
+        "da": "Billede {image} forbigås: billede {better} er af en foretrukken type.",
     },
     "image_lower_partial": {
-        "en": "Image {image} ({view}) is passed over: it shows a part of the breast, image "
+        "en": "Image {image} is passed over: it shows a part of the breast, image "
         "{better} the whole.",
-        "da": "Billede {image} ({view}) forbigås: det viser en del af brystet, billede {better} "
+        "da": "Billede {image} forbigås: det viser en del af brystet, billede {better} "
         "hele brystet.",
     },
     "image_lower_implant": {
-        "en": "Image {image} ({view}) is passed over: of implant displaced and implant in place, "
+        "en": "Image {image} is passed over: of implant displaced and implant in place, "
         "image {better} is preferred.",
-        "da": "Billede {image} ({view}) forbigås: af optagelserne med forskudt og uforskudt "
+        "da": "Billede {image} forbigås: af optagelserne med forskudt og uforskudt "
         "implantat foretrækkes billede {better}.",
     },
     "image_lower_later": {
-        "en": "Image {image} ({view}) is passed over: image {better} is a later repeat.",
-        "da": "Billede {image} ({view}) forbigås: billede {better} er en senere omtagning.",
+        "en": "Image {image} is passed over: image {better} is a later repeat.",
+        "da": "Billede {image} forbigås: billede {better} er en senere omtagning.",
     },
     "image_lower_lossy": {
-        "en": "Image {image} ({view}) is passed over: image {better} is the same without lossy "
-        "compression.",
-        "da": "Billede {image} ({view}) forbigås: billede {better} er det samme uden "
+        "en": "Image {image} is passed over: image {better} is the same without lossy compression.",
+        "da": "Billede {image} forbigås: billede {better} er det samme uden "
         "tabsgivende kompression.",
     },
     "image_lower_smaller": {
-        "en": "Image {image} ({view}) is passed over: image {better} has more pixels.",
-        "da": "Billede {image} ({view}) forbigås: billede {better} har flere pixels.",
+        "en": "Image {image} is passed over: image {better} has more pixels.",
+        "da": "Billede {image} forbigås: billede {better} har flere pixels.",
     },
     "image_lower_copy": {
-        "en": "Image {image} ({view}) is passed over: nothing tells it from image {better}.",
-        "da": "Billede {image} ({view}) forbigås: intet adskiller det fra billede {better}.",
+        "en": "Image {image} is passed over: nothing tells it from image {better}.",
+        "da": "Billede {image} forbigås: intet adskiller det fra billede {better}.",
     },
     "image_photograph": {
         "en": "Image {image} is passed over: it is a photograph or a document.",

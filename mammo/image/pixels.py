@@ -137,13 +137,35 @@ def read_pixels(instance: Instance) -> Pixels:
     if frame_count(instance.header) != 1:
         raise RefusalError(Reason.TOMOSYNTHESIS, f"{frame_count(instance.header)} frames")
     spacing, source = pixel_spacing(instance.header)
-    whole, stored = _decoded(instance)
     notes = [Note(code="scale_assumed")] if source is SpacingSource.ASSUMED else []
-    image = _displayed(stored, whole, notes)
-    turn = turn_of(instance.header, (stored.shape[0], stored.shape[1]))
+    image = displayed(instance, notes)
+    turn = turn_of(instance.header, (image.shape[0], image.shape[1]))
     if turn.quarters % 2:
         spacing = (spacing[1], spacing[0])
     return Pixels(turn.apply(image), spacing, source, turn, tuple(notes))
+
+
+def displayed(instance: Instance, notes: list[Note] | None = None) -> FloatArray:
+    """One image as it is stored, its values as they are displayed.
+
+    Parameters
+    ----------
+    instance : Instance
+    notes : list of Note, optional
+        Takes what a reader must know of the display.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        0 to 1, dense tissue bright, padding 0; not turned.
+
+    Raises
+    ------
+    RefusalError
+        Those of `gransk.core.decode.decode_frames`.
+    """
+    whole, stored = _decoded(instance)
+    return _displayed(stored, whole, [] if notes is None else notes)
 
 
 def _decoded(instance: Instance) -> tuple[Dataset, StoredArray]:

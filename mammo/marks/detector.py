@@ -17,6 +17,7 @@ from mammo.image.grid import SPACING_MM, FloatArray, Prepared
 from mammo.marks.mark import Kind, Mark
 from mammo.marks.outlines import outline_of
 from mammo.marks.peaks import peaks
+from mammo.marks.signs import SHAPES, told
 
 MODEL_IDS = ("mammo-detector", "mammo-detector-fine")
 READ_AT_MM = {MODEL_IDS[0]: 0.4, MODEL_IDS[1]: 0.3}
@@ -115,13 +116,13 @@ class Detector:
 
     def maps(self, prepared: Prepared) -> Maps:
         """Run the networks on an image and on its mirror image up and down."""
-        told = [self._told(networks, prepared) for networks in self._networks]
+        found = [self._told(networks, prepared) for networks in self._networks]
 
         def mean(name: str) -> FloatArray:
-            like = told[0][name]
+            like = found[0][name]
             aligned = [
                 _aligned(one[name], like.shape, self._networks[0].spacing_mm / n.spacing_mm)
-                for one, n in zip(told, self._networks, strict=True)
+                for one, n in zip(found, self._networks, strict=True)
             ]
             return np.asarray(expit(np.mean(aligned, axis=0)), np.float32)
 
@@ -130,7 +131,7 @@ class Detector:
             malignancy=mean("malignancy"),
             inside=mean("inside"),
             signs=mean("signs"),
-            look=told[0]["look"],
+            look=found[0]["look"],
         )
 
     def detect(self, prepared: Prepared, view: int) -> Seen:
@@ -153,16 +154,20 @@ class Detector:
             near = (int(row), int(column))
             said = {name: float(maps.signs[n][near]) for n, name in enumerate(SIGNS)}
             outline, size_mm = outline_of(maps.inside, centre, cell_mm / 2)
+            kind = kind_of(said)
+            looks = told(said) if kind is Kind.MASS else {}
             marks.append(
                 Mark(
                     view=view,
-                    kind=kind_of(said),
+                    kind=kind,
                     centre=centre,
                     outline=outline,
                     size_mm=size_mm,
                     probability=probability,
                     malignancy=float(maps.malignancy[near]),
                     look=tuple(float(v) for v in maps.look[:, near[0], near[1]]),
+                    shape=looks.get("shape", ""),
+                    margin=looks.get("margin", ""),
                 )
             )
             signs.append(said)
@@ -210,7 +215,7 @@ def page(grey: FloatArray) -> FloatArray:
 
 def kind_of(signs: dict[str, float]) -> Kind:
     """A mass, unless readers would rather say distortion or asymmetry."""
-    shapes = max(signs[name] for name in ("irregular", "round", "lobulated"))
+    shapes = max(signs[name] for name in SHAPES)
     if signs["distortion"] > max(shapes, signs["asymmetry"]):
         return Kind.DISTORTION
     return Kind.ASYMMETRY if signs["asymmetry"] > shapes else Kind.MASS

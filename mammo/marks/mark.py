@@ -42,6 +42,8 @@ class Mark:
         Estimate of malignancy.
     look : tuple of float
         The detector's description of what it looks like, to compare marks by.
+    shape, margin : str
+        What a mass looks like to the detector (`mammo.marks.signs`); empty where it is not sure.
     pair : int, optional
         Index, among the exam's marks, of the mark that shows the same lesion in the other view.
     pair_certainty : float, optional
@@ -56,6 +58,8 @@ class Mark:
     probability: float
     malignancy: float
     look: tuple[float, ...] = field(default=(), repr=False)
+    shape: str = ""
+    margin: str = ""
     pair: int | None = None
     pair_certainty: float | None = None
 

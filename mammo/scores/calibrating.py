@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +35,7 @@ from mammo.scores.calibration import (
     Limit,
     Recalibration,
 )
+from mammo.scores.scored_by import ScoredBy
 from mammo.scores.statistics import (
     BoolArray,
     FloatArray,
@@ -86,23 +87,17 @@ class _Scored:
     cancer: BoolArray = field(repr=False)
 
 
-def make(
-    exams: Sequence[OwnExam],
-    application: str,
-    application_version: str,
-    models: Mapping[str, str],
-    wanted: Wanted,
-) -> Made:
-    """A calibration of consecutive screening exams, for one version and its weights.
+def make(exams: Sequence[OwnExam], application: str, by: ScoredBy, wanted: Wanted) -> Made:
+    """A calibration of consecutive screening exams, for what gives them their scores.
 
-    Exams that another version or other weights analysed count as not analysed.
+    Exams that other weights, or a version with other scores, analysed count as not analysed.
 
     Raises
     ------
     NotCalibratedError
         Tells everything that is missing.
     """
-    ours = [exam for exam in exams if _is_ours(exam, application_version, models)]
+    ours = [exam for exam in exams if _is_ours(exam, by)]
     scored = _scored(ours, wanted.follow_up_months)
     count = len(ours)
     missing, dates = _consecutive(exams, count, wanted)
@@ -131,8 +126,9 @@ def make(
     calibration = Calibration(
         format=1,
         application=application,
-        application_version=application_version,
-        models=dict(models),
+        application_version=by.version,
+        models=dict(by.models),
+        settings=dict(by.settings),
         made_on=wanted.made_on,
         made_by=wanted.made_by,
         first_exam=min(dates),
@@ -152,11 +148,11 @@ def make(
     return Made(calibration, (*lacking, *imprecise))
 
 
-def _is_ours(exam: OwnExam, version: str, models: Mapping[str, str]) -> bool:
+def _is_ours(exam: OwnExam, by: ScoredBy) -> bool:
     return (
         exam.score is not None
-        and exam.version == version
-        and all(exam.models.get(name) == sha256 for name, sha256 in models.items())
+        and by.same_code(exam.version)
+        and all(exam.models.get(name) == sha256 for name, sha256 in by.models.items())
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import itertools
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -22,6 +21,7 @@ from scipy import special
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Note
+from mammo.scores.scored_by import ScoredBy
 from mammo.scores.statistics import logit
 
 SCORES = 10
@@ -125,12 +125,12 @@ class Calibrated:
 
 
 class Calibration(_Part):
-    """A site's calibration, for one application version and its weights.
+    """A site's calibration, for what gives its exams their scores.
 
     Parameters
     ----------
-    application, application_version, models
-        What it is for; ``models`` are SHA-256 by id.
+    application, application_version, models, settings
+        What it is for; ``models`` are SHA-256 by id, ``settings`` those that can change a score.
     made_on, made_by
         When and how.
     first_exam, last_exam : date
@@ -153,6 +153,7 @@ class Calibration(_Part):
     application: str = Field(min_length=1)
     application_version: str = Field(min_length=1)
     models: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(min_length=1)
+    settings: dict[str, Any]
     made_on: datetime.date
     made_by: str
     first_exam: datetime.date
@@ -210,29 +211,30 @@ class Calibration(_Part):
 
 
 def in_force(
-    calibration: Calibration | None, application_version: str, models: Mapping[str, str]
+    calibration: Calibration | None, by: ScoredBy
 ) -> tuple[Calibration | None, Note | None]:
-    """The calibration, or None with the reason where it does not fit what is in use.
+    """The calibration, or None with the reason where other scores than today's made it.
 
     Parameters
     ----------
     calibration : Calibration, optional
         Of the settings.
-    application_version : str
-    models : mapping of str to str
-        SHA-256, by id, of the models that make the score.
+    by : ScoredBy
+        What is in use.
 
     Returns
     -------
     tuple of Calibration or None, and Note or None
-        Codes: ``not_calibrated``, ``calibration_other_version`` {made_for},
-        ``calibration_other_models``.
+        Codes: ``not_calibrated``, ``calibration_other_models``, ``calibration_other_settings``,
+        ``calibration_other_version`` {made_for}.
     """
     if calibration is None:
         return None, Note(code="not_calibrated")
-    if calibration.models != dict(models):
+    if calibration.models != dict(by.models):
         return None, Note(code="calibration_other_models")
-    if calibration.application_version != application_version:
+    if calibration.settings != dict(by.settings):
+        return None, Note(code="calibration_other_settings")
+    if not by.same_code(calibration.application_version):
         made_for = calibration.application_version
         return None, Note(code="calibration_other_version", values={"made_for": made_for})
     return calibration, None
@@ -251,11 +253,17 @@ NOTE_TEXTS: dict[str, dict[str, str]] = {
         "da": "Afdelingens kalibrering er lavet til andre vægte og gælder ikke: score og kategori "
         "holdes tilbage. Kalibrér igen.",
     },
+    "calibration_other_settings": {
+        "en": "The site's calibration was made with other rules for the choice of views and does "
+        "not count: score and category are kept back. Calibrate again.",
+        "da": "Afdelingens kalibrering er lavet med andre regler for valg af projektioner og "
+        "gælder ikke: score og kategori holdes tilbage. Kalibrér igen.",
+    },
     "calibration_other_version": {
-        "en": "The site's calibration was made for version {made_for} and does not count: score "
-        "and category are kept back. Calibrate again.",
-        "da": "Afdelingens kalibrering er lavet til version {made_for} og gælder ikke: score og "
-        "kategori holdes tilbage. Kalibrér igen.",
+        "en": "The site's calibration was made for version {made_for}, which gives other scores, "
+        "and does not count: score and category are kept back. Calibrate again.",
+        "da": "Afdelingens kalibrering er lavet til version {made_for}, som giver andre scorer, og "
+        "gælder ikke: score og kategori holdes tilbage. Kalibrér igen.",
     },
 }
 """Texts of the notes of `in_force`, for the application's presentation."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gransk.core.calibration import OwnExam, Result, Wanted
 from gransk.core.findings import Note
 from mammo.scores.calibrating import NotCalibratedError, make
 from mammo.scores.calibration import Agreement, Calibration, Figure
+from mammo.scores.scored_by import ScoredBy
 
 WORDS = {
     "en": {
@@ -78,8 +79,9 @@ MISSING = {
         "5 % må mangle; lad dem analysere, eller vælg en anden periode",
     },
     "other_weights": {
-        "en": "{count} exams were analysed by other weights or another version",
-        "da": "{count} undersøgelser er analyseret med andre vægte eller en anden version",
+        "en": "{count} exams were scored by other weights or by a version with other scores",
+        "da": "{count} undersøgelser har en score fra andre vægte eller fra en version med andre "
+        "scorer",
     },
     "too_few_exams": {
         "en": "{count} exams have a score, {least} are needed for the limits of the tenths",
@@ -126,20 +128,13 @@ MISSING = {
 def calibrate(
     exams: Sequence[OwnExam],
     application: str,
-    application_version: str,
-    models: Mapping[str, str],
+    by: ScoredBy,
     wanted: Wanted,
     language: str,
 ) -> Result:
-    """A calibration as JSON values and in words, or what is missing.
-
-    Parameters
-    ----------
-    models : mapping of str to str
-        SHA-256, by id, of the models that make the score; others are left out by the caller.
-    """
+    """A calibration as JSON values and in words, or what is missing."""
     try:
-        made = make(exams, application, application_version, models, wanted)
+        made = make(exams, application, by, wanted)
     except NotCalibratedError as error:
         return Result(None, missing=tuple(text(note, language) for note in error.missing))
     return Result(

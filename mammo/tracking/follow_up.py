@@ -12,6 +12,7 @@ from gransk.core.findings import Finding, Findings, Measurement, Note
 from gransk.core.followup import Assessment, Comparison, FollowUp, Lesion, Outcome
 from gransk.core.study import Study
 from mammo.presentation import details, number, summary
+from mammo.texts import NAMES
 from mammo.tracking.comparison import growth_in
 from mammo.tracking.pictures import date_text
 from mammo.tracking.texts import TEXTS
@@ -27,6 +28,7 @@ PROFILE_SCHEMA: Mapping[str, Any] = {
 
 TITLE = {"en": "Mammography", "da": "Mammografi"}
 MARKS = {"en": "Marks:", "da": "Markeringer:"}
+SAME_LESION = {"en": "same lesion as {names}", "da": "samme læsion som {names}"}
 NO_MARKS = {"en": "No marks.", "da": "Ingen markeringer."}
 RESEARCH = {
     "en": "Research: not for diagnosis.",
@@ -109,10 +111,18 @@ def _marks(findings: Findings, language: str) -> list[str]:
     standing = findings.standing
     if not standing:
         return [NO_MARKS[language]]
+    # A length or a share tells nothing without its name.
+    named = {NAMES[name][language] for name in ("nipple_distance_mm", "score_share")}
     lines = []
     for finding in standing:
-        said = ", ".join(value for _, value in details(finding, language))
-        lines.append(f"- {finding.tracking_id}: {said}")
+        said = [
+            f"{label[:1].lower()}{label[1:]} {value}" if label in named else value
+            for label, value in details(finding, language)
+        ]
+        same = ", ".join(other.tracking_id for other in findings.same_lesion(finding))
+        if same:
+            said.append(SAME_LESION[language].format(names=same))
+        lines.append(f"- {finding.tracking_id}: {', '.join(said)}")
     return [MARKS[language], *lines]
 
 

@@ -29,6 +29,7 @@ from gransk.site.database import utcnow
 from gransk.site.migrate import open_database
 from mammo.scores import command as calibration_command
 from mammo.scores.calibration import NOTE_TEXTS, CalibrationSetting, in_force
+from mammo.scores.scored_by import ScoredBy
 
 FIRST = datetime.date(2026, 1, 5)
 
@@ -73,19 +74,19 @@ class Brightness:
         return []
 
     def not_calibrated(self, settings, models):
-        return in_force(settings.calibration, self.version, {"none": "0" * 64})[1]
+        return in_force(settings.calibration, self.by())[1]
+
+    def by(self):
+        return ScoredBy(self.version, self.version, {"none": "0" * 64}, {})
 
     def raw_score(self, findings):
         return findings.measured("score")
 
-    def calibrate(self, exams, models, wanted, language):
+    def calibrate(self, exams, settings, models, wanted, language):
         self.seen = exams
         # Without weights of its own it names those of its version.
-        weights = {"none": "0" * 64}
-        return calibration_command.calibrate(
-            [_with(exam, weights) for exam in exams], self.id, self.version, weights, wanted,
-            language,
-        )  # fmt: skip
+        ours = [_with(exam, self.by().models) for exam in exams]
+        return calibration_command.calibrate(ours, self.id, self.by(), wanted, language)
 
 
 def _with(exam, weights):

@@ -344,6 +344,7 @@ def _measurements(
     made.append(measurement("percent_density", 31.0))
     if calibrated:
         made.append(measurement("exam_score", 9.0))
+        made.append(measurement("screening_probability", 0.0213))
     return tuple(made)
 
 

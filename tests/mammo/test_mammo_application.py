@@ -18,8 +18,10 @@ from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from mammo.application import MammoApplication, MammoSettings, scoring
+from mammo.exam.choice import ViewRules
+from mammo.exam.recognise import MODEL_ID as VIEW_ID
 from mammo.marks.detector import MODEL_IDS
-from mammo.scores.calibration import LEAST_EXAMS, SCORES, Calibration
+from mammo.scores.calibration import LEAST_EXAMS, SCORES, Calibration, Recalibration
 from mammo.view import STANDARD
 
 MODELS = ModelLibrary(model_folder())
@@ -165,6 +167,7 @@ def calibration(digests: dict[str, str], version: str) -> Calibration:
             "application": "mammo",
             "application_version": version,
             "models": digests,
+            "settings": {"views": ViewRules().model_dump(mode="json")},
             "made_on": "2026-01-31",
             "made_by": "test",
             "first_exam": "2026-01-01",
@@ -191,7 +194,7 @@ def calibration(digests: dict[str, str], version: str) -> Calibration:
 def test_a_score_is_shown_only_by_a_calibration_for_these_weights(
     exam: Study, findings: Findings
 ) -> None:
-    digests = {name: MODELS.digest(name) for name in MODEL_IDS}
+    digests = {name: MODELS.digest(name) for name in (VIEW_ID, *MODEL_IDS)}
     mine = MammoSettings(calibration=calibration(digests, APPLICATION.version))
     told = APPLICATION.presentation.study_json(analysed(exam, mine))
     assert told["score_calibrated"] is True
@@ -204,11 +207,37 @@ def test_a_score_is_shown_only_by_a_calibration_for_these_weights(
     found = analysed(exam, other)
     assert found.measured("exam_score") is None
     assert "calibration_other_models" in {note.code for note in found.notes}
+    rules = mine.model_copy(update={"views": ViewRules(least_certainty=0.9)})
+    why_not = APPLICATION.not_calibrated(rules, digests)
+    assert why_not is not None
+    assert why_not.code == "calibration_other_settings"
+    marks = mine.model_copy(update={"operating_point": 0.9, "report_limit": 1})
+    assert APPLICATION.not_calibrated(marks, digests) is None
 
 
-def test_only_the_detectors_make_the_score() -> None:
+def test_a_probability_of_screening_is_shown_where_the_site_has_cancers_enough(
+    exam: Study, findings: Findings
+) -> None:
+    digests = {name: MODELS.digest(name) for name in (VIEW_ID, *MODEL_IDS)}
+    without = calibration(digests, APPLICATION.version)
+    fitted = Recalibration(intercept=-3.0, slope=0.8, slope_error=0.1)
+    mine = MammoSettings(calibration=without.model_copy(update={"recalibration": fitted}))
+    found = analysed(exam, mine)
+    raw = found.measured("malignancy_probability")
+    assert raw is not None
+    told = found.measured("screening_probability")
+    odds = np.log(raw / (1 - raw))
+    # The network's own number is told with four decimals.
+    assert told == pytest.approx(1 / (1 + np.exp(3.0 - 0.8 * odds)), abs=1e-4)
+    assert APPLICATION.presentation.study_json(found)["screening_probability"] == told
+    few = analysed(exam, MammoSettings(calibration=without))
+    assert few.measured("screening_probability") is None
+    assert few.measured("exam_score") is not None
+
+
+def test_detectors_and_what_tells_views_make_the_score() -> None:
     digests = {name: name * 2 for name in APPLICATION.models(MammoSettings())}
-    assert scoring(digests) == {name: name * 2 for name in MODEL_IDS}
+    assert scoring(digests) == {name: name * 2 for name in (VIEW_ID, *MODEL_IDS)}
 
 
 def test_an_exam_is_compared_with_itself_and_its_score_stays(

@@ -23,6 +23,7 @@ from mammo.scores.calibration import (
     Category,
     in_force,
 )
+from mammo.scores.scored_by import ScoredBy
 from mammo.scores.statistics import auc, brier, logistic, logit, proportion
 
 MODELS = {"mammo-detector": "a" * 64}
@@ -49,8 +50,15 @@ def screening(count, seed=0, days=300):
     ]
 
 
-def made(exams, wanted=WANTED, version="1.0.0", models=MODELS):
-    return make(exams, "mammo", version, models, wanted)
+RULES = {"views": {"least_certainty": 0.6}}
+
+
+def by(version="1.0.0", models=MODELS, since="1.0.0", settings=RULES):
+    return ScoredBy(version, since, models, settings)
+
+
+def made(exams, wanted=WANTED, **others):
+    return make(exams, "mammo", by(**others), wanted)
 
 
 def wanting(limit, target):
@@ -409,10 +417,10 @@ def test_few_values_cannot_be_parted():
     [
         {"models": {"mammo-detector": "b" * 64}},
         {"models": MODELS | {"other": "c" * 64}},
-        {"version": "2.0.0"},
+        {"version": "2.0.0", "since": "1.0.1"},
     ],
 )
-def test_exams_of_other_weights_or_version_count_for_nothing(large, others):
+def test_exams_of_other_weights_or_scores_count_for_nothing(large, others):
     found = refused(large[:3000], **others)
     assert found["other_weights"] == {"count": 3000}
     assert found["too_few_exams"]["count"] == 0
@@ -421,17 +429,40 @@ def test_exams_of_other_weights_or_version_count_for_nothing(large, others):
 # As data
 
 
-def test_a_calibration_for_other_weights_counts_as_none(whole):
-    assert in_force(whole, "1.0.0", MODELS) == (whole, None)
-    for calibration, version, models, code in (
-        (None, "1.0.0", MODELS, "not_calibrated"),
-        (whole, "1.0.0", {"mammo-detector": "b" * 64}, "calibration_other_models"),
-        (whole, "1.0.0", {}, "calibration_other_models"),
-        (whole, "1.1.0", MODELS, "calibration_other_version"),
+def test_exams_and_calibration_hold_over_versions_that_change_no_score(large, whole):
+    later = by(version="1.10.0")
+    assert in_force(whole, later) == (whole, None)
+    mixed = changed(large, lambda n, e: {"version": "1.9.2" if n % 2 else "1.0.0"})
+    calibration = make(mixed, "mammo", later, WANTED).calibration
+    assert (calibration.exams, calibration.limits) == (30_000, whole.limits)
+    assert in_force(calibration, later) == (calibration, None)
+
+
+def test_a_calibration_of_other_scores_counts_as_none(whole):
+    assert in_force(whole, by()) == (whole, None)
+    for calibration, others, code in (
+        (None, {}, "not_calibrated"),
+        (whole, {"models": {"mammo-detector": "b" * 64}}, "calibration_other_models"),
+        (whole, {"models": {}}, "calibration_other_models"),
+        (whole, {"settings": {"views": {"least_certainty": 0.7}}}, "calibration_other_settings"),
+        (whole, {"version": "1.10.0", "since": "1.2.0"}, "calibration_other_version"),
+        (whole, {"version": "0.9.0", "since": "0.1.0"}, "calibration_other_version"),
     ):
-        none, note = in_force(calibration, version, models)
+        none, note = in_force(calibration, by(**others))
         assert (none, note.code) == (None, code)
         assert all(NOTE_TEXTS[code][lang].format(**note.values) for lang in ("da", "en"))
+
+
+@pytest.mark.parametrize("version", ["", "1.x", "1..0"])
+def test_what_is_no_version_scored_nothing(version):
+    assert not by().same_code(version)
+    with pytest.raises(InvalidValueError):
+        by(since=version)
+
+
+def test_scores_do_not_begin_after_the_version_in_use():
+    with pytest.raises(InvalidValueError):
+        by(version="1.9.0", since="1.10.0")
 
 
 class Settings(BaseModel):
@@ -476,7 +507,7 @@ def test_a_calibration_cannot_be_changed(whole):
 @pytest.mark.parametrize("language", ["da", "en"])
 def test_the_report_tells_counts_prevalence_deciles_and_figures(large, language):
     told = calibration_command.calibrate(
-        large, "mammo", "1.0.0", MODELS, wanting("sensitivity", 0.8), language
+        large, "mammo", by(), wanting("sensitivity", 0.8), language
     )
     assert told.missing == ()
     text = "\n".join(told.report)
@@ -489,6 +520,6 @@ def test_the_report_tells_counts_prevalence_deciles_and_figures(large, language)
 
 
 def test_a_refusal_holds_nothing(large):
-    told = calibration_command.calibrate(large[:50], "mammo", "1.0.0", MODELS, WANTED, "en")
+    told = calibration_command.calibrate(large[:50], "mammo", by(), WANTED, "en")
     assert told.content is None
     assert any("2401 are needed" in line for line in told.missing)

@@ -268,7 +268,7 @@ def names(*images: Instance, **settings) -> list[str]:
 def codes(*images: Instance, **settings) -> list[str]:
     """Note of each image, in the order given."""
     notes = choose(study(*images), ViewRules(**settings)).choice
-    by_series = {note.values["image"].split("/")[0]: note.code for note in notes}
+    by_series = {re.search(r"(\d+)/", note.values["image"])[1]: note.code for note in notes}
     assert len(notes) == len(images)
     return [by_series[str(one.header.SeriesNumber)] for one in images]
 
@@ -459,7 +459,16 @@ def test_labels_name_no_patient():
     del one.header.SeriesNumber
     one.header.add_new("SeriesNumber", "LO", "Jensen^Anna 7")
     (note,) = choose(study(one), ViewRules()).choice
-    assert note.values["image"] == "7/1"
+    assert note.values["image"] == "R CC (7/1)"
+
+
+def test_images_are_called_by_their_view_where_attributes_tell_it():
+    spot = image("L", "MLO", ViewModifierCodeSequence=[code("399055006")])
+    notes = choose(study(*four(), spot, image("", "")), ViewRules()).choice
+    named = [TEXTS[note.code]["en"].format(**note.values) for note in notes]
+    assert next(n for n in named if n.endswith("is analysed.")).startswith("R CC (")
+    assert any("Image L MLO (" in one and "spot" in one for one in named)
+    assert any(one.startswith("Image -/") or one[6].isdigit() for one in named)
 
 
 def test_every_text_is_there_in_both_languages():

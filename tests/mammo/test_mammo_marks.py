@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from drawn import breast
@@ -12,6 +14,7 @@ from mammo.marks.detector import SIGNS, Detector, Networks, kind_of, page
 from mammo.marks.mark import Kind, Mark
 from mammo.marks.outlines import UNKNOWN_MM, outline_of
 from mammo.marks.peaks import peaks
+from mammo.marks.signs import told
 from mammo.scores.score import ViewEvidence, score
 from mammo.view import Laterality, Projection, Source
 
@@ -58,6 +61,32 @@ def test_an_outline_does_not_take_its_neighbour() -> None:
     inside = np.maximum(_disk(5, 1.6, (30.0, 60.0)), _disk(7, 1.6, (60.0, 60.0)))
     _, size = outline_of(inside, (30 / SPACING_MM, 60 / SPACING_MM), 1.6)
     assert size == pytest.approx(10, abs=1.2)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"irregular": 0.7, "round": 0.6, "spiculated": 0.9}, ("irregular", "spiculated")),
+        ({"lobulated": 0.5, "obscured": 0.49, "ill_defined": 0.3}, ("lobulated", None)),
+        ({"distortion": 0.9, "circumscribed": 0.6}, (None, "circumscribed")),
+        ({"irregular": 0.4}, (None, None)),
+    ],
+)
+def test_shape_and_margin_are_told_where_they_are_likely(said, words) -> None:
+    looks = told({name: said.get(name, 0.0) for name in SIGNS})
+    assert (looks.get("shape"), looks.get("margin")) == words
+
+
+def test_a_mass_bears_its_words_and_a_distortion_none() -> None:
+    prepared = prepare(breast(), (SPACING_MM, SPACING_MM))
+
+    def seen(*likely: str) -> tuple[Kind, str, str]:
+        spot = Saying(likely)
+        mark = Detector([Networks(spot, 0.4)]).detect(prepared, 0).marks[0]
+        return mark.kind, mark.shape, mark.margin
+
+    assert seen("lobulated", "obscured") == (Kind.MASS, "lobulated", "obscured")
+    assert seen("distortion", "spiculated") == (Kind.DISTORTION, "", "")
 
 
 def test_pages_are_divisible_and_keep_their_corner() -> None:
@@ -158,6 +187,18 @@ class Spot:
             # The second network is less sure.
             found[name] = np.stack([both - 2 * n for n in range(self.members)])
         return found
+
+
+class Saying(Spot):
+    """Says some of the signs, and of others that they are not there."""
+
+    def __init__(self, likely: Sequence[str]) -> None:
+        super().__init__(0.4, (40.0, 60.0))
+        self.odds = np.where(np.isin(SIGNS, likely), 3.0, -3.0)[None, None, :, None, None]
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = super().run(inputs)
+        return found | {"signs": 0 * found["signs"] + self.odds.astype(np.float32)}
 
 
 def test_networks_of_two_spacings_agree_on_a_place() -> None:

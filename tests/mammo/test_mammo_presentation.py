@@ -47,8 +47,26 @@ def test_a_calibrated_score_is_said_low_or_high_and_never_a_risk(tmp_path, show)
     assert (told["exam_score"], told["category"], told["score_calibrated"]) == (9.0, "high", True)
     assert show.line(findings, "en").startswith("AI score high (9)")
     assert show.line(findings, "da").startswith("AI-score høj (9)")
-    assert ("AI score", "9 of 10, high") in show.summary(findings, "en")
-    assert ("AI-score", "9 af 10, høj") in show.summary(findings, "da")
+    assert show.summary(findings, "en")[:3] == [
+        ("AI score", "9 of 10, high"),
+        ("Probability of cancer in this site's screening", "2.1 %"),
+        ("Probability of cancer, exam (research)", "0.81"),
+    ]
+    assert show.summary(findings, "da")[:3] == [
+        ("AI-score", "9 af 10, høj"),
+        ("Sandsynlighed for kræft i afdelingens screening", "2,1 %"),
+        ("Sandsynlighed for kræft, undersøgelsen (forskning)", "0,81"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(0.0004, "0.04 %"), (0.0149, "1.5 %"), (0.127, "13 %")]
+)
+def test_small_probabilities_keep_two_digits(exam, show, share, told):
+    findings = exam.findings.model_copy(
+        update={"measurements": (coding.measurement("screening_probability", share),)}
+    )
+    assert told in [value for _, value in show.summary(findings, "en")]
 
 
 def test_no_text_says_high_risk():

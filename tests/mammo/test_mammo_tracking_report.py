@@ -14,6 +14,7 @@ from gransk.core.application import Examined
 from gransk.core.findings import Note
 from gransk.core.followup import Comparison, FollowUp, Lesion, NotCompared, Outcome
 from gransk.core.reasons import Reason
+from mammo.coding import measurement
 from mammo.presentation import presentation
 from mammo.texts import NAMES, NOTES
 from mammo.tracking.change import told
@@ -97,6 +98,24 @@ def test_the_report_says_what_became_of_each_mark(current: Examined) -> None:
     english = report_text(current.study, current.findings, follow_up, "en", tell)
     assert "change of diameter +5.0 mm (" in english
     assert "no longer seen" in english
+
+
+def test_a_mark_tells_its_numbers_by_name_and_the_other_mark_of_its_lesion(
+    current: Examined,
+) -> None:
+    one, other = current.findings.findings
+    share = (*one.measurements, measurement("score_share", 43.0))
+    paired = (
+        one.model_copy(update={"lesion_uid": "1.5", "measurements": share}),
+        other.model_copy(update={"lesion_uid": "1.5"}),
+    )
+    findings = current.findings.model_copy(update={"findings": paired})
+    text = report_text(current.study, findings, FollowUp(), "da", tell)
+    (line,) = [line for line in text.splitlines() if line.startswith("- Mark 1:")]
+    assert "andel af undersøgelsens resultat 43 %" in line
+    assert line.endswith("samme læsion som Mark 2")
+    alone = report_text(current.study, current.findings, FollowUp(), "en", tell)
+    assert "same lesion" not in alone
 
 
 def test_marks_that_a_person_rejected_are_left_out(current: Examined) -> None:

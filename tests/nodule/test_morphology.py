@@ -8,7 +8,6 @@ import pytest
 from nodule_synthetic import Ball, block
 from scipy.special import expit
 
-from bench.nodule.bootstrap import interval
 from bench.nodule.morphology import auc, bins, confusion, judged_part, kappa
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Mask
@@ -19,6 +18,7 @@ from nodule.morphology import BATCH, MODEL_ID, VIEW_STEPS_MM, Morphology, Morpho
 from nodule.segmentation import segment
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
+from training.bootstrap import interval
 from training.nodule.morphology.calibrate import calibrate
 from training.nodule.morphology.ratings import Ratings
 

@@ -36,3 +36,22 @@ def site(make_site: Callable[..., Site]) -> Site:
     made = make_site()
     made.account("admin", "Anna Administrator", Role.ADMINISTRATOR)
     return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium for a module's tests."""
+    from browsing import started
+
+    with started() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(stage: Any, browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page of the module's ``stage``, as high as its ``HEIGHT`` says."""
+    from browsing import watched
+
+    size = {"width": 1600, "height": getattr(request.module, "HEIGHT", 900)}
+    with watched(browser, stage, viewport=size, color_scheme="dark") as page:
+        yield page

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from browsing import AXE, sign_in, watched
 from harness_orthanc import OrthancProcess, make_config
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
-from test_viewer_browser import AXE, CHROMIUM, FLAGS, PASSWORD
 from viewer_study import KnownStudy, outline_lps, phantom_study
 from web_server import serving
 from web_site import Site, open_site
@@ -90,34 +90,13 @@ def _list(site: Site, key: str) -> None:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
 @pytest.fixture(params=[True, False], ids=["script", "no script"])
 def page(stage: Stage, browser: Browser, request: Any) -> Iterator[Page]:
     """A radiographer's page, with and without scripts."""
-    context = browser.new_context(
-        viewport={"width": 1600, "height": 1200}, java_script_enabled=request.param
-    )
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.on(
-        "response", lambda r: faults.append(f"{r.status} {r.url}") if r.status > 399 else None
-    )
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.goto(stage.address)
-    opened.fill("#name", "rita")
-    opened.fill("#password", PASSWORD)
-    opened.press("#password", "Enter")
-    opened.wait_for_selector("h1")
-    yield opened
-    context.close()
-    assert faults == []
+    size = {"width": 1600, "height": 1200}
+    with watched(browser, stage, viewport=size, java_script_enabled=request.param) as opened:
+        sign_in(opened, stage, "rita")
+        yield opened
 
 
 def with_script(request: Any) -> bool:
@@ -233,7 +212,7 @@ def _keep(page: Page, name: str) -> None:
 
 
 def _serious(page: Page) -> list[str]:
-    assert Path(AXE).is_file(), "axe-core is not installed; run make install-test"
+    assert AXE.is_file(), "axe-core is not installed; run make install-test"
     page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsing import AXE, PAINTED_SECONDS, sign_in
 from mammo_exam import NO_PACKAGE, drawn_exam, package_exam, package_folder
 from mammo_stage import Stage, stage_of
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
-from test_viewer_browser import AXE, CHROMIUM, FLAGS, PAINTED_SECONDS, sign_in
+from playwright.sync_api import Page
 
 from mammo.view import STANDARD
 
@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.system]
 # Thumbnails are drawn by viewports too, without an image of their own.
 SHOWN = """() => (window.cornerstone?.getEnabledElements?.() ?? []).map(e => e.viewport)
     .filter(v => v.getCurrentImageId?.() && v.canvas.getBoundingClientRect().y < innerHeight - 9)"""
+HEIGHT = 1000
 PLACES = ("R CC", "L CC", "R MLO", "L MLO")
 """From left to right, from top to bottom."""
 
@@ -36,38 +37,12 @@ def stage(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         yield made
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(stage: Stage, browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1600, "height": 1000}, color_scheme="dark")
-    opened = context.new_page()
-    outside: list[str] = []
-    faults: list[str] = []
-    ours = (stage.address, "blob:", "data:")
-    opened.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
-    opened.on(
-        "response", lambda r: faults.append(f"{r.status} {r.url}") if r.status > 399 else None
-    )
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    yield opened
-    context.close()
-    assert outside == []
-    assert faults == []
-
-
 def keep(page: Page, request: Any, name: str) -> None:
     """A picture for the documents, where they are asked for."""
     folder = os.environ.get("GRANSK_SCREENSHOTS")
     if folder:
         kind = request.node.callspec.params["stage"]
-        page.screenshot(path=str(Path(folder) / f"mammo-{kind}-{name}.png"))
+        page.screenshot(path=str(Path(folder) / f"mammography-{kind}-{name}.png"))
 
 
 def open_viewer(page: Page, stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -11,7 +12,8 @@ from mammo_exam import drawn_exam
 from mammo_stage import Shown, seed
 from web_site import open_site
 
-from gransk.core.findings import Findings
+from gransk.core.findings import Findings, Note
+from gransk.site.tables import Role
 from gransk.web.hanging import hanging
 from mammo.application import MammoApplication
 from mammo.pictures import pictures
@@ -62,6 +64,32 @@ def test_the_words_are_those_of_a_probability_and_not_of_readers(opened, tmp_pat
     assert "Readers' suspicion" not in page
     assert "Image number" not in page
     assert "not shown: not calibrated here" in page
+
+
+def test_a_mark_names_the_other_mark_of_its_lesion(opened, tmp_path):
+    _, client, case = opened(drawn_exam(tmp_path / "exam"))
+    page = client.get(case).text
+    told = re.findall(r"<dt>Same lesion</dt><dd>([^<]+)</dd>", page)
+    assert told == ["Mark 2 (R MLO)", "Mark 1 (R CC)"]
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "told"),
+    [
+        ("en", "Choice of views (number of series/image)", "R CC (3/1) is analysed."),
+        ("da", "Valg af projektioner (nummer på serie/billede)", "R CC (3/1) analyseres."),
+    ],
+)
+def test_the_choice_of_views_is_told_in_words_of_mammography(
+    opened, tmp_path, language, heading, told
+):
+    exam = drawn_exam(tmp_path / "exam")
+    chosen = Note(code="image_chosen", values={"image": "R CC (3/1)", "view": "R CC"})
+    findings = exam.findings.model_copy(update={"choice": (chosen,)})
+    site, _, case = opened(dataclasses.replace(exam, findings=findings))
+    page = site.person(Role.RADIOLOGIST, language=language).get(case).text
+    assert f'<h3>{heading}</h3><ul class="notes"><li>{told}</li></ul>' in page
+    assert {"en": "Choice of series", "da": "Valg af serie"}[language] not in page
 
 
 def test_no_risk_profile_is_offered_where_none_is_asked_for(opened, tmp_path, monkeypatch):

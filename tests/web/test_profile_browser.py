@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from browsing import AXE
+from playwright.sync_api import Page, expect
 from web_objects import findings_of_study
 from web_server import free_port, serving
+from web_site import PASSWORD
 
 from gransk.archive.tables import SeenStudy
 from gransk.core.codes import PERCENT
@@ -20,13 +21,10 @@ from nodule.application import NoduleApplication
 from nodule.emphysema import CONCEPT, NAME
 
 pytestmark = pytest.mark.browser
-CHROMIUM = os.environ.get("GRANSK_CHROMIUM", "/usr/bin/chromium")
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-PASSWORD = "a long enough password"
 
 
 @pytest.fixture
-def stage(make_site, monkeypatch):
+def stage(make_site, monkeypatch, browser):
     """A site with a study whose lungs have a share of low attenuation; its key and a page."""
     monkeypatch.setattr("gransk.web.app.applications", lambda: {"nodule": NoduleApplication()})
     port = free_port()
@@ -40,16 +38,13 @@ def stage(make_site, monkeypatch):
     key = site.study(1)
     site.sealed(key, found, application="nodule")
     signed_in = people.sign_in(site.database, "rita", PASSWORD, 12)
-    with (
-        serving(site.app, port) as address,
-        sync_playwright() as play,
-        play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
-    ):
+    with serving(site.app, port) as address:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.add_cookies([{"name": "gransk_session", "value": signed_in.token, "url": address}])
         page = context.new_page()
         page.goto(f"{address}/studies/{key}/profile")
         yield site, key, page
+        context.close()
 
 
 def answers(site, key) -> dict:

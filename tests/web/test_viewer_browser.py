@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsing import AXE, PAINTED_SECONDS, sign_in
 from harness_orthanc import OrthancProcess, make_config
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 from viewer_study import DATA, KnownStudy, lidc_study, outline_lps, phantom_study
 from web_server import serving
@@ -27,17 +28,6 @@ from gransk.site.database import utcnow
 from gransk.site.tables import Executor, Role
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
-CHROMIUM = os.environ.get("GRANSK_CHROMIUM", "/usr/bin/chromium")
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
-PAINTED_SECONDS = 60
-PASSWORD = "a long enough password"
 
 
 @dataclass
@@ -141,41 +131,6 @@ def _seed(site: Site, known: KnownStudy) -> tuple[str, str]:
     site.item(keys[2], WorkState.NOT_ANALYSED, reason=Reason.SLICES_TOO_THICK, **named)
     site.item(keys[3], WorkState.FAILED, reason=Reason.WORKER_LOST, **named)
     return key, item
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(stage: Stage, browser: Browser) -> Iterator[Page]:
-    """A radiologist's page that talks to nobody but the service."""
-    context = browser.new_context(viewport={"width": 1600, "height": 900}, color_scheme="dark")
-    opened = context.new_page()
-    outside: list[str] = []
-    faults: list[str] = []
-    ours = (stage.address, "blob:", "data:")
-    opened.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
-    opened.on(
-        "response", lambda r: faults.append(f"{r.status} {r.url}") if r.status > 399 else None
-    )
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    yield opened
-    context.close()
-    assert outside == []
-    assert faults == []
-
-
-def sign_in(page: Page, stage: Stage, name: str = "rasmussen") -> None:
-    page.goto(stage.address)
-    page.fill("#name", name)
-    page.fill("#password", PASSWORD)
-    page.press("#password", "Enter")
-    page.wait_for_selector("h1")
 
 
 def keep(page: Page, request: Any, name: str) -> None:

@@ -1,7 +1,4 @@
-"""DICOM images of research archives: pixels as displayed, size, side and view.
-
-Archives are read with fewer doubts than a site's images are (`mammo`): their files are known.
-"""
+"""DICOM images of research archives, by the reader of the application."""
 
 from __future__ import annotations
 
@@ -10,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, dcmread
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-FILM_HEIGHT_MM = 240.0
-"""Of the smaller film, 18 cm x 24 cm: where a scanned film does not tell its spacing."""
-_VIEWS = {"399162004": "CC", "R-10242": "CC", "399368009": "MLO", "R-10226": "MLO"}
+from gransk.core.errors import RefusalError
+from gransk.core.study import Instance
+from mammo.exam.attributes import said
+from mammo.exam.view_codes import ViewName
+from mammo.image.pixels import SpacingSource, displayed, pixel_spacing
 
 
 def is_dicom(path: Path) -> bool:
@@ -28,11 +26,8 @@ def header(path: Path) -> Dataset:
 
 
 def shown(path: Path) -> npt.NDArray[np.float32]:
-    """Pixels as displayed, dense tissue bright; any range."""
-    dataset = dcmread(path)
-    values = apply_voi_lut(apply_modality_lut(dataset.pixel_array, dataset), dataset)
-    pixels = np.asarray(values, dtype=np.float32)
-    return pixels.max() - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels
+    """Pixels as displayed, 0 to 1, dense tissue bright, as they lie in the file."""
+    return displayed(Instance(header(path), lambda: dcmread(path)))
 
 
 def size(dataset: Dataset) -> tuple[int, int]:
@@ -41,18 +36,16 @@ def size(dataset: Dataset) -> tuple[int, int]:
 
 
 def spacing_mm(dataset: Dataset) -> float | None:
-    """Of its pixels (PS3.3 10.7.1), or None where it does not tell."""
-    for keyword in ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing"):
-        value = dataset.get(keyword)
-        if value:
-            return float(value[0])
-    return None
+    """Between rows in the breast's plane, or None where the image does not tell it."""
+    try:
+        (down, _), source = pixel_spacing(dataset)
+    except RefusalError:
+        return None
+    return None if source is SpacingSource.ASSUMED else down
 
 
 def side_and_view(dataset: Dataset) -> tuple[str, str]:
     """``R`` or ``L``, and ``CC`` or ``MLO``; empty where it does not tell."""
-    side = str(dataset.get("ImageLaterality") or dataset.get("Laterality") or "").strip().upper()
-    view = str(dataset.get("ViewPosition") or "").strip().upper()
-    for item in dataset.get("ViewCodeSequence") or ():
-        view = _VIEWS.get(str(item.get("CodeValue", "")), view)
-    return side if side in ("R", "L") else "", view if view in ("CC", "MLO") else ""
+    spoken = said(dataset)
+    view = spoken.view if spoken.view in (ViewName.CC, ViewName.MLO) else None
+    return str(spoken.laterality or ""), str(view or "")

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from scipy.special import logit
 from scipy.stats import rankdata
 
+from training import bootstrap
 from training.mammo.films import Film
 
 FloatArray = npt.NDArray[np.float64]
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -110,17 +110,8 @@ def interval(
     reads: Sequence[Read], measure: Callable[[Sequence[Read]], float], seed: int = 1
 ) -> tuple[float, float]:
     """95 % interval of a measure by drawing patients with replacement."""
-    by_patient: dict[str, list[Read]] = {}
-    for read in reads:
-        by_patient.setdefault(read.film.patient, []).append(read)
-    patients = list(by_patient.values())
-    rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(RESAMPLES):
-        drawn = rng.integers(len(patients), size=len(patients))
-        values.append(measure([read for n in drawn for read in patients[n]]))
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return float(low), float(high)
+    who = [read.film.patient for read in reads]
+    return bootstrap.interval(who, lambda rows: measure([reads[n] for n in rows]), seed)
 
 
 def summary(reads: Sequence[Read]) -> dict[str, float]:

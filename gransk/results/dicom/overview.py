@@ -109,13 +109,7 @@ def _draw_marks(draw: ImageDraw.ImageDraw, report: Report, y: int) -> int:
 def _mark_lines(report: Report, finding: Finding) -> list[str]:
     values = [told for _, told in report.presentation.details(finding, report.language)[:3]]
     said = [", ".join(values)]
-    same = [
-        number_of(other)
-        for other in report.findings.standing
-        if finding.lesion_uid
-        and other.lesion_uid == finding.lesion_uid
-        and other.tracking_uid != finding.tracking_uid
-    ]
+    same = [number_of(other) for other in report.findings.same_lesion(finding)]
     if same:
         said.append(report.say("same_lesion").format(names=", ".join(same)))
     return [line for text in said for line in wrap(text, 18, COLUMN - 36)]

@@ -124,10 +124,12 @@ def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> _Car
         word = report.say("suspicion" if suspicion else "cancer")
         worry = [(word, _share(finding.malignancy, language))]
     named = [*sliced, *details[:3]] if len(pictures) == 1 else []
+    others = ", ".join(other.tracking_id for other in report.findings.same_lesion(finding))
+    same = [(report.say("same"), others)] if others else []
     return _Card(
         heading=finding.tracking_id,
         score=_score(report, finding),
-        pairs=tuple([*worry, *sliced, *details][:20]),
+        pairs=tuple([*worry, *sliced, *details, *same][:20]),
         pictures=tuple((p, _caption(finding, p, language, named)) for p in pictures),
     )
 

@@ -74,6 +74,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "da": "ansvarlig radiolog",
     },
     "not_there": {"en": "not there", "da": "findes ikke"},
+    "same": {"en": "Same lesion", "da": "Samme læsion"},
     "same_lesion": {"en": "Same lesion as {names}", "da": "Samme læsion som {names}"},
     "page": {"en": "Page {page} of {pages}", "da": "Side {page} af {pages}"},
 }

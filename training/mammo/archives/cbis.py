@@ -27,8 +27,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mammo.image.pixels import FILM_HEIGHT_MM
 from mammo.marks.mark import Kind
-from training.mammo.dicom_images import FILM_HEIGHT_MM, header, shown, size, spacing_mm
+from training.mammo.dicom_images import header, shown, size, spacing_mm
 from training.mammo.films import Box, Film
 
 Row = dict[str, str]

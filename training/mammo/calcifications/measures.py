@@ -10,6 +10,7 @@ import numpy as np
 from mammo.image.grid import SPACING_MM
 from mammo.marks.calcifications import Calcifications
 from mammo.marks.mark import Mark
+from training import bootstrap
 from training.mammo.calcifications.insertion import Planted, generator, scene
 from training.mammo.films import Box, Film
 
@@ -18,7 +19,6 @@ RATES = (0.1, 0.25, 0.5, 1.0)
 OPERATING_RATE = 0.25
 GROW_MM = 2.0
 CLUSTERS, LONE = 2, 2
-RESAMPLES = 1000
 UNSEEN = 1000
 """Added to the seed: other clusters than those that were trained on."""
 CONTRASTS = (0.0, 1.0, 2.0, 4.0, 8.0, np.inf)
@@ -173,17 +173,9 @@ def interval(
     reads: Sequence[Read], measure: Callable[[Sequence[Read]], float], seed: int = 1
 ) -> tuple[float, float]:
     """95 % interval by drawing patients with replacement."""
-    by_patient: dict[str, list[Read]] = {}
-    for read in reads:
-        by_patient.setdefault(read.patient, []).append(read)
-    patients = list(by_patient.values())
-    rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(RESAMPLES):
-        drawn = rng.integers(len(patients), size=len(patients))
-        values.append(measure([read for n in drawn for read in patients[n]]))
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return float(low), float(high)
+    return bootstrap.interval(
+        [read.patient for read in reads], lambda rows: measure([reads[n] for n in rows]), seed
+    )
 
 
 @dataclass(frozen=True)
