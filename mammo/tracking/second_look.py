@@ -31,7 +31,7 @@ BESIDE_MM = 8.0
 ROUND_MM = 4.0
 LEAST_CONTRAST = 0.02
 # Fitted: log-odds = CONSTANT + LIKENESS * correlation + BRIGHTNESS * share of the brightness.
-CONSTANT, LIKENESS, BRIGHTNESS = -7.51, 4.34, 4.5
+CONSTANT, LIKENESS, BRIGHTNESS = -11.13, 6.89, 6.54
 
 
 class Seen(StrEnum):

@@ -23,7 +23,7 @@ class TrackingSettings(BaseModel):
         description="Below this probability its place is taken as empty; between, it is left open.",
     )  # fmt: skip
     repeat_error: float = Field(
-        default=0.08, gt=0, lt=1,
+        default=0.12, gt=0, lt=1,
         description="Standard deviation of the logarithm of the ratio of two measurements of one "
         "unchanged mark; bench.mammo.priors prints it.",
     )  # fmt: skip
