@@ -139,6 +139,38 @@ def test_figures_of_a_past_counted_by_hand():
     }
 
 
+def test_the_likely_figure_takes_people_as_they_were():
+    """Arbiters of this past recalled two of seven women without cancer, and met no cancer."""
+    found = simulate(EXAMS, "odense", "", REPLACE).rounds["later"].would_be
+    assert found.recall.likely is None, "seven decisions are no habit"
+    more = [past(400 + n, "nr", "r" if n < 6 else "n", score=2) for n in range(12)]
+    ill = [past(500 + n, "nr", "r" if n < 9 else "n", score=2, outcome=ILL) for n in range(12)]
+    result = simulate([*EXAMS, *more, *ill], "odense", "", REPLACE).rounds["later"]
+    found = result.would_be
+    free, cancer = 8 / 19, 9 / 12
+    # Four sure recalls; six doubtful women without and two with cancer.
+    recalled = 4 + 6 * free + 2 * cancer
+    assert found.recall.likely == pytest.approx(recalled / 124)
+    assert found.detection.likely == pytest.approx(1000 * (4 + 2 * cancer) / 123)
+    assert found.ppv.likely == pytest.approx((4 + 2 * cancer) / recalled)
+    assert found.specificity.likely == pytest.approx(1 - 6 * free / 105)
+    assert found.recall.low.value < found.recall.likely < found.recall.high.value
+    assert result.change.recall.likely == pytest.approx(recalled / 124 - result.was.recall.low[0])
+    assumed = {one.what: one.exams for one in result.assumptions}
+    assert assumed[Assumption.AS_USUAL] == 31
+
+
+def test_second_readers_too_are_taken_as_they_were():
+    double = [past(n, "nr" if n < 4 else "nn", "r" if n < 4 else "") for n in range(20)]
+    settled = [past(50 + n, "rn", "n") for n in range(8)]
+    single = [past(100, "r", score=10)]
+    found = simulate([*double, *settled, *single], "odense", "", TRIAGE).rounds["later"].would_be
+    second, arbiter = 4 / 28, 4 / 12
+    alone = second + (1 - second) * arbiter
+    # All but the last have low scores: their first readers decide.
+    assert found.recall.likely == pytest.approx((8 + alone) / 29)
+
+
 def test_rounds_units_programmes_and_models_stay_apart():
     others = [
         past(900, round=Round.FIRST),

@@ -6,9 +6,9 @@ by exam, and their intervals come from drawing women with replacement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -17,14 +17,16 @@ from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Frozen
 from gransk.core.programme import Programme
 from gransk.core.statistics.bootstrap import ratio_interval
-from gransk.core.statistics.figure import Figure, FloatArray
+from gransk.core.statistics.figure import BoolArray, Figure, FloatArray
 from gransk.core.statistics.shares import proportion
 from gransk.reading.groups import by_round
 from gransk.reading.past import PastExam
+from gransk.reading.simulation.usual import Usual, usual_of
 from gransk.reading.simulation.worlds import (
     Course,
     Scenario,
     Unknown,
+    Way,
     as_it_was,
     can_be_told,
     course,
@@ -56,6 +58,10 @@ class Assumption(StrEnum):
     """Cancers are counted among exams with known outcome alone."""
     LEFT_OUT = "left_out"
     """Technical repeats and exams without a decision are left out."""
+    AS_USUAL = "as_usual"
+    """The likely figure: arbiters, and second readers, recall as large a share of such exams as of
+    those that they met, women with and without known cancer apart; and interval cancers that are
+    newly recalled are found. Counted are the arbitrations that this is taken from."""
 
 
 class Assumed(Frozen):
@@ -72,10 +78,14 @@ class Bounds(Frozen):
     ----------
     low, high : Figure
         Equal where the past tells it.
+    likely : float, optional
+        If people whom the past did not ask had decided as they usually did; None where it shows
+        no habit.
     """
 
     low: Figure
     high: Figure
+    likely: float | None = None
 
     @property
     def told(self) -> bool:
@@ -178,8 +188,9 @@ def simulate(
         for exam in past
         if exam.unit == unit and exam.programme is Programme.SCREENING
     ]
+    usual = usual_of([exam for exam in ours if can_be_told(exam)])
     rounds = {
-        name: _result(exams, scenario, follow_up_months)
+        name: _result(exams, scenario, follow_up_months, usual)
         for name, exams in by_round(ours).items()
         if any(can_be_told(exam) for exam in exams)
     }
@@ -203,12 +214,13 @@ def _with_model(exam: PastExam, model: str) -> PastExam:
     return exam.model_copy(update={"ai": silent})
 
 
-def _result(exams: Sequence[PastExam], scenario: Scenario, months: float) -> Result:
+def _result(exams: Sequence[PastExam], scenario: Scenario, months: float, usual: Usual) -> Result:
     told = [exam for exam in exams if can_be_told(exam)]
     courses = [course(exam, scenario) for exam in told]
-    was = [Course(worlds=frozenset({as_it_was(exam)})) for exam in told]
+    was = [Course(ways=(Way(as_it_was(exam)),)) for exam in told]
     known = [exam.known(months) for exam in told]
-    before, after = _Counted(told, was, known), _Counted(told, courses, known)
+    before = _Counted(told, was, known, usual)
+    after = _Counted(told, courses, known, usual)
     return Result(
         exams=len(told),
         known=sum(known),
@@ -216,118 +228,145 @@ def _result(exams: Sequence[PastExam], scenario: Scenario, months: float) -> Res
         was=before.figures(),
         would_be=after.figures(),
         change=after.changes(before),
-        assumptions=_assumed(exams, told, courses, after),
+        assumptions=_assumed(exams, told, courses, after, usual),
     )
 
 
-End = Literal[0, 1]
-
-
 class _Counted:
-    """Exams as arrays: what the lowest and the highest world of each gives."""
+    """Exams as arrays: what the lowest, the highest and the usual way of each gives."""
 
     def __init__(
-        self, exams: Sequence[PastExam], courses: Sequence[Course], known: Sequence[bool]
+        self,
+        exams: Sequence[PastExam],
+        courses: Sequence[Course],
+        known: Sequence[bool],
+        usual: Usual,
     ) -> None:
         self.women = [exam.woman for exam in exams]
         self.known = np.array(known, bool)
         self.cancer = np.array([exam.cancer for exam in exams]) & self.known
         self.free = self.known & ~self.cancer
-        self.recalled = self._ends(courses, "recalled")
-        self.arbitrated = self._ends(courses, "arbitrated")
-        self.readings = self._ends(courses, "readings")
+        expected = [usual.expected(exam, one) for exam, one in zip(exams, courses, strict=True)]
+        told = None if None in expected else np.array(expected, float).T
+        self.recalled = self._ends(courses, "recalled", None if told is None else told[0])
+        self.arbitrated = self._ends(courses, "arbitrated", None if told is None else told[1])
+        self.readings = self._ends(courses, "readings", None if told is None else told[2])
         found = np.array([exam.detected for exam in exams])
-        interval = np.array([exam.interval_cancer for exam in exams])
-        before = np.array([exam.recalled for exam in exams])
         # An interval cancer of a woman whom the past recalled was missed by work-up: so again.
-        maybe = interval & ~before
-        self.detected = (self.recalled[0] * found, self.recalled[1] * (found | maybe))
-        self.newly = int((maybe & (self.recalled[1] > 0)).sum())
+        maybe = np.array([exam.interval_cancer and not exam.recalled for exam in exams])
+        self.detected = _Ends(
+            self.recalled.low * found,
+            self.recalled.high * (found | maybe),
+            None if self.recalled.likely is None else self.recalled.likely * (found | maybe),
+        )
+        self.newly = int((maybe & (self.recalled.high > 0)).sum())
 
     @staticmethod
     def _ends(
-        courses: Sequence[Course], what: Literal["recalled", "arbitrated", "readings"]
-    ) -> tuple[FloatArray, FloatArray]:
+        courses: Sequence[Course],
+        what: Literal["recalled", "arbitrated", "readings"],
+        likely: FloatArray | None,
+    ) -> _Ends:
         pairs = np.array([one.range(what) for one in courses], float)
-        return pairs[:, 0], pairs[:, 1]
+        return _Ends(pairs[:, 0], pairs[:, 1], likely)
 
     def figures(self) -> Figures:
         n, known = len(self.known), int(self.known.sum())
-        cancers, free = int(self.cancer.sum()), int(self.free.sum())
-        detected = [int((end * self.cancer).sum()) for end in self.detected]
-        false = [int((end * self.free).sum()) for end in self.recalled]
+        ones = np.ones(n)
         found = Figures(
-            recall=_shares(self.recalled, n),
-            arbitration=_shares(self.arbitrated, n),
-            readings=_bounds(
-                *(
-                    Figure(float(end.mean()), *ratio_interval(self.women, end, np.ones(n)))
-                    for end in self.readings
-                )
+            recall=_share(self.recalled, n),
+            arbitration=_share(self.arbitrated, n),
+            readings=self.readings.bounds(
+                lambda end: Figure(float(end.mean()), *ratio_interval(self.women, end, ones)),
+                lambda end: float(end.mean()),
             ),
         )
         if not known:
             return found
-        per = {
-            "detection": [proportion(count, known).times(1000) for count in detected],
-            "false_positives": [proportion(count, known).times(1000) for count in false],
-        }
-        if cancers:
-            per["sensitivity"] = [proportion(count, cancers) for count in detected]
-        if free:
-            per["specificity"] = [proportion(free - count, free) for count in reversed(false)]
-        positive = self._ppv()
-        if positive is not None:
-            per["ppv"] = positive
-        return found.model_copy(update={name: _bounds(*ends) for name, ends in per.items()})
+        cancers, free = int(self.cancer.sum()), int(self.free.sum())
+        detected, false = self.detected.among(self.cancer), self.recalled.among(self.free)
+        return found.model_copy(
+            update={
+                "detection": _share(detected, known, 1000),
+                "false_positives": _share(false, known, 1000),
+                "sensitivity": _share(detected, cancers) if cancers else None,
+                "specificity": _share(false.rest(self.free), free) if free else None,
+                "ppv": self._ppv(),
+            }
+        )
 
-    def _ppv(self) -> list[Figure] | None:
-        """Lowest: all doubtful women without cancer recalled, none with; highest: the reverse."""
-        recalls = [end * self.known for end in self.recalled]
-        yes = [int((end * self.cancer).sum()) for end in self.detected]
-        no = [
-            int((recalls[end] * self.free).sum())
-            # Recalled with a cancer that the recall did not find: a false positive too.
-            + max(0, int((recalls[end] * self.cancer).sum()) - yes[end])
-            for end in (0, 1)
-        ]
-        if not yes[0] + no[1] or not yes[1] + no[0]:
+    def _ppv(self) -> Bounds | None:
+        """Lowest: all doubtful women without cancer recalled, none with; highest: the reverse.
+
+        Recalled with a cancer that the recall did not find is a false positive too.
+        """
+        yes = self.detected.among(self.cancer)
+        every = self.recalled.among(self.known)
+        free = self.recalled.among(self.free)
+        ill = self.recalled.among(self.cancer)
+        no = (free.high.sum() + ill.low.sum() - yes.low.sum(),
+              free.low.sum() + ill.high.sum() - yes.high.sum())  # fmt: skip
+        ends = [(int(yes.low.sum()), int(no[0])), (int(yes.high.sum()), int(no[1]))]
+        if not all(sum(end) for end in ends):
             return None
-        return [proportion(yes[0], yes[0] + no[1]), proportion(yes[1], yes[1] + no[0])]
+        low, high = (proportion(end[0], sum(end)) for end in ends)
+        likely = None
+        if yes.likely is not None and every.likely is not None:
+            likely = float(yes.likely.sum() / every.likely.sum())
+        return Bounds(low=low, high=high, likely=likely)
 
     def changes(self, before: _Counted) -> Changes:
         n = np.ones(len(self.known))
+        known = self.known.astype(float)
+        detected = self.detected.among(self.cancer)
+        had = before.detected.among(self.cancer).low
         return Changes(
-            recall=self._change(self.recalled, before.recalled[0], n),
-            arbitration=self._change(self.arbitrated, before.arbitrated[0], n),
-            readings=self._change(self.readings, before.readings[0], before.readings[0]),
-            detection=self._change(
-                (self.detected[0] * self.cancer, self.detected[1] * self.cancer),
-                before.detected[0] * self.cancer, self.known.astype(float), per=1000.0,
-            ) if self.known.any() else None,
-        )  # fmt: skip
+            recall=self._change(self.recalled, before.recalled.low, n),
+            arbitration=self._change(self.arbitrated, before.arbitrated.low, n),
+            readings=self._change(self.readings, before.readings.low, before.readings.low),
+            detection=self._change(detected, had, known, 1000) if known.any() else None,
+        )
 
-    def _change(
-        self,
-        ends: tuple[FloatArray, FloatArray],
-        was: FloatArray,
-        among: FloatArray,
-        per: float = 1.0,
-    ) -> Bounds:
-        found = []
-        for end in ends:
-            value = float((end - was).sum() / among.sum())
+    def _change(self, ends: _Ends, was: FloatArray, among: FloatArray, per: float = 1) -> Bounds:
+        def value(end: FloatArray) -> float:
+            return float((end - was).sum() / among.sum()) * per
+
+        def figure(end: FloatArray) -> Figure:
             low, high = ratio_interval(self.women, end - was, among)
-            found.append(Figure(value, low, high).times(per))
-        return _bounds(*found)
+            return Figure(value(end), low * per, high * per)
+
+        return ends.bounds(figure, value)
 
 
-def _shares(ends: tuple[FloatArray, FloatArray], cases: int) -> Bounds:
-    return _bounds(*(proportion(int(end.sum()), cases) for end in ends))
+class _Ends(NamedTuple):
+    """A value of each exam: lowest, highest, and as is usual."""
+
+    low: FloatArray
+    high: FloatArray
+    likely: FloatArray | None
+
+    def among(self, chosen: BoolArray) -> _Ends:
+        """Of some exams, 0 of the others."""
+        likely = None if self.likely is None else self.likely * chosen
+        return _Ends(self.low * chosen, self.high * chosen, likely)
+
+    def rest(self, chosen: BoolArray) -> _Ends:
+        """What is left of one each."""
+        likely = None if self.likely is None else chosen - self.likely
+        return _Ends(chosen - self.high, chosen - self.low, likely)
+
+    def bounds(
+        self, figure: Callable[[FloatArray], Figure], value: Callable[[FloatArray], float]
+    ) -> Bounds:
+        likely = None if self.likely is None else value(self.likely)
+        return Bounds(low=figure(self.low), high=figure(self.high), likely=likely)
 
 
-def _bounds(low: Figure, high: Figure) -> Bounds:
-    return Bounds(low=low, high=high)
+def _share(ends: _Ends, cases: int, per: float = 1) -> Bounds:
+    return ends.bounds(
+        lambda end: proportion(int(end.sum()), cases).times(per),
+        lambda end: float(end.sum()) / cases * per,
+    )
 
 
 def _assumed(
@@ -335,6 +374,7 @@ def _assumed(
     told: Sequence[PastExam],
     courses: Sequence[Course],
     counted: _Counted,
+    usual: Usual,
 ) -> tuple[Assumed, ...]:
     pairs = list(zip(told, courses, strict=True))
     dropped = sum(exam.detected and one.range("recalled")[0] == 0 for exam, one in pairs)
@@ -342,6 +382,8 @@ def _assumed(
         one.range("recalled")[1] == 1 and not exam.recalled and not exam.cancer
         for exam, one in pairs
     )
+    guessed = any(one.unknown for one in courses)
+    habits = usual.arbiter_cancer.cases + usual.arbiter_free.cases
     counts = {
         Assumption.SAME_ARBITER: sum(one.kept_arbiter for one in courses),
         Assumption.ARBITER_UNKNOWN: sum(Unknown.ARBITER in one.unknown for one in courses),
@@ -353,5 +395,6 @@ def _assumed(
         Assumption.UNDIAGNOSED: looked,
         Assumption.UNKNOWN_OUTCOME: len(told) - int(counted.known.sum()),
         Assumption.LEFT_OUT: len(exams) - len(told),
+        Assumption.AS_USUAL: habits * (guessed and counted.recalled.likely is not None),
     }
     return tuple(Assumed(what=what, exams=count) for what, count in counts.items() if count)

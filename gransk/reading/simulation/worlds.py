@@ -66,6 +66,14 @@ class World(NamedTuple):
     readings: int
 
 
+class Way(NamedTuple):
+    """How a world came about: the verdicts in it that the past does not hold."""
+
+    world: World
+    second: Verdict | None = None
+    arbiter: Verdict | None = None
+
+
 class Unknown(StrEnum):
     """What the past cannot tell of an exam."""
 
@@ -74,9 +82,9 @@ class Unknown(StrEnum):
 
 
 class Course(Frozen):
-    """Every world of an exam, and why there may be more than one."""
+    """Every way that an exam could have gone, and why there may be more than one."""
 
-    worlds: frozenset[World] = Field(min_length=1)
+    ways: tuple[Way, ...] = Field(min_length=1)
     unknown: frozenset[Unknown] = frozenset()
     kept_arbiter: bool = False
     """The past's arbiter is taken to decide the same."""
@@ -85,9 +93,14 @@ class Course(Frozen):
     alone: bool = False
     """One person reads, and is taken to read as one of two."""
 
+    @property
+    def worlds(self) -> frozenset[World]:
+        """What could have become of it."""
+        return frozenset(way.world for way in self.ways)
+
     def range(self, what: Literal["recalled", "arbitrated", "readings"]) -> tuple[int, int]:
         """Lowest and highest over the worlds."""
-        values = [int(getattr(world, what)) for world in self.worlds]
+        values = [int(getattr(way.world, what)) for way in self.ways]
         return min(values), max(values)
 
 
@@ -128,20 +141,24 @@ def course(exam: PastExam, scenario: Scenario) -> Course:
         seconds = known or tuple(PastRead(verdict=verdict) for verdict in BOTH)
         if not known:
             unknown.add(Unknown.SECOND_READER)
-    worlds: set[World] = set()
+    ways: list[Way] = []
     for second in seconds:
         opinions = [exam.reads[0], *([second] if second else []), *([ai] if counts and ai else [])]
         people = len(opinions) - counts
+        guessed = second.verdict if second and Unknown.SECOND_READER in unknown else None
         if _must_be_settled(opinions, None if counts else ai, scenario):
-            worlds |= {World(v is Verdict.RECALL, True, people + 1) for v in _arbiters(exam)}
+            ways += [
+                Way(World(verdict is Verdict.RECALL, True, people + 1), guessed, doubt)
+                for verdict, doubt in _arbiters(exam)
+            ]
             if exam.arbitration is None:
                 unknown.add(Unknown.ARBITER)
         else:
-            worlds.add(World(opinions[0].verdict is Verdict.RECALL, False, people))
+            ways.append(Way(World(opinions[0].verdict is Verdict.RECALL, False, people), guessed))
     return Course(
-        worlds=frozenset(worlds),
+        ways=tuple(ways),
         unknown=frozenset(unknown),
-        kept_arbiter=exam.arbitration is not None and any(world.arbitrated for world in worlds),
+        kept_arbiter=exam.arbitration is not None and any(way.world.arbitrated for way in ways),
         marks_differ=bool(reaches(exam, scenario.marks_from)) is not exam.marks_shown,
         alone=alone,
     )
@@ -175,5 +192,8 @@ def _no_breast_shared(opinions: list[PastRead]) -> bool:
     return len(named) > 1 and not frozenset.intersection(*named)
 
 
-def _arbiters(exam: PastExam) -> tuple[Verdict, ...]:
-    return BOTH if exam.arbitration is None else (exam.arbitration.verdict,)
+def _arbiters(exam: PastExam) -> tuple[tuple[Verdict, Verdict | None], ...]:
+    """What an arbiter may say, and beside it again where the past does not hold it."""
+    if exam.arbitration is not None:
+        return ((exam.arbitration.verdict, None),)
+    return tuple((verdict, verdict) for verdict in BOTH)
