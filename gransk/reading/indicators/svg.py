@@ -6,6 +6,7 @@ not by colour alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -15,23 +16,41 @@ from gransk.reading.indicators.texts import text
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 20, 60
-TICKS = 5
-ROOM = 1.08
+TICKS = 6
+"""Most steps of an axis."""
+ROOM = 1.05
 """Highest value drawn, over the highest there is."""
+PERCENT = 100.0
 
 
 def draw(chart: Chart, language: str) -> str:
-    """The chart as one ``<svg>`` element."""
-    title = text("chart", "funnel" if chart.lines else "trend", language).format(
+    """The chart as one ``<svg>`` element that also says in words what it shows."""
+    words = (
+        f"<title>{escape(titled(chart, language))}</title>",
+        f"<desc>{escape(described(chart, language))}</desc>",
+    )
+    return _element(chart, language, words, "sans-serif")
+
+
+def picture(chart: Chart, language: str, font: str) -> str:
+    """The chart without words, for a document that has them beside it, in its font."""
+    return _element(chart, language, (), font)
+
+
+def titled(chart: Chart, language: str) -> str:
+    """What the chart is of."""
+    return text("chart", "funnel" if chart.lines else "trend", language).format(
         indicator=text("indicator", chart.indicator, language),
         round=text("round", chart.round, language),
     )
+
+
+def _element(chart: Chart, language: str, words: Sequence[str], font: str) -> str:
     plane = _Plane(chart)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'class="chart" font-family="sans-serif" font-size="13" fill="currentColor">',
-        f"<title>{escape(title)}</title>",
-        f"<desc>{escape(described(chart, language))}</desc>",
+        f'class="chart" font-family="{font}" font-size="13" fill="currentColor">',
+        *words,
         *_axes(plane, chart, language),
         *_limits(plane, chart),
         *(_point(plane, n, mark) for n, mark in enumerate(chart.marks)),
@@ -65,15 +84,27 @@ def value_text(kind: Kind, value: float, language: str) -> str:
     return shown.replace(".", ",") if language == "da" else shown
 
 
+def ticks(highest: float) -> list[float]:
+    """From 0 to at least the highest, in steps of 1, 2 or 5 and zeros."""
+    if highest <= 0:
+        return [0.0, 1.0]
+    size = 10.0 ** math.floor(math.log10(highest / TICKS))
+    step = next(size * n for n in (1, 2, 5, 10) if size * n * TICKS >= highest * (1 - 1e-9))
+    return [step * n for n in range(math.ceil(highest / step - 1e-9) + 1)]
+
+
 class _Plane:
     """From values to places in the picture."""
 
     def __init__(self, chart: Chart) -> None:
-        values = [v for mark in chart.marks for v in (mark.value, mark.outer[1])]
+        per = PERCENT if chart.kind is Kind.SHARE else 1.0
         # The mouth of a funnel, at few cases, is wider than what there is to see.
-        self.top = max(values) * ROOM or 1.0
+        highest = max(v for mark in chart.marks for v in (mark.value, mark.outer[1]))
+        self.values = [value / per for value in ticks(highest * ROOM * per)]
+        self.top = self.values[-1]
         self.funnel = bool(chart.lines)
-        self.wide = chart.lines[-1][0] if chart.lines else max(len(chart.marks), 1)
+        self.cases = ticks(chart.lines[-1][0]) if chart.lines else []
+        self.wide = self.cases[-1] if self.cases else max(len(chart.marks), 1)
 
     def x(self, at: float) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * at / self.wide, 1)
@@ -92,8 +123,7 @@ def _axes(plane: _Plane, chart: Chart, language: str) -> Iterable[str]:
         f'<path d="M{LEFT} {TOP}V{floor}H{right}" fill="none" stroke="currentColor" '
         'stroke-width="1"/>'
     )
-    for n in range(TICKS + 1):
-        value = plane.top * n / TICKS
+    for value in plane.values:
         shown = value_text(chart.kind, value, language)
         yield f'<text x="{LEFT - 8}" y="{plane.y(value) + 4}" text-anchor="end">{shown}</text>'
     if not plane.funnel:
@@ -103,8 +133,7 @@ def _axes(plane: _Plane, chart: Chart, language: str) -> Iterable[str]:
                 x = plane.place(n, mark)[0]
                 yield f'<text x="{x}" y="{floor + 20}" text-anchor="middle">{escape(mark.name)}</text>'  # noqa: E501
         return
-    for n in range(1, TICKS + 1):
-        cases = plane.wide * n / TICKS
+    for cases in plane.cases[1:]:
         yield f'<text x="{plane.x(cases)}" y="{floor + 20}" text-anchor="middle">{cases:.0f}</text>'
     label = escape(text("chart", "cases", language))
     yield f'<text x="{(LEFT + right) / 2}" y="{floor + 44}" text-anchor="middle">{label}</text>'
@@ -114,18 +143,23 @@ def _limits(plane: _Plane, chart: Chart) -> Iterable[str]:
     middle = plane.y(chart.target)
     yield f'<path d="M{LEFT} {middle}H{WIDTH - RIGHT}" stroke="currentColor" stroke-width="1.5"/>'
     if plane.funnel:
-        columns = [[(plane.x(row[0]), plane.y(row[k])) for row in chart.lines] for k in range(1, 5)]
+        columns = [
+            [(plane.x(row[0]), plane.y(row[k])) for row in chart.lines if row[k] <= plane.top]
+            for k in range(1, 5)
+        ]
     else:
         ends = [[(*mark.inner, *mark.outer)[k] for mark in chart.marks] for k in range(4)]
         columns = [[(plane.x(n + 0.5), plane.y(v)) for n, v in enumerate(one)] for one in ends]
     for n, places in enumerate(columns):
-        yield _line(places, "6 4" if n < 2 else "2 3")
+        if not places:
+            continue
+        yield _line(places, "6,4" if n < 2 else "2,3")
 
 
 def _line(places: Sequence[tuple[float, float]], dashes: str) -> str:
-    path = " ".join(f"{x},{y}" for x, y in places)
+    path = "L".join(f"{x} {y}" for x, y in places)
     return (
-        f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-opacity="0.6" '
+        f'<path d="M{path}" fill="none" stroke="currentColor" stroke-width="0.7" '
         f'stroke-dasharray="{dashes}"/>'
     )
 

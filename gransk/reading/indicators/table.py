@@ -146,7 +146,7 @@ def as_csv(rows: Sequence[Row], *, keep_back_small: bool = True) -> str:
         Counts of one to four women are left out with all that is computed from them, and where
         such a count is alone in its table the next smallest, so that no total gives it away.
     """
-    hidden = _kept_back(rows) if keep_back_small else set()
+    hidden = kept_back(rows) if keep_back_small else set()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -156,8 +156,8 @@ def as_csv(rows: Sequence[Row], *, keep_back_small: bool = True) -> str:
     return out.getvalue()
 
 
-def _kept_back(rows: Sequence[Row]) -> set[int]:
-    """Rows with a small count, by the table of their indicator in their round."""
+def kept_back(rows: Sequence[Row]) -> set[int]:
+    """Numbers of the rows with a small count, by the table of their indicator in their round."""
     tables: dict[tuple[str, Indicator, str], list[int]] = {}
     for n, row in enumerate(rows):
         category = row.category if row.group else EVERYBODY
