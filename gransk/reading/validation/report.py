@@ -28,8 +28,9 @@ from gransk.reading.past import PastExam, Verdict
 SCORES = range(1, 11)
 LEAST_KNOWN = 0.95
 """Share of exams whose outcome must be known: those that are followed up differ from the rest."""
-LEAST_WITH_OPINION = 0.80
-"""Share of exams with a score; with fewer, what it says is of a choice of exams."""
+LEAST_WITH_OPINION = 0.90
+"""Share of exams with a score; with fewer, what it says is of a choice of exams. Of Danish exams
+5.3 % lacked adequate image data (14,337 of 272,008)."""
 FIGURE_EXAMS, FIGURE_CANCERS = 100, 10
 """Subgroups with fewer exams, or fewer cancers, have no figure of their own."""
 POINTS_DRAWN = 400
