@@ -9,7 +9,7 @@ from scipy import stats
 from gransk.core.errors import InvalidValueError
 from gransk.core.statistics.agreement import kappa
 from gransk.core.statistics.areas import areas, auc, difference, mean_area
-from gransk.core.statistics.bootstrap import interval
+from gransk.core.statistics.bootstrap import interval, ratio_interval
 from gransk.core.statistics.curve import (
     area,
     curve,
@@ -286,3 +286,11 @@ def test_limits_of_many_cases_are_the_normal_ones():
     assert band(0.03, 1000, 0.998).high > band(0.03, 1000).high
     with pytest.raises(InvalidValueError):
         band(0.1, 0)
+
+
+def test_drawing_sums_of_people_is_drawing_their_rows():
+    rng = np.random.default_rng(11)
+    who = [str(n) for n in rng.integers(40, size=120)]
+    above, below = rng.random(120), rng.random(120) + 1
+    rows = interval(who, lambda drawn: above[drawn].sum() / below[drawn].sum())
+    assert ratio_interval(who, above, below) == pytest.approx(rows)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from past_exams import FREE, ILL, RECALL, past
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.programme import Programme
@@ -90,6 +90,19 @@ def test_the_category_is_a_limit_too():
 def test_scenarios_refuse_limits_that_do_not_fit(wrong):
     with pytest.raises(ValidationError):
         Scenario(**wrong)
+
+
+def test_a_scenario_is_what_decides_of_a_policy():
+    class Policy(BaseModel):
+        name: str = "one"
+        kind: PolicyKind = PolicyKind.REPLACE_READER
+        recall_from: int | str = "category"
+        differing: Differing = Differing.LESION
+        waiting_minutes: int = 60
+
+    assert Scenario.of(Policy()) == Scenario(
+        kind=PolicyKind.REPLACE_READER, recall_from="category", differing=Differing.LESION
+    )
 
 
 # Figures

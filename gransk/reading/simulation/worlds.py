@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from gransk.core.findings import Frozen
 from gransk.reading.past import Breast, PastExam, PastRead, Verdict
@@ -42,6 +42,11 @@ class Scenario(Frozen):
     double_from: Limit | None = None
     marks_from: Limit | None = None
     differing: Differing = Differing.VERDICT
+
+    @classmethod
+    def of(cls, policy: BaseModel) -> Scenario:
+        """The part of a policy that decides here."""
+        return cls.model_validate(policy.model_dump(include=set(cls.model_fields)))
 
     @model_validator(mode="after")
     def _check(self) -> Scenario:
