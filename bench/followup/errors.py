@@ -23,9 +23,10 @@ from bench.followup.rows import (
     size_groups,
     sizes_of,
 )
+from gransk.core.statistics.bootstrap import interval
+from gransk.core.statistics.figure import FloatArray, IntArray
 from nodule.growth.change import Change
 from nodule.uncertainty import Z95
-from training.bootstrap import FloatArray, IntArray, interval
 
 FEWEST = 10
 THICKNESSES_MM = ((0.0, 1.1), (1.1, 2.1), (2.1, 2.6), (2.6, 3.5))

@@ -11,9 +11,9 @@ import numpy as np
 
 from bench.followup.studies import FIRST_DAY
 from gransk.core.followup import Outcome
+from gransk.core.statistics.bootstrap import interval
 from nodule.growth.change import Change, Sized, compare
 from nodule.kernels import kernel_class
-from training.bootstrap import interval
 
 Row = dict[str, Any]
 Line = dict[str, Any]

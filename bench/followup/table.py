@@ -11,9 +11,9 @@ import numpy as np
 from bench.followup.outcomes import MISSING, OTHER
 from bench.followup.rows import Group, Line, Row, has, rows_of, share, size_groups
 from gransk.core.followup import Outcome
+from gransk.core.statistics.bootstrap import interval
 from nodule.growth.classes import GrowthRule, rounded
 from nodule.guidelines.table import guidelines
-from training.bootstrap import interval
 
 SAID = (
     *(o.value for o in (Outcome.MATCHED, Outcome.NEW, Outcome.RESOLVED, Outcome.NOT_COVERED)),

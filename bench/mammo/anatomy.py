@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled
+from gransk.core.statistics.bootstrap import mean_interval
 from mammo.image.anatomy import find_anatomy
 from mammo.image.grid import SPACING_MM
 from mammo.view import Projection
-from training.bootstrap import mean_interval
 
 
 def main() -> None:

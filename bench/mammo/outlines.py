@@ -25,12 +25,12 @@ from bench.mammo.reading import members
 from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval
 from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
 from mammo.marks.detector import MODEL_IDS, OUTLINE_STRIDE, READ_AT_MM
 from mammo.marks.mark import Point
 from mammo.marks.outlines import seen_at
 from mammo.marks.outlining import diameters_mm, outlined
-from training.bootstrap import interval
 from training.mammo.films import Film, cbis_mass, folds
 
 FOLDER = Path("../shared/data/mg/cbis_mass")

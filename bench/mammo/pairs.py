@@ -15,8 +15,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from gransk.core.statistics.bootstrap import mean_interval
 from mammo.marks.pairs import PairRules, Traits, log_odds, pair_traits
-from training.bootstrap import mean_interval
 from training.mammo.films import FOLDS, cbis_mass, folds
 from training.mammo.measures import auc
 from training.mammo.pairs import (

@@ -31,6 +31,7 @@ from bench.mammo.outlines import Networks
 from gransk.core.application import model_folder
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
+from gransk.core.statistics.bootstrap import interval, mean_interval
 from mammo.image.grid import SPACING_MM
 from mammo.marks.outlining import Outliner, outlined
 from mammo.tracking.change import Growth, told
@@ -38,7 +39,6 @@ from mammo.tracking.meeting import Meeting, Row
 from mammo.tracking.second_look import look
 from mammo.tracking.settings import TrackingSettings
 from mammo.tracking.side import Side, Spot
-from training.bootstrap import interval, mean_interval
 from training.mammo.blobs import blobs, mark_at
 from training.mammo.films import Film, cbis_mass, folds
 

@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from gransk.core.errors import RefusalError
+from gransk.core.statistics.bootstrap import interval
+from gransk.core.statistics.figure import IntArray
 from mammo.image.anatomy import find_anatomy
 from mammo.image.grid import SPACING_MM, Prepared
 from mammo.marks.pairs import brightness
 from mammo.marks.sides import NO_COUNTERPART, compare_sides
 from mammo.view import Projection
-from training.bootstrap import IntArray, interval
 from training.mammo.blobs import blobs, mark_at
 from training.mammo.films import Film, cbis_mass
 from training.mammo.measures import auc

@@ -22,9 +22,10 @@ import numpy as np
 from bench.mammo.reading import marked, members
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval
+from gransk.core.statistics.figure import FloatArray, IntArray
 from mammo.image.grid import BoolArray
 from mammo.marks.signs import MARGINS, SHAPES, told
-from training.bootstrap import FloatArray, IntArray, interval
 from training.mammo.films import FOLDS, SIGNS, Film, cbis_mass, folds
 from training.mammo.measures import auc
 

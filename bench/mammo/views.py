@@ -20,9 +20,9 @@ import numpy as np
 from bench.mammo.pictures import all_prepared, files_of, spread
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval
 from mammo.exam.choice import Look
 from mammo.exam.recognise import MODEL_ID, Recogniser
-from training.bootstrap import interval
 
 _NAME = re.compile(r"(?P<side>LEFT|RIGHT)[_-](?P<view>CC|MLO)")
 CERTAIN = 0.9

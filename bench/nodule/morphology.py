@@ -33,13 +33,14 @@ from bench.nodule.cards import row, write_rows
 from gransk.core.errors import ModelError
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval, mean_interval
+from gransk.core.statistics.figure import FloatArray, IntArray
 from gransk.core.volume import Volume
 from nodule.lungs import segment_lungs
 from nodule.measurement import Texture, measure
 from nodule.morphology import MODEL_ID, Morphology, MorphologyReading
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
-from training.bootstrap import FloatArray, IntArray, interval, mean_interval
 from training.nodule.cutouts import Cutout, read_nodules
 from training.nodule.morphology.ratings import FEWEST_READERS, TEXTURES, Ratings, read_ratings
 from training.nodule.morphology.samples import outlined

@@ -32,11 +32,11 @@ from bench.nodule.readers import database, reader_masks
 from bench.nodule.whole_scans import print_whole_scans
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval, mean_interval
 from gransk.core.volume import Volume
 from nodule.measurement import measure
 from nodule.segmentation import segment
 from nodule.segmenter import MODEL_ID, Segmenter
-from training.bootstrap import interval, mean_interval
 from training.nodule.cutouts import Cutout
 from training.nodule.segmentation.crops import Outlined, beside, continued, read_outlined
 from training.nodule.segmentation.tune import overlap

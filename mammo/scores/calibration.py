@@ -21,8 +21,8 @@ from scipy import special
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Note
+from gransk.core.statistics.logistic import logit
 from mammo.scores.scored_by import ScoredBy
-from mammo.scores.statistics import logit
 
 SCORES = 10
 LEAST_EXAMS = 2401

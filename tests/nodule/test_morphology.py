@@ -12,13 +12,13 @@ from bench.nodule.morphology import auc, bins, confusion, judged_part, kappa
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval
 from gransk.core.volume import Volume
 from nodule.measurement import Texture
 from nodule.morphology import BATCH, MODEL_ID, VIEW_STEPS_MM, Morphology, MorphologyReading, view
 from nodule.segmentation import segment
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 from nodule.segmenter import Segmenter
-from training.bootstrap import interval
 from training.nodule.morphology.calibrate import calibrate
 from training.nodule.morphology.ratings import Ratings
 

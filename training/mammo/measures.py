@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import logit
 from scipy.stats import rankdata
 
-from training import bootstrap
+from gransk.core.statistics import bootstrap
 from training.mammo.films import Film
 
 FloatArray = npt.NDArray[np.float64]

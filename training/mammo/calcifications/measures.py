@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gransk.core.statistics import bootstrap
 from mammo.image.grid import SPACING_MM
 from mammo.marks.calcifications import Calcifications
 from mammo.marks.mark import Mark
-from training import bootstrap
 from training.mammo.calcifications.insertion import Planted, generator, scene
 from training.mammo.films import Box, Film
 
