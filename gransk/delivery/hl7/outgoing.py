@@ -18,6 +18,8 @@ from gransk.site.hl7_mapping import Hl7Mapping
 
 SERVICE = ("24606-6", "Mammography Screening Report", "LN")
 """OBR-4 where the order's own code is not known: LOINC, as PS3.16 CID 7000 takes it."""
+EXAM = "0"
+"""OBX-4 of what is told of the exam as a whole; marks and images count from 1."""
 SIDES = {Breast.RIGHT: "right", Breast.LEFT: "left"}
 VIEWS = {View.CC: "cc", View.MLO: "mlo"}
 
@@ -135,14 +137,14 @@ class _Writer:
         self.mapping = mapping
         self.segments: list[str] = []
 
-    def add(self, name: str, kind: str, value: Field, group: str = "") -> None:
+    def add(self, name: str, kind: str, value: Field, group: str = EXAM) -> None:
         code = written(of(self.mapping.observations, name))
         fields: list[Field] = [""] * 14
         fields[:5] = [str(len(self.segments) + 1), kind, code, group, value]
         fields[10], fields[13] = self.status, self.at
         self.segments.append(segment("OBX", *fields))
 
-    def coded(self, name: str, value: str, group: str = "") -> None:
+    def coded(self, name: str, value: str, group: str = EXAM) -> None:
         self.add(name, "CE", written(of(getattr(self.mapping.values, name), value)), group)
 
 
