@@ -17,9 +17,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
+from gransk.core.patients import ExamIdentity
 from gransk.delivery.deliver import RefusedError, Result, UnavailableError
 from gransk.delivery.hl7.outgoing import Announced, Made, OrderIdentity
-from gransk.results.decisions import ExamIdentity, decision_of
+from gransk.results.decisions import decision_of
 from gransk.results.message_tables import (
     Announcement,
     ExamOrder,

@@ -85,28 +85,6 @@ class Decision(Told):
         return self
 
 
-class ExamIdentity(Told):
-    """Whose exam it is and how other systems know it, as its images say.
-
-    Parameters
-    ----------
-    patient_name : str
-        As DICOM has it (PS3.5 6.2.1).
-    birth_date, study_date, study_time : str
-        As DICOM has them.
-    """
-
-    patient_id: str
-    issuer: str = ""
-    patient_name: str = ""
-    birth_date: str = ""
-    sex: str = ""
-    accession_number: str = ""
-    study_instance_uid: str
-    study_date: str = ""
-    study_time: str = ""
-
-
 def announce(session: Session, decision: Decision, destinations: Iterable[str]) -> Announcement:
     """Tell every destination a decision, once: the outbox is written in this transaction.
 

@@ -208,6 +208,11 @@ class MessagesSection(Section):
     listener: ListenerSection | None = None
     mapping: Hl7Mapping = Field(default_factory=default_mapping)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the destinations."""
+        return tuple(one.name for one in self.destinations)
+
     @field_validator("mapping", mode="before")
     @classmethod
     def _merge(cls, given: Any) -> Any:

@@ -2,9 +2,10 @@
 
 import datetime
 
+from gransk.core.patients import ExamIdentity
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
 from gransk.delivery.hl7.outgoing import Announced, OrderIdentity
-from gransk.results.decisions import Decision, ExamIdentity, Mark, Repeat
+from gransk.results.decisions import Decision, Mark, Repeat
 from gransk.site.config_messages import Hl7Destination
 
 AT = datetime.datetime(2026, 3, 2, 9, 30, 15, tzinfo=datetime.UTC)
@@ -83,7 +84,7 @@ def read_of(outcome="111591^Recall for imaging findings^DCM", marks=True, reader
         msh(**values),
         f"PID|1||{patient}^^^DK-CPR||Sørensen^Åse||19500101|F",
         f"OBR|1|P1|F1|24606-6^Mammography Screening Report^LN||||||||||||||{accession}",
-        f"OBX|1|CE|111413^Overall Assessment^DCM||{outcome}||||||{status}|||20260302091500||{reader}",
+        f"OBX|1|CE|111413^^DCM||{outcome}||||||{status}|||20260302091500||{reader}",
     ]
     if marks:
         lines += [

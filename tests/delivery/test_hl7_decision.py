@@ -176,7 +176,7 @@ def test_a_reader_s_opinion_is_read():
     assert said.marks == (
         Mark(breast=Breast.RIGHT, view=View.MLO, finding_type=FindingType.MASS, suspicion=4),
     )
-    assert said.read_at is not None and said.read_at.hour == 9
+    assert said.read_at.hour == 9
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gransk.core.keys import digest
+from gransk.core.patients import ExamIdentity
 from gransk.core.screening import Breast, Verdict, View
 from gransk.delivery.hl7.acknowledgement import timestamp
 from gransk.delivery.hl7.codes import of, written
 from gransk.delivery.hl7.er7 import Field, encode, header, segment
-from gransk.results.decisions import Decision, ExamIdentity, Mark
+from gransk.results.decisions import Decision, Mark
 from gransk.site.config_messages import Hl7Destination
 from gransk.site.hl7_mapping import Hl7Mapping
 
