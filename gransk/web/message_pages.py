@@ -58,11 +58,11 @@ def show_messages(request: Request, caller: Seeing, done: bool | None = None) ->
     return page(request, "messages.html", caller, shown=shown, message=told)
 
 
-@router.post("/messages/{ident}/retry")
-def retry(ident: str, request: Request, caller: Seeing) -> Response:
+@router.post("/messages/{row}/retry")
+def retry(row: str, request: Request, caller: Seeing) -> Response:
     """Let a failed message be tried again."""
     with wiring(request).database.begin() as session:
-        done = messages.rerun(session, ident, caller.name)
+        done = messages.rerun(session, row, caller.name)
     return RedirectResponse(f"/messages?done={str(done).lower()}", 303)
 
 

@@ -94,9 +94,13 @@ def test_a_decision_is_announced_once_to_each_destination(database):
 
 
 def test_an_announcement_that_is_rolled_back_was_never_made(database):
-    with pytest.raises(RuntimeError), database.begin() as session:
-        announce(session, RECALL, ["ris"])
-        raise RuntimeError
+    def broken():
+        with database.begin() as session:
+            announce(session, RECALL, ["ris"])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
     assert rows(database) == []
     assert tell(database, NORMAL) == [1]
 
