@@ -13,7 +13,12 @@ from sqlalchemy.orm import Session
 
 from gransk.core.keys import digest
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
-from gransk.results.message_tables import Announcement, MessageState, OutgoingMessage
+from gransk.results.message_tables import (
+    Announcement,
+    AnnouncementKind,
+    MessageState,
+    OutgoingMessage,
+)
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -110,6 +115,7 @@ def announce(session: Session, decision: Decision, destinations: Iterable[str]) 
     told = Announcement(
         number=number,
         id=identity,
+        kind=AnnouncementKind.DECISION,
         study_key=decision.study_key,
         content=content,
         at=utcnow(),
@@ -136,8 +142,10 @@ def announce(session: Session, decision: Decision, destinations: Iterable[str]) 
 
 
 def announcements(session: Session, since: int, limit: int) -> Sequence[Announcement]:
-    """What was announced after a number, in order."""
-    query = select(Announcement).where(Announcement.number > since)
+    """Decisions that were announced after a number, in order."""
+    query = select(Announcement).where(
+        Announcement.number > since, Announcement.kind == AnnouncementKind.DECISION
+    )
     return session.scalars(query.order_by(Announcement.number).limit(limit)).all()
 
 

@@ -12,14 +12,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gransk.site.database import Base, UtcDateTime
 
 
+class AnnouncementKind(StrEnum):
+    """What is announced."""
+
+    DECISION = "decision"
+
+
 class Announcement(Base):
-    """A decision that the systems around are told; never changed."""
+    """Something that the systems around are told; never changed."""
 
     __tablename__ = "announcement"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """Rises in the order of commits: the cursor of ``GET /api/decisions``."""
     id: Mapped[str] = mapped_column(String(32), unique=True)
+    kind: Mapped[AnnouncementKind] = mapped_column(String(16))
     study_key: Mapped[str] = mapped_column(String(32), index=True)
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)

@@ -34,6 +34,8 @@ HANDSHAKE_SECONDS = 10.0
 SEND_SECONDS = 30.0
 TOLD_SECONDS = 3600.0
 """How often one stranger's address is told in the log."""
+END_SECONDS = 10.0
+"""How long connections may take to end when the service stops."""
 OVERRUN = 16
 """How many times the largest message may follow without an end before the line is cut."""
 
@@ -90,6 +92,10 @@ class Hl7Listener:
                     continue
                 self._begin(connection, str(peer[0]))
         self._stop.set()
+        deadline = time.monotonic() + END_SECONDS
+        for _ in range(self.settings.connections):
+            if not self._free.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                return
 
     def _begin(self, connection: socket.socket, address: str) -> None:
         if not any(sender.reaches(address) for sender in self.settings.senders):

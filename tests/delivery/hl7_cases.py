@@ -10,7 +10,7 @@ from gransk.site.config_messages import Hl7Destination
 
 AT = datetime.datetime(2026, 3, 2, 9, 30, 15, tzinfo=datetime.UTC)
 EXAM = ExamIdentity(
-    patient_id="0101500000",
+    patient_id="PAT0001",
     issuer="DK-CPR",
     patient_name="Sørensen^Ærlig Åse^^Dr.^",
     birth_date="19500101",
@@ -78,7 +78,7 @@ def msh(
 
 
 def read_of(outcome="111591^Recall for imaging findings^DCM", marks=True, reader="RIS17",
-            accession="ACC-1", patient="0101500000", status="F", **values):  # fmt: skip
+            accession="ACC-1", patient="PAT0001", status="F", **values):  # fmt: skip
     """A reader's opinion, as a RIS sends it."""
     lines = [
         msh(**values),
@@ -96,7 +96,7 @@ def read_of(outcome="111591^Recall for imaging findings^DCM", marks=True, reader
     return message(*lines)
 
 
-def order_of(*observations, accession="ACC-1", patient="0101500000", control="NW", **values):
+def order_of(*observations, accession="ACC-1", patient="PAT0001", control="NW", **values):
     """An order with programme data, as a RIS sends it."""
     values = {"kind": "ORM^O01^ORM_O01", "control_id": "O1", **values}
     return message(

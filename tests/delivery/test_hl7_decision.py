@@ -67,7 +67,7 @@ def test_who_and_which_exam_as_an_independent_reader_has_it():
     parsed = peer(made(order=order).content)
     result = parsed.oru_r01_patient_result
     pid = result.oru_r01_patient.pid
-    assert pid.pid_3.value == "0101500000^^^DK-CPR"
+    assert pid.pid_3.value == "PAT0001^^^DK-CPR"
     assert pid.pid_5.value == "Sørensen^Ærlig Åse^^^Dr."
     assert (pid.pid_7.value, pid.pid_8.value) == ("19500101", "F")
     group = result.oru_r01_order_observation
@@ -172,7 +172,7 @@ def test_a_decision_as_json():
 def test_a_reader_s_opinion_is_read():
     said = read_statement(Message(read_of()), MAPPING)
     assert said.reader == "RIS17"
-    assert (said.accession_number, said.patient_id) == ("ACC-1", "0101500000")
+    assert (said.accession_number, said.patient_id) == ("ACC-1", "PAT0001")
     assert said.marks == (
         Mark(breast=Breast.RIGHT, view=View.MLO, finding_type=FindingType.MASS, suspicion=4),
     )
@@ -201,7 +201,7 @@ def test_what_a_read_lacks_is_named(content, refusal):
     with pytest.raises(NotTakenError) as refused:
         read_statement(Message(content), MAPPING)
     assert refused.value.refusal is refusal
-    assert "0101500000" not in str(refused.value)
+    assert "PAT0001" not in str(refused.value)
     assert "Sørensen" not in str(refused.value)
 
 
