@@ -85,7 +85,7 @@ def _serve(config: Config) -> None:
     ]
     listener = config.messages.listener
     if listener is not None:
-        taking = Taking(listener, config.messages.mapping, database, Takers())
+        taking = Taking(listener, config.messages.codes, database, Takers())
         loops.append(Hl7Listener(listener, taking).run)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -83,10 +83,9 @@ class HttpSystem:
 
 def make_systems(section: MessagesSection) -> dict[str, System]:
     """The systems of a configuration, by name."""
+    codes = section.codes
     return {
-        one.name: Hl7System(one, section.mapping)
-        if isinstance(one, Hl7Destination)
-        else HttpSystem(one)
+        one.name: Hl7System(one, codes) if isinstance(one, Hl7Destination) else HttpSystem(one)
         for one in section.destinations
     }
 

@@ -6,7 +6,7 @@ import ipaddress
 import ssl
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from gransk.core.errors import ConfigurationError
@@ -21,7 +21,7 @@ from gransk.site.config_types import (
     pattern_of,
     read_secret,
 )
-from gransk.site.hl7_mapping import Hl7Mapping, default_mapping, merged
+from gransk.site.hl7_mapping import Hl7Mapping, merged
 
 Charset = Literal["UNICODE UTF-8", "8859/1", "8859/15", "ASCII"]
 Hl7Name = Annotated[
@@ -206,18 +206,33 @@ class MessagesSection(Section):
 
     destinations: tuple[MessageDestination, ...] = ()
     listener: ListenerSection | None = None
-    mapping: Hl7Mapping = Field(default_factory=default_mapping)
+    mapping: dict[str, Any] = Field(default_factory=dict)
+    """What differs from the documented default."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the destinations."""
         return tuple(one.name for one in self.destinations)
 
-    @field_validator("mapping", mode="before")
+    @property
+    def codes(self) -> Hl7Mapping:
+        """The whole mapping: the site's over the default."""
+        return Hl7Mapping.model_validate(merged(self.mapping))
+
+    @field_validator("mapping")
     @classmethod
-    def _merge(cls, given: Any) -> Any:
-        """What a site leaves out is as in the documented default."""
-        return merged(given) if isinstance(given, dict) else given
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        try:
+            Hl7Mapping.model_validate(merged(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise PydanticCustomError(
+                "mapping",
+                "keys and values as in gransk/site/hl7_mapping.yaml (here {where}: {why})",
+                {"where": where, "why": first["msg"]},
+            ) from error
+        return given
 
     @field_validator("destinations")
     @classmethod

@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("id"),
+        sa.UniqueConstraint("id", name=op.f("uq_announcement_id")),
     )
     op.create_index(op.f(f"ix_{TOLD}_study_key"), TOLD, ["study_key"], unique=False)
     _forbid_changes(TOLD, "number")
@@ -79,7 +79,9 @@ def _outbox() -> None:
         sa.ForeignKeyConstraint(["announcement"], [f"{TOLD}.number"]),
         sa.ForeignKeyConstraint(["sha256"], ["blob.sha256"]),
         sa.ForeignKeyConstraint(["answer_sha256"], ["blob.sha256"]),
-        sa.UniqueConstraint("announcement", "destination"),
+        sa.UniqueConstraint(
+            "announcement", "destination", name=op.f("uq_outgoing_message_announcement")
+        ),
     )
     op.create_index(op.f(f"ix_{OUT}_study_key"), OUT, ["study_key"], unique=False)
     op.create_index(f"ix_{OUT}_open", OUT, ["state", "destination", "announcement"], unique=False)
