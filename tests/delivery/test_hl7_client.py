@@ -1,17 +1,23 @@
 """The MLLP client with peers that behave and peers that do not."""
 
+import json
 import socket
 import ssl
+import subprocess
+from pathlib import Path
 
 import mllp_peer
 import pytest
 import trustme
-from hl7_cases import ris
+from hl7_cases import ris, told
 from mllp_peer import Peer, id_of, saying
 
 from gransk.delivery.deliver import RefusedError, UnavailableError
 from gransk.delivery.hl7.client import MllpClient
+from gransk.delivery.hl7.outgoing import decision_hl7
+from gransk.site.hl7_mapping import default_mapping
 
+NODE = Path(__file__).with_name("hl7_node.cjs")
 MESSAGE = b"MSH|^~\\&|GRANSK||RIS||20260302||ORU^R01|CTRL1|P|2.5.1\rPID|1\r"
 
 
@@ -163,3 +169,43 @@ def test_a_file_that_is_not_there_is_named(tmp_path, peer):
     missing = {"authority_file": str(tmp_path / "nobody.pem")}
     with pytest.raises(UnavailableError, match="PEM files"):
         send(client(peer().port, tls=missing))
+
+
+@pytest.fixture
+def node():
+    """Starts servers of node-hl7-server: ``node(code)`` gives the port and what it prints."""
+    started = []
+
+    def start(code):
+        process = subprocess.Popen(
+            ["node", NODE, "server", code], stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return json.loads(process.stdout.readline())["port"], process.stdout
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+
+
+def test_the_server_of_another_implementation_understands_a_decision(node):
+    port, printed = node("AA")
+    settings = ris(port=port, timeout_seconds=20)
+    made = decision_hl7(told(), settings, default_mapping())
+    one = MllpClient(settings)
+    assert b"MSA|AA" in one.send(made.control_id, made.content)
+    assert json.loads(printed.readline()) == {
+        "MSH.9.1": "ORU", "MSH.10": made.control_id, "PID.3.1": "PAT0001",
+        "PID.5.1": "Sørensen", "OBR.18": "ACC-1", "OBR.25": "F",
+    }  # fmt: skip
+    one.close()
+
+
+def test_the_refusal_of_another_implementation_is_one(node):
+    port, _ = node("AE")
+    settings = ris(port=port, timeout_seconds=20)
+    made = decision_hl7(told(), settings, default_mapping())
+    with pytest.raises(RefusedError, match="AE"):
+        MllpClient(settings).send(made.control_id, made.content)
