@@ -34,8 +34,8 @@ def peer():
         one.close()
 
 
-def client(port, **values):
-    return MllpClient(ris(port=port, timeout_seconds=0.6, **values))
+def client(port, seconds=20, **values):
+    return MllpClient(ris(port=port, timeout_seconds=seconds, **values))
 
 
 def send(one, content=MESSAGE):
@@ -80,7 +80,7 @@ def test_a_refusal_names_the_code_and_nothing_of_the_patient(peer, code):
 )
 def test_what_is_no_acknowledgement_is_no_delivery(peer, behaviour, why):
     ris_ = peer(behaviour)
-    one = client(ris_.port)
+    one = client(ris_.port, seconds=2)
     with pytest.raises(UnavailableError, match=why):
         send(one)
     ris_.behaviour = mllp_peer.agreeable
@@ -104,15 +104,30 @@ def test_a_peer_that_closed_between_messages_is_met_on_a_new_connection(peer):
 
     ris_ = peer(once)
     one = client(ris_.port)
-    send(one)
-    send(one)
+    for _ in range(3):
+        assert b"AA" in send(one)
+    assert ris_.connections == 3
+    assert set(ris_.taken) == {MESSAGE}
+
+
+def test_a_kept_connection_that_turns_out_ended_is_opened_anew_once(peer):
+    def every_other(peer_, connection, content):
+        if len(peer_.taken) % 2 == 0:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            mllp_peer.agreeable(peer_, connection, content)
+
+    ris_ = peer(every_other)
+    one = client(ris_.port)
+    assert b"AA" in send(one)
+    assert b"AA" in send(one)
     assert ris_.connections == 2
-    assert len(ris_.taken) == 2
+    assert ris_.taken == [MESSAGE] * 3
 
 
 def test_a_late_answer_is_not_taken_for_the_next_message_s(peer):
     ris_ = peer(mllp_peer.silent)
-    one = client(ris_.port)
+    one = client(ris_.port, seconds=2)
     with pytest.raises(UnavailableError):
         send(one)
     ris_.behaviour = saying("AE", "207")

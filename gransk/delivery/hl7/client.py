@@ -19,6 +19,11 @@ from gransk.delivery.hl7.er7 import MessageError
 from gransk.delivery.hl7.mllp import Unframer, framed
 from gransk.site.config_messages import Hl7Destination, TlsClient
 
+
+class _EndedError(UnavailableError):
+    """The peer ended the connection without an answer."""
+
+
 ANSWER_LIMIT = 65536
 """Longest acknowledgement in bytes."""
 CHUNK = 8192
@@ -61,20 +66,31 @@ class MllpClient:
             Where it answers AE, AR, CE or CR.
         """
         with self._lock:
+            kept = self._socket is not None
             try:
-                return self._exchange(control_id, content)
-            except UnavailableError:
-                self.close()
-                raise
-            except (OSError, MessageError, ConfigurationError) as error:
-                self.close()
-                raise UnavailableError(_said(error)) from error
+                return self._try(control_id, content)
+            except _EndedError:
+                if not kept:
+                    raise
+            # The peer had ended the kept connection, which shows only now.
+            return self._try(control_id, content)
 
     def close(self) -> None:
         """End the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def _try(self, control_id: str, content: bytes) -> bytes:
+        try:
+            return self._exchange(control_id, content)
+        except UnavailableError:
+            self.close()
+            raise
+        except (OSError, MessageError, ConfigurationError) as error:
+            self.close()
+            ended = isinstance(error, (BrokenPipeError, ConnectionResetError))
+            raise (_EndedError if ended else UnavailableError)(_said(error)) from error
 
     def _exchange(self, control_id: str, content: bytes) -> bytes:
         connection = self._connected()
@@ -118,7 +134,7 @@ class MllpClient:
         except TimeoutError as error:
             raise UnavailableError(silence) from error
         if not data:
-            raise UnavailableError("the peer ended the connection without an answer")
+            raise _EndedError("the peer ended the connection without an answer")
         found = [frame.content if frame.whole else b"" for frame in unframer.feed(data)]
         if unframer.skipped > ANSWER_LIMIT:
             raise UnavailableError("the peer answers something that is no HL7")
