@@ -38,6 +38,8 @@ from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
 from gransk.web.app import create_app
+from gransk.web.hl7_listener import Hl7Listener
+from gransk.web.hl7_taking import Takers, Taking
 
 GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
@@ -76,11 +78,15 @@ def _serve(config: Config) -> None:
     intake = Intake(config, database, orthanc, handlers)
     remotes = make_remotes(config, orthanc)
     recover(database, remotes)
-    prior_loops: list[Callable[[threading.Event], None]] = [
+    loops: list[Callable[[threading.Event], None]] = [
         PriorSearcher(config.priors, database, orthanc, remotes, handlers).run,
         PriorRemover(database, orthanc, remotes, handlers).run,
         *(PriorFetcher(config, database, orthanc, remote).run for remote in remotes),
     ]
+    listener = config.messages.listener
+    if listener is not None:
+        taking = Taking(listener, config.messages.codes, database, Takers())
+        loops.append(Hl7Listener(listener, taking).run)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(config, database, orthanc, intake),
@@ -99,7 +105,7 @@ def _serve(config: Config) -> None:
         with _beside(
             stop,
             lambda: intake.run(stop),
-            *(partial(run, stop) for run in prior_loops),
+            *(partial(run, stop) for run in loops),
             lambda: _tidy(config, stop),
             lambda: _tend(config, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import OperationalError
 
-from gransk.archive.followed import patient_study
+from gransk.archive.followed import exam_identity, patient_study
 from gransk.archive.orthanc import (
     ArchiveRefusedError,
     ArchiveUnavailableError,
@@ -23,7 +23,8 @@ from gransk.archive.orthanc import (
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
-from gransk.delivery import deliver, recall
+from gransk.delivery import deliver, messages, recall
+from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import release
@@ -106,10 +107,12 @@ def _work(config: Config, slot: int | None) -> None:
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)
     recall.register(database, destinations)
+    systems = make_systems(config.messages)
+    messages.Outbox(config, database, blobs, systems, exam_identity).register()
     _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
-    starters = [room.starter(database) for room in (analyse, release, deliver, recall)]
+    starters = [room.starter(database) for room in (analyse, release, deliver, recall, messages)]
     _start_until_stopped(tools, starters)
     _stop(executor, tools)
 

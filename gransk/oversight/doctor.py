@@ -33,8 +33,8 @@ from gransk.site.config import (
     application_settings,
     check_applications,
     load_config,
-    read_secret,
 )
+from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state

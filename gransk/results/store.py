@@ -140,7 +140,7 @@ def seal_analysis(
     known = session.get(Analysis, key)
     if known is not None:
         return known
-    _keep(session, [findings, pictures])
+    keep(session, [findings, pictures])
     analysis = Analysis(
         key=key,
         application=application,
@@ -165,7 +165,7 @@ def seal_comparison(
     """Seal a comparison of two analyses, the current one first; what is sealed stays."""
     if session.get(KeptComparison, key) is not None:
         return
-    _keep(session, [comparison, pictures])
+    keep(session, [comparison, pictures])
     session.add(
         KeptComparison(
             key=key,
@@ -248,7 +248,7 @@ def seal_report(
     report = session.get(Report, key)
     if report is None:
         told = [] if follow_up is None else [follow_up]
-        _keep(session, [*(made.stored for made in objects), *told])
+        keep(session, [*(made.stored for made in objects), *told])
         report = Report(
             key=key,
             analysis_key=analysis_key,
@@ -341,7 +341,7 @@ def _retire(session: Session, report_key: str) -> None:
         )
 
 
-def _keep(session: Session, stored: Iterable[Stored]) -> None:
+def keep(session: Session, stored: Iterable[Stored]) -> None:
     """Note kept objects in the table of blobs."""
     for one in {entry.sha256: entry for entry in stored}.values():
         if session.get(Blob, one.sha256) is None:

@@ -113,6 +113,14 @@ class EventKind(StrEnum):
     PROGRAMME_STATED = "programme_stated"
     PROGRAMME_CHANGED = "programme_changed"
 
+    # Messages
+    DECISION_ANNOUNCED = "decision_announced"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_FAILED = "message_failed"
+    MESSAGE_RETRIED = "message_retried"
+    MESSAGE_TAKEN = "message_taken"
+    MESSAGE_REFUSED = "message_refused"
+
     # Reading
     STUDY_OPENED = "study_opened"
     IMAGES_STORED = "images_stored"

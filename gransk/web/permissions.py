@@ -48,6 +48,10 @@ class Permission(StrEnum):
     """Book, assign and close what is on the follow-up list."""
     FOLLOW_UP_EXPORT = "follow_up_export"
     """Take the follow-up list out as a file."""
+    DECISIONS = "decisions"
+    """Read decisions of exams as other systems are told them."""
+    MESSAGES = "messages"
+    """See messages that are not delivered, and let them be tried again."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
@@ -70,6 +74,8 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.FOLLOW_UP_EXPORT,
         Permission.JOIN,
         Permission.PROGRAMME,
+        Permission.DECISIONS,
+        Permission.MESSAGES,
     },
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
     | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
@@ -82,12 +88,19 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.FOLLOW_UP,
         Permission.JOIN,
         Permission.PROGRAMME,
+        Permission.MESSAGES,
     },
     Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP}),
 }
 
 OF_MACHINE = frozenset(
-    {Permission.IMAGES, Permission.STORE, Permission.PROFILE, Permission.PROGRAMME}
+    {
+        Permission.IMAGES,
+        Permission.STORE,
+        Permission.PROFILE,
+        Permission.PROGRAMME,
+        Permission.DECISIONS,
+    }
 )
 """What a machine token may do."""
 

@@ -26,6 +26,7 @@ from gransk.web.worklist import Query, Row, reason_text
 NAVIGATION = (
     ("nav_worklist", "/", Permission.WORKLIST),
     ("nav_follow_up", "/follow-up", Permission.FOLLOW_UP),
+    ("nav_messages", "/messages", Permission.MESSAGES),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_events", "/events", Permission.EVENTS),
     ("nav_account", "/account", Permission.SIGNED_IN),

@@ -280,3 +280,31 @@ def test_a_part_that_cannot_be_read_is_named(tmp_path, named, told):
     (tmp_path / "latin.yaml").write_bytes(b"a: \xff")
     text = f"applications: {{nodule: {{file: {named}}}}}"
     assert told in error_of(text, tmp_path)
+
+
+def test_a_site_s_own_codes_over_the_default(tmp_path):
+    (tmp_path / "hl7.yaml").write_text("values: {outcome: {recall: [G^Genindkaldt^99RIS]}}")
+    config = parse_config("messages: {mapping: {file: hl7.yaml}}", tmp_path / "gransk.yaml")
+    outcome = config.messages.codes.values.outcome
+    assert (outcome.recall, outcome.normal[0][:6]) == (("G^Genindkaldt^99RIS",), "111140")
+    assert config.digest != parse_config("", tmp_path / "gransk.yaml").digest
+
+
+@pytest.mark.parametrize(
+    ("text", "wants"),
+    [
+        ("messages: {mapping: {values: {outcome: {recal: [G]}}}}", "values.outcome.recal"),
+        ("messages: {mapping: {fields: {reader: [OBX]}}}", "a field such as OBR-18"),
+        ("messages: {mapping: {values: {side: {left: ['a|b']}}}}", "a code such as J"),
+        ("messages: {destinations: [{name: ris, kind: hl7, host: x}]}", "port: missing"),
+        ("messages: {listener: {port: 2575, senders: []}}", "at least 1"),
+        (
+            "messages: {listener: {port: 1, senders: "
+            "[{name: r, addresses: [here], application: R}]}}",
+            "an address, or a network",
+        ),
+    ],
+)
+def test_faults_of_messages_are_named(tmp_path, text, wants):
+    with pytest.raises(ConfigurationError, match=re.escape(wants)):
+        parse_config(text, tmp_path / "gransk.yaml")

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError
 
 import gransk.archive.tables
 import gransk.reading.tables
+import gransk.results.message_tables
 import gransk.results.tables
 import gransk.site.tables  # noqa: F401
 from gransk.core.errors import ConfigurationError

@@ -14,6 +14,7 @@ from gransk.archive.tables import PriorState
 from gransk.core.followup import Outcome
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
+from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
@@ -62,6 +63,8 @@ def used() -> set[str]:
         ("follow_up_state", FollowUpState), ("closing", Closing), ("follow_up", COLUMNS),
         ("follow_up_rule", ("signed", "released", "grace")),
         ("verdict", ("confirmed", "rejected", "added")),
+        ("message_state", ("waiting", "failed")),
+        ("message_refusal", [one.name.lower() for one in Refusal]),
         ("outcome", Outcome),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),

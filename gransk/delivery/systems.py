@@ -1,0 +1,94 @@
+"""Systems that are told decisions: over MLLP, and by POST."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from gransk.core.errors import ConfigurationError
+from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.hl7.client import MllpClient
+from gransk.delivery.hl7.outgoing import Announced, Made, decision_hl7, decision_post
+from gransk.delivery.messages import System
+from gransk.site.config_messages import (
+    Hl7Destination,
+    HttpDestination,
+    MessagesSection,
+    TlsClient,
+)
+from gransk.site.hl7_mapping import Hl7Mapping
+
+ANSWER_BYTES = 65536
+AGAIN = frozenset({401, 403, 408, 425, 429})
+"""Refusals that pass: a token that is renewed, a system that is busy."""
+
+
+class Hl7System:
+    """A system that takes HL7 v2 ORU^R01 over MLLP."""
+
+    def __init__(self, settings: Hl7Destination, mapping: Hl7Mapping) -> None:
+        self.settings = settings
+        self.mapping = mapping
+        self._client = MllpClient(settings)
+
+    def make(self, told: Announced) -> Made:
+        return decision_hl7(told, self.settings, self.mapping)
+
+    def send(self, control_id: str, content: bytes) -> bytes:
+        return self._client.send(control_id, content)
+
+
+class HttpSystem:
+    """A system that takes JSON by POST; any answer of 200 to 299 acknowledges.
+
+    The message's control id is the header ``Idempotency-Key``: the same message again bears the
+    same key and the same bytes.
+    """
+
+    def __init__(self, settings: HttpDestination) -> None:
+        self.settings = settings
+        self._client: httpx.Client | None = None
+
+    def make(self, told: Announced) -> Made:
+        return decision_post(told)
+
+    def send(self, control_id: str, content: bytes) -> bytes:
+        headers = {"content-type": "application/json", "idempotency-key": control_id}
+        try:
+            if token := self.settings.token():
+                headers["authorization"] = f"Bearer {token}"
+            answer = self._connected().post(self.settings.url, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            raise UnavailableError(type(error).__name__) from error
+        except ConfigurationError as error:
+            raise UnavailableError(str(error)) from error
+        if answer.is_success:
+            return answer.content[:ANSWER_BYTES]
+        told = f"answered {answer.status_code}"
+        if answer.is_client_error and answer.status_code not in AGAIN:
+            raise RefusedError(told)
+        raise UnavailableError(told)
+
+    def _connected(self) -> httpx.Client:
+        if self._client is None:
+            self._client = httpx.Client(
+                timeout=self.settings.timeout_seconds,
+                verify=_context(self.settings.tls),
+                follow_redirects=False,
+                trust_env=False,
+            )
+        return self._client
+
+
+def make_systems(section: MessagesSection) -> dict[str, System]:
+    """The systems of a configuration, by name."""
+    codes = section.codes
+    return {
+        one.name: Hl7System(one, codes) if isinstance(one, Hl7Destination) else HttpSystem(one)
+        for one in section.destinations
+    }
+
+
+def _context(tls: TlsClient | None) -> ssl.SSLContext:
+    return (tls or TlsClient()).context()

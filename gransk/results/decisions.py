@@ -1,0 +1,154 @@
+"""Decisions of screening exams as the systems around are told them.
+
+Who decides calls `announce` in the transaction that decides; `gransk.delivery` does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from gransk.core.keys import digest
+from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
+from gransk.results.message_tables import (
+    Announcement,
+    AnnouncementKind,
+    MessageState,
+    OutgoingMessage,
+)
+from gransk.site.database import utcnow
+from gransk.site.events import SYSTEM, EventKind, record
+
+
+class Told(BaseModel):
+    """Root of what messages carry: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mark(Told):
+    """One thing that an opinion or a decision points at.
+
+    Parameters
+    ----------
+    breast : Breast
+    view : View, optional
+        None where it is told of the breast as a whole.
+    finding_type : FindingType
+    suspicion : int, optional
+        On the site's scale.
+    """
+
+    breast: Breast
+    view: View | None = None
+    finding_type: FindingType
+    suspicion: int | None = Field(default=None, ge=0, le=10)
+
+
+class Repeat(Told):
+    """Which images must be made again, and why."""
+
+    views: tuple[tuple[Breast, View], ...] = Field(min_length=1, max_length=4)
+    reason: TechnicalReason
+
+
+class Decision(Told):
+    """What was decided of an exam.
+
+    Parameters
+    ----------
+    study_key : str
+    number : int
+        Of the decision's entry in the exam's ledger: a later one replaces an earlier.
+    outcome : Verdict
+    marks : tuple of Mark
+        Of a recall.
+    repeat : Repeat, optional
+        Of a technical recall, and of it alone.
+    corrected : bool
+        Whether another decision of the exam was told before.
+    decided_at : datetime
+    """
+
+    study_key: str = Field(min_length=1, max_length=32)
+    number: int = Field(ge=0)
+    outcome: Verdict
+    marks: tuple[Mark, ...] = Field(default=(), max_length=20)
+    repeat: Repeat | None = None
+    corrected: bool = False
+    decided_at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _check(self) -> Decision:
+        if self.outcome is not Verdict.RECALL and self.marks:
+            raise ValueError("only a recall has marks")
+        if (self.repeat is not None) != (self.outcome is Verdict.TECHNICAL):
+            raise ValueError("a technical recall, and it alone, names views and why")
+        return self
+
+
+def announce(session: Session, decision: Decision, destinations: Iterable[str]) -> Announcement:
+    """Tell every destination a decision, once: the outbox is written in this transaction.
+
+    The same decision again changes nothing. Call it late: the event log is locked until the
+    transaction ends, and so numbers rise in the order of commits.
+
+    Parameters
+    ----------
+    session : Session
+        Of `Database.begin`.
+    decision : Decision
+    destinations : iterable of str
+        Names of ``messages.destinations``.
+    """
+    content = decision.model_dump(mode="json")
+    identity = digest(["decision", content])[:32]
+    known = session.scalar(select(Announcement).where(Announcement.id == identity))
+    if known is not None:
+        return known
+    data = {"number": decision.number}
+    record(session, SYSTEM, EventKind.DECISION_ANNOUNCED, decision.study_key, data)
+    number = (session.scalar(select(func.max(Announcement.number))) or 0) + 1
+    told = Announcement(
+        number=number,
+        id=identity,
+        kind=AnnouncementKind.DECISION,
+        study_key=decision.study_key,
+        content=content,
+        at=utcnow(),
+    )
+    session.add(told)
+    session.flush()
+    session.add_all(
+        OutgoingMessage(
+            id=digest(["message", identity, name])[:32],
+            announcement=number,
+            study_key=decision.study_key,
+            destination=name,
+            state=MessageState.WAITING,
+            attempt=0,
+            tries=0,
+            refusals=0,
+            error="",
+            created_at=told.at,
+        )
+        for name in dict.fromkeys(destinations)
+    )
+    session.flush()
+    return told
+
+
+def announcements(session: Session, since: int, limit: int) -> Sequence[Announcement]:
+    """Decisions that were announced after a number, in order."""
+    query = select(Announcement).where(
+        Announcement.number > since, Announcement.kind == AnnouncementKind.DECISION
+    )
+    return session.scalars(query.order_by(Announcement.number).limit(limit)).all()
+
+
+def decision_of(told: Announcement) -> Decision:
+    """The decision that an announcement tells."""
+    return Decision.model_validate(told.content)
