@@ -113,6 +113,15 @@ class EventKind(StrEnum):
     PROGRAMME_STATED = "programme_stated"
     PROGRAMME_CHANGED = "programme_changed"
 
+    # Policies
+    EXAM_FACTS_STATED = "exam_facts_stated"
+    OUTCOMES_STATED = "outcomes_stated"
+    ROOM_DRAFTED = "room_drafted"
+    ROOM_APPROVED = "room_approved"
+    VALIDATION_SIGNED = "validation_signed"
+    AI_PAUSED = "ai_paused"
+    AI_RESUMED = "ai_resumed"
+
     # Reading
     STUDY_OPENED = "study_opened"
     IMAGES_STORED = "images_stored"
