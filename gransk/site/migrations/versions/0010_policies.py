@@ -66,9 +66,13 @@ def _rooms() -> None:
         sa.Column("unit", sa.String(length=64), nullable=False),
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["version"], ["room_version.version"]),
+        sa.ForeignKeyConstraint(
+            ["version"],
+            ["room_version.version"],
+            name=op.f("fk_room_approval_version_room_version"),
+        ),
         sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("version", "unit"),
+        sa.UniqueConstraint("version", "unit", name=op.f("uq_room_approval_version")),
     )
     _indices("room_approval", "version")
     _forbid_changes("room_approval", "number")
@@ -115,7 +119,7 @@ def _outcomes() -> None:
         sa.Column("outcome_date", sa.Date(), nullable=False),
         sa.Column("cancer", sa.Boolean(), nullable=False),
         sa.Column("detection", sa.String(length=16), nullable=True),
-        sa.Column("size_mm", sa.Float(), nullable=True),
+        sa.Column("size_mm", sa.Double(), nullable=True),
         sa.Column("invasive", sa.Boolean(), nullable=True),
         sa.Column("node_positive", sa.Boolean(), nullable=True),
         sa.Column("stage", sa.String(length=16), nullable=True),
