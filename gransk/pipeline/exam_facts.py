@@ -8,8 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
-from gransk.core.errors import InvalidValueError
-from gransk.core.exam_facts import FLAGS, Fact, Round, checked, facts_of
+from gransk.core.exam_facts import FLAGS, NO, YES, Fact, Round, facts_of
 from gransk.core.study import Study
 from gransk.pipeline.programmes import Stated, chunks, of_several_patients, studies_by_number
 from gransk.results import exam_facts
@@ -21,26 +20,13 @@ READ = (Fact.IMPLANT, Fact.UNIT, Fact.AGE, Fact.EQUIPMENT)
 """Facts that images say."""
 
 
-def fact_value(fact: Fact, value: str, units: Collection[str]) -> str:
-    """A fact's value as people and machines say it; empty takes back what was said.
-
-    Raises
-    ------
-    InvalidValueError
-        Where it is none of the fact, or a unit that the site does not have.
-    """
-    if not value:
-        return ""
-    if fact is Fact.UNIT and value not in units:
-        raise InvalidValueError(fact, value, f"one of reading.units: {', '.join(units) or 'none'}")
-    return checked(fact, value)
-
-
 def choices(fact: Fact, units: Collection[str]) -> tuple[str, ...]:
-    """Every value that a fact may be said to have."""
+    """Every value that a fact may be said to have; none of one that images alone say."""
     if fact in FLAGS:
-        return ("yes", "no")
-    return tuple(units) if fact is Fact.UNIT else tuple(Round)
+        return (YES, NO)
+    if fact is Fact.UNIT:
+        return tuple(units)
+    return tuple(Round) if fact is Fact.ROUND else ()
 
 
 def state_exams(
@@ -56,7 +42,7 @@ def state_exams(
     session : Session
         Of `Database.begin`.
     said : mapping of accession number to mapping of Fact to str
-        Of `fact_value`.
+        Of `choices`; empty takes back what was said.
     source : FactSource
     actor : str
         Who says it.
