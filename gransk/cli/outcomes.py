@@ -23,7 +23,7 @@ ACCESSION = "accession_number"
 NEEDED = (ACCESSION, "outcome_date", "cancer")
 OPTIONAL = ("detection", "size_mm", "invasive", "node_positive", "stage")
 FLAGS = ("cancer", "invasive", "node_positive")
-YES_NO = {"yes": True, "no": False, "1": True, "0": False}
+YES_NO = {"yes": True, "ja": True, "1": True, "no": False, "nej": False, "0": False}
 WORDS = {
     "en": "{added} of {exams} outcomes are new",
     "da": "{added} af {exams} udfald er nye",
