@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gransk.cli.main import app
-from gransk.reading.outcomes import Outcome, outcomes_of
+from gransk.reading.outcome_store import Outcome, outcomes_of
 from gransk.site.config import load_config
 from gransk.site.database import Database
 

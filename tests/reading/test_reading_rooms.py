@@ -11,7 +11,7 @@ from gransk.core.findings import ModelIdentity
 from gransk.reading import gate, rooms
 from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room, StudyMark
-from gransk.reading.refusals import TEXTS, PolicyError, PolicyRefusal
+from gransk.reading.policy_refusals import TEXTS, PolicyError, PolicyRefusal
 from gransk.reading.room_changes import Simulation
 from gransk.site import people
 from gransk.site.config import ReadingSection
