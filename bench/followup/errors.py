@@ -23,7 +23,8 @@ from bench.followup.rows import (
     size_groups,
     sizes_of,
 )
-from bench.nodule.bootstrap import FloatArray, IntArray, interval
+from gransk.core.statistics.bootstrap import interval
+from gransk.core.statistics.figure import FloatArray, IntArray
 from nodule.growth.change import Change
 from nodule.uncertainty import Z95
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.followup.studies import FIRST_DAY
-from bench.nodule.bootstrap import interval
 from gransk.core.followup import Outcome
+from gransk.core.statistics.bootstrap import interval
 from nodule.growth.change import Change, Sized, compare
 from nodule.kernels import kernel_class
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.followup.outcomes import MISSING, OTHER
 from bench.followup.rows import Group, Line, Row, has, rows_of, share, size_groups
-from bench.nodule.bootstrap import interval
 from gransk.core.followup import Outcome
+from gransk.core.statistics.bootstrap import interval
 from nodule.growth.classes import GrowthRule, rounded
 from nodule.guidelines.table import guidelines
 

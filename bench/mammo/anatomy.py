@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled
-from bench.nodule.bootstrap import mean_interval
+from gransk.core.statistics.bootstrap import mean_interval
 from mammo.image.anatomy import find_anatomy
 from mammo.image.grid import SPACING_MM
 from mammo.view import Projection

@@ -27,9 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.mammo.labelled import DENSE, FAT, dice, labelled
-from bench.nodule.bootstrap import IntArray, interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval, mean_interval
+from gransk.core.statistics.figure import IntArray
 from mammo.image.anatomy import find_anatomy
 from mammo.image.density import LIMITS, MODEL_ID, brightest, view_density
 from mammo.view import Projection

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from bench.nodule.bootstrap import mean_interval
+from gransk.core.statistics.bootstrap import mean_interval
 from mammo.marks.pairs import PairRules, Traits, log_odds, pair_traits
 from training.mammo.films import FOLDS, cbis_mass, folds
 from training.mammo.measures import auc

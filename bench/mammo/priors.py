@@ -25,9 +25,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from bench.mammo.made_pairs import ORDER, Exam, Made, MadePair, made_pair
-from bench.nodule.bootstrap import interval, mean_interval
 from gransk.core.errors import RefusalError
 from gransk.core.followup import Outcome
+from gransk.core.statistics.bootstrap import interval, mean_interval
 from mammo.image.grid import SPACING_MM
 from mammo.marks.outlining import outlined
 from mammo.tracking.change import Growth, told

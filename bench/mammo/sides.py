@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.nodule.bootstrap import IntArray, interval
 from gransk.core.errors import RefusalError
+from gransk.core.statistics.bootstrap import interval
+from gransk.core.statistics.figure import IntArray
 from mammo.image.anatomy import find_anatomy
 from mammo.image.grid import SPACING_MM, Prepared
 from mammo.marks.pairs import brightness

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.mammo.pictures import all_prepared, files_of, spread
-from bench.nodule.bootstrap import interval
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval
 from mammo.exam.choice import Look
 from mammo.exam.recognise import MODEL_ID, Recogniser
 

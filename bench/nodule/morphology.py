@@ -29,11 +29,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import mannwhitneyu
 
-from bench.nodule.bootstrap import FloatArray, IntArray, interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from gransk.core.errors import ModelError
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval, mean_interval
+from gransk.core.statistics.figure import FloatArray, IntArray
 from gransk.core.volume import Volume
 from nodule.lungs import segment_lungs
 from nodule.measurement import Texture, measure

@@ -27,12 +27,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bench.nodule.bootstrap import interval, mean_interval
 from bench.nodule.cards import row, write_rows
 from bench.nodule.readers import database, reader_masks
 from bench.nodule.whole_scans import print_whole_scans
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval, mean_interval
 from gransk.core.volume import Volume
 from nodule.measurement import measure
 from nodule.segmentation import segment

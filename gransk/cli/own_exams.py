@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import Purpose, SeenStudy
-from gransk.cli.tables import CellError, Line, read_lines, read_table
 from gransk.core.application import Application, Context, Progress
 from gransk.core.calibration import Calibrates, Outcome, OwnExam
 from gransk.core.errors import InvalidValueError, RefusalError, UnreadableInputError
@@ -24,13 +23,11 @@ from gransk.core.models import ModelLibrary
 from gransk.core.programme import Programme, order_of, programmes_of
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
+from gransk.reading.outcomes import ACCESSION, STUDY
+from gransk.reading.outcomes import read_outcomes as read_list
 from gransk.results.store import BlobError, BlobStore, read_findings
 from gransk.results.tables import ExamProgramme, Workitem, WorkState
 from gransk.site.config import ProgrammeSection
-
-ACCESSION, STUDY = "accession_number", "study_instance_uid"
-DISEASE, FOLLOWED = "cancer", "follow_up_months"
-YES, NO = ("yes", "true", "1", "ja"), ("no", "false", "0", "nej")
 
 
 @dataclass(frozen=True)
@@ -153,20 +150,8 @@ def read_outcomes(path: Path) -> dict[tuple[str, str], Outcome]:
     UnreadableInputError
         Names every line that is wrong, and repeats no value.
     """
-    lines = read_table(path, (DISEASE,), (ACCESSION, STUDY, FOLLOWED))
-    found: dict[tuple[str, str], Outcome] = {}
-
-    def read(line: Line) -> None:
-        named = [(column, line.cells[column]) for column in (STUDY, ACCESSION)
-                 if line.cells.get(column)]  # fmt: skip
-        if not named:
-            raise CellError(f"wants {ACCESSION} or {STUDY}")
-        if named[0] in found:
-            raise CellError("the exam stands twice")
-        found[named[0]] = Outcome(_truth(line.cells[DISEASE]), _months(line))
-
-    read_lines(lines, read, path)
-    return found
+    listed = read_list(path).items()
+    return {name: Outcome(one.cancer, one.follow_up_months) for name, one in listed}
 
 
 def joined(
@@ -188,25 +173,6 @@ def joined(
         used.update(known)
         found.append(replace(one.exam, outcome=outcomes[known[0]]) if known else one.exam)
     return found, len(outcomes) - len(used)
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in YES + NO:
-        raise CellError(f"{DISEASE}: wants yes or no")
-    return text.lower() in YES
-
-
-def _months(line: Line) -> float | None:
-    text = line.cells.get(FOLLOWED, "")
-    if not text:
-        return None
-    try:
-        months = float(text.replace(",", "."))
-    except ValueError as error:
-        raise CellError(f"{FOLLOWED}: wants a number of months") from error
-    if not 0 <= months <= 600:
-        raise CellError(f"{FOLLOWED}: wants 0 to 600 months")
-    return months
 
 
 def _sealed(session: Session, blobs: BlobStore, item: Workitem) -> Findings | None:

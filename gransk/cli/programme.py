@@ -11,13 +11,13 @@ import typer
 from sqlalchemy.orm import Session
 
 from gransk.cli.options import ConfigOption, config_path
-from gransk.cli.tables import CellError, Line, read_lines, read_table
 from gransk.core.errors import GranskError, InvalidValueError, UnreadableInputError
 from gransk.core.exam_facts import STATED, Fact
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.pipeline import exam_facts, programmes
 from gransk.results.tables import FactSource, ProgrammeSource
 from gransk.site.config import load_config
+from gransk.site.lists import CellError, Line, read_lines, read_table
 from gransk.site.migrate import open_database
 
 FAILED, UNREADABLE = 1, 4

@@ -22,8 +22,12 @@ import numpy.typing as npt
 from scipy import special
 
 from gransk.core.calibration import OwnExam, Wanted
-from gransk.core.errors import GranskError
+from gransk.core.errors import GranskError, InvalidValueError
 from gransk.core.findings import Note
+from gransk.core.statistics.areas import auc
+from gransk.core.statistics.figure import BoolArray, FloatArray
+from gransk.core.statistics.logistic import Logistic, agreement, brier, logistic, logit
+from gransk.core.statistics.shares import proportion
 from mammo.scores.calibration import (
     LEAST_EXAMS,
     SCORES,
@@ -34,16 +38,6 @@ from mammo.scores.calibration import (
     Figures,
     Limit,
     Recalibration,
-)
-from mammo.scores.statistics import (
-    BoolArray,
-    FloatArray,
-    Logistic,
-    auc,
-    brier,
-    logistic,
-    logit,
-    proportion,
 )
 
 LEAST_CANCERS = 100
@@ -323,14 +317,12 @@ def _figures(scored: _Scored, recalibrated: bool) -> Figures:
 
 
 def _agreement(probability: FloatArray, cancer: BoolArray) -> Agreement:
-    odds = logit(probability)
-    mean, spread = logistic(cancer, offset=odds), logistic(cancer, odds)
-    if mean is None or spread is None:
-        raise NotCalibratedError([_note("no_slope")])
+    try:
+        found = agreement(probability, cancer)
+    except InvalidValueError as error:
+        raise NotCalibratedError([_note("no_slope")]) from error
     return Agreement(
-        in_the_large=_figure((float(mean.coefficients[0]), *mean.interval(0))),
-        slope=_figure((float(spread.coefficients[1]), *spread.interval(1))),
-        brier=brier(probability, cancer),
+        in_the_large=_figure(found.in_the_large), slope=_figure(found.slope), brier=found.brier
     )
 
 

@@ -22,7 +22,7 @@ from scipy import special
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Note
-from mammo.scores.statistics import logit
+from gransk.core.statistics.logistic import logit
 
 SCORES = 10
 LEAST_EXAMS = 2401

@@ -8,11 +8,11 @@ import pytest
 from nodule_synthetic import Ball, block
 from scipy.special import expit
 
-from bench.nodule.bootstrap import interval
 from bench.nodule.morphology import auc, bins, confusion, judged_part, kappa
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Mask
 from gransk.core.models import ModelLibrary
+from gransk.core.statistics.bootstrap import interval
 from gransk.core.volume import Volume
 from nodule.measurement import Texture
 from nodule.morphology import BATCH, MODEL_ID, VIEW_STEPS_MM, Morphology, MorphologyReading, view

@@ -1,4 +1,4 @@
-"""Figures of a score against an outcome: discrimination, proportions, logistic calibration."""
+"""How probabilities agree with outcomes: logistic regression, bins, squared error."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from gransk.core.errors import InvalidValueError
+from gransk.core.statistics.figure import Z95, BoolArray, Figure, FloatArray
+from gransk.core.statistics.shares import proportion
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
-Z95 = 1.959964
 CLIP = 1e-6
 """Probabilities are kept so far from 0 and 1 before their logit is taken."""
 STEPS = 100
@@ -90,47 +88,73 @@ def logistic(
     return None
 
 
-def auc(score: FloatArray, disease: BoolArray) -> tuple[float, float, float]:
-    """Chance that a diseased exam scores above another, ties half, and its 95 % interval.
-
-    DeLong 1988 (Biometrics 44:837), by midranks as in Sun and Xu 2014 (IEEE Signal Processing
-    Letters 21:1389); the interval is Wald's on the logit, so that it stays within 0 and 1.
-
-    Raises
-    ------
-    InvalidValueError
-        Where there are fewer than two with, or without, disease.
-    """
-    yes, no = score[disease], score[~disease]
-    m, n = len(yes), len(no)
-    if min(m, n) < 2:
-        raise InvalidValueError("auc", (m, n), "at least two exams with and without disease")
-    ranks = stats.rankdata(np.concatenate([yes, no]))
-    above = (ranks[:m] - stats.rankdata(yes)) / n
-    below = 1 - (ranks[m:] - stats.rankdata(no)) / m
-    area = float(above.mean())
-    variance = float(above.var(ddof=1) / m + below.var(ddof=1) / n)
-    if variance <= 0 or not 0 < area < 1:
-        return area, area, area
-    reach = Z95 * np.sqrt(variance) / (area * (1 - area))
-    low, high = special.expit(special.logit(area) + np.array([-reach, reach]))
-    return area, float(low), float(high)
-
-
-def proportion(hits: int, cases: int) -> tuple[float, float, float]:
-    """A share and Clopper and Pearson's exact 95 % interval.
-
-    Raises
-    ------
-    InvalidValueError
-        Where there are no cases.
-    """
-    if not 0 <= hits <= cases or cases == 0:
-        raise InvalidValueError("proportion", (hits, cases), "hits among at least one case")
-    found = stats.binomtest(hits, cases).proportion_ci(0.95, method="exact")
-    return hits / cases, float(found.low), float(found.high)
-
-
 def brier(probability: FloatArray, disease: BoolArray) -> float:
     """Mean squared difference of probability and outcome."""
     return float(np.mean((probability - disease) ** 2))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of neighbouring probabilities: how many, what was said, what came."""
+
+    rows: int
+    said: float
+    came: Figure
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far probabilities are off (Van Calster 2016, J Clin Epidemiol 74:167).
+
+    Parameters
+    ----------
+    in_the_large : Figure
+        Log-odds by which the mean is too low (above 0) or too high (below 0).
+    slope : Figure
+        1: spread as it should be; below 1: too extreme; above 1: too timid.
+    brier : float
+    brier_of_prevalence : float
+        Of the share of disease given to everybody: what a useful probability must beat.
+    """
+
+    in_the_large: Figure
+    slope: Figure
+    brier: float
+    brier_of_prevalence: float
+
+
+def agreement(probability: FloatArray, disease: BoolArray) -> Agreement:
+    """Calibration in the large, slope and Brier score.
+
+    Raises
+    ------
+    InvalidValueError
+        Where disease is in all or none, or the probabilities part both kinds whole.
+    """
+    odds = logit(probability)
+    mean, spread = logistic(disease, offset=odds), logistic(disease, odds)
+    if mean is None or spread is None:
+        raise InvalidValueError(
+            "agreement", int(disease.sum()), "kinds that overlap in probability"
+        )
+    return Agreement(
+        in_the_large=Figure(float(mean.coefficients[0]), *mean.interval(0)),
+        slope=Figure(float(spread.coefficients[1]), *spread.interval(1)),
+        brier=brier(probability, disease),
+        brier_of_prevalence=brier(np.full(len(disease), disease.mean()), disease),
+    )
+
+
+def bins(probability: FloatArray, disease: BoolArray, count: int = 10) -> tuple[Bin, ...]:
+    """Rows in equal groups by probability; equal probabilities are never parted."""
+    if count < 1 or not len(probability):
+        raise InvalidValueError("bins", (count, len(probability)), "bins of at least one row")
+    ordered = np.sort(probability)
+    edges = np.unique(ordered[[-(-k * len(ordered) // count) for k in range(1, count)]])
+    place = np.searchsorted(edges, probability, side="right")
+    found = []
+    for one in np.unique(place):
+        here = place == one
+        came = proportion(int(disease[here].sum()), int(here.sum()))
+        found.append(Bin(int(here.sum()), float(probability[here].mean()), came))
+    return tuple(found)

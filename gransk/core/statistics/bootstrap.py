@@ -1,14 +1,12 @@
-"""Intervals by drawing patients: nodules of one patient are alike."""
+"""Intervals by drawing people: what is of one person is alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from gransk.core.statistics.figure import FloatArray, IntArray
 
 RESAMPLES = 1000
 
@@ -16,12 +14,12 @@ RESAMPLES = 1000
 def interval(
     who: Sequence[str], figure: Callable[[IntArray], float], seed: int = 0
 ) -> tuple[float, float]:
-    """95 % bootstrap interval of a figure of rows, patients drawn with replacement.
+    """95 % bootstrap interval of a figure of rows, people drawn with replacement.
 
     Parameters
     ----------
     who : sequence of str
-        The patient of each row.
+        The person of each row.
     figure : callable
         Gives the figure of some rows, NaN where they have none.
     seed : int, optional

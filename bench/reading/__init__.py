@@ -1,0 +1,1 @@
+"""Figures of reading: reader studies, programmes, policies."""
