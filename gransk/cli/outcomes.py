@@ -10,12 +10,12 @@ import typer
 from pydantic import ValidationError
 
 from gransk.cli.options import ConfigOption, config_path
-from gransk.cli.tables import CellError, Line, read_lines, read_table
 from gransk.core.errors import GranskError, InvalidValueError, UnreadableInputError
 from gransk.pipeline.programmes import accession
 from gransk.reading.outcome_store import Outcome, state_outcomes
 from gransk.results.tables import FactSource
 from gransk.site.config import load_config
+from gransk.site.lists import CellError, Line, read_lines, read_table
 from gransk.site.migrate import open_database
 
 FAILED, UNREADABLE = 1, 4

@@ -19,8 +19,8 @@ from gransk.core.keys import digest
 from gransk.reading.plan import PlanReason
 from gransk.reading.planning import Gate
 from gransk.reading.policy import Minimum, Room, StudyMark
-from gransk.reading.policy_tables import AiPause, Validation
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
+from gransk.reading.policy_tables import AiPause, Validation
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from gransk.core.keys import digest
 from gransk.reading.gate import fulfils, reason_of, responsible, validations
 from gransk.reading.policy import Room
-from gransk.reading.policy_tables import RoomApproval, RoomVersion
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
+from gransk.reading.policy_tables import RoomApproval, RoomVersion
 from gransk.reading.room_changes import (
     Simulation,
     affected_units,
