@@ -105,6 +105,8 @@ class Plan(BaseModel):
         Whether every human read must be by an experienced reader.
     differing : Differing
     arbitration : Arbitration
+    arbitrates_single_recall : bool
+        Whether a recall by one person who reads alone goes to arbitration, and counts only then.
     reasons : tuple of PlanReason
         Why it is so; at least one, in the order of the list.
     """
@@ -121,6 +123,7 @@ class Plan(BaseModel):
     experienced: bool = False
     differing: Differing = Differing.VERDICT
     arbitration: Arbitration = Arbitration.THIRD_READER
+    arbitrates_single_recall: bool = False
     reasons: tuple[PlanReason, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
