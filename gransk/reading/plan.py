@@ -102,7 +102,7 @@ class Plan(BaseModel):
     shows_ai_after : bool
         Whether the AI is shown once people agreed that an exam is normal (safety net).
     experienced : bool
-        Whether every human read must be by an experienced reader.
+        Whether a person who reads alone must be experienced.
     differing : Differing
     arbitration : Arbitration
     arbitrates_single_recall : bool

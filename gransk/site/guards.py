@@ -5,7 +5,10 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-TABLES = ("event", "setting_version", "profile_answer", "finding_act", "programme_statement")
+TABLES = (
+    "event", "setting_version", "profile_answer", "finding_act", "programme_statement",
+    "reading_entry",
+)  # fmt: skip
 _ACTS = {"sqlite": ("update", "delete", "replace"), "postgresql": ("change",)}
 _FOUND = {
     "sqlite": "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'",

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 import gransk.archive.tables
+import gransk.reading.exam_tables
 import gransk.reading.tables
 import gransk.results.tables
 import gransk.site.tables  # noqa: F401
