@@ -16,7 +16,7 @@ from gransk.reading.exam import Qualification
 
 def draw_readers(
     study_key: str, round_: int, candidates: Sequence[Qualification], load: Mapping[str, int],
-    before: Iterable[str] = (),
+    before: Iterable[str] = (), arbiters: Iterable[str] = (),
 ) -> tuple[str, ...]:  # fmt: skip
     """The readers of an exam, in order.
 
@@ -31,6 +31,8 @@ def draw_readers(
         How often each was drawn of late, first or second.
     before : iterable of str
         Who read earlier images of it: drawn only where nobody else is there.
+    arbiters : iterable of str
+        Who may arbitrate in the unit.
 
     Returns
     -------
@@ -45,7 +47,8 @@ def draw_readers(
         return (who.account in again, load.get(who.account, 0), tie)
 
     ordered = sorted(candidates, key=order)
-    pair = _leave_arbiter(_with_experience(ordered[:2], ordered[2:]), ordered)
+    pair = _with_experience(ordered[:2], ordered[2:])
+    pair = _leave_arbiter(pair, ordered, frozenset(arbiters))
     lots = sorted(pair, key=lambda who: digest(["first", study_key, round_, who.account]))
     return tuple(who.account for who in sorted(lots, key=lambda who: not who.experienced))
 
@@ -72,10 +75,9 @@ def _with_experience(
 
 
 def _leave_arbiter(
-    pair: list[Qualification], ordered: Sequence[Qualification]
+    pair: list[Qualification], ordered: Sequence[Qualification], arbiters: frozenset[str]
 ) -> list[Qualification]:
     """Not every arbiter reads first, where it can be helped."""
-    arbiters = {who.account for who in ordered if who.arbitrates}
     if not arbiters or not arbiters <= {who.account for who in pair}:
         return pair
     others = [who for who in ordered if who not in pair]

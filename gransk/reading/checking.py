@@ -69,16 +69,25 @@ def check(exam: Exam | None, entry: Entry, who: Qualification | None = None) -> 
     if entry.kind not in BY_EITHER:
         _refuse(by_system != (entry.kind in BY_SYSTEM), Refusal.WRONG_ACTOR)
     _refuse(entry.kind in WITH_REASON and not entry.reason.strip(), Refusal.NO_REASON)
-    state = None if exam is None else exam.state
-    if state not in TABLE[entry.kind]:
-        _refuse(True, Refusal.NO_EXAM if exam is None else Refusal.WRONG_STATE)
     if exam is None:
+        _refuse(None not in TABLE[entry.kind], Refusal.NO_EXAM)
         return
-    task = _BY_TASK.get(entry.kind)
-    if task is not None:
-        _refuse(not exam.holds(entry.actor, task), Refusal.NOT_YOURS)
+    # Before the state is looked at: who was given nothing always gets the same answer.
+    _refuse(not _theirs(exam, entry), Refusal.NOT_YOURS)
+    _refuse(exam.state not in TABLE[entry.kind], Refusal.WRONG_STATE)
     if entry.kind in _CHECKS:
         _CHECKS[entry.kind](exam, entry, who)
+
+
+def _theirs(exam: Exam, entry: Entry) -> bool:
+    """Has who acts been given what the entry is about?"""
+    if entry.kind in _BY_TASK:
+        return exam.holds(entry.actor, _BY_TASK[entry.kind])
+    if entry.kind is Kind.CORRECTED:
+        return any(read.account == entry.actor for read in exam.counting)
+    if entry.kind in (Kind.ARBITRATED, Kind.CONSENSUS):
+        return exam.taker == entry.actor
+    return True
 
 
 def _refuse(when: bool, code: Refusal, detail: str = "") -> None:
@@ -110,8 +119,9 @@ def _plans(exam: Exam, entry: Entry, _who: Qualification | None) -> None:
     new: Planned = _content(entry)
     _refuse(exam.plan is not None, Refusal.WRONG_STATE, "it is planned already")
     _refuse(exam.returned and not two_people(new.plan), Refusal.WRONG_CONTENT)
-    said = AiSaid.NO_OPINION if exam.ai is None else exam.ai.opinion.said
-    _refuse(new.plan.ai_counts and said is AiSaid.NO_OPINION, Refusal.NO_AI_OPINION)
+    said = None if exam.ai is None else exam.ai.opinion.said
+    verdict = said in (AiSaid.NORMAL, AiSaid.RECALL)
+    _refuse(new.plan.ai_counts and not verdict, Refusal.NO_AI_OPINION)
 
 
 def _opens(exam: Exam, entry: Entry, _who: Qualification | None) -> None:
@@ -132,7 +142,7 @@ def _counts(exam: Exam, entry: Entry, _who: Qualification | None) -> None:
 def _shows(exam: Exam, _entry: Entry, _who: Qualification | None) -> None:
     plan = exam.plan
     _refuse(plan is None or not plan.shows_ai_after or exam.shown_after, Refusal.WRONG_STATE)
-    said = AiSaid.NO_OPINION if exam.ai is None else exam.ai.opinion.said
+    said = None if exam.ai is None else exam.ai.opinion.said
     _refuse(said is not AiSaid.RECALL, Refusal.NO_AI_OPINION)
 
 
@@ -232,8 +242,6 @@ def _reads(exam: Exam, entry: Entry, who: Qualification | None) -> None:
 
 def _corrects(exam: Exam, entry: Entry, who: Qualification | None) -> None:
     _on_these_images(exam, entry)
-    own = [read for read in exam.counting if read.account == entry.actor]
-    _refuse(not own, Refusal.NOT_YOURS)
     person = _qualified(who)
     _refuse(not person.reads, Refusal.NOT_QUALIFIED)
     _refuse(not blind(exam, person), Refusal.SEEN_BEFORE)
@@ -279,7 +287,7 @@ def _agrees(exam: Exam, entry: Entry, who: Qualification | None) -> None:
 
 
 def _leads(exam: Exam, entry: Entry, who: Qualification | None) -> None:
-    _refuse(exam.taker != entry.actor or exam.conclusion is not None, Refusal.NOT_YOURS)
+    _refuse(exam.conclusion is not None, Refusal.WRONG_STATE)
     _refuse(not _qualified(who).arbitrates, Refusal.NOT_QUALIFIED)
 
 

@@ -249,8 +249,6 @@ class AlertCode(StrEnum):
     """What happened to an exam after its decision."""
 
     IMAGES_CHANGED = "images_changed"
-    STUDY_GONE = "study_gone"
-    STUDY_BACK = "study_back"
 
 
 class Alert(Content):

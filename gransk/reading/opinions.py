@@ -196,6 +196,8 @@ class AiSaid(StrEnum):
 
     NORMAL = "normal"
     RECALL = "recall"
+    SCORE = "score"
+    """A score, and no verdict: the policy has no limit for one."""
     NO_OPINION = "no_opinion"
 
 
@@ -282,7 +284,7 @@ def differ(
     Parameters
     ----------
     one, other : Opinion or AiOpinion
-        An AI's that has one.
+        An AI's that says normal or recall.
     by : Differing
         What counts as differing at the site.
     """
