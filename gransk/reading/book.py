@@ -32,8 +32,8 @@ from gransk.reading.exam import (
 from gransk.reading.machine import apply, follow_up
 from gransk.reading.plan import Plan
 
-Loads = Callable[[TaskKind], Mapping[str, int]]
-"""How much each account was given of late; for first reads how often it was drawn."""
+Loads = Callable[[TaskKind, datetime.datetime], Mapping[str, int]]
+"""How much each account was given of late, seen from an instant; of first reads how often drawn."""
 
 
 @dataclass
@@ -82,12 +82,12 @@ class Book:
         says whether the second is asked.
         """
         exam = self._exam()
-        drawn = self._draw(exam)
+        drawn = self._draw(exam, at)
         exam = self._system(Kind.PLANNED, Planned(plan=plan), at)
         for account in drawn[: plan.human_reads]:
             if may_read(exam, self.readers[account]):
                 exam = self._give(TaskKind.FIRST, account, at)
-        trainee = self._one(TaskKind.TRAINEE, may_train, without=drawn)
+        trainee = self._one(TaskKind.TRAINEE, may_train, at, without=drawn)
         if trainee is not None:
             self._give(TaskKind.TRAINEE, trainee, at)
         return self._system(Kind.OPENED, Opening(drawn=drawn), at)
@@ -121,13 +121,13 @@ class Book:
     def _give(self, task: TaskKind, account: str, at: datetime.datetime) -> Exam:
         return self._system(Kind.ASSIGNED, Task(task=task, account=account), at)
 
-    def _draw(self, exam: Exam) -> tuple[str, ...]:
+    def _draw(self, exam: Exam, at: datetime.datetime) -> tuple[str, ...]:
         plain = replace(exam, plan=None)
         return draw_readers(
             self.study_key,
             exam.round,
             [who for who in self.readers.values() if may_read(plain, who)],
-            self.loads(TaskKind.FIRST),
+            self.loads(TaskKind.FIRST, at),
             exam.readers,
             [name for name, who in self.readers.items() if who.arbitrates],
         )
@@ -139,7 +139,7 @@ class Book:
             return None
         account = self._second() if task is TaskKind.FIRST else None
         may = may_read if task is TaskKind.FIRST else may_arbitrate
-        account = account or self._one(task, may)
+        account = account or self._one(task, may, at)
         if account is None:
             return None
         return Entry(Kind.ASSIGNED, Task(task=task, account=account), at)
@@ -152,6 +152,7 @@ class Book:
         self,
         task: TaskKind,
         may: Callable[[Exam, Qualification], bool],
+        at: datetime.datetime,
         without: Iterable[str] = (),
     ) -> str | None:
         exam = self._exam()
@@ -161,7 +162,7 @@ class Book:
             if name not in without and may(exam, who) and self._free(task, name)
         ]
         fresh = [name for name in names if name not in exam.readers]
-        return draw_one(self.study_key, exam.round, task, fresh or names, self.loads(task))
+        return draw_one(self.study_key, exam.round, task, fresh or names, self.loads(task, at))
 
     def _free(self, task: TaskKind, account: str) -> bool:
         """May the person be asked: on the list, and neither asked nor relieved in this round?"""

@@ -202,12 +202,10 @@ def _may_be_given(exam: Exam, task: TaskKind, who: Qualification) -> None:
     }
     _refuse(exam.state not in states[task], Refusal.WRONG_STATE)
     _refuse(exam.holds(who.account, task), Refusal.WRONG_STATE, "the person has it already")
-    _refuse(task is TaskKind.TRAINEE and exam.holds(who.account, TaskKind.FIRST), _TWICE)
-    _refuse(task is TaskKind.FIRST and exam.holds(who.account, TaskKind.TRAINEE), _TWICE)
     _may_do(exam, task, who)
-
-
-_TWICE = Refusal.READ_BEFORE
+    # Who was a trainee when it opened, and is a reader now, reads it once.
+    other = {TaskKind.FIRST: TaskKind.TRAINEE, TaskKind.TRAINEE: TaskKind.FIRST}.get(task)
+    _refuse(other is not None and exam.holds(who.account, other), Refusal.READ_BEFORE)
 
 
 def _may_do(exam: Exam, task: TaskKind, who: Qualification) -> None:

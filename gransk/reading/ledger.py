@@ -138,8 +138,8 @@ def _entry(row: EntryRow) -> Entry:
 
 
 def _book(session: Session, study_key: str, unit: str, exam: Exam | None) -> Book:
-    def loads(task: TaskKind) -> Mapping[str, int]:
-        since = utcnow() - LOAD
+    def loads(task: TaskKind, at: datetime.datetime) -> Mapping[str, int]:
+        since = at - LOAD
         if task is TaskKind.FIRST:
             return drawn_of_late(session, unit, since)
         return given_of_late(session, unit, task, since)
@@ -313,7 +313,7 @@ def wrong_rows(session: Session, study_keys: Iterable[str] | None = None) -> lis
 
 def _in_step(session: Session, row: ExamRow) -> bool:
     exam = exam_of(session, row.study_key)
-    book = Book(row.study_key, {}, lambda _task: {}, exam)
+    book = Book(row.study_key, {}, lambda _task, _at: {}, exam)
     tasks = session.scalars(select(TaskRow).where(TaskRow.study_key == row.study_key))
     kept = {(one.round, one.kind, one.account, one.state) for one in tasks}
     wanted = {(one.round, one.task.value, one.account, one.state.value) for one in exam.tasks}

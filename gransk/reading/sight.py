@@ -47,11 +47,15 @@ def sight(exam: Exam, account: str, who: Qualification | None, oversees: bool) -
         return Sight.TO_READ if exam.holds(account, TaskKind.TRAINEE) else Sight.ALL
     if account in exam.seen:
         return Sight.ALL
-    if who is not None and candidate(exam, who):
-        return Sight.OWN if account in exam.readers else Sight.TO_READ
-    if oversees:
+    if oversees and (who is None or not candidate(exam, who)):
         return Sight.ALL
-    return Sight.OWN if account in exam.readers else Sight.TO_READ
+    return Sight.OWN if _read_these(exam, account) else Sight.TO_READ
+
+
+def _read_these(exam: Exam, account: str) -> bool:
+    """Has the person read the images as they are? A read of earlier ones is not shown again."""
+    reads = (*exam.reads, *exam.trainee_reads)
+    return any((read.round, read.account) == (exam.round, account) for read in reads)
 
 
 def candidate(exam: Exam, who: Qualification) -> bool:
