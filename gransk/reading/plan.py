@@ -115,11 +115,13 @@ class Plan(BaseModel):
     shows_ai_after : bool
         Whether the AI is shown once people agreed that an exam is normal (safety net).
     experienced : bool
-        Whether every human read must be by an experienced reader.
+        Whether a person who reads alone must be experienced.
     differing : Differing
     arbitration : Arbitration
     study : StudyKind, optional
         Where the exam is part of one.
+    arbitrates_single_recall : bool
+        Whether a recall by one person who reads alone goes to arbitration, and counts only then.
     reasons : tuple of PlanReason
         Why it is so; at least one, in the order of the list.
     """
@@ -137,6 +139,7 @@ class Plan(BaseModel):
     differing: Differing = Differing.VERDICT
     arbitration: Arbitration = Arbitration.THIRD_READER
     study: StudyKind | None = None
+    arbitrates_single_recall: bool = False
     reasons: tuple[PlanReason, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
