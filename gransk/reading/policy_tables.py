@@ -91,14 +91,11 @@ class OutcomeStatement(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     accession_number: Mapped[str] = mapped_column(String(64), index=True)
     """Empty where it is about one study."""
-    study_key: Mapped[str | None] = mapped_column(String(32), index=True)
-    outcome_date: Mapped[datetime.date] = mapped_column(Date)
+    study_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+    """Empty where it is about an accession number."""
     cancer: Mapped[bool]
-    detection: Mapped[str | None] = mapped_column(String(16))
-    size_mm: Mapped[float | None]
-    invasive: Mapped[bool | None]
-    node_positive: Mapped[bool | None]
-    stage: Mapped[str | None] = mapped_column(String(16))
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """`gransk.reading.outcomes.Outcome`."""
     source: Mapped[FactSource] = mapped_column(String(16))
     actor: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)

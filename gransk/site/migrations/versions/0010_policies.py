@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
@@ -115,20 +115,15 @@ def _outcomes() -> None:
         "outcome",
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("accession_number", sa.String(length=64), nullable=False),
-        sa.Column("study_key", sa.String(length=32), nullable=True),
-        sa.Column("outcome_date", sa.Date(), nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("cancer", sa.Boolean(), nullable=False),
-        sa.Column("detection", sa.String(length=16), nullable=True),
-        sa.Column("size_mm", sa.Double(), nullable=True),
-        sa.Column("invasive", sa.Boolean(), nullable=True),
-        sa.Column("node_positive", sa.Boolean(), nullable=True),
-        sa.Column("stage", sa.String(length=16), nullable=True),
+        sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("actor", sa.String(length=64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("number"),
     )
-    _indices("outcome", "accession_number", "study_key")
+    _indices("outcome", "accession_number", "study_instance_uid")
     _forbid_changes("outcome", "number")
 
 
