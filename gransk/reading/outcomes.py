@@ -142,7 +142,7 @@ def _outcome(line: Line) -> Outcome:
     values = {name: cell(line, name, how) for name, how in read.items()}
     if values[CANCER] is None:
         raise CellError(f"{CANCER}: wants yes or no")
-    return checked(lambda: Outcome(**values))
+    return checked(lambda: Outcome.model_validate(values))
 
 
 def cell(line: Line, column: str, how: Callable[[str], T]) -> T | None:

@@ -233,6 +233,11 @@ class PastExam(Frozen):
         return found is Found.SCREENING or (found is None and self.recalled)
 
     @property
+    def interval_cancer(self) -> bool:
+        """Was a cancer found after this exam had ended without it, before the next screening?"""
+        return self.cancer and not self.detected
+
+    @property
     def human_readings(self) -> int:
         """Readings by people: first opinions and arbitration, a meeting counted once."""
         return len(self.reads) + (self.arbitration is not None)

@@ -39,3 +39,24 @@ def interval(
 def mean_interval(who: Sequence[str], values: FloatArray) -> tuple[float, float]:
     """95 % bootstrap interval of the mean of one value a row."""
     return interval(who, lambda rows: float(values[rows].mean()))
+
+
+def ratio_interval(
+    who: Sequence[str], numerator: FloatArray, denominator: FloatArray, seed: int = 0
+) -> tuple[float, float]:
+    """95 % bootstrap interval of a ratio of two sums, people drawn with replacement.
+
+    Sums of each person are drawn, not rows: fast for a whole programme.
+    """
+    owner = np.unique(np.asarray(who), return_inverse=True)[1]
+    people = int(owner.max()) + 1
+    above, below = np.bincount(owner, numerator, people), np.bincount(owner, denominator, people)
+    rng = np.random.default_rng(seed)
+    values = np.full(RESAMPLES, np.nan)
+    for n in range(RESAMPLES):
+        drawn = rng.integers(people, size=people)
+        total = below[drawn].sum()
+        if total:
+            values[n] = above[drawn].sum() / total
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""Indicators of screening: counted from past exams, with intervals and levels, rounds apart."""
