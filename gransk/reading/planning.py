@@ -164,10 +164,13 @@ def waiting(room: Room, exam: Known) -> datetime.timedelta | None:
 
 
 def says(policy: Policy, ai: AiSaid) -> Literal["recall", "normal"] | None:
-    """What the AI's opinion is under a policy; None where it has none, or the policy no limit."""
-    if ai.refused is not None or policy.recall_from is None:
+    """What the AI's opinion is under a policy; None where it has none, or no score tells it.
+
+    Where the policy says of no score that it recalls, the calibration's category does.
+    """
+    if ai.refused is not None:
         return None
-    reached = _reached(policy.recall_from, ai)
+    reached = _reached(policy.recall_from or CATEGORY, ai)
     return None if reached is None else "recall" if reached else "normal"
 
 
@@ -225,6 +228,7 @@ def plan(room: Room, exam: Known, ai: AiSaid | None, gate: Gate, at: datetime.da
         experienced=read.alone and policy.experienced_alone,
         differing=policy.differing,
         arbitration=policy.arbitration,
+        arbitrates_single_recall=read.alone and policy.arbitrates_single_recall,
         study=None if study is None else study.kind,
         reasons=tuple(sorted(set(read.reasons), key=list(PlanReason).index)),
     )

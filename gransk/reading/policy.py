@@ -52,6 +52,8 @@ class Policy(Part):
         An exam opens so long after its last image, whether the AI is ready or not.
     experienced_alone : bool
         Whether a person who reads alone must be experienced.
+    arbitrates_single_recall : bool
+        Whether a recall by one person who reads alone goes to arbitration: triage.
     differing : Differing
     arbitration : Arbitration
     target_working_days : int
@@ -65,6 +67,7 @@ class Policy(Part):
     marks_from: Limit | None = None
     waiting_minutes: int = Field(default=60, ge=0, le=10080, strict=True)
     experienced_alone: bool = False
+    arbitrates_single_recall: bool = False
     differing: Differing = Differing.VERDICT
     arbitration: Arbitration = Arbitration.THIRD_READER
     target_working_days: int = Field(default=10, ge=1, le=100, strict=True)
@@ -81,6 +84,10 @@ class Policy(Part):
         if self.experienced_alone and not self.counts:
             raise PydanticCustomError(
                 "alone", f"no experienced_alone, as nobody reads alone under {self.kind}"
+            )
+        if self.arbitrates_single_recall and self.kind is not PolicyKind.TRIAGE:
+            raise PydanticCustomError(
+                "alone", f"no arbitrates_single_recall, as two opinions stand under {self.kind}"
             )
         return self
 

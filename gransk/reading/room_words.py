@@ -36,6 +36,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "who reads alone is experienced",
         "den, der gransker alene, er erfaren",
     ),
+    "single_recall": (
+        "a recall by one person goes to arbitration",
+        "en genindkaldelse fra én person går til afgørelse",
+    ),
     "verdict": ("opinions differ by verdict", "uenighed afgøres af konklusionen"),
     "breast": (
         "recalls that share no breast differ too",
@@ -124,6 +128,7 @@ def policy_words(policy: Policy, language: str) -> str:
     keys = [policy.kind.value]
     keys += ["marks"] if policy.marks_from is not None and policy.counts else []
     keys += ["experienced"] if policy.experienced_alone else []
+    keys += ["single_recall"] if policy.arbitrates_single_recall else []
     keys += [policy.differing.value, policy.arbitration.value, "waits", "target"]
     said = "; ".join(say(key, language, **values) for key in keys)
     return say("policy", language, name=policy.name, said=said)

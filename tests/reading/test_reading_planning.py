@@ -296,7 +296,16 @@ def test_what_the_ai_says():
     assert says(by_category, ai(category=None, score=10)) is None
     assert [says(by_score, ai(score=n)) for n in (8, 9)] == ["normal", "recall"]
     assert says(by_score, ai(score=10, refused=Reason.SPECIMEN)) is None
-    assert says(POLICIES[2], ai(score=10)) is None
+    assert [says(POLICIES[2], ai(category=c)) for c in ("high", "low", None)] == [
+        "recall", "normal", None,
+    ]  # fmt: skip
+
+
+def test_a_single_readers_recall_may_be_looked_at_again():
+    policy = Policy(name="triage", kind="triage", double_from=10, arbitrates_single_recall=True)
+    made = room("triage").model_copy(update={"policies": (policy,)})
+    found = [plan(made, exam(), ai(score=score), OPEN, AT) for score in (9, 10)]
+    assert [one.arbitrates_single_recall for one in found] == [True, False]
 
 
 def test_instants_need_a_time_zone():

@@ -49,7 +49,12 @@ def policies(draw_name):
     return st.one_of(
         build(kind=st.just("double_reading")),
         build(kind=st.just("replace_reader"), recall_from=limits, experienced_alone=st.booleans()),
-        build(kind=st.just("triage"), double_from=limits, marks_from=st.none() | limits),
+        build(
+            kind=st.just("triage"),
+            double_from=limits,
+            marks_from=st.none() | limits,
+            arbitrates_single_recall=st.booleans(),
+        ),
         build(kind=st.just("safety_net"), recall_from=limits),
         build(kind=st.just("decision_support"), marks_from=limits | st.just(1)),
         build(kind=st.just("shadow"), recall_from=st.none() | limits),
@@ -115,6 +120,7 @@ def test_every_room_reads_back_as_it_was_written_and_can_be_told(made):
         {"name": "a", "kind": "double_reading", "recall_from": 3},
         {"name": "a", "kind": "double_reading", "experienced_alone": True},
         {"name": "a", "kind": "shadow", "waiting_minutes": -1},
+        REPLACE | {"arbitrates_single_recall": True},
         {"name": "A b", "kind": "shadow"},
         {"name": "a", "kind": "other"},
     ],
