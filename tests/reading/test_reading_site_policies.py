@@ -11,6 +11,7 @@ from gransk.reading.machine import State
 from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room
+from gransk.reading.room_changes import Simulation
 from gransk.reading.site_policies import CATEGORIES, CATEGORY_NAME, SitePolicies
 from gransk.results.store import BlobStore
 from gransk.results.tables import ExamKnown, ExamProgramme
@@ -27,17 +28,12 @@ KNOWN = {"treated": NO, "implant": NO, "declines_ai": NO, "unit": ["north", "ima
 
 
 def document(study=STUDY, **policy):
-    policy = {
-        "name": "p",
-        "kind": "replace_reader",
-        "recall_from": 8,
-        "waiting_minutes": 30,
-    } | policy
+    standard = {"name": "p", "kind": "replace_reader", "recall_from": 8, "waiting_minutes": 30}
     when = {"programmes": ["screening"], "units": ["north"]}
     return Room.model_validate(
         {
             "valid_from": utcnow().date(),
-            "policies": [policy],
+            "policies": [standard | policy],
             "rules": [{"when": when, "policy": "p", "study": study}],
             "minimum": {"mammo": {"exams": 10, "cancers": 1}},
         }
@@ -60,10 +56,10 @@ def site(tmp_path):
     database.close()
 
 
-def force(site, room):
+def force(site, room, *evidence):
     section = site.policies.config.reading
     with site.database.begin() as session:
-        made = rooms.draft(session, section, room, "kim", "as agreed", utcnow().date())
+        made = rooms.draft(session, section, room, "kim", "as agreed", utcnow().date(), evidence)
         rooms.approve(session, section, made.row.version, people.find_account(session, "karen"))
 
 
@@ -128,15 +124,25 @@ def test_other_programmes_and_earlier_studies_stay_outside(site):
             assert site.policies.place(session, site.item(session, key)) is None
 
 
-def test_a_research_model_without_validation_counts_in_no_ordinary_programme(site):
-    force(site, document(study=None, kind="shadow", recall_from=None))
+@pytest.mark.parametrize("research", [True, False])
+def test_a_validated_model_counts_unless_its_card_says_research(site, research):
+    used = findings().model_copy(
+        update={"models": tuple(m.model_copy(update={"research": research})
+                                for m in findings().models)}
+    )  # fmt: skip
     with site.database.begin() as session:
         karen = people.find_account(session, "karen")
-        models = findings().models
-        gate.sign(session, site.policies.config.reading, karen, "north", "mammo", models,
-                  {"auc": 0.9}, 10, 1)  # fmt: skip
-    exam = read(site)
-    assert (exam.plan.kind, exam.plan.human_reads) == ("shadow", 2)
+        section = site.policies.config.reading
+        gate.sign(session, section, karen, "north", "mammo", used.models, {"auc": 0.9}, 10, 1)
+    today = utcnow().date()
+    simulation = Simulation(
+        unit="north", kind="replace_reader", limits={"recall_from": 8}, first=today, last=today,
+        exams=900, cancers=6, figures={"recall": 0.03}, made_on=today,
+    )  # fmt: skip
+    force(site, document(study=None), simulation)
+    exam = read(site, used)
+    assert exam.plan.ai_counts is not research
+    assert exam.plan.reasons == ((PlanReason.RESEARCH_MODEL,) if research else (PlanReason.POLICY,))
 
 
 def test_a_pause_holds_from_the_next_exam_on(site):
