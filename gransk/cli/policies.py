@@ -19,7 +19,7 @@ from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.reading import rooms
 from gransk.reading.policy import Room
-from gransk.reading.room_changes import Simulation
+from gransk.reading.room_changes import Evidence
 from gransk.reading.room_file import read_room, write_room
 from gransk.reading.room_words import differences
 from gransk.site.config import Config, load_config
@@ -128,11 +128,11 @@ def _read(path: Path) -> Room:
     return read_room(_text(path), str(path))
 
 
-def _simulation(path: Path) -> Simulation:
+def _simulation(path: Path) -> Evidence:
     try:
-        return Simulation.model_validate_json(_text(path))
+        return Evidence.model_validate_json(_text(path))
     except ValidationError as error:
-        raise ConfigurationError(explain(error, Simulation, str(path))) from error
+        raise ConfigurationError(explain(error, Evidence, str(path))) from error
 
 
 def _text(path: Path) -> str:

@@ -26,6 +26,8 @@ from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Account, Role
 
+MISSING = "missing"
+"""What a report (`gransk.reading.validation.report.Report`) lacks for the model to count."""
 SHORTEST, LONGEST = 3, 1000
 """Characters of a reason."""
 
@@ -81,8 +83,9 @@ def gate_of(
 
 
 def fulfils(row: Validation, minimum: Minimum) -> bool:
-    """Whether a validation holds the site's minimum."""
-    return row.exams >= minimum.exams and row.cancers >= minimum.cancers
+    """Whether a validation holds the site's minimum, and its report says of nothing missing."""
+    enough = row.exams >= minimum.exams and row.cancers >= minimum.cancers
+    return enough and not row.report.get(MISSING)
 
 
 def last_validation(

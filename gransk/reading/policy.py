@@ -243,10 +243,13 @@ class Minimum(Part):
     ----------
     exams, cancers : int
         Of the unit, with known outcome.
+    follow_up_months : int
+        From when on an exam without cancer counts as known.
     """
 
     exams: int = Field(ge=1, strict=True)
     cancers: int = Field(ge=1, strict=True)
+    follow_up_months: int = Field(default=24, ge=1, le=120, strict=True)
 
 
 class Room(Part):

@@ -32,7 +32,7 @@ class RoomVersion(Base):
     units: Mapped[list[str]] = mapped_column(JSON)
     """Units for which it changes something: each must approve it."""
     evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    """`gransk.reading.evidence.Simulation`: what was simulated of changed limits."""
+    """`gransk.reading.room_changes.Evidence`: what was simulated of changed limits."""
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
 
 

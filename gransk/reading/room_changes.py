@@ -15,7 +15,7 @@ SIMULATED = ("recall_from", "double_from")
 """Limits that decide who is recalled or read by two people."""
 
 
-class Simulation(Part):
+class Evidence(Part):
     """What one unit's own past would have been with a policy and its limits.
 
     Parameters
@@ -43,7 +43,7 @@ class Simulation(Part):
     made_on: datetime.date
 
     @model_validator(mode="after")
-    def _check(self) -> Simulation:
+    def _check(self) -> Evidence:
         if not self.first <= self.last <= self.made_on:
             raise ValueError("first, last and made_on must follow each other")
         return self
@@ -69,7 +69,7 @@ def new_limits(before: Room | None, after: Room, unit: str) -> set[Limited]:
     return _limits(after, unit) - (set() if before is None else _limits(before, unit))
 
 
-def simulated(simulation: Simulation) -> Limited:
+def simulated(simulation: Evidence) -> Limited:
     """What a simulation is evidence of."""
     return simulation.kind, _ordered(simulation.limits)
 

@@ -93,9 +93,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "medmindre listen eller systemet, der angiver programmet, oplyser det ({because})",
     ),
     "minimum": (
-        "Local validation of {application}: at least {exams} exams and {cancers} cancers",
+        "Local validation of {application}: at least {exams} exams and {cancers} cancers, "
+        "followed for {follow_up_months} months",
         "Lokal validering af {application}: mindst {exams} undersøgelser og {cancers} "
-        "kræfttilfælde",
+        "kræfttilfælde, fulgt i {follow_up_months} måneder",
     ),
     "application": ("Exams of {application}", "Undersøgelser af {application}"),
     "added": ("New: {line}", "Ny: {line}"),

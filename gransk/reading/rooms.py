@@ -19,7 +19,7 @@ from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.policy_tables import RoomApproval, RoomVersion
 from gransk.reading.room_changes import (
-    Simulation,
+    Evidence,
     affected_units,
     counting_units,
     new_limits,
@@ -71,7 +71,7 @@ def draft(
     author: str,
     reason: str,
     today: datetime.date,
-    evidence: Sequence[Simulation] = (),
+    evidence: Sequence[Evidence] = (),
     restores: int | None = None,
 ) -> Version:
     """Keep a new version, to be approved.
@@ -88,7 +88,7 @@ def draft(
         Why it is made.
     today : date
         In the site's time zone.
-    evidence : sequence of Simulation
+    evidence : sequence of Evidence
         One for each limit that changes, at each unit where it does.
     restores : int, optional
         The version whose document it repeats.
@@ -152,7 +152,7 @@ def restore(
         simulation
         for each in versions(session)
         if each.row.version <= version
-        for simulation in map(Simulation.model_validate, each.row.evidence)
+        for simulation in map(Evidence.model_validate, each.row.evidence)
     ]
     needed = [one for one in evidence if _needed(one, newest_approved(session), room)]
     return draft(session, section, room, author, reason, today, needed, restores=version)
@@ -236,7 +236,7 @@ def _version(row: RoomVersion, approvals: Iterable[RoomApproval]) -> Version:
 
 
 def _check_evidence(
-    before: Room | None, after: Room, section: ReadingSection, evidence: Sequence[Simulation]
+    before: Room | None, after: Room, section: ReadingSection, evidence: Sequence[Evidence]
 ) -> None:
     shown = {(one.unit, simulated(one)) for one in evidence}
     for unit in section.names:
@@ -246,7 +246,7 @@ def _check_evidence(
                 raise PolicyError(PolicyRefusal.NO_SIMULATION, f"{unit}: {kind} {told}")
 
 
-def _needed(simulation: Simulation, base: Version | None, after: Room) -> bool:
+def _needed(simulation: Evidence, base: Version | None, after: Room) -> bool:
     before = None if base is None else base.room
     return simulated(simulation) in new_limits(before, after, simulation.unit)
 

@@ -12,7 +12,7 @@ from gransk.reading import gate, rooms
 from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room, StudyMark
 from gransk.reading.policy_refusals import TEXTS, PolicyError, PolicyRefusal
-from gransk.reading.room_changes import Simulation
+from gransk.reading.room_changes import Evidence
 from gransk.site import people
 from gransk.site.config import ReadingSection
 from gransk.site.database import Database, utcnow
@@ -66,7 +66,7 @@ def room(recall_from=None, units=(), on=TODAY, study=None, **policy):
 
 
 def simulation(unit="north", recall_from=10, kind="replace_reader"):
-    return Simulation(
+    return Evidence(
         unit=unit,
         kind=kind,
         limits={"recall_from": recall_from},
@@ -89,8 +89,8 @@ def approve(session, version, *names):
 
 def sign(session, name="karen", unit="north", models=MODELS, exams=100, cancers=5, **values):
     return gate.sign(session, SECTION, account(session, name), unit,
-                     values.get("application", "mammo"), models, {"auc": 0.9}, exams,
-                     cancers)  # fmt: skip
+                     values.get("application", "mammo"), models, values.get("report", {"auc": 0.9}),
+                     exams, cancers)  # fmt: skip
 
 
 def refused(call, refusal):
@@ -287,6 +287,13 @@ def test_a_later_report_that_falls_short_closes_the_gate(session, exams, cancers
     sign(session)
     sign(session, exams=exams, cancers=cancers)
     assert may(session) == (PlanReason.NOT_VALIDATED,)
+
+
+def test_a_report_that_says_what_is_missing_opens_nothing(session):
+    sign(session, report={"missing": [{"what": "outcomes_unknown"}]})
+    assert may(session) == (PlanReason.NOT_VALIDATED,)
+    sign(session, report={"missing": []})
+    assert may(session) == ()
 
 
 def test_a_research_card_counts_only_in_a_study(session):

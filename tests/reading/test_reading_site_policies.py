@@ -11,7 +11,7 @@ from gransk.reading.machine import State
 from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room
-from gransk.reading.room_changes import Simulation
+from gransk.reading.room_changes import Evidence
 from gransk.reading.site_policies import CATEGORIES, CATEGORY_NAME, SitePolicies
 from gransk.results.store import BlobStore
 from gransk.results.tables import ExamKnown, ExamProgramme
@@ -135,7 +135,7 @@ def test_a_validated_model_counts_unless_its_card_says_research(site, research):
         section = site.policies.config.reading
         gate.sign(session, section, karen, "north", "mammo", used.models, {"auc": 0.9}, 10, 1)
     today = utcnow().date()
-    simulation = Simulation(
+    simulation = Evidence(
         unit="north", kind="replace_reader", limits={"recall_from": 8}, first=today, last=today,
         exams=900, cancers=6, figures={"recall": 0.03}, made_on=today,
     )  # fmt: skip
