@@ -6,7 +6,7 @@ import io
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydicom import Dataset
 from pydicom.uid import UID
@@ -19,6 +19,8 @@ from gransk.core.keys import digest
 from gransk.core.study import Instance, Study
 
 REMEMBERED = 50_000
+DICOM_NODE = "DicomProtocol"
+"""Orthanc's word for what came by C-STORE."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,36 @@ class Inputs:
     first_id: str = ""
 
 
+class FileFact(NamedTuple):
+    """What the archive noted of a file; ``aet`` is empty where it came by no DICOM node."""
+
+    md5: str
+    transfer_syntax: str
+    aet: str
+
+
 class FileFacts:
-    """MD5 and transfer syntax of stored files, each asked for once.
+    """MD5, transfer syntax and sender of stored files, each asked for once.
 
     Orthanc gives a file a new id whenever it is stored, so nothing here ages.
     """
 
     def __init__(self, orthanc: Orthanc) -> None:
         self._orthanc = orthanc
-        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._known: OrderedDict[str, FileFact] = OrderedDict()
 
     def learn(self, orthanc_id: str) -> None:
         """Ask for every file of a study, while there is time."""
         for instance in self._orthanc.instances(orthanc_id):
             self.of(instance)
 
-    def of(self, instance: StoredInstance) -> tuple[str, str]:
+    def of(self, instance: StoredInstance) -> FileFact:
         if instance.file_id not in self._known:
-            self._known[instance.file_id] = (
+            noted = self._orthanc.metadata(instance.orthanc_id)
+            self._known[instance.file_id] = FileFact(
                 self._orthanc.md5(instance.orthanc_id),
-                self._orthanc.transfer_syntax(instance.orthanc_id),
+                noted.get("TransferSyntax", ""),
+                noted.get("RemoteAET", "").strip() if noted.get("Origin") == DICOM_NODE else "",
             )
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
@@ -95,9 +107,11 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
         header = dataset(tags.pop(stored.orthanc_id, {}), shared=shared)
         if not is_input(header):
             continue
-        md5, transfer_syntax = facts.of(stored)
-        prints.append([stored.sop_instance_uid, md5])
-        header.file_meta.TransferSyntaxUID = UID(transfer_syntax)
+        fact = facts.of(stored)
+        prints.append([stored.sop_instance_uid, fact.md5])
+        header.file_meta.TransferSyntaxUID = UID(fact.transfer_syntax)
+        if fact.aet:
+            header.file_meta.SendingApplicationEntityTitle = fact.aet
         instance = _instance(orthanc, stored.orthanc_id, header)
         if instance is not None:
             instances.append(instance)

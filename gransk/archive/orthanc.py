@@ -212,10 +212,6 @@ class Orthanc:
         """MD5 of an instance's file, as Orthanc noted it when storing."""
         return self._text(f"/instances/{instance_id}/attachments/dicom/md5")
 
-    def transfer_syntax(self, instance_id: str) -> str:
-        """Transfer Syntax UID of an instance."""
-        return self._text(f"/instances/{instance_id}/metadata/TransferSyntax")
-
     def file(self, instance_id: str) -> bytes:
         """An instance's file."""
         return b"".join(self._stream(instance_id))

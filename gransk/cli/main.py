@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "risk": ("gransk.cli.risk", "risk", "Calculate a risk model from a typed profile."),
     "phantom": ("gransk.cli.phantom", "phantom", "Write a synthetic chest CT, or check a result."),
     "programme": ("gransk.cli.programme", "programme", "Import exams' programmes from a CSV."),
+    "outcomes": ("gransk.cli.outcomes", "outcomes", "Import what became of women from a CSV."),
+    "policies": ("gransk.cli.policies", "app", "Policies of the reading room, and versions."),
     "calibrate": ("gransk.cli.calibrate", "calibrate", "Calibrate scores on a site's own exams."),
     "models": ("gransk.cli.models", "app", "List and verify the models."),
     "config": ("gransk.cli.config", "app", "Check and show the configuration."),

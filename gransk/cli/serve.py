@@ -74,7 +74,7 @@ def _serve(config: Config) -> None:
         record(session, SYSTEM, EventKind.SERVICE_STARTED, "service", data)
     anchor.try_to_advance(database, config.data_folder)
     orthanc = Orthanc(config.orthanc)
-    handlers = Handlers(installed, version, config.priors, config.programme)
+    handlers = Handlers(installed, version, config.priors, config.programme, config.reading)
     intake = Intake(config, database, orthanc, handlers)
     remotes = make_remotes(config, orthanc)
     recover(database, remotes)

@@ -19,12 +19,12 @@ from gransk.core.application import Application, FollowsUp, KnownStudy
 from gransk.core.keys import digest
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
-from gransk.pipeline import programmes
+from gransk.pipeline import exam_facts, programmes
 from gransk.pipeline.priors import STEP, changed, in_work, show_waiting, shown_wrong
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
-from gransk.site.config import PriorsSection, ProgrammeSection
+from gransk.site.config import PriorsSection, ProgrammeSection, ReadingSection
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -47,6 +47,8 @@ class Handlers:
         ``config.priors``.
     programme : ProgrammeSection
         ``config.programme``.
+    reading : ReadingSection
+        ``config.reading``.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class Handlers:
         settings_version: int,
         section: PriorsSection | None = None,
         programme: ProgrammeSection | None = None,
+        reading: ReadingSection | None = None,
     ) -> None:
         self.applications = applications
         self.settings_version = settings_version
         self.section = section or PriorsSection()
         self.programme = programme or ProgrammeSection()
+        self.reading = reading or ReadingSection()
 
     def complete(self, headers: Study) -> bool | None:
         """Is the exam complete? None where no application reads it."""
@@ -106,6 +110,7 @@ class Handlers:
             self._renew(session, item, seen, incomplete, verdict)
         self._look_for_priors(session, seen, verdicts)
         programmes.read_order(session, seen, headers, self.programme)
+        exam_facts.read_images(session, seen, headers, self.reading)
 
     def withdraw(self, session: Session, seen: SeenStudy) -> None:
         """The study was deleted from the archive."""
@@ -122,6 +127,7 @@ class Handlers:
             data = {"application": item.application}
             record(session, SYSTEM, EventKind.ANALYSIS_WITHDRAWN, item.study_key, data)
         programmes.settle(session, seen, SYSTEM)
+        exam_facts.settle(session, seen)
 
     def restore(self, session: Session, seen: SeenStudy) -> None:
         """The study was deleted and came back unchanged."""
@@ -133,6 +139,7 @@ class Handlers:
             ):
                 restore_report(session, item.report_key)
         programmes.settle(session, seen, SYSTEM)
+        exam_facts.settle(session, seen)
 
     def priors_wanted(self, headers: Study, known: list[KnownStudy]) -> list[str]:
         """Study Instance UIDs of those that applications compare with, most wanted first."""

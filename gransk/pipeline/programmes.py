@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -68,8 +68,8 @@ def state_exams(
     """
     added: list[Programme | None] = []
     touched = 0
-    for numbers in _chunks(list(said)):
-        studies = _studies(session, numbers)
+    for numbers in chunks(list(said)):
+        studies = studies_by_number(session, numbers)
         touched += sum(map(len, studies.values()))
         exams = _Exams(session, studies)
         changed = []
@@ -122,13 +122,14 @@ def said_of(session: Session, study: SeenStudy) -> Sequence[ProgrammeStatement]:
 def settle(session: Session, study: SeenStudy, actor: str) -> None:
     """Decide anew what counts at a study and at those that share its accession number."""
     number = study.accession_number.strip()
-    studies = _studies(session, [number])[number]
+    studies = studies_by_number(session, [number])[number]
     session.flush()
     every = studies if study in studies else [*studies, study]
     _Exams(session, {number: every}).settle(session, actor)
 
 
-def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So many accession numbers as may be asked for at once."""
     return (numbers[n : n + TOGETHER] for n in range(0, len(numbers), TOGETHER))
 
 
@@ -159,14 +160,19 @@ class _Exams:
         keys = [study.key for found in self.studies.values() for study in found]
         rows = programmes.rows(session, keys)
         for number, studies in self.studies.items():
-            present = [study for study in studies if study.deleted_at is None]
-            shared = len({(s.patient_id, s.issuer_of_patient_id) for s in present}) > 1
+            shared = of_several_patients(studies)
             for study in studies:
                 said = self.said(number, study.key)
                 programmes.settle(session, rows[study.key], said, shared, actor)
 
 
-def _studies(session: Session, numbers: Collection[str]) -> dict[str, list[SeenStudy]]:
+def of_several_patients(studies: Iterable[SeenStudy]) -> bool:
+    """Whether present studies that bear one accession number are not all of one patient."""
+    present = (study for study in studies if study.deleted_at is None)
+    return len({(study.patient_id, study.issuer_of_patient_id) for study in present}) > 1
+
+
+def studies_by_number(session: Session, numbers: Collection[str]) -> dict[str, list[SeenStudy]]:
     """Studies by the accession number that they bear; a number that none bears has none."""
     found: dict[str, list[SeenStudy]] = {number: [] for number in numbers}
     wanted = [number for number in numbers if number]

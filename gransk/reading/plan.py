@@ -58,17 +58,21 @@ class PlanReason(StrEnum):
     """The policy as it stands."""
     SCORE_LOW = "score_low"
     SCORE_HIGH = "score_high"
-    SCORE_BETWEEN = "score_between"
     NO_POLICY = "no_policy"
     """No rule of the site covers the exam."""
     NOT_SCREENING = "not_screening"
     """Clinical or high-risk programme: the AI never counts."""
     PROGRAMME_UNKNOWN = "programme_unknown"
+    RULE_UNKNOWN = "rule_unknown"
+    """Which rule covers the exam depends on something that nobody said."""
     INCOMPLETE = "incomplete"
     IMPLANT = "implant"
+    IMPLANT_UNKNOWN = "implant_unknown"
     TREATED = "treated"
+    TREATED_UNKNOWN = "treated_unknown"
     DECLINED = "declined"
     """The woman declines AI."""
+    DECLINE_UNKNOWN = "decline_unknown"
     REFUSED = "refused"
     """The AI has no opinion."""
     LATE = "late"
@@ -81,6 +85,15 @@ class PlanReason(StrEnum):
     """The unit's AI is paused."""
     RETURNED = "returned"
     """A person gave the exam to two people."""
+
+
+class StudyKind(StrEnum):
+    """What lets a model count that is research, or not validated at the unit."""
+
+    SIMULATION = "simulation"
+    """No decision reaches a patient."""
+    APPROVED_STUDY = "approved_study"
+    """A study that the authorities approved."""
 
 
 class Plan(BaseModel):
@@ -102,9 +115,13 @@ class Plan(BaseModel):
     shows_ai_after : bool
         Whether the AI is shown once people agreed that an exam is normal (safety net).
     experienced : bool
-        Whether every human read must be by an experienced reader.
+        Whether a person who reads alone must be experienced.
     differing : Differing
     arbitration : Arbitration
+    study : StudyKind, optional
+        Where the exam is part of one.
+    arbitrates_single_recall : bool
+        Whether a recall by one person who reads alone goes to arbitration, and counts only then.
     reasons : tuple of PlanReason
         Why it is so; at least one, in the order of the list.
     """
@@ -121,6 +138,8 @@ class Plan(BaseModel):
     experienced: bool = False
     differing: Differing = Differing.VERDICT
     arbitration: Arbitration = Arbitration.THIRD_READER
+    study: StudyKind | None = None
+    arbitrates_single_recall: bool = False
     reasons: tuple[PlanReason, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

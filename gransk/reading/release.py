@@ -1,7 +1,7 @@
 """The workflow *release*: an unreleased report becomes visible by the site's policy.
 
-Until then a report is in the result store alone. The policy of this version is
-decision support: at once.
+Until then a report is in the result store alone. Reports of exams in the reading room are
+released when its ledger says so (`gransk.reading.ledger.reports_at`), all others at once.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Sequence
 
 from dbos import DBOS
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from gransk.core.reasons import Reason
+from gransk.reading.exam_tables import ExamRow
 from gransk.results.starter import Open, Starter
 from gransk.results.store import queue_deliveries
 from gransk.results.tables import Report, Workitem, WorkState
@@ -24,14 +25,21 @@ from gransk.site.workflows import QueueName, workflow
 
 NAME = "release"
 POLICY = "policy:at_once"
+LEDGER = "reading_room"
 
+Covers = Callable[[Session, Workitem], bool]
+"""Will the study of a row, which is not in the reading room yet, enter it?"""
 
 Then = Callable[[Session, Workitem, Report], None]
 """What else happens in the transaction that releases a report."""
 
 
 def register(
-    config: Config, database: Database, look: threading.Event, then: Then | None = None
+    config: Config,
+    database: Database,
+    look: threading.Event,
+    then: Then | None = None,
+    covers: Covers | None = None,
 ) -> None:
     """Make the workflow known to DBOS; call it before DBOS is launched.
 
@@ -42,7 +50,7 @@ def register(
     @DBOS.step(name="release_once", retries_allowed=True, interval_seconds=1.0, max_attempts=10)
     def once(report_key: str) -> bool:
         with database.begin() as session:
-            released = release_report(session, report_key, POLICY, destinations, then)
+            released = release_report(session, report_key, POLICY, destinations, then, covers)
         look.set()
         return released
 
@@ -57,15 +65,17 @@ def release_report(
     by: str,
     destinations: Sequence[str],
     then: Then | None = None,
+    covers: Covers | None = None,
 ) -> bool:
     """Release a report: its objects enter the outbox in the same transaction.
 
-    ``then`` is called in it too, such as `gransk.reading.followup.Noter`.
+    ``then`` is called in it too, such as `gransk.reading.followup.Noter`. In the reading room the
+    ledger says who releases, not ``by``.
 
     Returns
     -------
     bool
-        False where it is withdrawn, superseded or gone; True where it is
+        False where it is withdrawn, superseded, gone or held; True where it is
         released, now or before.
     """
     report = session.get(Report, report_key, with_for_update=True, populate_existing=True)
@@ -75,6 +85,10 @@ def release_report(
     if item is None or item.report_key != report_key:
         return False
     if report.released_at is None:
+        exam = session.get(ExamRow, item.study_key, populate_existing=True)
+        if _held(session, item, exam, covers):
+            return False
+        by = by if exam is None else LEDGER
         report.released_at = utcnow()
         report.released_by = by
         queue_deliveries(session, report_key, destinations)
@@ -85,32 +99,54 @@ def release_report(
     return True
 
 
-def starter(database: Database) -> Starter:
-    """Starts a workflow for every report that the policy may release."""
-    return Starter(database, QueueName.RELEASE, NAME, open_rows, lost)
+def _held(session: Session, item: Workitem, exam: ExamRow | None, covers: Covers | None) -> bool:
+    """Must the reports of a study stay in the result store?"""
+    if exam is not None:
+        return exam.reports_at is None
+    return covers is not None and covers(session, item)
 
 
-def open_rows(session: Session) -> list[Open]:
-    """Current reports that are neither released nor withdrawn."""
+def starter(database: Database, covers: Covers | None = None) -> Starter:
+    """Starts a workflow for every report that may be released."""
+    return Starter(
+        database,
+        QueueName.RELEASE,
+        NAME,
+        lambda session: open_rows(session, covers),
+        lambda session, row, status: lost(session, row, status, covers),
+    )
+
+
+def open_rows(session: Session, covers: Covers | None = None) -> list[Open]:
+    """Current reports that are neither released nor withdrawn, and that nothing holds."""
     query = (
-        select(Report.key, Workitem.generation, Workitem.attempt)
+        select(Report.key, Workitem, ExamRow)
         .join(Workitem, Workitem.report_key == Report.key)
+        .outerjoin(ExamRow, ExamRow.study_key == Workitem.study_key)
+        .where(or_(ExamRow.study_key.is_(None), ExamRow.reports_at.is_not(None)))
         .where(Report.released_at.is_(None), Report.withdrawn_at.is_(None))
         .where(Workitem.state == WorkState.READY)
         .order_by(Report.created_at)
     )
     return [
-        Open(f"release-{row.key}-{row.generation}-{row.attempt}", (row.key,))
-        for row in session.execute(query)
+        _open(key, item, exam)
+        for key, item, exam in session.execute(query)
+        if not _held(session, item, exam, covers)
     ]
 
 
-def lost(session: Session, row: Open, status: str) -> bool:
+def _open(key: str, item: Workitem, exam: ExamRow | None) -> Open:
+    """What the ledger releases is another workflow than one that was refused before."""
+    room = "" if exam is None else "-room"
+    return Open(f"release-{key}-{item.generation}-{item.attempt}{room}", (key,))
+
+
+def lost(session: Session, row: Open, status: str, covers: Covers | None = None) -> bool:
     """A workflow ended and left its report unreleased: the row goes to the dead letters.
 
     Another try at the row finds its analysis sealed and releases it anew.
     """
-    if row not in open_rows(session):
+    if row not in open_rows(session, covers):
         return False
     report = session.get_one(Report, str(row.arguments[0]))
     item = session.get_one(Workitem, report.workitem_id, with_for_update=True)

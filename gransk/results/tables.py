@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gransk.core.exam_facts import Fact
 from gransk.site.database import Base, UtcDateTime
 
 
@@ -204,6 +205,49 @@ class ExamProgramme(Base):
     """Of `gransk.results.programmes.Conflict`."""
     said_by: Mapped[str | None] = mapped_column(String(64))
     said_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+
+
+class FactSource(StrEnum):
+    """Where a statement about a fact of an exam comes from."""
+
+    IMAGES = "images"
+    FILE = "file"
+    """A list that was imported."""
+    MACHINE = "machine"
+    """Another system, by REST or HL7."""
+    PERSON = "person"
+
+
+class ExamFact(Base):
+    """What somebody said of a fact of an exam; rows are added and never changed.
+
+    It is about a study, or about whatever study bears an accession number, now or later.
+    """
+
+    __tablename__ = "exam_fact"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    accession_number: Mapped[str] = mapped_column(String(64), index=True)
+    """Empty where it is about one study."""
+    study_key: Mapped[str | None] = mapped_column(String(32), index=True)
+    fact: Mapped[Fact] = mapped_column(String(16))
+    value: Mapped[str] = mapped_column(String(128))
+    """Empty where it takes back what was said before."""
+    source: Mapped[FactSource] = mapped_column(String(16))
+    actor: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class ExamKnown(Base):
+    """Which facts count at a study, and by whose word."""
+
+    __tablename__ = "exam_known"
+
+    study_key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    facts: Mapped[dict[str, list[str]]] = mapped_column(JSON)
+    """Value and source by fact; what nobody said is left out."""
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    """When that last changed."""
 
 
 class ActKind(StrEnum):

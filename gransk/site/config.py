@@ -25,6 +25,7 @@ from sqlalchemy import make_url
 
 from gransk.core.application import Application, model_folder
 from gransk.core.errors import ConfigurationError
+from gransk.core.exam_facts import Where
 from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
 from gransk.site.config_files import with_files
@@ -261,6 +262,63 @@ class ProgrammeSection(Section):
         return {text.text.strip(): text.programme for text in self.texts}
 
 
+class UnitMatch(Section):
+    """Images that a unit calls its own: each attribute that is given is equal."""
+
+    institution: str = Field(default="", max_length=64)
+    department: str = Field(default="", max_length=64)
+    station: str = Field(default="", max_length=16)
+    aet: AeTitle | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> UnitMatch:
+        if not any(part and part.strip() for part in (*self.model_dump().values(),)):
+            raise PydanticCustomError("match", "institution, department, station or aet")
+        return self
+
+
+class Unit(Section):
+    """A unit whose exams are read and counted together."""
+
+    name: Name
+    title: str = Field(min_length=1, max_length=64)
+    responsible: tuple[str, ...] = ()
+    match: tuple[UnitMatch, ...] = ()
+
+
+class ReadingSection(Section):
+    """The reading room: the site's units, and who answers for them."""
+
+    units: tuple[Unit, ...] = ()
+
+    @field_validator("units")
+    @classmethod
+    def _unique(cls, values: tuple[Unit, ...]) -> tuple[Unit, ...]:
+        if len({unit.name for unit in values}) != len(values):
+            raise PydanticCustomError("unique", "units whose names differ")
+        return values
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the units, in order."""
+        return tuple(unit.name for unit in self.units)
+
+    @property
+    def matches(self) -> dict[str, tuple[Where, ...]]:
+        """By which images each unit's exams are known."""
+        return {
+            unit.name: tuple(
+                Where(one.institution, one.department, one.station, one.aet or "")
+                for one in unit.match
+            )
+            for unit in self.units
+        }
+
+    def responsible(self, unit: str) -> tuple[str, ...]:
+        """Accounts that answer for a unit; empty: whoever has the role."""
+        return next((one.responsible for one in self.units if one.name == unit), ())
+
+
 class ReleaseSection(Section):
     """When a reader may see a result."""
 
@@ -295,6 +353,7 @@ class Config(Section):
     fhir: FhirSection = Field(default_factory=FhirSection)
     programme: ProgrammeSection = Field(default_factory=ProgrammeSection)
     messages: MessagesSection = Field(default_factory=MessagesSection)
+    reading: ReadingSection = Field(default_factory=ReadingSection)
 
     @model_validator(mode="before")
     @classmethod

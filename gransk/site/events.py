@@ -121,9 +121,41 @@ class EventKind(StrEnum):
     MESSAGE_TAKEN = "message_taken"
     MESSAGE_REFUSED = "message_refused"
 
+    # Policies
+    EXAM_FACTS_STATED = "exam_facts_stated"
+    OUTCOMES_STATED = "outcomes_stated"
+    ROOM_DRAFTED = "room_drafted"
+    ROOM_APPROVED = "room_approved"
+    VALIDATION_SIGNED = "validation_signed"
+    AI_PAUSED = "ai_paused"
+    AI_RESUMED = "ai_resumed"
+
     # Reading
     STUDY_OPENED = "study_opened"
     IMAGES_STORED = "images_stored"
+    READER_CHANGED = "reader_changed"
+    READING_ARRIVED = "reading_arrived"
+    READING_AI_SEALED = "reading_ai_sealed"
+    READING_PLANNED = "reading_planned"
+    READING_ASSIGNED = "reading_assigned"
+    READING_OPENED = "reading_opened"
+    READING_READ = "reading_read"
+    READING_CORRECTED = "reading_corrected"
+    READING_AI_COUNTED = "reading_ai_counted"
+    READING_TRAINEE_READ = "reading_trainee_read"
+    READING_SAFETY_SHOWN = "reading_safety_shown"
+    READING_SAFETY_KEPT = "reading_safety_kept"
+    READING_SAFETY_CHANGED = "reading_safety_changed"
+    READING_TAKEN = "reading_taken"
+    READING_ARBITRATED = "reading_arbitrated"
+    READING_CONSENSUS = "reading_consensus"
+    READING_DECIDED = "reading_decided"
+    READING_REASSIGNED = "reading_reassigned"
+    READING_RETURNED_TO_HUMANS = "reading_returned_to_humans"
+    READING_IMAGES_CHANGED = "reading_images_changed"
+    READING_ALERT = "reading_alert"
+    READING_WITHDRAWN = "reading_withdrawn"
+    READING_LATE_AI = "reading_late_ai"
 
 
 def record(

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 TABLES = (
     "event", "setting_version", "profile_answer", "finding_act", "programme_statement",
     "announcement",
+    "exam_fact", "room_version", "room_approval", "ai_pause", "validation", "outcome",
+    "reading_entry",
 )  # fmt: skip
 _ACTS = {"sqlite": ("update", "delete", "replace"), "postgresql": ("change",)}
 _FOUND = {

@@ -25,6 +25,7 @@ from gransk.web import (
     dicomweb,
     doors,
     edit_actions,
+    fact_pages,
     fhir,
     follow_up,
     follow_up_pages,
@@ -86,7 +87,8 @@ def create_app(
     app.state.wiring = wiring
     for room in (
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
-        profile_pages, prior_pages, programme_pages, message_pages, doors, people_pages, api, fhir,
+        profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
+        people_pages, api, fhir,
         dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)

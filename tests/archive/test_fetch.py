@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from harness_orthanc import store_scu
 from pydicom import dcmread
 from tiny import SR, Site, TinyStudy
 
@@ -14,7 +15,9 @@ from gransk.archive.fetch import fetch_study, read_header
 from gransk.archive.files import read_file
 from gransk.archive.inputs import FileFacts, read_inputs
 from gransk.archive.orthanc import NotInArchiveError
+from gransk.archive.orthanc_config import LOOPBACK_AET
 from gransk.core.errors import UnreadableInputError
+from gransk.core.exam_facts import place_of
 
 Sites = Callable[..., Site]
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "ct" / "LIDC-IDRI-0001"
@@ -52,6 +55,19 @@ def test_headers_from_tags_agree_with_files(site: Sites, tmp_path: Path) -> None
         for element in light.header:
             if element.VR not in ("SQ", "US", "SS", "UI"):
                 assert element.value == whole.header[element.tag].value, element.keyword
+
+
+@pytest.mark.system
+def test_headers_tell_which_dicom_node_sent_an_image(site: Sites, tmp_path: Path) -> None:
+    here, study = site(), TinyStudy()
+    (tmp_path / "sent.dcm").write_bytes(study.image(1))
+    assert store_scu(here.process.config, [tmp_path / "sent.dcm"]) == [0]
+    here.send(study.image(2))
+    (orthanc_id,) = here.process.client.study_ids()
+    inputs = read_inputs(here.process.client, orthanc_id, FileFacts(here.process.client))
+    assert inputs.headers is not None
+    places = {i.header.InstanceNumber: place_of(i.header).aet for i in inputs.headers.instances}
+    assert places == {1: LOOPBACK_AET, 2: ""}
 
 
 @pytest.mark.system

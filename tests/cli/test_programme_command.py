@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from gransk.cli.main import app
 from gransk.core.programme import Programme
-from gransk.results.tables import ProgrammeStatement
+from gransk.results.tables import ExamFact, ProgrammeStatement
 from gransk.site.config import load_config
 from gransk.site.database import Database
 
@@ -103,3 +103,51 @@ def test_a_file_that_is_not_there(path):
     outcome = CliRunner().invoke(app, ["programme", "/none.csv", "--config", str(path)])
     assert outcome.exit_code == 4
     assert "cannot be read" in outcome.stderr
+
+
+def facts(path):
+    database = Database(load_config(path).database.url)
+    with database.read() as session:
+        rows = session.scalars(select(ExamFact).order_by(ExamFact.number))
+        found = [(row.accession_number, row.fact, row.value, row.source) for row in rows]
+    database.close()
+    return found
+
+
+def test_more_columns_say_facts_of_the_exams(call, path):
+    text = "accession_number,programme,round,treated,declines_ai\n"
+    rows = "A1,screening,First,no,\nA2,screening,,yes,no\n"
+    outcome = call(text + rows)
+    assert outcome.stdout.startswith("2 af 2 undersøgelser angivet på ny, oplysninger om 2;")
+    assert facts(path) == [
+        ("A1", "round", "first", "file"),
+        ("A1", "treated", "no", "file"),
+        ("A2", "treated", "yes", "file"),
+        ("A2", "declines_ai", "no", "file"),
+    ]
+    assert call(text + rows).stdout.startswith("0 af 2 undersøgelser angivet på ny, oplysninger om")
+
+
+def test_a_list_of_facts_alone_leaves_programmes_as_they_are(call, path):
+    path.write_text("language: en\nreading: {units: [{name: north, title: North}]}\n")
+    assert call("accession_number,unit\nA1,north\n").exit_code == 0
+    assert call("accession_number,unit\nA1,unknown\n").exit_code == 0
+    assert [row[1:3] for row in facts(path)] == [("unit", "north"), ("unit", "")]
+    assert kept(path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("accession_number\nA1\n", "line 1 must name one of the columns programme, round"),
+        ("accession_number,treated\nA1,SECRET\n", "line 2: treated: wants yes, no or unknown"),
+        ("accession_number,unit\nA1,SECRET\n", "line 2: unit: wants"),
+        ("accession_number,age\nA1,55\n", "line 1 must name the columns"),
+        ("accession_number,round\nA1,first\nA1,later\n", "line 3: accession_number: line 2 says"),
+    ],
+)
+def test_wrong_facts_are_refused(call, text, told):
+    outcome = call(text)
+    assert outcome.exit_code == 4
+    assert told in outcome.stderr
+    assert "SECRET" not in outcome.stderr

@@ -308,3 +308,27 @@ def test_a_site_s_own_codes_over_the_default(tmp_path):
 def test_faults_of_messages_are_named(tmp_path, text, wants):
     with pytest.raises(ConfigurationError, match=re.escape(wants)):
         parse_config(text, tmp_path / "gransk.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{name: Nord, title: N}", "reading.units[0].name: got 'Nord'"),
+        ("{name: n}", "reading.units[0].title: missing"),
+        ("{name: n, title: N}, {name: n, title: M}", "wants units whose names differ"),
+        ("{name: n, title: N, match: [{}]}", "institution, department, station or aet"),
+        ("{name: n, title: N, match: [{aet: 'a\\b'}]}", "reading.units[0].match[0].aet"),
+        ("{name: n, title: N, match: [{hospital: H}]}", "unknown key"),
+    ],
+)
+def test_units_are_checked(text, told):
+    assert told in error_of(f"reading:\n  units: [{text}]")
+
+
+def test_units_say_which_images_are_theirs_and_who_answers_for_them(tmp_path):
+    text = "reading:\n  units: [{name: n, title: N, responsible: [karen], match: [{aet: BUS}]}]"
+    reading = parse_config(text, tmp_path / "gransk.yaml").reading
+    assert (reading.names, reading.responsible("n"), reading.responsible("m")) == (
+        ("n",), ("karen",), (),
+    )  # fmt: skip
+    assert [where.aet for where in reading.matches["n"]] == ["BUS"]

@@ -11,11 +11,13 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 import gransk.archive.tables
+import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.results.message_tables
 import gransk.results.tables
 import gransk.site.tables  # noqa: F401
 from gransk.core.errors import ConfigurationError
+from gransk.reading.exam_tables import EntryRow, ExamRow
 from gransk.site import events
 from gransk.site.database import Base, Database
 from gransk.site.guards import missing_guards
@@ -152,3 +154,50 @@ def test_new_file_that_another_process_writes_is_waited_for(tmp_path):
     finally:
         later.join()
         other.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE reading_entry SET actor = 'x'",
+        "UPDATE reading_entry SET content = '{}' WHERE number = 1",
+        "DELETE FROM reading_entry",
+    ],
+)
+def test_database_refuses_to_change_entries_of_the_reading_room(database, statement):
+    upgrade(database)
+    with database.begin() as session:
+        session.add(
+            ExamRow(
+                study_key="s", unit="u", application="a", state="waiting", plan=None, images="i",
+                arrived_at=events.utcnow(), opens_at=events.utcnow(), opened_at=None,
+                decided_at=None, verdict=None, drawn_first=None, drawn_second=None,
+                sealed_as=None, missing="", reports_at=None, alerts=0, entries=1,
+            )
+        )  # fmt: skip
+        session.flush()
+        session.add(
+            EntryRow(
+                study_key="s", place=1, kind="read", actor="anna", role="radiologist",
+                at=events.utcnow(), reason="", content={"a": 1}, salt="0",
+            )
+        )  # fmt: skip
+    with pytest.raises(DatabaseError, match="append-only"), database.begin() as session:
+        session.execute(text(statement))
+    with database.read() as session:
+        assert session.scalars(select(EntryRow)).one().actor == "anna"
+
+
+def test_sqlite_refuses_to_replace_an_entry_by_its_place(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    test_database_refuses_to_change_entries_of_the_reading_room(
+        database, "DELETE FROM reading_entry"
+    )
+    columns = "study_key, place, kind, actor, role, at, reason, content, salt"
+    statement = (
+        f"INSERT OR REPLACE INTO reading_entry ({columns}) "
+        "SELECT study_key, place, kind, 'eve', role, at, reason, content, salt FROM reading_entry"
+    )
+    with pytest.raises(DatabaseError, match="append-only"), database.begin() as session:
+        session.execute(text(statement))
+    database.close()
