@@ -24,6 +24,7 @@ from gransk.core.decode import SYNTAXES
 from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import ModelLibrary
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
+from gransk.reading import ledger
 from gransk.reading.followup import count_overdue
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import events, people
@@ -194,6 +195,7 @@ def check_database(config: Config) -> Iterator[Result]:
                 _dead_letters,
                 _waiting,
                 _follow_up,
+                _reading_room,
             ):
                 yield from check(config, session)
     except SQLAlchemyError as error:
@@ -341,6 +343,17 @@ def _events(anchor: Anchor | None, session: Session) -> Iterator[Result]:
         yield Result("events", Level.FAIL, "events_broken", {"number": broken})
     if anchor is None and number:
         yield Result("events", Level.WARN, "events_unanchored", {"file": FILE})
+
+
+def _reading_room(config: Config, session: Session) -> Iterator[Result]:
+    """Are exams what their ledgers make of them, and entries as they were written?"""
+    for code, found in (
+        ("rows_wrong", ledger.wrong_rows(session)),
+        ("entries_changed", ledger.changed_entries(session)),
+    ):
+        if found:
+            values = {"count": len(found), "some": ", ".join(map(str, found[:5]))}
+            yield Result("reading_room", Level.FAIL, code, values)
 
 
 def _administrator(config: Config, session: Session) -> Iterator[Result]:

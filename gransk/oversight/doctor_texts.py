@@ -15,6 +15,7 @@ NAMES: dict[str, dict[str, str]] = {
     "workers": {"en": "Workers", "da": "Analyseprocesser"},
     "dead_letters": {"en": "Failed work", "da": "Fejlet arbejde"},
     "follow_up": {"en": "Follow-up list", "da": "Opfølgningsliste"},
+    "reading_room": {"en": "Reading room", "da": "Granskning"},
     "waiting": {"en": "Waiting work", "da": "Ventende arbejde"},
     "service": {"en": "Service", "da": "Tjeneste"},
     "viewer": {"en": "Viewer", "da": "Billedviser"},
@@ -97,6 +98,14 @@ SEEN: dict[str, dict[str, str]] = {
     "events_unanchored": {
         "en": "the end of the log is not noted in {file}: a log cut short would seem whole",
         "da": "loggens ende er ikke noteret i {file}: en afkortet log ville virke hel",
+    },
+    "rows_wrong": {
+        "en": "{count} exams are not what their ledgers make of them: {some}",
+        "da": "{count} undersøgelser svarer ikke til deres registreringer: {some}",
+    },
+    "entries_changed": {
+        "en": "{count} entries of ledgers are not what was written: {some}",
+        "da": "{count} registreringer er ikke, som de blev skrevet: {some}",
     },
     "guards_missing": {
         "en": "the database no longer refuses changes of what is append-only; missing: {names}",
@@ -289,6 +298,14 @@ REMEDIES: dict[str, dict[str, str]] = {
         "en": "the service notes it seconds after it starts; if it has run, ask who removed it",
         "da": "tjenesten noterer den sekunder efter start; har den kørt, så spørg hvem der "
         "fjernede den",
+    },
+    "rows_wrong": {
+        "en": "keep the database as evidence, find who could write to it, restore a backup",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
+    },
+    "entries_changed": {
+        "en": "keep the database as evidence, find who could write to it, restore a backup",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
     },
     "guards_missing": {
         "en": "keep the database as evidence, find who could write to it, restore a backup",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -44,8 +45,17 @@ class Actor:
 SUITE = Actor(SYSTEM, "")
 
 
-def look(session: Session, study_key: str, account: str) -> str:
-    """A person opens an exam of the own list to read it; returns the digest of its images.
+class Looked(NamedTuple):
+    """What a person is to do with an exam of the own list, and the digest of its images."""
+
+    task: TaskKind
+    images: str
+
+
+def look(session: Session, study_key: str, account: str) -> Looked:
+    """A person opens an exam of the own list.
+
+    The list does not say what it is for; here it shows. An arbitration is opened by `take`.
 
     Raises
     ------
@@ -62,7 +72,7 @@ def look(session: Session, study_key: str, account: str) -> str:
         raise LedgerError(Refusal.NOT_YOURS)
     for task in tasks:
         task.looked_at = task.looked_at or utcnow()
-    return session.get_one(ExamRow, study_key).images
+    return Looked(TaskKind(tasks[0].kind), session.get_one(ExamRow, study_key).images)
 
 
 def read(

@@ -1,7 +1,8 @@
 """From sealed findings to the AI's opinion of an exam, by the one finding model.
 
 Which application made them does not matter: an exam's score is the measurement ``exam_score``, its
-probability ``malignancy_probability``; marks say their breast, view and kind by code.
+probability ``malignancy_probability``, its side of the site's limit the property
+``score_category``; marks say their breast, view and kind by code.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import datetime
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from gransk.core.codes import LEFT, RIGHT
 from gransk.core.findings import Finding, Findings
@@ -27,6 +29,7 @@ from gransk.reading.opinions import (
 
 SCORE = "exam_score"
 PROBABILITY = "malignancy_probability"
+CATEGORY = "score_category"
 
 BREASTS: Mapping[str, Breast] = {RIGHT.value: Breast.RIGHT, LEFT.value: Breast.LEFT}
 VIEWS: Mapping[str, View] = {"399162004": View.CC, "399368009": View.MLO}
@@ -37,6 +40,8 @@ TYPES: Mapping[str, FindingType] = {
     "129790003": FindingType.ASYMMETRY,
 }
 """SNOMED CT codes of PS3.16 CID 6022, 4014 and 6016."""
+
+CATEGORIES: Mapping[str, Literal["low", "high"]] = {"SCORE-LOW": "low", "SCORE-HIGH": "high"}
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,14 @@ def opinion_of(
     score = findings.measured(SCORE)
     if score is None and said.said is not AiSaid.NO_OPINION:
         said = Said(AiSaid.NO_OPINION, NOT_CALIBRATED, said.policy, said.version)
+    category = findings.quality(CATEGORY)
     marks = (mark_of(finding) for finding in findings.standing)
     return AiOpinion(
         said=said.said,
         reason=said.reason,
         exam_score=score,
+        category=None if category is None else CATEGORIES.get(category.value),
+        research=findings.research,
         probability=findings.measured(PROBABILITY),
         marks=tuple(mark for mark in marks if mark is not None),
         analysis_key=analysis_key,

@@ -6,6 +6,7 @@ import datetime
 import hmac
 import math
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -211,8 +212,12 @@ class AiOpinion(Frozen):
         Why it has no opinion: a code of `gransk.core.reasons`, or ``not_calibrated``; else empty.
     exam_score : float, optional
         On the scale of the application, such as 1 to 10.
+    category : str, optional
+        ``low`` or ``high``, by the limit of the site's calibration.
     probability : float, optional
         0 to 1, as the application gives it.
+    research : bool
+        Whether the card of any model says so.
     marks : tuple of Suspect
         Most probable first.
     analysis_key, report_key : str
@@ -229,6 +234,8 @@ class AiOpinion(Frozen):
     said: AiSaid
     reason: str = ""
     exam_score: float | None = None
+    category: Literal["low", "high"] | None = None
+    research: bool = True
     probability: float | None = Field(default=None, ge=0, le=1)
     marks: tuple[Suspect, ...] = ()
     analysis_key: str = ""

@@ -15,6 +15,8 @@ from gransk.core.decode import SYNTAXES
 from gransk.oversight import doctor, doctor_orthanc
 from gransk.oversight.doctor import CHECKS, Level, examine
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
+from gransk.reading import ledger
+from gransk.reading.entries import Arrival
 from gransk.reading.tables import FollowUpRow
 from gransk.site import people
 from gransk.site.anchor import advance
@@ -280,3 +282,26 @@ def test_overdue_patients_are_told(path, database, last, found):
             )
         )  # fmt: skip
     assert found in seen(path)
+
+
+def test_a_changed_ledger_fails(path, database):
+    now = utcnow()
+    new = Arrival(unit="u", application="a", images="i", images_at=now, opens_at=now)
+    with database.begin() as session:
+        ledger.arrive(session, "study", new)
+    assert not seen(path).keys() & {"rows_wrong", "entries_changed"}
+    with database.begin() as session:
+        session.execute(text("UPDATE reading_exam SET unit = 'other'"))
+    results = seen(path)
+    assert results["rows_wrong"].level is Level.FAIL
+    assert "study" in results["rows_wrong"].what("da")
+    assert "entries_changed" not in results
+    with database.begin() as session:
+        session.execute(text("DROP TRIGGER reading_entry_no_update"))
+        session.execute(text("UPDATE reading_entry SET actor = 'eve'"))
+    results = seen(path)
+    assert results["entries_changed"].level is Level.FAIL
+    assert results["guards_missing"].level is Level.FAIL
+    with database.begin() as session:
+        session.execute(text("UPDATE reading_entry SET content = '{}'"))
+    assert "rows_wrong" in seen(path)

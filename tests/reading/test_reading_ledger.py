@@ -64,11 +64,13 @@ def test_a_day_of_one_exam(site):
     key = site.opened()
     one, other = site.asked(key)
     with site.database.begin() as session:
-        assert acts.look(session, key, one) == "i1"
+        assert acts.look(session, key, one) == (TaskKind.FIRST, "i1")
     site.act(acts.read, key, one, NORMAL, "i1")
     site.act(acts.correct, key, one, RECALL, "i1")
     site.act(acts.read, key, other, NORMAL, "i1")
     (arbiter,) = site.asked(key, TaskKind.ARBITRATION)
+    with site.database.begin() as session:
+        assert acts.look(session, key, arbiter).task is TaskKind.ARBITRATION
     assert site.act(acts.take, key, arbiter).state is State.ARBITRATION
     assert site.act(acts.arbitrate, key, arbiter, RECALL_LEFT, WHY).state is State.DECIDED
     row = site.row(key)

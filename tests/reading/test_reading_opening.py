@@ -8,14 +8,16 @@ import os
 
 import pytest
 from reading_room import NORMAL, RECALL, START, TECHNICAL, WAITING, plan
-from reading_site import UNIT, Policies, Site, findings, mark
+from reading_site import SCORE, UNIT, Policies, Site, findings, mark
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from gransk.core.codes import Code
 from gransk.core.errors import InvalidValueError
+from gransk.core.findings import Quality
 from gransk.reading import acts, opening
 from gransk.reading.acts import Actor
-from gransk.reading.ai import mark_of
+from gransk.reading.ai import Said, mark_of, opinion_of
 from gransk.reading.entries import Kind
 from gransk.reading.exam import State
 from gransk.reading.exam_tables import ExamRow
@@ -91,6 +93,27 @@ def test_a_mark_says_where_it_is():
     assert found.place.radius_px == 25
     assert mark_of(mark(right=False)).breast is Breast.LEFT
     assert mark_of(mark().model_copy(update={"qualities": ()})) is None
+
+
+def test_an_opinion_holds_what_a_plan_depends_on():
+    high = Quality(
+        name="score_category",
+        concept=SCORE,
+        value=Code(value="SCORE-HIGH", scheme="99GRANSK", meaning="AI score high"),
+    )
+    plain = findings(9.0)
+    for found, category, research in (
+        (plain, None, True),
+        (plain.model_copy(update={"qualities": (high,)}), "high", True),
+        (
+            plain.model_copy(
+                update={"models": (plain.models[0].model_copy(update={"research": False}),)}
+            ),
+            None, False,
+        ),
+    ):  # fmt: skip
+        opinion = opinion_of(found, "r", "a", Said(AiSaid.RECALL), START)
+        assert (opinion.category, opinion.research) == (category, research)
 
 
 def test_it_opens_at_the_same_instant_without_the_ai(site):
