@@ -7,16 +7,13 @@ Paths are relative to the folder of the file that names them.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -25,92 +22,30 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from gransk.core.application import Application, model_folder
 from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
 from gransk.site.config_files import with_files
+from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
+from gransk.site.config_types import (
+    AeTitle,
+    DatabaseUrl,
+    HttpUrl,
+    Name,
+    Number,
+    Port,
+    Section,
+    SitePath,
+    TimeZone,
+    WebPath,
+    Whole,
+    resolve,
+)
+from gransk.site.config_types import read_secret as read_secret
 from gransk.site.faults import explain, near, read_yaml
-
-DATABASES = ("sqlite", "postgresql")
-
-
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder", Path.cwd())
-    try:
-        return (Path(folder) / path.expanduser()).resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise PydanticCustomError("path", "a path that can exist on this machine") from error
-
-
-def _pattern(pattern: str, wants: str) -> AfterValidator:
-    """Text that matches wholly; ``wants`` says it in words."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise PydanticCustomError("pattern", wants)
-        return value
-
-    return AfterValidator(check)
-
-
-def _database_url(value: str) -> str:
-    try:
-        backend = make_url(value).get_backend_name()
-    except ArgumentError:
-        backend = ""
-    if backend not in DATABASES:
-        raise PydanticCustomError(
-            "url",
-            "a URL such as sqlite:////folder/gransk.db or {example}",
-            {
-                "example": "postgresql+psycopg://user@host/gransk",
-            },
-        )
-    return value
-
-
-def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise PydanticCustomError("url", "an address that starts with http:// or https://")
-    return value.rstrip("/")
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError) as error:
-        raise PydanticCustomError(
-            "time_zone", "a name of the IANA time zone database, such as Europe/Copenhagen"
-        ) from error
-    return value
-
-
-SitePath = Annotated[Path, AfterValidator(_resolve)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, Field(strict=True)]
-Port = Annotated[Whole, Field(ge=1, le=65535)]
-AeTitle = Annotated[
-    str,
-    _pattern(
-        r"[A-Za-z0-9_.-]([A-Za-z0-9_. -]{0,14}[A-Za-z0-9_.-])?",
-        "1 to 16 of A-Z, a-z, 0-9, '_', '.', '-' and, within, spaces",
-    ),
-]
-Name = Annotated[str, _pattern(r"[a-z0-9_-]{1,64}", "1 to 64 of a-z, 0-9, '_' and '-'")]
-WebPath = Annotated[
-    str,
-    _pattern(r"(/[A-Za-z0-9_-]+)+", "a path such as /dicom-web, of A-Z, a-z, 0-9, '_' and '-'"),
-]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from gransk.site.lockout import Rules
 
 
 def viewer_folder() -> Path:
@@ -360,6 +295,8 @@ class Config(Section):
     follow_up: FollowUpSection = Field(default_factory=FollowUpSection)
     fhir: FhirSection = Field(default_factory=FhirSection)
     programme: ProgrammeSection = Field(default_factory=ProgrammeSection)
+    sign_in: SignInSection = Field(default_factory=SignInSection)
+    single_sign_on: SingleSignOnSection = Field(default_factory=SingleSignOnSection)
 
     @model_validator(mode="before")
     @classmethod
@@ -371,9 +308,9 @@ class Config(Section):
         if not isinstance(folder, str | Path):
             folder = "data"
         try:
-            data = _resolve(Path(folder), info)
+            data = resolve(Path(folder), info)
         except PydanticCustomError:  # told where the key itself is checked
-            data = _resolve(Path("data"), info)
+            data = resolve(Path("data"), info)
         service = values.get("service") or {}
         port = service.get("port", 8600) if isinstance(service, Mapping) else 8600
         return _with_defaults(
@@ -402,6 +339,12 @@ class Config(Section):
     def zone(self) -> ZoneInfo | None:
         """The site's time zone; None is the machine's own, as `datetime.astimezone` takes it."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
+
+    @property
+    def password_rules(self) -> Rules:
+        """What those who sign in by password are allowed."""
+        only = self.single_sign_on.administrators_only
+        return Rules(self.sign_in.lock_after, self.sign_in.lock_minutes, only)
 
     @property
     def blob_folder(self) -> Path:
@@ -500,25 +443,6 @@ def check_applications(config: Config, installed: Mapping[str, Application]) -> 
             )
     for application in installed.values():
         application_settings(config, application)
-
-
-def read_secret(path: Path, key: str) -> str:
-    """The first line of a secret file.
-
-    Raises
-    ------
-    ConfigurationError
-        Where the file is missing or empty; ``key`` names the setting.
-    """
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{key}: {path} cannot be read ({error.strerror}); wants a file with the secret"
-        ) from error
-    if not secret:
-        raise ConfigurationError(f"{key}: {path} is empty; wants a file with the secret")
-    return secret
 
 
 def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
