@@ -107,8 +107,9 @@ def keep(session: Session, token: str, idle_minutes: float, *, active: bool) -> 
         web.seen_at = utcnow()
 
 
-def wants_keeping(web: WebSession | None, idle_minutes: float, *, active: bool) -> bool:
+def wants_keeping(session: Session, token: str, idle_minutes: float, *, active: bool) -> bool:
     """Would `keep` write anything?"""
+    web = session.get(WebSession, hash_token(token))
     if web is None:
         return False
     return bool(_over(web, idle_minutes)) or (active and utcnow() - web.seen_at >= SEEN_EVERY)
