@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.common.urls import add_params_to_uri
 from authlib.integrations.requests_client import OAuth2Session
@@ -228,7 +227,7 @@ class Provider:
             )
         except AuthlibBaseError as error:
             raise ProviderError(Fault.REFUSED, f"error {str(error.error)[:64]!r}") from error
-        except (requests.RequestException, ValueError) as error:
+        except (OSError, ValueError) as error:  # what requests raises is an OSError
             raise ProviderError(Fault.UNREACHABLE, f"token endpoint: {_cause(error)}") from error
         return dict(token)
 
@@ -311,7 +310,7 @@ class Provider:
             )
             answer.raise_for_status()
             found = answer.json()
-        except (requests.RequestException, AuthlibBaseError, ValueError) as error:
+        except (OSError, AuthlibBaseError, ValueError) as error:
             raise ProviderError(Fault.UNREACHABLE, _cause(error)) from error
         if answer.status_code != 200 or not isinstance(found, dict):
             raise ProviderError(Fault.UNREACHABLE, f"answers {answer.status_code}, wants JSON keys")

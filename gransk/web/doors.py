@@ -131,7 +131,6 @@ def signed_out(request: Request, id_token: str | None) -> Response:
         # A page, not a redirect: the policy of contents lets forms lead to this site alone.
         known = wiring(request).config.single_sign_on
         answer = page(request, "signed_out.html", None, leave=address, provider=known.title)
-        answer.headers["refresh"] = f"0;url={address}"
     answer.delete_cookie(SESSION_COOKIE, path="/")
     return answer
 

@@ -59,7 +59,6 @@ def violations(page: Page) -> list[str]:
 
 def test_in_by_the_provider_and_out_of_both(stage):
     page, address = stage
-    page.goto(f"{address}/?language=da")
     page.goto(f"{address}/sign-in?language=da")
     assert violations(page) == []
     expect(page.locator("input[name=password]")).to_be_hidden()
@@ -71,6 +70,10 @@ def test_in_by_the_provider_and_out_of_both(stage):
     page.click("button[type=submit]")
     page.click("button[type=submit]")
     page.wait_for_url(f"{address}/")
+    # The list renews itself, which is no sign of life of its reader.
+    with page.expect_request("**/worklist/list*") as renewed:
+        pass
+    assert renewed.value.headers["x-gransk-renewing"] == "true"
     page.goto(f"{address}/account")
     expect(page.locator(".who")).to_have_text("Ida <b>Nielsen</b>")
     assert violations(page) == []
