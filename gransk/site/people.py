@@ -1,4 +1,4 @@
-"""People and machines: accounts, roles, sign-in, links, tokens.
+"""People: accounts, roles, sign-in, links.
 
 Secrets are shown once and kept as hashes: passwords by Argon2id, the rest, which
 are random and long, by SHA-256. Every act is an event.
@@ -7,7 +7,6 @@ are random and long, by SHA-256. Every act is an event.
 from __future__ import annotations
 
 import datetime
-import re
 import secrets
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -30,18 +29,20 @@ from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.lockout import UNKNOWN as UNKNOWN
 from gransk.site.lockout import Rules, locked, note_failure, open_by_time, unlock
+from gransk.site.machines import create_token as create_token
+from gransk.site.machines import list_tokens as list_tokens
+from gransk.site.machines import machine_of as machine_of
+from gransk.site.machines import revoke_token as revoke_token
+from gransk.site.names import check_name
 from gransk.site.sessions import SignedIn as SignedIn
 from gransk.site.sessions import csrf_matches as csrf_matches
 from gransk.site.sessions import end_sessions, start_session
 from gransk.site.sessions import session_of as session_of
 from gransk.site.sessions import sign_out as sign_out
-from gransk.site.tables import Account, MachineToken, Role, SignInLink
+from gransk.site.tables import Account, Role, SignInLink
 
 LINK_LIFETIME = datetime.timedelta(hours=24)
 Result = TypeVar("Result")
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
-_RESERVED = {SYSTEM, UNKNOWN, "database", "settings"}
 
 
 class SignInError(GranskError):
@@ -103,9 +104,7 @@ def create_account(
     InvalidValueError
         Where name, roles, language or password are refused.
     """
-    name = name.strip().lower()
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise InvalidValueError("name", name, "2 to 64 of a-z, 0-9, dot, dash and underscore")
+    name = check_name(name)
     if find_account(session, name) is not None:
         raise InvalidValueError("name", name, "a name that no account has")
     account = Account(
@@ -391,57 +390,6 @@ def use_link(
     change_password(session, account, password, actor=account.name)
     link.used_at = utcnow()
     return start_session(session, account, hours)
-
-
-# Machines
-
-
-def create_token(session: Session, name: str, *, actor: str) -> str:
-    """A token for a machine, shown once.
-
-    Raises
-    ------
-    InvalidValueError
-        Where the name is refused or a machine has it, revoked ones too.
-    """
-    name = name.strip().lower()
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise InvalidValueError("name", name, "2 to 64 of a-z, 0-9, dot, dash and underscore")
-    if session.scalar(select(MachineToken).where(MachineToken.name == name)) is not None:
-        raise InvalidValueError("name", name, "a name that no machine has or had")
-    token = secrets.token_urlsafe(32)
-    session.add(
-        MachineToken(name=name, token_hash=hash_token(token), active=True, created_at=utcnow())
-    )
-    record(session, actor, EventKind.TOKEN_CREATED, name)
-    return token
-
-
-def revoke_token(session: Session, name: str, *, actor: str) -> None:
-    """End a machine's token.
-
-    Raises
-    ------
-    InvalidValueError
-        Where no machine has that name.
-    """
-    machine = session.scalar(select(MachineToken).where(MachineToken.name == name.strip().lower()))
-    if machine is None:
-        raise InvalidValueError("name", name, "a machine's name")
-    if machine.active:
-        machine.active = False
-        record(session, actor, EventKind.TOKEN_REVOKED, machine.name)
-
-
-def machine_of(session: Session, token: str) -> MachineToken | None:
-    """The machine that a token belongs to, or None."""
-    found = session.scalar(select(MachineToken).where(MachineToken.token_hash == hash_token(token)))
-    return found if found is not None and found.active else None
-
-
-def list_tokens(session: Session) -> list[MachineToken]:
-    """Every machine, by name."""
-    return list(session.scalars(select(MachineToken).order_by(MachineToken.name)))
 
 
 # Parts
