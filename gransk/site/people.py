@@ -353,6 +353,7 @@ def use_first_link(
     password: str,
     hours: float,
     language: str = "en",
+    browser: str = "",
 ) -> SignedIn:
     """Make the first administrator's account and sign in.
 
@@ -369,11 +370,16 @@ def use_first_link(
         session, name, full_name, [Role.ADMINISTRATOR], password=password, language=language
     )
     link.used_at, link.account_id = utcnow(), account.id
-    return start_session(session, account, hours)
+    return start_session(session, account, hours, browser=browser)
 
 
 def use_link(
-    session: Session, token: str, password: str, hours: float, rules: Rules | None = None
+    session: Session,
+    token: str,
+    password: str,
+    hours: float,
+    rules: Rules | None = None,
+    browser: str = "",
 ) -> SignedIn:
     """Set the password of the link's account and sign in.
 
@@ -389,7 +395,7 @@ def use_link(
         raise LinkError
     change_password(session, account, password, actor=account.name)
     link.used_at = utcnow()
-    return start_session(session, account, hours)
+    return start_session(session, account, hours, browser=browser)
 
 
 # Parts

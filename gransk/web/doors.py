@@ -96,13 +96,16 @@ def start(
     _check_form(request, csrf)
     known, language = wiring(request), language_of(request)
     first = _opened(request, token)
-    hours = known.config.service.session_hours
+    hours, browser = known.config.service.session_hours, browser_of(request)
+    rules = known.config.password_rules
     try:
         with known.database.begin() as session:
             signed_in = (
-                people.use_first_link(session, token, name, full_name, password, hours, language)
+                people.use_first_link(
+                    session, token, name, full_name, password, hours, language, browser
+                )
                 if first
-                else people.use_link(session, token, password, hours, known.config.password_rules)
+                else people.use_link(session, token, password, hours, rules, browser)
             )
     except people.LinkError:
         return show_door(request, error="link_wrong", status=403)

@@ -313,9 +313,10 @@ def test_a_new_person_chooses_a_password_by_link(site):
     page = admin.post("/people", data=data).text
     token = page.split("/start?token=")[1].split("<")[0]
     client = site.client()
+    client.headers["user-agent"] = "Idas/1.0"
     form = _form(client, f"/start?token={token}") | {"token": token, "password": PASSWORD}
     assert client.post("/start", data=form).status_code == 303
-    assert client.get("/").status_code == 200
+    assert "Idas/1.0" in client.get("/account").text
     admin.post("/people/ida/active", data={"active": "no"})
     assert client.get("/").status_code == 303
 
