@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import GranskError, InvalidValueError
-from gransk.site import people
+from gransk.site import identities, lockout, people, sessions
 from gransk.site.config import Config, load_config
 from gransk.site.database import Database
 from gransk.site.migrate import open_database
@@ -38,26 +38,32 @@ def add(
     language: Annotated[str | None, typer.Option(help="da or en; default: the site's.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make an account and print the link with which its person chooses a password."""
+    """Make an account and print the link with which its person chooses a password.
+
+    No link is printed where the provider of single sign-on alone lets the person in.
+    """
     with _site(config) as (site, database), database.begin() as session:
         account = people.create_account(
             session, name, full_name, role, language=language or site.language, actor=_actor()
         )
-        _print_link(site, people.sign_in_link(session, account, actor=_actor()))
+        rules = site.password_rules
+        if people.uses_password(account, rules):
+            token = people.sign_in_link(session, account, actor=_actor(), rules=rules)
+            _print_link(site, token)
 
 
 @people_app.command("list")
 def list_people(config: ConfigOption = None) -> None:
     """Every account with its roles."""
     table = Table("name", "full name", "roles", "language", "state")
-    with _site(config) as (_, database), database.read() as session:
+    with _site(config) as (site, database), database.read() as session:
         for account in people.list_accounts(session):
             table.add_row(
                 account.name,
                 account.full_name,
                 ", ".join(account.roles),
                 account.language,
-                _state(account),
+                _state(account, site),
             )
     Console().print(table)
 
@@ -74,7 +80,8 @@ def link(
             if token is None:
                 raise InvalidValueError("name", "nothing", "an account: there is an administrator")
         else:
-            token = people.sign_in_link(session, _account(session, name), actor=_actor())
+            account, rules = _account(session, name), site.password_rules
+            token = people.sign_in_link(session, account, actor=_actor(), rules=rules)
         _print_link(site, token)
 
 
@@ -97,6 +104,27 @@ def activate(name: Name, config: ConfigOption = None) -> None:
     """Let a deactivated account in again."""
     with _site(config) as (_, database), database.begin() as session:
         people.set_active(session, _account(session, name), True, actor=_actor())
+
+
+@people_app.command("unlock")
+def unlock(name: Name, config: ConfigOption = None) -> None:
+    """Let an account in again that is locked after wrong passwords."""
+    with _site(config) as (_, database), database.begin() as session:
+        lockout.unlock(session, _account(session, name), actor=_actor())
+
+
+@people_app.command("unlink")
+def unlink(name: Name, config: ConfigOption = None) -> None:
+    """Part an account from the person at the provider of single sign-on; its sessions end."""
+    with _site(config) as (_, database), database.begin() as session:
+        identities.unlink(session, _account(session, name), actor=_actor())
+
+
+@people_app.command("sign-out")
+def sign_out(name: Name, config: ConfigOption = None) -> None:
+    """End every session of an account."""
+    with _site(config) as (_, database), database.begin() as session:
+        sessions.sign_out_everywhere(session, _account(session, name), actor=_actor())
 
 
 @token_app.command("add")
@@ -147,9 +175,13 @@ def _account(session: Session, name: str) -> Account:
     return account
 
 
-def _state(account: Account) -> str:
+def _state(account: Account, site: Config) -> str:
     if not account.active:
         return "deactivated"
+    if lockout.locked(account, site.password_rules):
+        return "locked"
+    if account.identity is not None:
+        return "single sign-on"
     return "active" if account.password_hash else "invited"
 
 

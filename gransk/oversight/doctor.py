@@ -39,6 +39,7 @@ from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
+from gransk.site.provider import ANSWER_PATH, Provider, ProviderError
 from gransk.site.settings import changed_settings, latest_settings
 from gransk.site.tables import Executor
 
@@ -139,6 +140,8 @@ def check_secrets(config: Config) -> Iterator[Result]:
         "orthanc.password_file": config.orthanc.password_file,
         "service.nudge_secret_file": config.service.nudge_secret_file,
     }
+    if config.single_sign_on.client_secret_file is not None:
+        secrets["single_sign_on.client_secret_file"] = config.single_sign_on.client_secret_file
     faults = [fault for key, path in secrets.items() for fault in _secret_faults(key, path)]
     yield from faults or [Result("secrets", Level.OK, "secrets_good")]
 
@@ -234,6 +237,26 @@ def check_service(config: Config) -> Iterator[Result]:
         yield Result("service", Level.WARN, "service_plain", {"host": service.host})
 
 
+def check_single_sign_on(config: Config) -> Iterator[Result]:
+    """Does the provider answer as the issuer that is configured, and have we a secret for it?"""
+    section, home = config.single_sign_on, config.service.public_url
+    if not section.on:
+        yield Result("single_sign_on", Level.OK, "single_sign_on_off")
+        return
+    values = {"issuer": section.issuer, "answer": home + ANSWER_PATH}
+    try:
+        section.secret()
+        Provider(section, home + ANSWER_PATH).keys()
+    except ConfigurationError as error:
+        yield Result("single_sign_on", Level.FAIL, "provider_secret", {"error": str(error)})
+    except ProviderError as error:
+        yield Result("single_sign_on", Level.FAIL, "provider_bad", {**values, "error": str(error)})
+    else:
+        yield Result("single_sign_on", Level.OK, "provider_good", values)
+    if not home.startswith("https://") and config.service.host not in LOOPBACK:
+        yield Result("single_sign_on", Level.WARN, "provider_plain", values)
+
+
 def check_viewer(config: Config) -> Iterator[Result]:
     """Are the viewer's files installed?"""
     folder = config.service.viewer_folder
@@ -307,6 +330,7 @@ CHECKS: tuple[Check, ...] = (
     check_database,
     check_queue,
     check_service,
+    check_single_sign_on,
     check_viewer,
     check_models,
     check_calibration,

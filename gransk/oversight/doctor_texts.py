@@ -18,6 +18,7 @@ NAMES: dict[str, dict[str, str]] = {
     "reading_room": {"en": "Reading room", "da": "Granskning"},
     "waiting": {"en": "Waiting work", "da": "Ventende arbejde"},
     "service": {"en": "Service", "da": "Tjeneste"},
+    "single_sign_on": {"en": "Single sign-on", "da": "Fælles login"},
     "viewer": {"en": "Viewer", "da": "Billedviser"},
     "models": {"en": "Models", "da": "Modeller"},
     "calibration": {"en": "Calibration", "da": "Kalibrering"},
@@ -141,6 +142,20 @@ SEEN: dict[str, dict[str, str]] = {
     },
     "service_up": {"en": "answers at {url}", "da": "svarer på {url}"},
     "service_down": {"en": "does not answer at {url}", "da": "svarer ikke på {url}"},
+    "single_sign_on_off": {
+        "en": "off: people sign in by password",
+        "da": "slået fra: personer logger ind med adgangskode",
+    },
+    "provider_good": {"en": "{issuer} answers", "da": "{issuer} svarer"},
+    "provider_bad": {
+        "en": "{issuer} is of no use: {error}",
+        "da": "{issuer} kan ikke bruges: {error}",
+    },
+    "provider_secret": {"en": "{error}", "da": "{error}"},
+    "provider_plain": {
+        "en": "{answer} is not https: what the provider answers can be read on its way",
+        "da": "{answer} er ikke https: udbyderens svar kan læses undervejs",
+    },
     "service_plain": {
         "en": "listens on {host}, and people reach it by plain http",
         "da": "lytter på {host}, og folk når den med ukrypteret http",
@@ -334,6 +349,20 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "se analyseprocessernes log; flere workers.processes tømmer køen hurtigere",
     },
     "service_down": {"en": "start gransk serve", "da": "start gransk serve"},
+    "provider_bad": {
+        "en": "check single_sign_on.issuer letter by letter, certificate_file, and that this "
+        "machine reaches the provider; until then administrators sign in by password",
+        "da": "kontrollér single_sign_on.issuer bogstav for bogstav, certificate_file, og at denne "
+        "maskine kan nå udbyderen; indtil da logger administratorer ind med adgangskode",
+    },
+    "provider_secret": {
+        "en": "put the client's secret there, readable by this user alone",
+        "da": "læg klientens hemmelighed dér, så kun denne bruger kan læse den",
+    },
+    "provider_plain": {
+        "en": "put a TLS proxy in front and set service.public_url to its https address",
+        "da": "sæt en TLS-proxy foran, og sæt service.public_url til dens https-adresse",
+    },
     "service_plain": {
         "en": "put a TLS proxy in front and give its https address as service.public_url",
         "da": "sæt en TLS-proxy foran, og angiv dens https-adresse som service.public_url",

@@ -30,6 +30,7 @@ from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
 from gransk.site.config_files import with_files
 from gransk.site.config_messages import MessagesSection
+from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
 from gransk.site.config_types import (
     AeTitle,
     DatabaseUrl,
@@ -42,10 +43,11 @@ from gransk.site.config_types import (
     TimeZone,
     WebPath,
     Whole,
-    read_secret,
     resolve,
 )
+from gransk.site.config_types import read_secret as read_secret
 from gransk.site.faults import explain, near, read_yaml
+from gransk.site.lockout import Rules
 
 
 def viewer_folder() -> Path:
@@ -354,6 +356,8 @@ class Config(Section):
     programme: ProgrammeSection = Field(default_factory=ProgrammeSection)
     messages: MessagesSection = Field(default_factory=MessagesSection)
     reading: ReadingSection = Field(default_factory=ReadingSection)
+    sign_in: SignInSection = Field(default_factory=SignInSection)
+    single_sign_on: SingleSignOnSection = Field(default_factory=SingleSignOnSection)
 
     @model_validator(mode="before")
     @classmethod
@@ -396,6 +400,12 @@ class Config(Section):
     def zone(self) -> ZoneInfo | None:
         """The site's time zone; None is the machine's own, as `datetime.astimezone` takes it."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
+
+    @property
+    def password_rules(self) -> Rules:
+        """What those who sign in by password are allowed."""
+        only = self.single_sign_on.administrators_only
+        return Rules(self.sign_in.lock_after, self.sign_in.lock_minutes, only)
 
     @property
     def blob_folder(self) -> Path:

@@ -1,24 +1,17 @@
-"""Secrets as they are kept, and how often they may be guessed."""
+"""Secrets as they are kept."""
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import secrets
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from gransk.core.errors import InvalidValueError
-from gransk.site.database import utcnow
-from gransk.site.events import EventKind
-from gransk.site.tables import Event
 
 PASSWORD_LENGTH = 12
 LONGEST_PASSWORD = 1024
-THROTTLE_WINDOW = datetime.timedelta(minutes=15)
 
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
@@ -57,28 +50,6 @@ def verify_password(stored: str | None, password: str) -> bool:
 def needs_rehash(stored: str) -> bool:
     """Was it hashed with weaker parameters than today's?"""
     return _hasher.check_needs_rehash(stored)
-
-
-def failures(session: Session, subject: str) -> int:
-    """Failed sign-ins in the window, since the last that went well."""
-    since = utcnow() - THROTTLE_WINDOW
-    last = session.scalar(
-        select(func.max(Event.at)).where(
-            Event.subject == subject, Event.kind == EventKind.SIGNED_IN.value
-        )
-    )
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Event)
-            .where(
-                Event.subject == subject,
-                Event.kind == EventKind.SIGN_IN_FAILED.value,
-                Event.at > (max(since, last) if last else since),
-            )
-        )
-        or 0
-    )
 
 
 def hash_token(token: str) -> str:

@@ -1,4 +1,4 @@
-"""People and machines: accounts, roles, sign-in, sessions, tokens.
+"""People: accounts, roles, sign-in, links.
 
 Secrets are shown once and kept as hashes: passwords by Argon2id, the rest, which
 are random and long, by SHA-256. Every act is an event.
@@ -7,11 +7,9 @@ are random and long, by SHA-256. Every act is an event.
 from __future__ import annotations
 
 import datetime
-import hmac
-import re
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -22,7 +20,6 @@ from gransk.site.credentials import (
 )
 from gransk.site.credentials import (
     check_password,
-    failures,
     hash_password,
     hash_token,
     needs_rehash,
@@ -30,27 +27,32 @@ from gransk.site.credentials import (
 )
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
-from gransk.site.tables import Account, MachineToken, Role, SignInLink, WebSession
+from gransk.site.lockout import UNKNOWN as UNKNOWN
+from gransk.site.lockout import Rules, locked, note_failure, open_by_time, unlock
+from gransk.site.machines import create_token as create_token
+from gransk.site.machines import list_tokens as list_tokens
+from gransk.site.machines import machine_of as machine_of
+from gransk.site.machines import revoke_token as revoke_token
+from gransk.site.names import check_name
+from gransk.site.sessions import SignedIn as SignedIn
+from gransk.site.sessions import csrf_matches as csrf_matches
+from gransk.site.sessions import end_sessions, start_session
+from gransk.site.sessions import session_of as session_of
+from gransk.site.sessions import sign_out as sign_out
+from gransk.site.tables import Account, Role, SignInLink
 
 LINK_LIFETIME = datetime.timedelta(hours=24)
-THROTTLE_FAILURES = 5
-"""Failed sign-ins of one name within the window, after which it must wait."""
-
-UNKNOWN = "unknown"
-"""Subject of a failed sign-in under a name that nobody has: the name may be a password."""
-
-UNKNOWN_FAILURES = 50
-"""Failed sign-ins under unknown names within the window that are recorded one by one."""
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
-_RESERVED = {SYSTEM, UNKNOWN, "database", "settings"}
+Result = TypeVar("Result")
 
 
 class SignInError(GranskError):
     """The sign-in failed; the message never says which part was wrong."""
 
     def __init__(self) -> None:
-        super().__init__("name or password is wrong, or there were too many attempts; wait 15 min")
+        super().__init__(
+            "name or password is wrong, or the account is locked after too many attempts; "
+            "wait, or let an administrator open it"
+        )
 
 
 class LinkError(GranskError):
@@ -65,23 +67,6 @@ class LastAdministratorError(GranskError):
 
     def __init__(self) -> None:
         super().__init__("this is the last administrator; give another account the role first")
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """A session just made: the token goes into the cookie and is kept nowhere.
-
-    Parameters
-    ----------
-    account : Account
-    token, csrf : str
-    expires_at : datetime
-    """
-
-    account: Account
-    token: str
-    csrf: str
-    expires_at: datetime.datetime
 
 
 # Accounts
@@ -119,9 +104,7 @@ def create_account(
     InvalidValueError
         Where name, roles, language or password are refused.
     """
-    name = name.strip().lower()
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise InvalidValueError("name", name, "2 to 64 of a-z, 0-9, dot, dash and underscore")
+    name = check_name(name)
     if find_account(session, name) is not None:
         raise InvalidValueError("name", name, "a name that no account has")
     account = Account(
@@ -132,6 +115,8 @@ def create_account(
         language=_language(language),
         active=True,
         created_at=utcnow(),
+        locked_at=None,
+        identity=None,
     )
     if password is not None:
         check_password(password, name)
@@ -168,7 +153,7 @@ def change_account(
             _refuse_last(session, account)
         changes["roles"] = {"from": account.roles, "to": _roles(roles)}
         account.roles = _roles(roles)
-        _end_sessions(session, account)
+        end_sessions(session, account)
     if changes:
         record(session, actor, EventKind.ACCOUNT_CHANGED, account.name, changes)
 
@@ -184,30 +169,34 @@ def set_active(session: Session, account: Account, active: bool, *, actor: str) 
         return
     if not active:
         _refuse_last(session, account)
-        _end_sessions(session, account)
+        end_sessions(session, account)
         session.execute(delete(SignInLink).where(SignInLink.account_id == account.id))
     account.active = active
     kind = EventKind.ACCOUNT_ACTIVATED if active else EventKind.ACCOUNT_DEACTIVATED
     record(session, actor, kind, account.name)
 
 
-def change_own_password(database: Database, name: str, current: str, new: str) -> None:
-    """A person's own new password; the current one is checked and throttled as a sign-in is.
+def change_own_password(
+    database: Database, name: str, current: str, new: str, rules: Rules | None = None
+) -> None:
+    """A person's own new password; a wrong current one counts as a failed sign-in.
 
     Raises
     ------
     SignInError
-        Where ``current`` is wrong, or after too many attempts.
+        Where ``current`` is wrong, or the account is locked.
     InvalidValueError
         Where the new password is refused.
     """
-    account = _prove(database, name, current)
-    with database.begin() as session:
-        change_password(session, session.get_one(Account, account.id), new, actor=account.name)
+
+    def change(session: Session, account: Account) -> None:
+        change_password(session, account, new, actor=account.name)
+
+    _prove(database, name, current, rules or Rules(), change)
 
 
 def change_password(session: Session, account: Account, password: str, *, actor: str) -> None:
-    """Set a new password and end every session of the account.
+    """Set a new password, which opens a lock, and end every session of the account.
 
     Raises
     ------
@@ -216,14 +205,36 @@ def change_password(session: Session, account: Account, password: str, *, actor:
     """
     check_password(password, account.name)
     account.password_hash = hash_password(password)
-    _end_sessions(session, account)
+    end_sessions(session, account)
+    unlock(session, account, actor=actor)
     record(session, actor, EventKind.PASSWORD_CHANGED, account.name)
+
+
+def remove_password(session: Session, account: Account, *, actor: str) -> None:
+    """Let a person in through the provider alone; sessions and links end.
+
+    Raises
+    ------
+    LastAdministratorError
+    """
+    _refuse_last(session, account)
+    end_sessions(session, account)
+    session.execute(delete(SignInLink).where(SignInLink.account_id == account.id))
+    account.password_hash = account.locked_at = None
+    record(session, actor, EventKind.PASSWORD_REMOVED, account.name)
 
 
 # Signing in
 
 
-def sign_in(database: Database, name: str, password: str, hours: float) -> SignedIn:
+def sign_in(
+    database: Database,
+    name: str,
+    password: str,
+    hours: float,
+    rules: Rules | None = None,
+    browser: str = "",
+) -> SignedIn:
     """Check name and password and make a session.
 
     Raises
@@ -231,61 +242,51 @@ def sign_in(database: Database, name: str, password: str, hours: float) -> Signe
     SignInError
         Whatever was wrong.
     """
-    account = _prove(database, name, password)
-    with database.begin() as session:
-        account = session.merge(account)
-        session.refresh(account)
-        if not account.active:
-            raise SignInError
+
+    def enter(session: Session, account: Account) -> SignedIn:
         if account.password_hash and needs_rehash(account.password_hash):
             account.password_hash = hash_password(password)
-        return _start_session(session, account, hours)
+        return start_session(session, account, hours, browser=browser)
+
+    return _prove(database, name, password, rules or Rules(), enter)
 
 
-def _prove(database: Database, name: str, password: str) -> Account:
-    """The active account of that name and password.
+def _prove(
+    database: Database,
+    name: str,
+    password: str,
+    rules: Rules,
+    then: Callable[[Session, Account], Result],
+) -> Result:
+    """What the active account of that name and password does.
 
     Takes the database, not a session: the slow hash is computed while no lock is
-    held, and a failure is recorded though the caller's act fails.
+    held, and a failure is recorded though the caller's act fails. Whatever is wrong
+    takes the same steps, so that names cannot be told apart by time.
     """
-    name = name.strip().lower()
     with database.read() as session:
         account = find_account(session, name)
-        throttled = failures(session, account.name if account else UNKNOWN) >= (
-            THROTTLE_FAILURES if account else UNKNOWN_FAILURES
-        )
-    right = verify_password(account.password_hash if account else None, password)
-    if account is None or not right or not account.active or throttled:
-        if not throttled:
-            subject = account.name if account else UNKNOWN
-            with database.begin() as session:
-                record(session, SYSTEM, EventKind.SIGN_IN_FAILED, subject)
-        raise SignInError
-    return account
+        stored = account.password_hash if account else None
+    right = verify_password(stored, password)
+    with database.begin() as session:
+        account = find_account(session, name)
+        if account is not None:
+            open_by_time(session, account, rules)
+        right = right and account is not None and account.password_hash == stored
+        if account is not None and right and _may_enter(account, rules):
+            return then(session, account)
+        note_failure(session, account, rules)
+    raise SignInError
 
 
-def session_of(session: Session, token: str) -> tuple[Account, WebSession] | None:
-    """Who a cookie's token belongs to; None where it is unknown or expired."""
-    web = session.get(WebSession, hash_token(token))
-    if web is None or web.expires_at <= utcnow():
-        return None
-    account = session.get(Account, web.account_id)
-    return (account, web) if account is not None and account.active else None
+def _may_enter(account: Account, rules: Rules) -> bool:
+    return account.active and uses_password(account, rules) and not locked(account, rules)
 
 
-def csrf_matches(web: WebSession, token: str) -> bool:
-    """Does a form's token belong to this session? Compared in constant time."""
-    return hmac.compare_digest(web.csrf.encode(), token.encode())
-
-
-def sign_out(session: Session, token: str) -> None:
-    """End a session; an unknown token is no error."""
-    web = session.get(WebSession, hash_token(token))
-    if web is None:
-        return
-    account = session.get_one(Account, web.account_id)
-    session.delete(web)
-    record(session, account.name, EventKind.SIGNED_OUT, account.name)
+def uses_password(account: Account, rules: Rules) -> bool:
+    """May the account be entered by a password of ours, or does the provider alone let it in?"""
+    barred = rules.administrators_only and Role.ADMINISTRATOR not in account.roles
+    return account.identity is None and not barred
 
 
 # Links
@@ -309,10 +310,20 @@ def first_administrator_link(session: Session) -> str | None:
     return token
 
 
-def sign_in_link(session: Session, account: Account, *, actor: str) -> str:
-    """A token with which a person signs in once and sets a password; the older ones end."""
-    if not account.active:
-        raise InvalidValueError("account", account.name, "an active account")
+def sign_in_link(
+    session: Session, account: Account, *, actor: str, rules: Rules | None = None
+) -> str:
+    """A token with which a person signs in once and sets a password; the older ones end.
+
+    Raises
+    ------
+    InvalidValueError
+        Where the account is not active, or the provider alone lets it in.
+    """
+    if not account.active or not uses_password(account, rules or Rules()):
+        raise InvalidValueError(
+            "account", account.name, "an active account that signs in by password"
+        )
     session.execute(delete(SignInLink).where(SignInLink.account_id == account.id))
     token = _new_link(session, account)
     record(session, actor, EventKind.SIGN_IN_LINK_MADE, account.name)
@@ -342,6 +353,7 @@ def use_first_link(
     password: str,
     hours: float,
     language: str = "en",
+    browser: str = "",
 ) -> SignedIn:
     """Make the first administrator's account and sign in.
 
@@ -358,10 +370,17 @@ def use_first_link(
         session, name, full_name, [Role.ADMINISTRATOR], password=password, language=language
     )
     link.used_at, link.account_id = utcnow(), account.id
-    return _start_session(session, account, hours)
+    return start_session(session, account, hours, browser=browser)
 
 
-def use_link(session: Session, token: str, password: str, hours: float) -> SignedIn:
+def use_link(
+    session: Session,
+    token: str,
+    password: str,
+    hours: float,
+    rules: Rules | None = None,
+    browser: str = "",
+) -> SignedIn:
     """Set the password of the link's account and sign in.
 
     Raises
@@ -372,62 +391,11 @@ def use_link(session: Session, token: str, password: str, hours: float) -> Signe
     """
     link = open_link(session, token)
     account = session.get(Account, link.account_id) if link.account_id is not None else None
-    if account is None or not account.active:
+    if account is None or not account.active or not uses_password(account, rules or Rules()):
         raise LinkError
     change_password(session, account, password, actor=account.name)
     link.used_at = utcnow()
-    return _start_session(session, account, hours)
-
-
-# Machines
-
-
-def create_token(session: Session, name: str, *, actor: str) -> str:
-    """A token for a machine, shown once.
-
-    Raises
-    ------
-    InvalidValueError
-        Where the name is refused or a machine has it, revoked ones too.
-    """
-    name = name.strip().lower()
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise InvalidValueError("name", name, "2 to 64 of a-z, 0-9, dot, dash and underscore")
-    if session.scalar(select(MachineToken).where(MachineToken.name == name)) is not None:
-        raise InvalidValueError("name", name, "a name that no machine has or had")
-    token = secrets.token_urlsafe(32)
-    session.add(
-        MachineToken(name=name, token_hash=hash_token(token), active=True, created_at=utcnow())
-    )
-    record(session, actor, EventKind.TOKEN_CREATED, name)
-    return token
-
-
-def revoke_token(session: Session, name: str, *, actor: str) -> None:
-    """End a machine's token.
-
-    Raises
-    ------
-    InvalidValueError
-        Where no machine has that name.
-    """
-    machine = session.scalar(select(MachineToken).where(MachineToken.name == name.strip().lower()))
-    if machine is None:
-        raise InvalidValueError("name", name, "a machine's name")
-    if machine.active:
-        machine.active = False
-        record(session, actor, EventKind.TOKEN_REVOKED, machine.name)
-
-
-def machine_of(session: Session, token: str) -> MachineToken | None:
-    """The machine that a token belongs to, or None."""
-    found = session.scalar(select(MachineToken).where(MachineToken.token_hash == hash_token(token)))
-    return found if found is not None and found.active else None
-
-
-def list_tokens(session: Session) -> list[MachineToken]:
-    """Every machine, by name."""
-    return list(session.scalars(select(MachineToken).order_by(MachineToken.name)))
+    return start_session(session, account, hours, browser=browser)
 
 
 # Parts
@@ -478,25 +446,3 @@ def _new_link(session: Session, account: Account | None) -> str:
         )
     )
     return token
-
-
-def _start_session(session: Session, account: Account, hours: float) -> SignedIn:
-    token, csrf, now = secrets.token_urlsafe(32), secrets.token_urlsafe(32), utcnow()
-    expires = now + datetime.timedelta(hours=hours)
-    session.execute(delete(WebSession).where(WebSession.expires_at <= now))
-    session.add(
-        WebSession(
-            token_hash=hash_token(token),
-            account_id=account.id,
-            csrf=csrf,
-            created_at=now,
-            expires_at=expires,
-            seen_at=now,
-        )
-    )
-    record(session, account.name, EventKind.SIGNED_IN, account.name)
-    return SignedIn(account, token, csrf, expires)
-
-
-def _end_sessions(session: Session, account: Account) -> None:
-    session.execute(delete(WebSession).where(WebSession.account_id == account.id))

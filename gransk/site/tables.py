@@ -39,6 +39,10 @@ class Account(Base):
     language: Mapped[str] = mapped_column(String(2))
     active: Mapped[bool]
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    locked_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    """Since when no password opens it."""
+    identity: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """Digest of the provider's issuer and subject, where the person signs in by it."""
 
 
 class SignInLink(Base):
@@ -64,6 +68,10 @@ class WebSession(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    browser: Mapped[str | None] = mapped_column(String(256))
+    """What the browser calls itself."""
+    id_token: Mapped[str | None] = mapped_column(Text)
+    """The provider's token, by which its own session is ended."""
 
 
 class MachineToken(Base):

@@ -15,7 +15,7 @@ from fastapi import Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
-from gransk.site import people
+from gransk.site import people, sessions
 from gransk.site.tables import Account, MachineToken, WebSession
 from gransk.web import texts
 from gransk.web.permissions import OF_MACHINE, Permission, permissions
@@ -24,6 +24,8 @@ from gransk.web.wiring import Wiring, wiring
 SESSION_COOKIE = "gransk_session"
 LANGUAGE_COOKIE = "gransk_language"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+RENEWING = "x-gransk-renewing"
+"""Header of what a page asks for by itself: no sign of life of its reader."""
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -54,13 +56,26 @@ class Caller:
         return self.session.csrf if self.session else ""
 
 
-def identify(known: Wiring, cookie: str, authorization: str) -> Caller:
-    """Who a request's cookie or bearer token belongs to."""
+def identify(known: Wiring, cookie: str, authorization: str, active: bool = True) -> Caller:
+    """Who a request's cookie or bearer token belongs to.
+
+    Parameters
+    ----------
+    known : Wiring
+    cookie, authorization : str
+    active : bool
+        Whether a person asked, whose session then rests from now on.
+    """
     scheme, _, token = authorization.partition(" ")
+    idle = known.config.sign_in.idle_minutes
     with known.database.read() as session:
         if scheme.lower() == "bearer" and token:
             return Caller(machine=people.machine_of(session, token.strip()))
-        found = people.session_of(session, cookie) if cookie else None
+        found = people.session_of(session, cookie, idle) if cookie else None
+        writes = bool(cookie) and sessions.wants_keeping(session, cookie, idle, active=active)
+    if writes:
+        with known.database.begin() as session:
+            sessions.keep(session, cookie, idle, active=active)
     return Caller(account=found[0], session=found[1]) if found else Caller()
 
 
@@ -72,6 +87,7 @@ async def caller_of(request: Request) -> Caller:
             wiring(request),
             request.cookies.get(SESSION_COOKIE, ""),
             request.headers.get("authorization", ""),
+            RENEWING not in request.headers,
         )
     found = request.state.caller
     return found if isinstance(found, Caller) else Caller()

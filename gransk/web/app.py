@@ -19,6 +19,7 @@ from gransk.core.application import applications
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.web import (
+    account_pages,
     api,
     case,
     case_actions,
@@ -36,6 +37,7 @@ from gransk.web import (
     prior_pages,
     profile_pages,
     programme_pages,
+    single_sign_on,
     viewer,
 )
 from gransk.web.access import Caller, caller_of, language_of
@@ -88,8 +90,7 @@ def create_app(
     for room in (
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
-        people_pages, api, fhir,
-        dicomweb, viewer,
+        account_pages, single_sign_on, people_pages, api, fhir, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

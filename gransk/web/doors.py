@@ -1,8 +1,9 @@
-"""Signing in and out, links, and a person's own account."""
+"""Signing in and out, and links."""
 
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -10,8 +11,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gransk.core.errors import InvalidValueError
+from gransk.core.errors import ConfigurationError, InvalidValueError
 from gransk.site import people
+from gransk.site.provider import ProviderError
 from gransk.web import texts
 from gransk.web.access import (
     LANGUAGE_COOKIE,
@@ -31,6 +33,7 @@ FORM_COOKIE = "gransk_form"
 
 Text = Annotated[str, Form(max_length=1024)]
 public = [Depends(allow(Permission.PUBLIC))]
+log = logging.getLogger(__name__)
 router = APIRouter()
 
 
@@ -39,35 +42,36 @@ def show_sign_in(request: Request, caller: AnyCaller, next: str = "/") -> Respon
     """The page to sign in."""
     if caller.account:
         return RedirectResponse(_home(caller.may), 303)
-    return _door(request, "sign_in", _action("/sign-in", next), _sign_in_fields(request))
+    return show_door(request, next)
 
 
 @router.post("/sign-in", dependencies=public)
 def sign_in(
     request: Request, name: Text, password: Text, csrf: Text = "", next: str = "/"
 ) -> Response:
-    """Check name and password; every failure reads the same and is throttled by name."""
+    """Check name and password; every failure reads the same and may lock the account."""
     _check_form(request, csrf)
     known = wiring(request)
     try:
         signed_in = people.sign_in(
-            known.database, name, password, known.config.service.session_hours
+            known.database,
+            name,
+            password,
+            known.config.service.session_hours,
+            known.config.password_rules,
+            browser_of(request),
         )
     except people.SignInError:
-        error = "sign_in_wrong"
-        fields = _sign_in_fields(request, name)
-        return _door(request, "sign_in", _action("/sign-in", next), fields, error, 401)
-    return _enter(request, signed_in, next)
+        return show_door(request, next, name, "sign_in_wrong", 401)
+    return enter(request, signed_in, next)
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, caller: Person) -> Response:
-    """End the session."""
+    """End the session, and the provider's where it began there."""
     with wiring(request).database.begin() as session:
-        people.sign_out(session, request.cookies.get(SESSION_COOKIE, ""))
-    answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(SESSION_COOKIE, path="/")
-    return answer
+        id_token = people.sign_out(session, request.cookies.get(SESSION_COOKIE, ""))
+    return signed_out(request, id_token)
 
 
 @router.get("/start", dependencies=public)
@@ -75,7 +79,7 @@ def show_start(request: Request, token: str = "") -> Response:
     """A one-time link: the first administrator's, or a person's own."""
     first = _opened(request, token)
     if first is None:
-        return _door(request, "sign_in", "/sign-in", _sign_in_fields(request), "link_wrong", 403)
+        return show_door(request, error="link_wrong", status=403)
     return _door(request, *_start_texts(first), _start_fields(request, first), link_token=token)
 
 
@@ -92,52 +96,63 @@ def start(
     _check_form(request, csrf)
     known, language = wiring(request), language_of(request)
     first = _opened(request, token)
-    hours = known.config.service.session_hours
+    hours, browser = known.config.service.session_hours, browser_of(request)
+    rules = known.config.password_rules
     try:
         with known.database.begin() as session:
             signed_in = (
-                people.use_first_link(session, token, name, full_name, password, hours, language)
+                people.use_first_link(
+                    session, token, name, full_name, password, hours, language, browser
+                )
                 if first
-                else people.use_link(session, token, password, hours)
+                else people.use_link(session, token, password, hours, rules, browser)
             )
     except people.LinkError:
-        return _door(request, "sign_in", "/sign-in", _sign_in_fields(request), "link_wrong", 403)
+        return show_door(request, error="link_wrong", status=403)
     except InvalidValueError as error:
         fields = _start_fields(request, bool(first), name, full_name)
         key = refusal(error)
         return _door(request, *_start_texts(bool(first)), fields, key, 422, link_token=token)
-    return _enter(request, signed_in, "/")
+    return enter(request, signed_in, "/")
 
 
-@router.get("/account")
-def show_account(request: Request, caller: Person, done: str = "") -> Response:
-    """A person's own account."""
-    return _account(request, caller, message="password_changed" if done == "password" else "")
+def show_door(
+    request: Request, next_page: str = "/", name: str = "", error: str = "", status: int = 200
+) -> Response:
+    """The page to sign in, by the provider where there is one, and by password."""
+    action, fields = _action("/sign-in", next_page), _sign_in_fields(request, name)
+    away = _action("/sign-in/provider", next_page)
+    return _door(request, "sign_in", action, fields, error, status, away=away)
 
 
-@router.post("/account/language")
-def change_language(request: Request, caller: Person, language: Text) -> Response:
-    """Choose the language of the pages."""
-    with wiring(request).database.begin() as session:
-        account = people.find_account(session, caller.name)
-        if account is None or language not in texts.LANGUAGES:
-            raise HTTPException(422)
-        people.change_account(session, account, language=language, actor=caller.name)
-    return RedirectResponse("/account", 303)
+def signed_out(request: Request, id_token: str | None) -> Response:
+    """What a browser gets that has no session any more."""
+    address = _leaving(request, id_token)
+    if address is None:
+        answer: Response = RedirectResponse("/sign-in", 303)
+    else:
+        # A page, not a redirect: the policy of contents lets forms lead to this site alone.
+        known = wiring(request).config.single_sign_on
+        answer = page(request, "signed_out.html", None, leave=address, provider=known.title)
+    answer.delete_cookie(SESSION_COOKIE, path="/")
+    return answer
 
 
-@router.post("/account/password")
-def change_password(request: Request, caller: Person, current: Text, new: Text) -> Response:
-    """Choose a new password, which ends every session of the account but a new one."""
+def _leaving(request: Request, id_token: str | None) -> str | None:
+    """Where the provider's own session ends; None where there is no need or no answer."""
     known = wiring(request)
+    if id_token is None or known.provider is None or not known.config.single_sign_on.end_session:
+        return None
     try:
-        people.change_own_password(known.database, caller.name, current, new)
-    except people.SignInError:
-        return _account(request, caller, error="sign_in_wrong", status=422)
-    except InvalidValueError as error:
-        return _account(request, caller, error=refusal(error), status=422)
-    signed_in = people.sign_in(known.database, caller.name, new, known.config.service.session_hours)
-    return _enter(request, signed_in, "/account?done=password")
+        return known.provider.end_session(id_token, f"{known.config.service.public_url}/sign-in")
+    except (ProviderError, ConfigurationError) as error:
+        log.warning("%s", error)
+        return None
+
+
+def browser_of(request: Request) -> str:
+    """What the browser calls itself."""
+    return request.headers.get("user-agent", "")
 
 
 def refusal(error: InvalidValueError) -> str:
@@ -150,27 +165,12 @@ def refusal(error: InvalidValueError) -> str:
     }.get(error.name, "error_422")
 
 
-def _account(
-    request: Request, caller: Any, message: str = "", error: str = "", status: int = 200
-) -> Response:
-    t = texts.translator(language_of(request))
-    return page(
-        request,
-        "account.html",
-        caller,
-        status,
-        message=t(message) if message else "",
-        error=t(error, length=people.PASSWORD_LENGTH) if error else "",
-        shortest=people.PASSWORD_LENGTH,
-    )
-
-
 def _home(may: frozenset[Permission]) -> str:
     """The first page of the navigation that a person may see."""
     return next(address for _, address, permission in NAVIGATION if permission in may)
 
 
-def _enter(request: Request, signed_in: people.SignedIn, next_page: str) -> Response:
+def enter(request: Request, signed_in: people.SignedIn, next_page: str) -> Response:
     """Go on as the person who has just signed in."""
     inside = next_page if next_page.startswith("/") and next_page[1:2] not in ("/", "\\") else "/"
     answer = RedirectResponse(inside, 303)
@@ -272,9 +272,11 @@ def _door(
     error: str = "",
     status: int = 200,
     link_token: str = "",
+    away: str = "",
 ) -> Response:
     """A page for somebody who is not signed in: one form."""
     t = texts.translator(language_of(request))
+    provider = wiring(request).config.single_sign_on
     form_csrf = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
     answer = page(
         request,
@@ -286,8 +288,11 @@ def _door(
         button=t("sign_in" if kind == "sign_in" else f"{kind}_button"),
         action=action,
         fields=fields,
-        error=t(error, length=people.PASSWORD_LENGTH) if error else "",
+        error=t(error, length=people.PASSWORD_LENGTH, provider=provider.title) if error else "",
         link_token=link_token,
+        away=away,
+        provider=provider.title if away and provider.on else "",
+        administrators_only=provider.administrators_only,
         form_csrf=form_csrf,
     )
     answer.set_cookie(

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import InvalidValueError
-from gransk.site import people
+from gransk.site import identities, lockout, people
 from gransk.site.tables import Account, Role
 from gransk.web import texts
 from gransk.web.access import Caller, allow, language_of
@@ -33,8 +33,9 @@ def show_people(request: Request, caller: Administrator) -> Response:
 def add_person(
     request: Request, caller: Administrator, name: Text, full_name: Text, roles: Roles = None
 ) -> Response:
-    """Add a person, who signs in by a link shown once."""
+    """Add a person, who signs in by a link shown once, or through the provider."""
     known = wiring(request)
+    rules = known.config.password_rules
     try:
         with known.database.begin() as session:
             account = people.create_account(
@@ -45,7 +46,9 @@ def add_person(
                 language=language_of(request),
                 actor=caller.name,
             )
-            token = people.sign_in_link(session, account, actor=caller.name)
+            if not people.uses_password(account, rules):
+                return RedirectResponse("/people", 303)
+            token = people.sign_in_link(session, account, actor=caller.name, rules=rules)
     except InvalidValueError as error:
         return _show(request, caller, error=refusal(error), status=422)
     return _show(request, caller, secret=_link(request, token), added=account.full_name)
@@ -85,10 +88,40 @@ def make_link(name: str, request: Request, caller: Administrator) -> Response:
     try:
         with wiring(request).database.begin() as session:
             account = _find(session, name)
-            token = people.sign_in_link(session, account, actor=caller.name)
+            rules = wiring(request).config.password_rules
+            token = people.sign_in_link(session, account, actor=caller.name, rules=rules)
     except InvalidValueError as error:
         return _show(request, caller, error=refusal(error), status=422)
     return _show(request, caller, secret=_link(request, token), added=account.full_name)
+
+
+@router.post("/people/{name}/unlock")
+def unlock(name: str, request: Request, caller: Administrator) -> Response:
+    """Let a person in whose account is locked."""
+    with wiring(request).database.begin() as session:
+        lockout.unlock(session, _find(session, name), actor=caller.name)
+    return RedirectResponse("/people", 303)
+
+
+@router.post("/people/{name}/unlink")
+def unlink(name: str, request: Request, caller: Administrator) -> Response:
+    """Part a person from the one at the provider; the next who has the name there is joined."""
+    with wiring(request).database.begin() as session:
+        identities.unlink(session, _find(session, name), actor=caller.name)
+    return RedirectResponse("/people", 303)
+
+
+@router.post("/people/{name}/password/remove")
+def remove_password(name: str, request: Request, caller: Administrator) -> Response:
+    """Let a person in through the provider alone."""
+    if not wiring(request).config.single_sign_on.on:
+        raise HTTPException(409)
+    try:
+        with wiring(request).database.begin() as session:
+            people.remove_password(session, _find(session, name), actor=caller.name)
+    except people.LastAdministratorError:
+        return _show(request, caller, error="last_administrator", status=409)
+    return RedirectResponse("/people", 303)
 
 
 @router.post("/machines")
@@ -134,10 +167,16 @@ def _show(
     key: str = "person_added",
 ) -> Response:
     t = texts.translator(language_of(request))
+    config = wiring(request).config
+    rules = config.password_rules
     with wiring(request).database.read() as session:
+        accounts = people.list_accounts(session)
         values: dict[str, Any] = {
-            "people": people.list_accounts(session),
+            "people": accounts,
             "machines": people.list_tokens(session),
+            "locked": {one.id for one in accounts if lockout.locked(one, rules)},
+            "linkable": {one.id for one in accounts if people.uses_password(one, rules)},
+            "provider": config.single_sign_on.title if config.single_sign_on.on else "",
         }
     return page(
         request,

@@ -25,6 +25,7 @@ from gransk.results.store import BlobError, BlobStore, read_findings
 from gransk.results.tables import Analysis, KeptComparison, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
+from gransk.site.provider import ANSWER_PATH, Provider
 from gransk.web.source import SourceArchive
 from gransk.web.upstream import Upstream
 
@@ -109,6 +110,8 @@ class Wiring:
     blobs: BlobStore = field(init=False)
     lines: Lines = field(init=False)
     version: OrthancVersion = field(init=False)
+    provider: Provider | None = field(init=False)
+    """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
     has_administrator: bool = False
     """Known once it is so; before, the database is asked at each request."""
@@ -117,6 +120,8 @@ class Wiring:
         self.blobs = BlobStore(self.config.blob_folder)
         self.lines = Lines(self.blobs)
         self.version = OrthancVersion(self.orthanc)
+        section, home = self.config.single_sign_on, self.config.service.public_url
+        self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
 
     def findings(self, session: Session, analysis_key: str) -> Findings:
         return read_findings(session, self.blobs, analysis_key)

@@ -111,3 +111,48 @@ def test_config_check_and_show(call, path):
     outcome = call(config_app, "check")
     assert outcome.exit_code == 1
     assert "applications.nodule: smallest: unknown key" in outcome.stderr
+
+
+def test_a_locked_administrator_is_let_in_from_the_shell(call, path):
+    path.write_text("language: da\nsign_in: {lock_after: 3, lock_minutes: 0}\n")
+    token = token_in(call(people_app, "link"))
+    config = load_config(path)
+    database = Database(config.database.url)
+    with database.begin() as session:
+        inside = people.use_first_link(session, token, "root", "Rita", "blå kaffe og brød", 1)
+    for _ in range(3):
+        with pytest.raises(people.SignInError):
+            people.sign_in(database, "root", "wrong", 1, config.password_rules)
+    assert "locked" in call(people_app, "list").stdout
+    assert call(people_app, "unlock", "root").exit_code == 0
+    people.sign_in(database, "root", "blå kaffe og brød", 1, config.password_rules)
+    assert call(people_app, "sign-out", "root").exit_code == 0
+    with database.read() as session:
+        assert people.session_of(session, inside.token) is None
+    database.close()
+    assert call(people_app, "unlock", "nobody").exit_code == 1
+
+
+SINGLE_SIGN_ON = """
+single_sign_on:
+  issuer: https://id.example
+  client_id: gransk
+  client_secret_variable: GRANSK_SECRET
+  local_passwords: administrators
+"""
+
+
+def test_whom_the_provider_lets_in_gets_no_link(call, path):
+    path.write_text(SINGLE_SIGN_ON)
+    assert call(people_app, "add", "bo", "Bo", "--role", "nurse").stdout == ""
+    refused = call(people_app, "link", "bo")
+    assert refused.exit_code == 1
+    assert "signs in by password" in refused.stderr
+    database = Database(load_config(path).database.url)
+    with database.begin() as session:
+        people.find_account(session, "bo").identity = "f" * 64
+    assert "single sign-on" in call(people_app, "list").stdout
+    assert call(people_app, "unlink", "bo").exit_code == 0
+    with database.read() as session:
+        assert people.find_account(session, "bo").identity is None
+    database.close()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from fastapi.routing import APIRoute
 from harness_orthanc import make_config
 from starlette.routing import Mount
 from web_site import PASSWORD
 
-from gransk.site import people
+from gransk.site import people, sessions
 from gransk.site.tables import Role
-from gransk.web.access import Allow
+from gransk.web.access import RENEWING, Allow
 from gransk.web.permissions import OF_MACHINE, OF_ROLE, Permission, permissions
 
 PUBLIC = {
@@ -18,6 +20,8 @@ PUBLIC = {
     ("POST", "/sign-in"),
     ("GET", "/start"),
     ("POST", "/start"),
+    ("GET", "/sign-in/provider"),
+    ("GET", "/sign-in/provider/answer"),
     ("GET", "/source"),
     ("GET", "/api/health"),
 }
@@ -94,6 +98,20 @@ def test_each_role_reaches_what_the_table_says(site, role):
         assert (answer.status_code != 403) == (permission in mine), f"{role} {path}"
 
 
+@pytest.mark.parametrize("role", list(Role))
+def test_no_role_does_what_the_table_does_not_say(site, role):
+    client = site.person(role)
+    mine = permissions([role])
+    tried = 0
+    for method, path, (permission,) in routes(site):
+        if method == "GET" or permission in mine | {Permission.PUBLIC, Permission.NUDGE}:
+            continue
+        address = path.replace(":path}", "}").format(**SAMPLES)
+        assert client.request(method, address).status_code == 403, f"{role} {method} {path}"
+        tried += 1
+    assert tried > 3
+
+
 def test_the_table_of_permissions_is_whole():
     assert set(OF_ROLE) == set(Role)
     everything = set().union(*OF_ROLE.values()) | {
@@ -158,16 +176,66 @@ def test_signing_in_leads_to_no_other_site(site, next_page):
     assert answer.headers["location"] == "/"
 
 
-def test_signing_in_is_throttled_and_tells_nothing(site):
+def test_an_account_locks_and_the_page_tells_nothing(make_site):
+    site = make_site(sign_in={"lock_after": 3, "lock_minutes": 0})
+    site.account("admin", "Anna", Role.ADMINISTRATOR)
+    site.account("bo", "Bo", Role.NURSE)
+    boss = site.signed_in("admin")
     client = site.client()
     form = _form(client, "/sign-in")
-    for _ in range(people.THROTTLE_FAILURES):
-        answer = client.post("/sign-in", data=form | {"name": "admin", "password": "wrong"})
-        assert answer.status_code == 401
-    wrong = client.post("/sign-in", data=form | {"name": "admin", "password": PASSWORD})
-    unknown = client.post("/sign-in", data=form | {"name": "nobody", "password": PASSWORD})
-    assert wrong.status_code == unknown.status_code == 401
-    assert wrong.text == unknown.text.replace('value="nobody"', 'value="admin"')
+    said = set()
+    for name, times in (("bo", 3), ("nobody", 1)):
+        for _ in range(times):
+            answer = client.post("/sign-in", data=form | {"name": name, "password": "wrong"})
+            assert answer.status_code == 401
+            said.add(answer.text.replace(f'value="{name}"', ""))
+    answer = client.post("/sign-in", data=form | {"name": "bo", "password": PASSWORD})
+    assert answer.status_code == 401
+    said.add(answer.text.replace('value="bo"', ""))
+    assert len(said) == 1
+    page = boss.get("/people").text
+    assert page.count("/unlock") == 1
+    assert "Locked" in page
+    assert boss.post("/people/bo/unlock").status_code == 303
+    assert "Locked" not in boss.get("/people").text
+    right = client.post("/sign-in", data=form | {"name": "bo", "password": PASSWORD})
+    assert right.status_code == 303
+
+
+def test_a_resting_session_is_over_and_a_page_that_renews_itself_rests(site, monkeypatch):
+    client = site.signed_in("admin")
+    now = sessions.utcnow()
+    at = {"now": now}
+    monkeypatch.setattr(sessions, "utcnow", lambda: at["now"])
+    at["now"] = now + timedelta(minutes=50)
+    assert client.get("/account").status_code == 200
+    at["now"] = now + timedelta(minutes=100)
+    renewing = {RENEWING: "true", "hx-request": "true"}
+    assert client.get("/status", headers=renewing).status_code == 200
+    at["now"] = now + timedelta(minutes=111)
+    answer = client.get("/status", headers=renewing)
+    assert answer.status_code == 401
+    assert answer.headers["hx-redirect"] == "/sign-in"
+    at["now"] = now
+    assert client.get("/account").status_code == 303, "it does not come back"
+
+
+def test_own_sessions_are_listed_and_end_everywhere(site):
+    here, there = site.client(), site.client()
+    for client, browser in ((here, "Here/1.0"), (there, "<script>There</script>")):
+        client.headers["user-agent"] = browser
+        form = _form(client, "/sign-in") | {"name": "admin", "password": PASSWORD}
+        assert client.post("/sign-in", data=form).status_code == 303
+    page = here.get("/account").text
+    assert "Here/1.0" in page
+    assert "&lt;script&gt;There" in page
+    assert "<script>There" not in page
+    assert page.count("This one") == 1
+    token = page.split('name="csrf" content="')[1].split('"')[0]
+    answer = here.post("/account/sign-out-everywhere", data={"csrf": token})
+    assert answer.headers["location"] == "/sign-in"
+    for client in (here, there):
+        assert client.get("/account").status_code == 303
 
 
 def test_a_form_of_another_browser_signs_nobody_in(site):
@@ -245,9 +313,10 @@ def test_a_new_person_chooses_a_password_by_link(site):
     page = admin.post("/people", data=data).text
     token = page.split("/start?token=")[1].split("<")[0]
     client = site.client()
+    client.headers["user-agent"] = "Idas/1.0"
     form = _form(client, f"/start?token={token}") | {"token": token, "password": PASSWORD}
     assert client.post("/start", data=form).status_code == 303
-    assert client.get("/").status_code == 200
+    assert "Idas/1.0" in client.get("/account").text
     admin.post("/people/ida/active", data={"active": "no"})
     assert client.get("/").status_code == 303
 

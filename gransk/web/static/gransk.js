@@ -60,6 +60,11 @@
     if (rows().length) event.preventDefault();
   });
 
+  // What a page asks for by itself is no sign of life of its reader.
+  document.addEventListener('htmx:configRequest', event => {
+    if (!event.detail.triggeringEvent) event.detail.headers['X-Gransk-Renewing'] = 'true';
+  });
+
   // A click anywhere in a row opens its images, as its link does.
   document.addEventListener('click', event => {
     if (event.target.closest('[data-outlines]')) toggle();
