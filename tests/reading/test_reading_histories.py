@@ -138,6 +138,19 @@ class Histories(RuleBasedStateMachine):
         for name in self.room.asked(TaskKind.ARBITRATION):
             self.attempt(Kind.TAKEN, actor=name)
 
+    @rule(name=st.sampled_from(["cara", "dan", "eva"]), opinion=OPINIONS)
+    def an_arbiter_of_choice(self, name, opinion):
+        """Readers differ, and a coordinator chooses who decides."""
+        for said in (NORMAL, RECALL):
+            for reader in self.room.asked()[:1]:
+                self.attempt(Kind.READ, self.room.reading(said), reader)
+        giver = next(iter(self.room.asked(TaskKind.ARBITRATION)), "")
+        if giver != name:
+            chosen = moved(TaskKind.ARBITRATION, giver, name)
+            self.attempt(Kind.REASSIGNED, chosen, "kim")
+        self.attempt(Kind.TAKEN, actor=name)
+        self.attempt(Kind.ARBITRATED, judgement(opinion), name)
+
     @rule(name=ANYBODY, opinion=OPINIONS, others=st.lists(ANYBODY, max_size=3))
     def concludes(self, name, opinion, others):
         name = self.room.exam.taker or name
