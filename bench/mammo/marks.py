@@ -2,7 +2,7 @@
 
     python -m bench.mammo.marks --out marks.jsonl [--films FOLDER]
 
-One line a film, as `training.mammo.pairs` and `bench.mammo.pairs` read them with ``--marks``.
+One line a film, with the marks that the application pairs, as `training.mammo.pairs` and `bench.mammo.pairs` read them with ``--marks``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from bench.mammo.reading import seen_unseen
 from gransk.core.application import model_folder
 from gransk.core.models import ModelLibrary
 from mammo.marks.mark import Mark
+from mammo.reading import PAIRED_FROM
 from training.mammo.films import cbis_mass
 
 FOLDER = Path("../shared/data/mg/cbis_mass")
-MOST = 8
 
 
 def line(mark: Mark) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def main() -> None:
     films = cbis_mass(given.films)
     with given.out.open("w", encoding="utf-8") as stream:
         for film, (_, _, seen) in zip(films, seen_unseen(models, films), strict=True):
-            marks = [line(mark) for mark in seen.marks[:MOST]]
+            marks = [line(mark) for mark in seen.marks if mark.probability >= PAIRED_FROM]
             stream.write(json.dumps({"film": film.key, "marks": marks}) + "\n")
 
 

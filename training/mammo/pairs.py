@@ -244,7 +244,7 @@ def fit(found: Sequence[Breast], names: Sequence[str] = NAMES) -> PairRules:
         if (i, j) == true or _with_mass(i, j, true)
     ]
     certainty = _regression(
-        np.array([[gap] for gap, _, _ in pairs]),
+        np.array([gap for gap, _, _ in pairs], dtype=float).reshape(-1, 1),
         np.array([right for _, right, _ in pairs], dtype=float),
         np.array([weight for _, _, weight in pairs]),
     )
