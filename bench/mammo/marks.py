@@ -2,7 +2,8 @@
 
     python -m bench.mammo.marks --out marks.jsonl [--films FOLDER]
 
-One line a film, with the marks that the application pairs, as `training.mammo.pairs` and `bench.mammo.pairs` read them with ``--marks``.
+One line a film, with the marks that the application pairs, as `training.mammo.pairs` and
+`bench.mammo.pairs` read them with ``--marks``.
 """
 
 from __future__ import annotations

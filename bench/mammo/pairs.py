@@ -24,6 +24,7 @@ from training.mammo.pairs import (
     Seen,
     across,
     arguments,
+    centred,
     fit,
     kept,
     mass,
@@ -113,7 +114,7 @@ def _has(found: Sequence[Breast], kind: Callable[[Seen], bool]) -> bool:
 def main() -> None:
     given = arguments("How often marks of one mass are said to be one.").parse_args()
     fold = folds(cbis_mass(given.films))
-    found = kept(given)
+    found, _ = centred(kept(given), fold)
     print(
         f"{len(found)} breasts of {len({b.patient for b in found})} patients; a view has "
         f"{np.mean([len(side) for b in found for side in (b.cc, b.mlo)]):.1f} marks"

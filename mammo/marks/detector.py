@@ -70,8 +70,8 @@ class Maps:
         Of cells of half of it: inside a mass.
     signs : ndarray, shape (12, rows, columns)
         `SIGNS`, where there is a mass.
-    look : ndarray, shape (64, rows, columns)
-        What the place looks like to the first networks, to compare places by.
+    look : ndarray, shape (64 for each network, rows, columns)
+        What the place looks like to each of the first networks, to compare places by.
     """
 
     mass: FloatArray = field(repr=False)
@@ -178,12 +178,13 @@ class Detector:
         film = page(prepared.at(networks.spacing_mm))
         both = np.ascontiguousarray(np.stack([film, film[::-1]])[:, None])
         chosen = slice(None) if self.member is None else slice(self.member, self.member + 1)
-        return {
-            name: np.asarray(
-                (maps[chosen, 0].mean(0) + maps[chosen, 1].mean(0)[..., ::-1, :]) / 2, np.float32
-            )
-            for name, maps in networks.model.run({"film": both}).items()
-        }
+        told: dict[str, FloatArray] = {}
+        for name, maps in networks.model.run({"film": both}).items():
+            each = (maps[chosen, 0] + maps[chosen, 1][..., ::-1, :]) / 2
+            # Looks of different networks are numbers of different meaning: one after the other.
+            joined = each.reshape(-1, *each.shape[-2:]) if name == "look" else each.mean(0)
+            told[name] = np.asarray(joined, np.float32)
+        return told
 
 
 def shipped(models: Sequence[Model]) -> tuple[Networks, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mammo.marks.pairs import PairRules, Traits, pair_traits
-from training.mammo.pairs import Breast, Seen, across, fit, kept, within
+from training.mammo.pairs import Breast, Seen, across, centred, fit, kept, within
 
 
 def made(count: int = 120, look: bool = False) -> list[Breast]:
@@ -59,6 +59,25 @@ def test_looks_are_learned_where_marks_have_them() -> None:
     assert rules.weights["look"] < -1
     assert len(rules.look_mean) == 2
     assert found_share(breasts, rules) > found_share(breasts, without)
+
+
+def test_looks_count_from_the_mean_of_their_own_networks() -> None:
+    breasts = made(look=True)
+    fold = {b.patient: n % 5 for n, b in enumerate(breasts)}
+    found, means = centred(breasts, fold)
+    assert len(means) == 5 * 2
+    assert [b.fold for b in found] == sorted(fold[b.patient] for b in breasts)
+    for number in range(5):
+        looks = [s.traits.look for b in found if b.fold == number for s in (*b.cc, *b.mlo)]
+        assert np.mean(looks, axis=0) == pytest.approx([0, 0], abs=1e-4)
+    assert all(
+        fold[one] == fold[other]
+        for one, other in ((owner(found, a), owner(found, b)) for a, b, _ in across(found))
+    )
+
+
+def owner(found: list[Breast], traits: Traits) -> str:
+    return next(b.patient for b in found for s in (*b.cc, *b.mlo) if s.traits is traits)
 
 
 def test_wrong_pairs_are_of_other_patients_and_of_one_breast() -> None:

@@ -16,8 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from mammo.marks.pairs import (
 )
 from mammo.view import Projection
 from training.mammo.blobs import blobs, mark_at
-from training.mammo.films import Film, cbis_mass
+from training.mammo.films import FOLDS, Film, cbis_mass, folds
 
 Array = npt.NDArray[np.float64]
 
@@ -69,13 +69,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Breast:
-    """Marks of both views of one breast; ``kind`` is its density, for wrong partners alike."""
+    """Marks of both views of one breast; ``kind`` is its density, for wrong partners alike.
+
+    ``fold`` is the fold of patients whose networks marked it: looks compare within one alone.
+    """
 
     name: str
     patient: str
     kind: int
     cc: tuple[Seen, ...]
     mlo: tuple[Seen, ...]
+    fold: int = 0
 
 
 Detected = dict[str, list[dict[str, Any]]]
@@ -198,11 +202,11 @@ def within(found: Sequence[Breast]) -> list[tuple[Traits, Traits, bool]]:
 
 
 def across(found: Sequence[Breast], seed: int = 1) -> list[tuple[Traits, Traits, bool]]:
-    """Masses of two patients' breasts of one density: never one."""
+    """Masses of two patients' breasts of one density and fold: never one."""
     rng = np.random.default_rng(seed)
-    groups: dict[int, list[Breast]] = defaultdict(list)
+    groups: dict[tuple[int, int], list[Breast]] = defaultdict(list)
     for breast in found:
-        groups[breast.kind].append(breast)
+        groups[breast.kind, breast.fold].append(breast)
     pairs = []
     for group in (groups[kind] for kind in sorted(groups)):
         for breast in group:
@@ -213,19 +217,45 @@ def across(found: Sequence[Breast], seed: int = 1) -> list[tuple[Traits, Traits,
     return pairs
 
 
-def look_mean(found: Sequence[Breast]) -> tuple[float, ...]:
-    """Mean look of all marks; empty where marks have none."""
-    looks = [s.traits.look for b in found for s in (*b.cc, *b.mlo) if s.traits.look]
-    if not looks:
-        return ()
-    return tuple(round(float(v), 4) for v in np.mean(looks, axis=0))
+def centred(
+    found: Sequence[Breast], fold: Mapping[str, int]
+) -> tuple[list[Breast], tuple[float, ...]]:
+    """Looks less the mean of those of their fold's networks, and these means, fold after fold.
+
+    The shipped detector tells the looks of all folds' networks one after the other.
+    """
+    told, means = list[Breast](), list[float]()
+    for number in range(FOLDS):
+        here = [b for b in found if fold[b.patient] == number]
+        looks = [s.traits.look for b in here for s in (*b.cc, *b.mlo) if s.traits.look]
+        mean = np.round(np.mean(looks, axis=0), 4) if looks else np.zeros(0)
+        means += mean.tolist()
+        told += [
+            replace(b, fold=number, cc=_less(b.cc, mean), mlo=_less(b.mlo, mean)) for b in here
+        ]
+    return told, tuple(means)
+
+
+def _less(side: Sequence[Seen], mean: Array) -> tuple[Seen, ...]:
+    return tuple(
+        replace(s, traits=replace(s.traits, look=tuple(np.subtract(s.traits.look, mean).tolist())))
+        if s.traits.look
+        else s
+        for s in side
+    )
+
+
+def _zero(found: Sequence[Breast]) -> tuple[float, ...]:
+    """The mean of centred looks; empty where marks have none."""
+    looks = (s.traits.look for b in found for s in (*b.cc, *b.mlo) if s.traits.look)
+    return (0.0,) * len(next(looks, ()))
 
 
 def fit(found: Sequence[Breast], names: Sequence[str] = NAMES) -> PairRules:
     """Logistic regression on all pairs; its constant is the one of `CONSTANTS` by which most
     pairs with a mass are right and fewest wrong, each breast also without its mass in MLO
     (`MISSED`)."""
-    mean = look_mean(found) if "look" in names else ()
+    mean = _zero(found) if "look" in names else ()
     inner = within(found)
     x, y = _table([*inner, *across(found)], names, mean)
     weights = _regression(x, y)[1:]
@@ -326,8 +356,10 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", default=list(NAMES), help="differences that count")
     parser.add_argument("--out", type=Path, default=Path("mammo/marks/pairs.yaml"))
     given = parser.parse_args()
-    found = kept(given)
+    found, means = centred(kept(given), folds(cbis_mass(given.films)))
     rules = fit(found, given.names)
+    if rules.look_mean:
+        rules = rules.model_copy(update={"look_mean": means})
     card = {
         "about": "Log-odds of two marks, in CC and MLO of one breast, being one lesion.",
         "made_by": "python -m training.mammo.pairs",
