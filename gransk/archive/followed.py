@@ -27,6 +27,12 @@ def patient_study(session: Session, study_key: str) -> PatientStudy | None:
     return PatientStudy(found or (digest(["study", study_key]),), study_date(seen))
 
 
+def is_earlier(session: Session, study_key: str) -> bool:
+    """Is a study here as another one's earlier study alone?"""
+    seen = session.get(SeenStudy, study_key)
+    return seen is not None and seen.purpose == Purpose.PRIOR
+
+
 def exam_identity(session: Session, study_key: str) -> ExamIdentity | None:
     """Patient and identifiers of a study as its images say; None where it is unknown."""
     seen = session.get(SeenStudy, study_key)

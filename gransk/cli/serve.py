@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import OperationalError
 
 import gransk
-from gransk.archive.followed import patient_study
+from gransk.archive.followed import is_earlier, patient_study
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.prior_fetch import PriorFetcher, make_remotes, recover
@@ -30,6 +30,9 @@ from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.noting import Noter, tend
+from gransk.reading.opening import Opener
+from gransk.reading.site_policies import SitePolicies
+from gransk.reading.telling import Teller
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
@@ -39,10 +42,13 @@ from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
 from gransk.web.app import create_app
 from gransk.web.hl7_listener import Hl7Listener
-from gransk.web.hl7_taking import Takers, Taking
+from gransk.web.hl7_reading import takers
+from gransk.web.hl7_taking import Taking
 
 GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
+OPEN_SECONDS = 3.0
+"""Between two looks for exams to open and decisions to tell."""
 TIDY_SECONDS = 600.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
@@ -85,7 +91,7 @@ def _serve(config: Config) -> None:
     ]
     listener = config.messages.listener
     if listener is not None:
-        taking = Taking(listener, config.messages.codes, database, Takers())
+        taking = Taking(listener, config.messages.codes, database, takers())
         loops.append(Hl7Listener(listener, taking).run)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -108,6 +114,7 @@ def _serve(config: Config) -> None:
             *(partial(run, stop) for run in loops),
             lambda: _tidy(config, stop),
             lambda: _tend(config, database, stop),
+            lambda: _open_exams(config, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -175,6 +182,25 @@ def _tend(config: Config, database: Database, stop: threading.Event) -> None:
         except OperationalError as error:
             log.warning("the database did not answer: %s", type(error.orig).__name__)
         if stop.wait(TIDY_SECONDS):
+            return
+
+
+def _open_exams(config: Config, database: Database, stop: threading.Event) -> None:
+    """Bring exams to their readers, and decisions to whoever is told them."""
+    blobs = BlobStore(config.blob_folder)
+    opener = Opener(database, blobs, SitePolicies(config, blobs, is_earlier))
+    teller = Teller(database, config.messages.names)
+    alerted = 0.0
+    while True:
+        try:
+            opener.run_once()
+            teller.run_once()
+            if time.monotonic() - alerted >= TIDY_SECONDS or not alerted:
+                opener.alert()
+                alerted = time.monotonic()
+        except OperationalError as error:
+            log.warning("the database did not answer: %s", type(error.orig).__name__)
+        if stop.wait(OPEN_SECONDS):
             return
 
 

@@ -7,13 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 from typing import Annotated
 
 import typer
 from sqlalchemy.exc import OperationalError
 
-from gransk.archive.followed import exam_identity, patient_study
+from gransk.archive.followed import exam_identity, is_earlier, patient_study
 from gransk.archive.orthanc import (
     ArchiveRefusedError,
     ArchiveUnavailableError,
@@ -27,8 +28,9 @@ from gransk.delivery import deliver, messages, recall
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
-from gransk.reading import release
+from gransk.reading import opening, release
 from gransk.reading.noting import Noter
+from gransk.reading.site_policies import SitePolicies
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
 from gransk.site.config import Config, check_applications, load_config
@@ -103,7 +105,9 @@ def _work(config: Config, slot: int | None) -> None:
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
     noter = Noter(blobs, patient_study, config.follow_up)
-    release.register(config, database, tools.look, noter)
+    policies = SitePolicies(config, blobs, is_earlier)
+    covers = partial(opening.covers_now, policies)
+    release.register(config, database, tools.look, noter, covers)
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)
     recall.register(database, destinations)
@@ -112,7 +116,11 @@ def _work(config: Config, slot: int | None) -> None:
     _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
-    starters = [room.starter(database) for room in (analyse, release, deliver, recall, messages)]
+    starters = [
+        analyse.starter(database),
+        release.starter(database, covers),
+        *(room.starter(database) for room in (deliver, recall, messages)),
+    ]
     _start_until_stopped(tools, starters)
     _stop(executor, tools)
 

@@ -16,15 +16,13 @@ from typing import Literal
 from gransk.core.codes import LEFT, RIGHT
 from gransk.core.findings import Finding, Findings
 from gransk.core.reasons import Reason
+from gransk.core.screening import Breast, FindingType, View
 from gransk.reading.opinions import (
     NOT_CALIBRATED,
     AiOpinion,
     AiSaid,
-    Breast,
-    FindingType,
     Place,
     Suspect,
-    View,
 )
 
 SCORE = "exam_score"

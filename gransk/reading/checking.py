@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gransk.core.screening import Verdict
 from gransk.reading.entries import (
     BY_EITHER,
     BY_SYSTEM,
@@ -33,7 +34,7 @@ from gransk.reading.exam import (
     may_train,
 )
 from gransk.reading.machine import TABLE, outcome
-from gransk.reading.opinions import AiSaid, Verdict
+from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import Arbitration, Plan
 from gransk.reading.refusals import LedgerError, Refusal
 from gransk.site.events import SYSTEM

@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from gransk.core.findings import Frozen
+from gransk.core.screening import Verdict
 from gransk.reading.opinions import (
     AiOpinion,
     DifferenceReason,
     Opinion,
     Suspect,
     Technical,
-    Verdict,
     verify,
 )
 from gransk.reading.plan import Plan

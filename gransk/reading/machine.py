@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Any
 
 from gransk.core.errors import GranskError
+from gransk.core.screening import Verdict
 from gransk.reading.entries import (
     CONTENT,
     Arrival,
@@ -37,7 +38,6 @@ from gransk.reading.opinions import (
     Difference,
     Opinion,
     Suspect,
-    Verdict,
     differ,
 )
 

@@ -66,8 +66,9 @@ class Site(Protocol):
 
     applications: Collection[str]
     """Ids of those whose studies may be read in the reading room."""
-    since: datetime.datetime
-    """Exams whose last image is older were there before the reading room."""
+
+    def since(self, session: Session) -> datetime.datetime | None:
+        """Exams whose last image is older were there before the reading room; None without one."""
 
     def place(self, session: Session, item: Workitem) -> Place | None:
         """Where an exam is read; None where it stays outside, as an earlier study does."""
@@ -81,11 +82,18 @@ class Site(Protocol):
 
 def covers(site: Site, session: Session, item: Workitem, at: datetime.datetime) -> bool:
     """Will an exam enter the reading room, so that its reports are held until then?"""
+    since = site.since(session)
     return (
-        item.application in site.applications
-        and item.images_at >= max(site.since, at - ENTERS)
+        since is not None
+        and item.application in site.applications
+        and item.images_at >= max(since, at - ENTERS)
         and site.place(session, item) is not None
     )
+
+
+def covers_now(site: Site, session: Session, item: Workitem) -> bool:
+    """The same at this instant, as *release* asks for it."""
+    return covers(site, session, item, utcnow())
 
 
 class Opener:
@@ -150,6 +158,9 @@ class Opener:
     # Entering and leaving
 
     def _arriving(self, session: Session, at: datetime.datetime) -> list[str]:
+        since = self.site.since(session)
+        if since is None:
+            return []
         query = (
             select(Workitem)
             .outerjoin(ExamRow, ExamRow.study_key == Workitem.study_key)
@@ -157,7 +168,7 @@ class Opener:
             .where(
                 Workitem.application.in_(self.site.applications),
                 Workitem.state != WorkState.WITHDRAWN,
-                Workitem.images_at >= max(self.site.since, at - ENTERS),
+                Workitem.images_at >= max(since, at - ENTERS),
                 ExamRow.study_key.is_(None),
                 Report.released_at.is_(None),
             )

@@ -13,6 +13,13 @@ from pydantic import Field, field_validator, model_validator
 from gransk.core.findings import Frozen
 from gransk.core.keys import digest
 from gransk.core.reasons import Reason
+from gransk.core.screening import (
+    Breast,
+    FindingType,
+    TechnicalReason,
+    Verdict,
+    View,
+)
 from gransk.reading.plan import Differing
 
 WORDS = 500
@@ -20,54 +27,6 @@ WORDS = 500
 
 NOT_CALIBRATED = "not_calibrated"
 """Why there is no opinion where the site has not calibrated the score."""
-
-
-class Verdict(StrEnum):
-    """What becomes of a woman by an opinion."""
-
-    NORMAL = "normal"
-    RECALL = "recall"
-    TECHNICAL = "technical"
-    """Images must be made again before anybody can say more."""
-
-
-class Breast(StrEnum):
-    """Which breast (Image Laterality, PS3.3 C.8.11.7)."""
-
-    RIGHT = "R"
-    LEFT = "L"
-
-
-class View(StrEnum):
-    """The standard views (PS3.16 CID 4014)."""
-
-    CC = "CC"
-    MLO = "MLO"
-
-
-class FindingType(StrEnum):
-    """What a mark is, in the words of BI-RADS."""
-
-    MASS = "mass"
-    CALCIFICATIONS = "calcifications"
-    DISTORTION = "distortion"
-    ASYMMETRY = "asymmetry"
-    LYMPH_NODE = "lymph_node"
-    SKIN = "skin"
-    OTHER = "other"
-
-
-class TechnicalReason(StrEnum):
-    """Why an image must be made again: a closed list."""
-
-    POSITIONING = "positioning"
-    BLURRED = "blurred"
-    EXPOSURE = "exposure"
-    ARTEFACT = "artefact"
-    COMPRESSION = "compression"
-    VIEW_MISSING = "view_missing"
-    WRONG_SIDE = "wrong_side"
-    OTHER = "other"
 
 
 class DifferenceReason(StrEnum):

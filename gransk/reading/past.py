@@ -11,34 +11,14 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
+from gransk.core.exam_facts import Round
 from gransk.core.findings import Frozen
 from gransk.core.programme import Programme
+from gransk.core.screening import Breast, Verdict
 from gransk.reading.outcomes import Found, Outcome
 from gransk.reading.plan import PolicyKind
 
 LONGEST_KEY = 128
-
-
-class Round(StrEnum):
-    """Of screening. They are always counted apart."""
-
-    FIRST = "first"
-    LATER = "later"
-
-
-class Verdict(StrEnum):
-    """What becomes of a woman by an opinion."""
-
-    NORMAL = "normal"
-    RECALL = "recall"
-    TECHNICAL = "technical"
-
-
-class Breast(StrEnum):
-    """Image Laterality (PS3.3 C.8.11.7)."""
-
-    RIGHT = "R"
-    LEFT = "L"
 
 
 class Density(StrEnum):

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gransk.core.exam_facts import Round
 from gransk.core.programme import Programme
+from gransk.core.screening import Breast, Verdict
 from gransk.reading.outcomes import (
     Name,
     Outcome,
@@ -18,13 +20,10 @@ from gransk.reading.outcomes import (
     truth,
 )
 from gransk.reading.past import (
-    Breast,
     Density,
     PastAi,
     PastExam,
     PastRead,
-    Round,
-    Verdict,
 )
 from gransk.reading.plan import PolicyKind
 from gransk.site.lists import CellError, Line, read_lines, read_table

@@ -202,6 +202,12 @@ def in_force(session: Session, on: datetime.date) -> Room | None:
     return None
 
 
+def first_day(session: Session) -> datetime.date | None:
+    """Since when the site has policies; None where no version is approved."""
+    days = [one.from_day for one in versions(session) if one.from_day is not None]
+    return min(days, default=None)
+
+
 def newest_approved(session: Session) -> Version | None:
     """The last version that every unit has approved, in force or to come."""
     return next((one for one in reversed(versions(session)) if not one.open_units), None)

@@ -41,8 +41,6 @@ class SitePolicies:
     config : Config
     blobs : BlobStore
         With the findings of sealed analyses.
-    since : datetime
-        Exams whose last image is older stay outside of the reading room.
     earlier : callable
         Whether a study, by its key, is here as another one's earlier study alone.
     applications : collection of str
@@ -53,15 +51,21 @@ class SitePolicies:
         self,
         config: Config,
         blobs: BlobStore,
-        since: datetime.datetime,
         earlier: Callable[[Session, str], bool],
         applications: Collection[str] = ("mammo",),
     ) -> None:
         self.config = config
         self.blobs = blobs
-        self.since = since
         self.earlier = earlier
         self.applications = applications
+
+    def since(self, session: Session) -> datetime.datetime | None:
+        """When the first version of the site's policies came into force."""
+        day = rooms.first_day(session)
+        if day is None:
+            return None
+        midnight = datetime.datetime.combine(day, datetime.time(), self.config.zone)
+        return midnight.astimezone()
 
     def place(self, session: Session, item: Workitem) -> Place | None:
         """Where an exam is read; None where no rule covers it, or it is an earlier study."""

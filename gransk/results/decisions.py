@@ -62,7 +62,7 @@ class Decision(Told):
     ----------
     study_key : str
     number : int
-        Of the decision's entry in the exam's ledger: a later one replaces an earlier.
+        Of the decision's entry in the ledger: a later one replaces an earlier.
     outcome : Verdict
     marks : tuple of Mark
         Of a recall.
@@ -117,6 +117,7 @@ def announce(session: Session, decision: Decision, destinations: Iterable[str]) 
         id=identity,
         kind=AnnouncementKind.DECISION,
         study_key=decision.study_key,
+        entry=decision.number,
         content=content,
         at=utcnow(),
     )

@@ -28,6 +28,8 @@ class Announcement(Base):
     id: Mapped[str] = mapped_column(String(32), unique=True)
     kind: Mapped[AnnouncementKind] = mapped_column(String(16))
     study_key: Mapped[str] = mapped_column(String(32), index=True)
+    entry: Mapped[int] = mapped_column(index=True)
+    """Number of the ledger's entry that it tells."""
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
 

@@ -2,9 +2,11 @@
 
 import datetime
 
+from gransk.core.exam_facts import Round
 from gransk.core.programme import Programme
+from gransk.core.screening import Verdict
 from gransk.reading.outcomes import Outcome
-from gransk.reading.past import PastAi, PastExam, PastRead, Round, Verdict
+from gransk.reading.past import PastAi, PastExam, PastRead
 
 NORMAL, RECALL, TECHNICAL = Verdict.NORMAL, Verdict.RECALL, Verdict.TECHNICAL
 VERDICTS = {"n": NORMAL, "r": RECALL, "t": TECHNICAL}

@@ -6,6 +6,13 @@ import datetime
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gransk.core.screening import (
+    Breast,
+    FindingType,
+    TechnicalReason,
+    Verdict,
+    View,
+)
 from gransk.reading.book import Book
 from gransk.reading.entries import (
     Arrival,
@@ -25,16 +32,11 @@ from gransk.reading.exam import Exam, Qualification, State
 from gransk.reading.opinions import (
     AiOpinion,
     AiSaid,
-    Breast,
     DifferenceReason,
-    FindingType,
     Opinion,
     Place,
     Suspect,
     Technical,
-    TechnicalReason,
-    Verdict,
-    View,
     seal,
 )
 from gransk.reading.plan import Plan, PlanReason, PolicyKind

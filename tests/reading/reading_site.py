@@ -88,12 +88,15 @@ class Policies:
     """What the site's policies say, as tests set it."""
 
     applications: tuple[str, ...] = ("mammo",)
-    since: datetime.datetime = START - datetime.timedelta(days=1)
+    began: datetime.datetime | None = START - datetime.timedelta(days=1)
     unit: str | None = UNIT
     recall_from: float = 8.0
     version: int = 1
     how: Callable[[Exam], Plan] = field(default=lambda exam: plan())
     asked: int = 0
+
+    def since(self, session: Session) -> datetime.datetime | None:
+        return self.began
 
     def place(self, session: Session, item: Workitem) -> Place | None:
         self.asked += 1

@@ -7,13 +7,13 @@ import pytest
 from past_exams import FREE, past
 from pypdf import PdfReader
 
+from gransk.core.exam_facts import Round
 from gransk.reading.groups import Dimension
 from gransk.reading.indicators.charts import funnel
 from gransk.reading.indicators.counting import Indicator
 from gransk.reading.indicators.levels import shipped
 from gransk.reading.indicators.pdf import Heading, as_pdf
 from gransk.reading.indicators.table import table
-from gransk.reading.past import Round
 
 EXAMS = [
     *(past(n, "rr" if n < 8 else "nn", outcome=FREE) for n in range(200)),

@@ -10,6 +10,7 @@ from past_exams import FREE, ILL, NORMAL, RECALL, past
 from pydantic import ValidationError
 
 from gransk.core.errors import ConfigurationError, InvalidValueError
+from gransk.core.exam_facts import Round
 from gransk.core.programme import Programme
 from gransk.core.statistics.agreement import kappa
 from gransk.core.statistics.figure import Figure
@@ -30,7 +31,7 @@ from gransk.reading.indicators.levels import Level, Reached, held, load, parse, 
 from gransk.reading.indicators.svg import draw
 from gransk.reading.indicators.table import as_csv, table
 from gransk.reading.outcomes import Found, Outcome
-from gransk.reading.past import PastAi, Round
+from gransk.reading.past import PastAi
 
 
 def ill(**more):

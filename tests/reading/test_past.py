@@ -6,8 +6,10 @@ import pytest
 from past_exams import FREE, ILL, NORMAL, RECALL, past
 from pydantic import ValidationError
 
+from gransk.core.exam_facts import Round
+from gransk.core.screening import Breast
 from gransk.reading.outcomes import Found, Outcome
-from gransk.reading.past import Breast, PastAi, PastRead, Round
+from gransk.reading.past import PastAi, PastRead
 
 
 def test_readings_and_verdicts():

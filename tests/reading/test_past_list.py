@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 
 from gransk.core.errors import UnreadableInputError
+from gransk.core.exam_facts import Round
 from gransk.core.programme import Programme
+from gransk.core.screening import Breast, Verdict
 from gransk.reading.outcomes import Outcome
-from gransk.reading.past import Breast, Density, PastAi, PastExam, PastRead, Round, Verdict
+from gransk.reading.past import (
+    Density,
+    PastAi,
+    PastExam,
+    PastRead,
+)
 from gransk.reading.past_list import NEEDED, OPTIONAL, read_past
 
 HEAD = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gransk.core.screening import TechnicalReason
 from gransk.reading.diagram import mermaid, table
 from gransk.reading.entries import Kind
 from gransk.reading.exam import State
-from gransk.reading.opinions import DifferenceReason, TechnicalReason
+from gransk.reading.opinions import DifferenceReason
 from gransk.reading.refusals import Refusal
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")

@@ -28,10 +28,11 @@ from reading_room import (
     two,
 )
 
+from gransk.core.screening import Verdict
 from gransk.reading.entries import Alert, AlertCode, Kind, Moved, Task, TaskKind
 from gransk.reading.exam import ENDED, State
 from gransk.reading.machine import TABLE, fold
-from gransk.reading.opinions import AiSaid, Verdict
+from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import Arbitration, Differing, PolicyKind
 from gransk.reading.refusals import LedgerError
 from gransk.reading.sight import Sight, sight

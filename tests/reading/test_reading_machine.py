@@ -32,6 +32,7 @@ from reading_room import (
     two,
 )
 
+from gransk.core.screening import Verdict
 from gransk.reading.book import Book
 from gransk.reading.checking import check
 from gransk.reading.entries import (
@@ -57,7 +58,6 @@ from gransk.reading.opinions import (
     AiSaid,
     Difference,
     Opinion,
-    Verdict,
     differ,
     seal,
     verify,

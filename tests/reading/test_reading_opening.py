@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from gransk.core.codes import Code
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Quality
+from gransk.core.screening import Breast, FindingType, View
 from gransk.reading import acts, opening
 from gransk.reading.acts import Actor
 from gransk.reading.ai import Said, mark_of, opinion_of
@@ -23,7 +24,7 @@ from gransk.reading.exam import State
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.ledger import entries
 from gransk.reading.opening import covers
-from gransk.reading.opinions import AiSaid, Breast, FindingType, View, verify
+from gransk.reading.opinions import AiSaid, verify
 from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.reading.release import LEDGER, open_rows, release_report
 from gransk.results.store import BlobStore
@@ -231,7 +232,7 @@ def test_what_stays_outside(site):
     site.change(clinical, generation=1)
     assert opener.run_once(START) == 1
     old = site.study()
-    site.change(old, images_at=site.policies.since - minutes(1))
+    site.change(old, images_at=site.policies.began - minutes(1))
     gone = site.study(WorkState.WITHDRAWN)
     other = site.study()
     site.change(other, application="nodule")

@@ -3,7 +3,7 @@
 import datetime
 
 import pytest
-from reading_site import START, Site, findings
+from reading_site import Site, findings
 
 from gransk.core.findings import Quality
 from gransk.reading import gate, rooms
@@ -46,8 +46,7 @@ def site(tmp_path):
     upgrade(database)
     config = parse_config(TEXT, tmp_path / "gransk.yaml")
     blobs = BlobStore(tmp_path / "blobs")
-    since = START - datetime.timedelta(days=1)
-    made = Site(database, blobs, SitePolicies(config, blobs, since, lambda s, key: False))
+    made = Site(database, blobs, SitePolicies(config, blobs, lambda s, key: False))
     made.at = utcnow()
     with database.begin() as session:
         people.create_account(session, "karen", "Karen", [Role.RESPONSIBLE_RADIOLOGIST])

@@ -10,10 +10,12 @@ from past_exams import FREE, ILL, RECALL, past
 from pydantic import BaseModel, ValidationError
 
 from gransk.core.errors import InvalidValueError
+from gransk.core.exam_facts import Round
 from gransk.core.programme import Programme
+from gransk.core.screening import Breast
 from gransk.core.statistics.shares import proportion
 from gransk.reading.outcomes import Found, Outcome
-from gransk.reading.past import Breast, PastAi, PastRead, Round
+from gransk.reading.past import PastAi, PastRead
 from gransk.reading.plan import Differing, PolicyKind
 from gransk.reading.simulation.figures import Assumption, simulate
 from gransk.reading.simulation.worlds import Scenario, Unknown, World, as_it_was, course

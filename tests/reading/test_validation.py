@@ -5,11 +5,13 @@ import pytest
 from past_exams import FREE, ILL, past
 
 from gransk.core.errors import InvalidValueError
+from gransk.core.exam_facts import Round
 from gransk.core.programme import Programme
 from gransk.core.statistics.shares import proportion
 from gransk.reading.groups import age_band, shown
-from gransk.reading.past import Density, PastAi, Round
-from gransk.reading.validation.report import Minimum, Missing, validate
+from gransk.reading.past import Density, PastAi
+from gransk.reading.policy import Minimum
+from gransk.reading.validation.report import Missing, validate
 
 MINIMUM = Minimum(exams=400, cancers=50)
 MODEL = "mammo 1.0"

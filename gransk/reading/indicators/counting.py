@@ -17,11 +17,12 @@ from scipy import stats
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Frozen
+from gransk.core.screening import Verdict
 from gransk.core.statistics.agreement import kappa
 from gransk.core.statistics.figure import LEVEL, Figure
 from gransk.core.statistics.shares import proportion, ratio
 from gransk.reading.outcomes import Outcome, Stage, Surgery
-from gransk.reading.past import PastExam, Verdict
+from gransk.reading.past import PastExam
 
 LEAST_KNOWN = 0.95
 """Share of exams whose outcome must be known for a figure that needs it."""

@@ -12,10 +12,10 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from gransk.core.errors import ConfigurationError
+from gransk.core.exam_facts import Round
 from gransk.core.findings import Frozen
 from gransk.core.statistics.figure import Figure
 from gransk.reading.indicators.counting import Indicator
-from gransk.reading.past import Round
 
 SHIPPED = ("eu-2006",)
 

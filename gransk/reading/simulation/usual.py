@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 
 from gransk.core.findings import Frozen
-from gransk.reading.past import PastExam, Verdict
+from gransk.core.screening import Verdict
+from gransk.reading.past import PastExam
 from gransk.reading.simulation.worlds import Course
 
 LEAST = 10

@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, Field, model_validator
 
 from gransk.core.findings import Frozen
-from gransk.reading.past import Breast, PastExam, PastRead, Verdict
+from gransk.core.screening import Breast, Verdict
+from gransk.reading.past import PastExam, PastRead
 from gransk.reading.plan import Differing, PolicyKind
 
 Limit = int | Literal["category"]

@@ -12,18 +12,19 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import numpy as np
-from pydantic import Field
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Frozen
 from gransk.core.programme import Programme
+from gransk.core.screening import Verdict
 from gransk.core.statistics.areas import auc
 from gransk.core.statistics.curve import Point, curve, point
 from gransk.core.statistics.figure import BoolArray, Figure, FloatArray
 from gransk.core.statistics.logistic import agreement, bins
 from gransk.core.statistics.shares import proportion
 from gransk.reading.groups import Dimension, by_round, grouped, shown
-from gransk.reading.past import PastExam, Verdict
+from gransk.reading.past import PastExam
+from gransk.reading.policy import Minimum
 
 SCORES = range(1, 11)
 LEAST_KNOWN = 0.95
@@ -35,22 +36,6 @@ FIGURE_EXAMS, FIGURE_CANCERS = 100, 10
 """Subgroups with fewer exams, or fewer cancers, have no figure of their own."""
 POINTS_DRAWN = 400
 SUBGROUPS = (Dimension.AGE, Dimension.DENSITY, Dimension.EQUIPMENT)
-
-
-class Minimum(Frozen):
-    """What a local validation must hold.
-
-    Parameters
-    ----------
-    exams, cancers : int
-        With a score and a known outcome.
-    follow_up_months : float
-        From when on an exam without cancer counts as known.
-    """
-
-    exams: int = Field(ge=1)
-    cancers: int = Field(ge=1)
-    follow_up_months: float = Field(default=24, gt=0, le=120)
 
 
 class Missing(StrEnum):

@@ -23,12 +23,14 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("study_key", sa.String(length=32), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("id", name=op.f("uq_announcement_id")),
     )
     op.create_index(op.f(f"ix_{TOLD}_study_key"), TOLD, ["study_key"], unique=False)
+    op.create_index(op.f(f"ix_{TOLD}_entry"), TOLD, ["entry"], unique=False)
     _forbid_changes(TOLD, "number")
     _outbox()
     op.create_table(
