@@ -44,14 +44,19 @@ def figure(reads: Sequence[Read], measure: Measure) -> str:
 
 
 def froc(reads: Sequence[Read]) -> list[str]:
-    """Sensitivity at each rate of false marks."""
-    lines = ["false marks a film   all masses               malignant masses"]
+    """Sensitivity at each rate of false marks, counted on all films.
+
+    The last column leaves marks on benign masses out, as the detector was counted whose figures
+    on the official test films are 0.76 of all, 0.86 and 0.49 of malignant masses at 1 and 0.1.
+    """
+    lines = [f"{'false marks a film':18s}   {'all masses':24s}   {'malignant masses':24s}   "
+             "malignant, benign left out"]  # fmt: skip
     for rate in RATES:
         cells = [
-            figure(reads, lambda some, r=rate, m=malignant: sensitivity(some, r, m))  # type: ignore[misc]
-            for malignant in (False, True)
+            figure(reads, lambda some, r=rate, c=counted: sensitivity(some, r, *c))  # type: ignore[misc]
+            for counted in ((False,), (True,), (True, False))
         ]
-        lines.append(f"{rate:18g}   {cells[0]}   {cells[1]}")
+        lines.append(f"{rate:18g}   " + "   ".join(cells))
     return lines
 
 

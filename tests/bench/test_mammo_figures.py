@@ -58,6 +58,8 @@ def test_all_masses_count_and_a_benign_hit_is_no_false_mark() -> None:
     # By malignancy the mark on the benign mass is false, and outranks the malignant one.
     assert sensitivity(reads, 0, malignant=True) == 0
     assert sensitivity(reads, 0.5, malignant=True) == 1
+    # As some count, it is neither.
+    assert sensitivity(reads, 0, malignant=True, benign=False) == 1
 
 
 def test_a_lesion_without_a_mark_is_never_found() -> None:

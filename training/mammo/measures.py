@@ -53,7 +53,9 @@ def auc(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
     return float((ranks[truth].sum() - count * (count + 1) / 2) / (count * others))
 
 
-def sensitivity(reads: Sequence[Read], false_marks: float, malignant: bool) -> float:
+def sensitivity(
+    reads: Sequence[Read], false_marks: float, malignant: bool, benign: bool = True
+) -> float:
     """Share of lesions marked where the limit lets through ``false_marks`` a film.
 
     Parameters
@@ -65,6 +67,8 @@ def sensitivity(reads: Sequence[Read], false_marks: float, malignant: bool) -> f
         False: marks rank by ``probability``, every lesion is looked for, and a mark on any is
         no false one. True: marks rank by ``malignancy``, lesions of malignant films are looked
         for, and a mark on a benign one is false.
+    benign : bool
+        False: a mark on a benign lesion is neither found nor false, as some count.
     """
     hits: list[float] = []
     false: list[float] = []
@@ -76,7 +80,7 @@ def sensitivity(reads: Sequence[Read], false_marks: float, malignant: bool) -> f
             score = mark.malignancy if malignant else mark.probability
             if mark.hits is not None and wanted:
                 best[mark.hits] = max(best[mark.hits], score)
-            else:
+            elif mark.hits is None or benign:
                 false.append(score)
         lesions += len(best)
         hits += best

@@ -31,7 +31,7 @@ EDGE = 1e-7
 class Packed:
     """A network as it ships, in 8 bits, as `mammo.marks.detector.Detector` runs one.
 
-    What is measured is what is shipped, to the last place of a figure.
+    So what is measured is what ships.
     """
 
     def __init__(self, net: Detector) -> None:
