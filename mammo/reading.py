@@ -21,11 +21,13 @@ from mammo.marks.calcifications import Calcifications
 from mammo.marks.detector import Detector, Seen
 from mammo.marks.mark import Kind, Mark
 from mammo.marks.pairs import Shown, pair
-from mammo.marks.sides import compare_sides, exam_measurement, without_counterpart
+from mammo.marks.sides import Sides, compare_sides, exam_measurement, without_counterpart
 from mammo.view import Laterality, Projection, View
 
 Share = Callable[[float], None]
 
+AT_ONCE = min(2, os.cpu_count() or 1)
+"""Images that are prepared or compared at the same time."""
 PAIRED_FROM = 0.1
 """Less probable marks are not paired: among many, some are alike by chance."""
 
@@ -131,9 +133,12 @@ def read_exam(
     missing = Exam(tuple(view for view, _ in checked)).missing
     if missing:
         notes.insert(0, Note(code="exam_incomplete", values={"missing": ", ".join(missing)}))
+    prepared_of = {key: image.prepared for key, image in images.items()}
+    # The stored pixels are needed no more, and an exam holds hundreds of MB of them.
+    images.clear()
     views = []
     for number, (view, found) in enumerate(checked):
-        prepared = images[_of(view)].prepared
+        prepared = prepared_of[_of(view)]
         seen = detector.detect(prepared, number)
         clusters = calcifications.detect(prepared, number)
         views.append(ReadView(view, prepared, found, seen, clusters))
@@ -182,17 +187,26 @@ def _asymmetry(
         first = places[-1].stop if places else 0
         places.append(range(first, first + len(view.marks)))
     by = {(v.view.laterality, v.view.projection): n for n, v in enumerate(views)}
+
+    def compare(projection: Projection) -> tuple[Projection, int, int, Sides] | None:
+        left, right = (by.get((side, projection)) for side in (Laterality.LEFT, Laterality.RIGHT))
+        if left is None or right is None:
+            return None
+        try:
+            return (
+                projection,
+                left,
+                right,
+                compare_sides(views[left].prepared, views[right].prepared),
+            )
+        except RefusalError:
+            return None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        both = [found for found in pool.map(compare, Projection) if found is not None]
     found: dict[int, float] = {}
     measured = []
-    for projection in Projection:
-        both = [by.get((side, projection)) for side in (Laterality.LEFT, Laterality.RIGHT)]
-        left, right = both
-        if left is None or right is None:
-            continue
-        try:
-            compared = compare_sides(views[left].prepared, views[right].prepared)
-        except RefusalError:
-            continue
+    for projection, left, right, compared in both:
         measured.append(exam_measurement(compared, projection))
         for n, other in ((left, right), (right, left)):
             told = without_counterpart(
@@ -224,7 +238,7 @@ def _prepared(
     images: dict[str, _Image] = {}
     notes: list[Note] = []
     first: RefusalError | None = None
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for number, (instance, got) in enumerate(
             zip(instances, pool.map(one, instances), strict=True)
         ):
