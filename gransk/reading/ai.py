@@ -62,6 +62,12 @@ class Said:
     version: int = 0
 
 
+def category_of(findings: Findings) -> Literal["low", "high"] | None:
+    """On which side of the site's limit findings lie; None without a calibrated limit."""
+    code = findings.quality(CATEGORY)
+    return None if code is None else CATEGORIES.get(code.value)
+
+
 def opinion_of(
     findings: Findings, report_key: str, analysis_key: str, said: Said, at: datetime.datetime
 ) -> AiOpinion:
@@ -78,13 +84,12 @@ def opinion_of(
     score = findings.measured(SCORE)
     if score is None and said.said is not AiSaid.NO_OPINION:
         said = Said(AiSaid.NO_OPINION, NOT_CALIBRATED, said.policy, said.version)
-    category = findings.quality(CATEGORY)
     marks = (mark_of(finding) for finding in findings.standing)
     return AiOpinion(
         said=said.said,
         reason=said.reason,
         exam_score=score,
-        category=None if category is None else CATEGORIES.get(category.value),
+        category=category_of(findings),
         research=findings.research,
         probability=findings.measured(PROBABILITY),
         marks=tuple(mark for mark in marks if mark is not None),

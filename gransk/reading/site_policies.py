@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from gransk.core.findings import Findings, ModelIdentity
 from gransk.core.reasons import Reason
 from gransk.reading import rooms
-from gransk.reading.ai import SCORE, Said
+from gransk.reading.ai import SCORE, Said, category_of
 from gransk.reading.exam import Exam
 from gransk.reading.gate import gate_of
 from gransk.reading.knowing import known_exam
@@ -27,10 +27,6 @@ from gransk.results.store import BlobStore, read_findings
 from gransk.results.tables import Workitem
 from gransk.site.config import Config
 from gransk.site.database import utcnow
-
-CATEGORY_NAME = "score_category"
-CATEGORIES: dict[str, Literal["low", "high"]] = {"SCORE-LOW": "low", "SCORE-HIGH": "high"}
-"""Codes of the property by which findings say on which side of the site's limit they lie."""
 
 
 class SitePolicies:
@@ -162,12 +158,6 @@ class SitePolicies:
 
     def _local(self, at: datetime.datetime) -> datetime.datetime:
         return at.astimezone(self.config.zone)
-
-
-def category_of(findings: Findings) -> Literal["low", "high"] | None:
-    """On which side of the site's limit findings lie; None without a calibrated limit."""
-    code = findings.quality(CATEGORY_NAME)
-    return None if code is None else CATEGORIES.get(code.value)
 
 
 def _category(room: Room, policy: Policy, opinion: AiOpinion) -> Literal["low", "high"] | None:

@@ -7,12 +7,13 @@ from reading_site import Site, findings
 
 from gransk.core.findings import Quality
 from gransk.reading import gate, rooms
+from gransk.reading.ai import CATEGORIES, CATEGORY
 from gransk.reading.machine import State
 from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room
 from gransk.reading.room_changes import Evidence
-from gransk.reading.site_policies import CATEGORIES, CATEGORY_NAME, SitePolicies
+from gransk.reading.site_policies import SitePolicies
 from gransk.results.store import BlobStore
 from gransk.results.tables import ExamKnown, ExamProgramme
 from gransk.site import people
@@ -159,6 +160,6 @@ def test_the_category_is_a_limit_too(site, side, said):
     code = next(code for code, name in CATEGORIES.items() if name == side)
     concept = findings().measurements[0].concept
     value = concept.model_copy(update={"value": code})
-    quality = Quality(name=CATEGORY_NAME, concept=concept, value=value)
+    quality = Quality(name=CATEGORY, concept=concept, value=value)
     exam = read(site, findings(5.0).model_copy(update={"qualities": (quality,)}))
     assert (exam.ai.opinion.said, exam.plan.ai_counts) == (said, True)

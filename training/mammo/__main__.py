@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -55,14 +55,22 @@ def network(
     start : Detector, optional
         What it goes on from; ImageNet's weights where not given.
     """
-    path = kept / f"fold{fold}-{plan.spacing_mm}.pt"
+
+    def fitted() -> Detector:
+        seen = [film for film in films if of[film.patient] != fold]
+        examples = [example(film, plan.spacing_mm) for film in seen]
+        return fit(examples, plan, plan.seed + fold, weights(), copy.deepcopy(start))
+
+    return kept_or(kept / f"fold{fold}-{plan.spacing_mm}.pt", fitted)
+
+
+def kept_or(path: Path, fitted: Callable[[], Detector]) -> Detector:
+    """The network of a file; where there is none yet, it is fitted and kept there."""
     if path.exists():
         net = Detector()
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         return net.eval()
-    seen = [film for film in films if of[film.patient] != fold]
-    examples = [example(film, plan.spacing_mm) for film in seen]
-    net = fit(examples, plan, plan.seed + fold, weights(), copy.deepcopy(start))
+    net = fitted()
     partial = path.with_suffix(".part")
     torch.save(net.state_dict(), partial)
     partial.rename(path)

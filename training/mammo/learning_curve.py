@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.mammo.__main__ import COARSE, network, weights
+from training.mammo.__main__ import COARSE, kept_or, network, weights
 from training.mammo.card import MEASURES
 from training.mammo.curves import Curves
 from training.mammo.films import Film, cbis_mass, folds
@@ -40,15 +40,12 @@ def fitted(films: list[Film], of: dict[str, int], fold: int, share: float, kept:
     """The network of a fold, fitted to a share of the others' patients."""
     if share == 1:
         return network(fold, films, of, COARSE, kept)
-    path = kept / f"share{share}-fold{fold}.pt"
-    if path.exists():
-        net = Detector()
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        return net.eval()
-    seen = part([film for film in films if of[film.patient] != fold], share, fold)
-    net = fit([example(film, COARSE.spacing_mm) for film in seen], COARSE, fold, weights())
-    torch.save(net.state_dict(), path)
-    return net
+
+    def some() -> Detector:
+        seen = part([film for film in films if of[film.patient] != fold], share, fold)
+        return fit([example(film, COARSE.spacing_mm) for film in seen], COARSE, fold, weights())
+
+    return kept_or(kept / f"share{share}-fold{fold}.pt", some)
 
 
 def main() -> None:
