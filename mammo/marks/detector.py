@@ -20,7 +20,7 @@ from mammo.marks.peaks import peaks
 from mammo.marks.signs import SHAPES, told
 
 MODEL_IDS = ("mammo-detector", "mammo-detector-fine")
-READ_AT_MM = {MODEL_IDS[0]: 0.4, MODEL_IDS[1]: 0.3}
+READ_AT_MM = {MODEL_IDS[0]: 0.3, MODEL_IDS[1]: 0.25}
 """Side of the pixels that each reads."""
 STRIDE, OUTLINE_STRIDE = 8, 4
 MULTIPLE = 32
@@ -115,7 +115,7 @@ class Detector:
         self.member = member
 
     def maps(self, prepared: Prepared) -> Maps:
-        """Run the networks on an image and on its mirror image up and down."""
+        """Run the networks on an image."""
         found = [self._told(networks, prepared) for networks in self._networks]
 
         def mean(name: str) -> FloatArray:
@@ -174,13 +174,12 @@ class Detector:
         return Seen(tuple(marks), tuple(signs))
 
     def _told(self, networks: Networks, prepared: Prepared) -> dict[str, FloatArray]:
-        """Mean over networks and both images."""
-        film = page(prepared.at(networks.spacing_mm))
-        both = np.ascontiguousarray(np.stack([film, film[::-1]])[:, None])
+        """Mean over networks."""
+        film = page(prepared.at(networks.spacing_mm))[None, None]
         chosen = slice(None) if self.member is None else slice(self.member, self.member + 1)
         told: dict[str, FloatArray] = {}
-        for name, maps in networks.model.run({"film": both}).items():
-            each = (maps[chosen, 0] + maps[chosen, 1][..., ::-1, :]) / 2
+        for name, maps in networks.model.run({"film": film}).items():
+            each = maps[chosen, 0]
             # Looks of different networks are numbers of different meaning: one after the other.
             joined = each.reshape(-1, *each.shape[-2:]) if name == "look" else each.mean(0)
             told[name] = np.asarray(joined, np.float32)

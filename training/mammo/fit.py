@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, logsigmoid
-from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, logsigmoid
 
 from training.mammo.network import OUTLINE_STRIDE, STRIDE, Detector, Opinion
-from training.mammo.samples import Batch, Example, batch
+from training.mammo.samples import Batch, Example, Shelf, batch
+
+CPU = torch.device("cpu")
+SAID = 100
+"""Steps between two lines of the log."""
 
 
 @dataclass(frozen=True)
@@ -32,79 +34,93 @@ class Plan:
     epochs : float
     rate : float
         Highest learning rate of the heads; the encoder learns at a third of it.
-    frozen : int
-        Blocks of the encoder that stay as ImageNet left them.
+    size : int
+        Films of a step.
+    decay : float
+        Of weights.
+    strength : float
+        Of variation, see `training.mammo.samples.batch`.
+    average : float
+        Share that the averaged weights keep at each step.
     """
 
-    spacing_mm: float = 0.4
-    window: tuple[int, int] = (512, 288)
-    epochs: float = 14
-    rate: float = 1.2e-3
-    frozen: int = 3
-    size: int = 8
+    spacing_mm: float
+    window: tuple[int, int]
+    epochs: float = 20
+    rate: float = 1.5e-3
+    size: int = 16
     decay: float = 0.02
     strength: float = 1.0
-    average: float = 0.998
-    seed: int = 0
+    average: float = 0.996
 
 
-def focal(logits: Tensor, target: Tensor) -> Tensor:
+def focal(logits: Tensor, target: Tensor, films: Tensor) -> Tensor:
     """Penalty-reduced focal loss of centres (Zhou et al., arXiv:1904.07850, equation 1)."""
-    centre = (target == 1).float()
+    counted = films.float()[:, None, None]
+    centre = (target == 1).float() * counted
     share = logits.sigmoid()
     right = (1 - share) ** 2 * logsigmoid(logits) * centre
-    wrong = (1 - target) ** 4 * share**2 * logsigmoid(-logits) * (1 - centre)
-    return -(right.sum() + wrong.sum()) / max(1.0, float(centre.sum()))
+    wrong = (1 - target) ** 4 * share**2 * logsigmoid(-logits) * (counted - centre)
+    return -(right.sum() + wrong.sum()) / centre.sum().clamp(min=1)
 
 
 def loss(seen: Opinion, truth: Batch) -> Tensor:
-    """All parts of the loss."""
+    """All parts of the loss.
+
+    Parts that nobody can say of a film are weighed by nothing rather than left out, so that a GPU
+    never waits for a count.
+    """
     malignant = truth.malignant
-    total = focal(*_of(truth.marked, seen.mass, truth.centres))
+    total = focal(seen.mass, truth.centres, truth.marked)
     bad = truth.centres * malignant[:, None, None]
-    total = total + focal(*_of(truth.marked & truth.known, seen.malignant, bad))
+    total = total + focal(seen.malignant, bad, truth.marked & truth.known)
     # Inside a mass: its outline, else the cells around its centre.
     pooled = avg_pool2d(truth.inside[:, None], STRIDE // OUTLINE_STRIDE)[:, 0]
     near = torch.maximum(pooled, truth.centres) * (truth.shown[:, None, None])
     soft = malignant * 0.9 + 0.05
     weight = near.flatten(1).sum(1)
     kept = weight > 0.5
-    known, described = kept & truth.known, kept & truth.described
-    if known.any():
-        opinion = (seen.suspicion * near).flatten(1).sum(1) / weight.clamp(min=1e-3)
-        total = total + 0.7 * bce(opinion[known], soft[known])
-    if described.any():
-        signs = (seen.signs * near[:, None]).flatten(2).sum(2) / weight.clamp(min=1e-3)[:, None]
-        total = total + 0.7 * bce(signs[described], truth.signs[described] * 0.9 + 0.05)
-    if truth.told.any():
-        total = total + 0.7 * bce(seen.film[truth.told], soft[truth.told])
-    if truth.outlined.any():
-        logits, inside = seen.outline[truth.outlined], truth.inside[truth.outlined]
-        share = logits.sigmoid()
-        both = (share * inside).flatten(1).sum(1)
-        dice = (2 * both + 1) / (share.flatten(1).sum(1) + inside.flatten(1).sum(1) + 1)
-        total = total + 0.5 * (1 - dice).mean() + 4 * bce(logits, inside)
-    return total
+    held = weight.clamp(min=1e-3)
+    opinion = (seen.suspicion * near).flatten(1).sum(1) / held
+    total = total + 0.7 * _mean(_bce(opinion, soft), kept & truth.known)
+    signs = (seen.signs * near[:, None]).flatten(2).sum(2) / held[:, None]
+    of_signs = _bce(signs, truth.signs * 0.9 + 0.05).mean(1)
+    total = total + 0.7 * _mean(of_signs, kept & truth.described)
+    total = total + 0.7 * _mean(_bce(seen.film, soft), truth.told)
+    inside, share = truth.inside, seen.outline.sigmoid()
+    both = (share * inside).flatten(1).sum(1)
+    dice = (2 * both + 1) / (share.flatten(1).sum(1) + inside.flatten(1).sum(1) + 1)
+    outline = 0.5 * (1 - dice) + 4 * _bce(seen.outline, inside).flatten(1).mean(1)
+    return total + _mean(outline, truth.outlined)
 
 
-def _of(films: Tensor, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Those of the chosen films: as they are where all are."""
-    return (logits, target) if films.all() else (logits[films], target[films])
+def _bce(logits: Tensor, target: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(logits, target, reduction="none")
+
+
+def _mean(values: Tensor, films: Tensor) -> Tensor:
+    """Of the chosen films; nothing where none is."""
+    counted = films.float()
+    return (values * counted).sum() / counted.sum().clamp(min=1)
 
 
 def fit(
-    examples: Sequence[Example], plan: Plan, seed: int, weights: Path, start: Detector | None = None
+    examples: Sequence[Example], plan: Plan, seed: int, weights: Path, device: torch.device
 ) -> Detector:
-    """Fit from ImageNet's weights, or go on from ``start``; returns the averaged network."""
+    """Fit from ImageNet's weights; returns the averaged network.
+
+    The norms of the encoder stay as ImageNet left them, all else learns. A GPU computes in an
+    order of its own only where told to: here the same seed gives the same weights.
+    """
     torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
     rng = np.random.default_rng(seed)
-    net = Detector() if start is None else start
-    if start is None:
-        net.encoder.load_imagenet(weights)
-    net.encoder.freeze(plan.frozen)
-    net = net.to(memory_format=torch.channels_last)
+    net = Detector()
+    net.encoder.load_imagenet(weights)
+    net = net.to(device, memory_format=torch.channels_last)
+    shelf = Shelf(examples, device)
     averaged = copy.deepcopy(net).requires_grad_(False)
-    learned = [p for p in net.parameters() if p.requires_grad]
+    learned = list(net.parameters())
     inner = {id(p) for p in net.encoder.parameters()}
     groups = [
         {"params": [p for p in learned if id(p) in inner], "lr": plan.rate / 3},
@@ -116,14 +132,15 @@ def fit(
         optimizer, [g["lr"] for g in groups], total_steps=steps, pct_start=0.15
     )
     order: list[int] = []
-    began, seen_loss = time.perf_counter(), math.nan
+    kept = list(averaged.parameters())
+    began, total = time.perf_counter(), torch.zeros((), device=device)
     for step in range(steps):
         while len(order) < plan.size:
             order += rng.permutation(len(examples)).tolist()
-        drawn = [examples[order.pop()] for _ in range(plan.size)]
-        truth = batch(drawn, plan.window, rng, plan.strength)
+        drawn = [order.pop() for _ in range(plan.size)]
+        truth = batch(shelf, drawn, plan.window, rng, plan.strength)
         films = truth.films.to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             seen = net(films)
         seen = Opinion(**{name: value.float() for name, value in vars(seen).items()})
         value = loss(seen, truth)
@@ -134,11 +151,11 @@ def fit(
         schedule.step()
         keep = min(plan.average, step / (step + 20))
         with torch.no_grad():
-            for mine, theirs in zip(averaged.parameters(), net.parameters(), strict=True):
-                mine.lerp_(theirs, 1 - keep)
-        now = value.item()
-        seen_loss = now if math.isnan(seen_loss) else 0.98 * seen_loss + 0.02 * now
-        if step % 60 == 59:
+            torch._foreach_lerp_(kept, list(net.parameters()), 1 - keep)
+        total += value.detach()
+        if step % SAID == SAID - 1:
             rate = (step + 1) / (time.perf_counter() - began)
-            print(f"step {step + 1} of {steps}, loss {seen_loss:.3f}, {rate:.2f}/s", flush=True)
-    return averaged.eval()
+            mean = float(total) / SAID
+            print(f"step {step + 1} of {steps}, loss {mean:.3f}, {rate:.2f}/s", flush=True)
+            total.zero_()
+    return averaged.to(CPU).eval()

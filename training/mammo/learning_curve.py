@@ -2,7 +2,7 @@
 
     python -m training.mammo.learning_curve --data ../shared/data/mg/cbis_mass --kept folds
 
-At 0.4 mm, for some folds of patients: networks fitted to a share of the other folds' patients,
+At 0.3 mm, for some folds of patients: networks fitted to a share of the other folds' patients,
 as long as the whole (in epochs), read the fold that they never saw. ``--kept`` holds what is
 fitted, the networks of `training.mammo` for the whole among it. Intervals draw patients; the
 networks of one share are one draw of training patients each, so that steps between shares hold
@@ -21,7 +21,7 @@ from training.mammo.__main__ import COARSE, kept_or, network, weights
 from training.mammo.card import MEASURES
 from training.mammo.curves import Curves
 from training.mammo.films import Film, cbis_mass, folds
-from training.mammo.fit import fit
+from training.mammo.fit import CPU, fit
 from training.mammo.measures import Read, interval
 from training.mammo.network import Detector
 from training.mammo.samples import example
@@ -36,14 +36,17 @@ def part(films: list[Film], share: float, seed: int) -> list[Film]:
     return [film for film in films if film.patient in kept]
 
 
-def fitted(films: list[Film], of: dict[str, int], fold: int, share: float, kept: Path) -> Detector:
+def fitted(
+    films: list[Film], of: dict[str, int], fold: int, share: float, kept: Path, device: torch.device
+) -> Detector:
     """The network of a fold, fitted to a share of the others' patients."""
     if share == 1:
-        return network(fold, films, of, COARSE, kept)
+        return network(fold, films, of, COARSE, kept, device)
 
     def some() -> Detector:
         seen = part([film for film in films if of[film.patient] != fold], share, fold)
-        return fit([example(film, COARSE.spacing_mm) for film in seen], COARSE, fold, weights())
+        examples = [example(film, COARSE.spacing_mm) for film in seen]
+        return fit(examples, COARSE, fold, weights(), device)
 
     return kept_or(kept / f"share{share}-fold{fold}.pt", some)
 
@@ -56,6 +59,7 @@ def main() -> None:
     parser.add_argument("--shares", type=float, nargs="+", default=[0.25, 0.5, 1.0])
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", type=torch.device, default=CPU, help="cpu or cuda")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     films = cbis_mass(options.data)
@@ -63,7 +67,7 @@ def main() -> None:
     for share in options.shares:
         reads: list[Read] = []
         for fold in options.folds:
-            net = fitted(films, of, fold, share, options.kept)
+            net = fitted(films, of, fold, share, options.kept, options.device)
             by = reader([(net, COARSE.spacing_mm)])
             unseen = [film for film in films if of[film.patient] == fold]
             reads += [read_raw(by, film).read(Curves()) for film in unseen]
