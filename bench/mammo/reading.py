@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from onnx.utils import Extractor
 
 from gransk.core.models import ModelLibrary
 from mammo.image.grid import Prepared
-from mammo.marks.detector import MODEL_IDS, Detector, Seen, shipped
+from mammo.marks.detector import MODEL_IDS, READ_AT_MM, Detector, Networks, Seen
 from mammo.scores.score import ViewEvidence, score
 from mammo.view import Laterality
 from training.mammo.films import FOLDS, Film, folds
@@ -26,10 +33,46 @@ def marked(film: Film, prepared: Prepared, seen: Seen) -> Read:
     return Read(film, tuple(marks), score([evidence]).exam)
 
 
+class Member:
+    """One network of a shipped file, without the cost of the others."""
+
+    def __init__(self, content: onnx.ModelProto, member: int, threads: int) -> None:
+        self._outputs = [output.name for output in content.graph.output]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            alone(content, member).SerializeToString(), options, ["CPUExecutionProvider"]
+        )
+
+    def run(self, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Its maps, as the file of all gives them."""
+        maps = (np.asarray(one) for one in self._session.run(self._outputs, inputs))
+        return dict(zip(self._outputs, maps, strict=True))
+
+
+def alone(content: onnx.ModelProto, member: int) -> onnx.ModelProto:
+    """The file with one network: its outputs join all of them, network first, as the last step."""
+    one = onnx.ModelProto()
+    one.CopyFrom(content)
+    outputs = [output.name for output in one.graph.output]
+    for node in one.graph.node:
+        if node.output[0] in outputs:
+            kept = node.input[member]
+            del node.input[:]
+            node.input.append(kept)
+    return Extractor(one).extract_model(["film"], outputs)
+
+
 def members(models: ModelLibrary) -> list[Detector]:
     """The detector of each fold of patients."""
-    networks = shipped([models.load(name) for name in MODEL_IDS])
-    return [Detector(networks, member) for member in range(FOLDS)]
+    files = {
+        READ_AT_MM[name]: onnx.load(str(models.folder / name / models.card(name).file))
+        for name in MODEL_IDS
+    }
+    return [
+        Detector([Networks(Member(file, n, models.threads), mm) for mm, file in files.items()])
+        for n in range(FOLDS)
+    ]
 
 
 def read_unseen(models: ModelLibrary, films: Sequence[Film], threads: int = 2) -> list[Read]:

@@ -103,16 +103,12 @@ class Detector:
     ----------
     networks : sequence of Networks
         The coarser ones first; what each says counts alike.
-    member : int, optional
-        One network of each alone, for measuring it on the fold that it never saw; all where not
-        given.
     """
 
-    def __init__(self, networks: Sequence[Networks], member: int | None = None) -> None:
+    def __init__(self, networks: Sequence[Networks]) -> None:
         if not networks:
             raise InvalidValueError("networks", "none", "one at least")
         self._networks = tuple(networks)
-        self.member = member
 
     def maps(self, prepared: Prepared) -> Maps:
         """Run the networks on an image."""
@@ -176,10 +172,9 @@ class Detector:
     def _told(self, networks: Networks, prepared: Prepared) -> dict[str, FloatArray]:
         """Mean over networks."""
         film = page(prepared.at(networks.spacing_mm))[None, None]
-        chosen = slice(None) if self.member is None else slice(self.member, self.member + 1)
         told: dict[str, FloatArray] = {}
         for name, maps in networks.model.run({"film": film}).items():
-            each = maps[chosen, 0]
+            each = maps[:, 0]
             # Looks of different networks are numbers of different meaning: one after the other.
             joined = each.reshape(-1, *each.shape[-2:]) if name == "look" else each.mean(0)
             told[name] = np.asarray(joined, np.float32)
