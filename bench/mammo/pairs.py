@@ -20,6 +20,8 @@ from mammo.marks.pairs import PairRules, Traits, log_odds, pair_traits
 from training.mammo.films import FOLDS, cbis_mass, folds
 from training.mammo.measures import auc
 from training.mammo.pairs import (
+    BY_NETWORK,
+    NAMES,
     Breast,
     Seen,
     across,
@@ -31,12 +33,7 @@ from training.mammo.pairs import (
     within,
 )
 
-SETS = (
-    ("distance", "distance_squared"),
-    ("distance", "distance_squared", "size", "contrast", "grey"),
-    ("distance", "distance_squared", "size", "contrast", "grey", "weakest"),
-    ("distance", "distance_squared", "size", "contrast", "grey", "weakest", "look"),
-)
+SETS = (NAMES[:2], NAMES, (*NAMES, *BY_NETWORK[:1]), (*NAMES, *BY_NETWORK))
 BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0001)
 
 

@@ -60,6 +60,8 @@ def alone(content: onnx.ModelProto, member: int) -> onnx.ModelProto:
             kept = node.input[member]
             del node.input[:]
             node.input.append(kept)
+    for output in one.graph.output:
+        output.type.tensor_type.shape.dim[0].dim_value = 1
     return Extractor(one).extract_model(["film"], outputs)
 
 

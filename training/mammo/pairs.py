@@ -56,6 +56,8 @@ MISSED = 0.2
 of a breast without it."""
 CONSTANTS = tuple(n / 2 for n in range(0, 15))
 NAMES = ("distance", "distance_squared", "size", "contrast", "grey")
+BY_NETWORK = ("weakest", "look")
+"""What a detector's own marks tell beside."""
 LEAST = 0.5
 
 
@@ -353,16 +355,16 @@ def arguments(about: str) -> argparse.ArgumentParser:
 
 def main() -> None:
     parser = arguments("Fit what makes two marks one lesion.")
-    parser.add_argument("--names", nargs="+", default=list(NAMES), help="differences that count")
+    parser.add_argument("--names", nargs="+", help="differences that count; else all known")
     parser.add_argument("--out", type=Path, default=Path("mammo/marks/pairs.yaml"))
     given = parser.parse_args()
     found, means = centred(kept(given), folds(cbis_mass(given.films)))
-    rules = fit(found, given.names)
+    rules = fit(found, given.names or (*NAMES, *(BY_NETWORK if given.marks else ())))
     if rules.look_mean:
         rules = rules.model_copy(update={"look_mean": means})
     card = {
         "about": "Log-odds of two marks, in CC and MLO of one breast, being one lesion.",
-        "made_by": "python -m training.mammo.pairs",
+        "made_by": f"python -m training.mammo.pairs{' --marks marks.jsonl' if given.marks else ''}",
         "data": f"CBIS-DDSM mass training films (CC BY 3.0): {len(found)} breasts of "
         f"{len({b.patient for b in found})} patients with one mass in each view",
         "marks": "of a detector that never saw the patient" if given.marks else
