@@ -1,0 +1,117 @@
+// Keys of the reading pages: letters choose, figures choose within a group and go on, Enter saves.
+(() => {
+  'use strict';
+  const IMAGES = 'gransk-images';
+  const form = document.querySelector('[data-reading]');
+  const shown = element => element.getClientRects().length > 0;
+  const inputs = group => Array.from(group.querySelectorAll('input'));
+  const groups = () => Array.from(form.querySelectorAll('[data-group]')).filter(shown);
+  const empty = group => !inputs(group).some(input => input.checked);
+
+  // The group that figures speak to: the one in which the focus is, else the first without an answer.
+  function current() {
+    return document.activeElement.closest?.('[data-group]') ?? groups().find(empty);
+  }
+
+  function enter(group) {
+    const all = inputs(group);
+    (all.find(input => input.checked) ?? all[0]).focus();
+  }
+
+  function choose(number) {
+    const group = current();
+    const input = group && inputs(group)[number - 1];
+    if (!input) return false;
+    if (group.dataset.group === 'many') {
+      input.checked = !input.checked;
+      input.focus();
+      return true;
+    }
+    input.checked = true;
+    const all = groups();
+    const next = all[all.indexOf(group) + 1];
+    const same = next && next.closest('[data-finding]') === group.closest('[data-finding]');
+    if (next && (same || empty(next)) && !optional(next)) enter(next);
+    else form.querySelector('[data-save]').focus();
+    return true;
+  }
+
+  // A further finding that nobody has begun.
+  function optional(group) {
+    const finding = group.closest('[data-more] [data-finding]');
+    return Boolean(finding) && inputs(finding).every(input => !input.checked);
+  }
+
+  function more() {
+    const details = form.querySelector('[data-more]');
+    if (!shown(details)) return false;
+    details.open = true;
+    const free = Array.from(details.querySelectorAll('[data-finding]')).find(optionalFinding);
+    if (free) enter(free.querySelector('[data-group]'));
+    return true;
+  }
+
+  const optionalFinding = finding => inputs(finding).every(input => !input.checked);
+
+  function activate(element) {
+    if (element.matches('input[type=radio]')) {
+      element.checked = true;
+      element.focus();
+      const next = groups().find(empty);
+      if (next && element.value !== 'normal') enter(next);
+    } else if (element.matches('input[type=checkbox]')) {
+      element.checked = !element.checked;
+      element.focus();
+    } else if (element.matches('textarea')) {
+      element.focus();
+    } else {
+      element.click();
+    }
+  }
+
+  document.addEventListener('keydown', event => {
+    const writing = event.target.matches('textarea, input[type=text], select');
+    if (form && event.key === 'Enter' && (event.ctrlKey || !writing)) {
+      if (event.target.matches('a, summary, button')) return;
+      event.preventDefault();
+      // A second press after the last exam was saved must not send this one.
+      const verdict = form.querySelector('input[name=verdict]:checked');
+      if (verdict) form.requestSubmit();
+      else form.querySelector('input[name=verdict]').focus();
+      return;
+    }
+    if (writing && event.key === 'Escape') event.target.blur();
+    if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const found = document.querySelectorAll(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    const element = Array.from(found).find(shown);
+    if (element) activate(element);
+    else if (!form) return;
+    else if (/^[1-9]$/.test(event.key)) { if (!choose(Number(event.key))) return; }
+    else if (event.key === '+') { if (!more()) return; }
+    else return;
+    event.preventDefault();
+  });
+
+  document.addEventListener('click', event => {
+    const clears = event.target.closest('[data-clear]');
+    if (clears) inputs(clears.closest('[data-finding]')).forEach(input => { input.checked = false; });
+    if (event.target.closest('[data-images]')) sessionStorage.setItem(IMAGES, 'open');
+  });
+
+  // One save for one press.
+  if (form) {
+    form.addEventListener('submit', event => {
+      if (form.dataset.sent) event.preventDefault();
+      form.dataset.sent = 'yes';
+    });
+    window.addEventListener('pageshow', () => { delete form.dataset.sent; });
+    document.querySelector('[data-errors]')?.focus();
+  }
+
+  // The window of the images, once opened, follows from exam to exam.
+  const images = document.querySelector('[data-images]');
+  if (form && images && sessionStorage.getItem(IMAGES)) {
+    if (!window.open(images.href, IMAGES)) sessionStorage.removeItem(IMAGES);
+    else window.focus();
+  }
+})();
