@@ -8,7 +8,7 @@ arbitration is an entry of the ledger.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, or_, select
@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from gransk.reading import acts
 from gransk.reading.acts import Actor
-from gransk.reading.entries import TaskKind
+from gransk.reading.entries import Judgement, TaskKind
 from gransk.reading.exam import Exam, Qualification, Read, State, TaskState, blind
 from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.reading.ledger import exam_of
-from gransk.reading.opinions import Opinion
+from gransk.reading.opinions import DifferenceReason, Opinion
 from gransk.reading.plan import COUNTING
 from gransk.reading.readers import OVERSEEING, qualifications
 from gransk.reading.refusals import LedgerError, Refusal
@@ -203,6 +203,50 @@ def correct(
     if found.own is not None and not found.correctable:
         raise LedgerError(Refusal.WRONG_STATE)
     acts.correct(session, study_key, actor, opinion, images)
+
+
+def decide(
+    session: Session,
+    study_key: str,
+    person: Person,
+    opinion: Opinion,
+    why: DifferenceReason,
+    met: Sequence[str] | None = None,
+    images: str = "",
+) -> None:
+    """Decide where opinions differ; the same once more is answered in the same way.
+
+    Parameters
+    ----------
+    session : Session
+    study_key : str
+    person : Person
+        Who opened the arbitration.
+    opinion : Opinion
+    why : DifferenceReason
+    met : sequence of str, optional
+        Accounts at a consensus meeting, beside the person; None where there was none.
+    images : str
+        Digest of the images that the person saw; empty where that is not known.
+
+    Raises
+    ------
+    LedgerError
+        ``other_images`` where images changed after the person had opened the arbitration.
+    """
+    actor = person.actor(TaskKind.ARBITRATION)
+    exam = exam_of(session, study_key)
+    if exam.taker != person.account:
+        if images and images != exam.images and _had(session, study_key, person.account):
+            raise LedgerError(Refusal.OTHER_IMAGES)
+        raise LedgerError(Refusal.NOT_YOURS)
+    together = () if met is None else tuple(dict.fromkeys((person.account, *met)))
+    if exam.conclusion == Judgement(opinion=opinion, why=why, participants=together):
+        return
+    if met is None:
+        acts.arbitrate(session, study_key, actor, opinion, why)
+    else:
+        acts.agree(session, study_key, actor, opinion, why, together)
 
 
 def following(session: Session, account: str, after: str = "") -> str | None:

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from gransk.reading import acts, desk
-from gransk.reading.entries import TaskKind
+from gransk.reading import desk
 from gransk.reading.opinions import Opinion
 from gransk.web.access import Caller, language_of
 from gransk.web.reading.common import Reader
@@ -33,13 +32,9 @@ def _decide(request: Request, caller: Caller, key: str, form: OpinionForm) -> Re
         return show(request, caller, key, form, [text(c, language) for c in error.codes], 422)
 
     def judge(
-        session: Session, key: str, person: desk.Person, opinion: Opinion, _images: str
+        session: Session, key: str, person: desk.Person, opinion: Opinion, images: str
     ) -> None:
-        actor = person.actor(TaskKind.ARBITRATION)
-        if form.met:
-            met = dict.fromkeys((person.account, *form.participants))
-            acts.agree(session, key, actor, opinion, why, tuple(met))
-        else:
-            acts.arbitrate(session, key, actor, opinion, why)
+        met = form.participants if form.met else None
+        desk.decide(session, key, person, opinion, why, met, images)
 
     return say(request, caller, key, form, judge)

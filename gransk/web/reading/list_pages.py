@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
 from gransk.reading import desk, lists
 from gransk.reading.entries import TaskKind
-from gransk.reading.refusals import LedgerError, Refusal
+from gransk.reading.refusals import LedgerError
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Role
 from gransk.web.access import Caller, language_of
@@ -74,8 +74,8 @@ class Mine:
 def show_list(request: Request, caller: Reader, number: Page = 1, done: str = "") -> Response:
     """What is the caller's to read."""
     message = text(done, language_of(request)) if done in DONE else ""
-    return page(request, "reading/mine.html", caller, **_list(request, caller, number),
-                message=message)  # fmt: skip
+    values = _list(request, caller, number)
+    return page(request, "reading/mine.html", caller, **values, message=message)
 
 
 @router.get("/reading/list")
@@ -96,8 +96,6 @@ def open_one(key: str, request: Request, caller: Reader) -> Response:
     try:
         open_here(request, caller, key)
     except LedgerError as error:
-        if error.code is Refusal.NO_EXAM:
-            raise HTTPException(404) from error
         return _refused(request, caller, error)
     return RedirectResponse(f"/reading/{key}", 303)
 
@@ -135,8 +133,8 @@ def go_on(request: Request, caller: Caller, after: str = "") -> Response:
 def _refused(request: Request, caller: Caller, error: LedgerError) -> Response:
     """The list, and why an exam of it did not open."""
     told = refusal_text(error, language_of(request))
-    return page(request, "reading/mine.html", caller, 409, **_list(request, caller, 1),
-                message="", error=told)  # fmt: skip
+    values = _list(request, caller, 1) | {"error": told}
+    return page(request, "reading/mine.html", caller, 409, **values, message="")
 
 
 def _list(request: Request, caller: Caller, number: int) -> dict[str, Any]:

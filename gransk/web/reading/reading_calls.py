@@ -73,6 +73,7 @@ class Judged(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reader: str = Field(default="", max_length=64)
+    images: str = Field(default="", max_length=64)
     opinion: Opinion
     why: DifferenceReason
     participants: tuple[str, ...] = Field(default=(), max_length=20)
@@ -201,12 +202,8 @@ async def put_verdict(key: str, request: Request, caller: Calling) -> JSONRespon
         _on_scale(request, said.opinion)
 
         def act(session: Session, person: Person) -> dict[str, Any]:
-            actor = person.actor(TaskKind.ARBITRATION)
-            if said.participants:
-                met = tuple(dict.fromkeys((person.account, *said.participants)))
-                acts.agree(session, key, actor, said.opinion, said.why, met)
-            else:
-                acts.arbitrate(session, key, actor, said.opinion, said.why)
+            met = said.participants or None
+            desk.decide(session, key, person, said.opinion, said.why, met, said.images)
             return {}
 
         return act

@@ -12,14 +12,17 @@ from reading_room import arrival, images, plan, sealed
 from sqlalchemy import select
 from web_site import Site
 
-from gransk.reading.entries import Entry, Kind, TaskKind
+from gransk.reading import acts
+from gransk.reading.entries import Entry, Kind, Moved, TaskKind
 from gransk.reading.exam import Exam
 from gransk.reading.exam_tables import EntryRow
 from gransk.reading.ledger import arrive, exam_of, write
 from gransk.reading.opinions import AiOpinion
 from gransk.reading.plan import Plan
 from gransk.reading.readers import Listing, list_reader
+from gransk.site import people
 from gransk.site.database import utcnow
+from gransk.site.sessions import start_session
 from gransk.site.tables import Account, Role
 
 UNIT = "herlev"
@@ -41,22 +44,31 @@ class Desks:
     count: int = 0
 
     def unit(self) -> None:
+        self.person("admin", Role.ADMINISTRATOR)
         for name, (role, listing) in PEOPLE.items():
-            if name not in ("admin",):
-                self.site.account(name, f"{name.title()} Gransker", role)
+            self.person(name, role)
             self.listed(name, **listing)
+
+    def person(self, name: str, *roles: Role) -> None:
+        """An account that came long ago; a session is made for it without a password."""
+        with self.site.database.begin() as session:
+            account = people.create_account(session, name, f"{name.title()} Gransker", roles)
+            account.created_at = utcnow() - datetime.timedelta(days=30)
 
     def listed(self, name: str, unit: str = UNIT, **listing: Any) -> None:
         with self.site.database.begin() as session:
-            account = session.scalars(select(Account).where(Account.name == name)).one()
-            account.created_at = utcnow() - datetime.timedelta(days=30)
-            session.flush()
             list_reader(session, unit, name, Listing(**listing), "kim")
 
     def at(self, name: str, language: str = "") -> TestClient:
         """A person's browser."""
         if name not in self.clients:
-            self.clients[name] = self.site.signed_in(name)
+            with self.site.database.begin() as session:
+                account = session.scalars(select(Account).where(Account.name == name)).one()
+                signed_in = start_session(session, account, 12)
+            client = self.site.client()
+            client.cookies.set("gransk_session", signed_in.token)
+            client.headers["x-csrf-token"] = signed_in.csrf
+            self.clients[name] = client
         if language:
             with self.site.database.begin() as session:
                 account = session.scalars(select(Account).where(Account.name == name)).one()
@@ -87,6 +99,12 @@ class Desks:
         if how is not None:
             with self.site.database.begin() as session:
                 write(session, key, lambda book: book.open(how, now))
+
+    def move(self, key: str, giver: str, taker: str, task: TaskKind = TaskKind.FIRST) -> None:
+        """A coordinator gives a task to somebody else."""
+        moved = Moved(task=task, giver=giver, taker=taker)
+        with self.site.database.begin() as session:
+            acts.reassign(session, key, acts.Actor("kim", "coordinator"), moved, "holiday")
 
     def asked(self, key: str, task: TaskKind = TaskKind.FIRST) -> list[str]:
         return [given.account for given in self.of(key).open_tasks(task)]

@@ -24,7 +24,7 @@ def test_a_list_is_read_from_its_one_way_in(desks):
     at = page.post("/reading/next").headers["location"]
     for number, key in enumerate(mine):
         assert at.split("?")[0] == f"/reading/{key}"
-        assert 'data-reading' in page.get(at).text
+        assert "data-reading" in page.get(at).text
         answer = page.post(f"/reading/{key}/read", data=NORMAL | {"images": "i1"})
         assert answer.status_code == 303
         at = answer.headers["location"]
@@ -37,7 +37,8 @@ def test_a_list_is_read_from_its_one_way_in(desks):
 
 
 @pytest.mark.parametrize(
-    ("language", "said"), [("en", "Nothing waits for you."), ("da", "Der venter ikke noget på dig.")]
+    ("language", "said"),
+    [("en", "Nothing waits for you."), ("da", "Der venter ikke noget på dig.")],
 )
 def test_an_empty_list_says_so_kindly(desks, language, said):
     page = desks.at("anna", language)
