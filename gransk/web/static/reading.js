@@ -36,22 +36,23 @@
     return true;
   }
 
+  const bare = finding => inputs(finding).every(input => !input.checked);
+
   // A further finding that nobody has begun.
   function optional(group) {
     const finding = group.closest('[data-more] [data-finding]');
-    return Boolean(finding) && inputs(finding).every(input => !input.checked);
+    return Boolean(finding) && bare(finding);
   }
 
+  // The next finding: the first that is empty; each lies within the fold of the one before it.
   function more() {
-    const details = form.querySelector('[data-more]');
-    if (!shown(details)) return false;
-    details.open = true;
-    const free = Array.from(details.querySelectorAll('[data-finding]')).find(optionalFinding);
-    if (free) enter(free.querySelector('[data-group]'));
+    const folds = Array.from(form.querySelectorAll('[data-more]'));
+    const fold = folds.find(one => bare(one.querySelector('[data-finding]')));
+    if (!fold || !shown(folds[0])) return false;
+    fold.open = true;
+    enter(fold.querySelector('[data-group]'));
     return true;
   }
-
-  const optionalFinding = finding => inputs(finding).every(input => !input.checked);
 
   function activate(element) {
     if (element.matches('input[type=radio]')) {
@@ -88,6 +89,9 @@
     else if (!form) return;
     else if (/^[1-9]$/.test(event.key)) { if (!choose(Number(event.key))) return; }
     else if (event.key === '+') { if (!more()) return; }
+    else if (event.key === 'o' && event.target.matches('input')) {
+      document.querySelector('[data-outlines]')?.click();
+    }
     else return;
     event.preventDefault();
   });
