@@ -31,6 +31,12 @@ pytestmark = pytest.mark.browser
 VIEWER = {"content-type": "text/html", "cross-origin-opener-policy": "same-origin"}
 HIGH = {"width": 1500, "height": 1000}
 
+OVER = """() => [...document.querySelectorAll('.hung .picture')].map(one => {
+    const [image, drawn] = ['img', 'svg'].map(n => one.querySelector(n).getBoundingClientRect());
+    return Math.round(Math.abs(image.x - drawn.x) + Math.abs(image.width - drawn.width));
+})"""
+"""Pixels by which a picture and what is drawn over it differ in place and width."""
+
 
 class Shown:
     """Mammography as far as pages need it."""
@@ -63,6 +69,7 @@ def sitting(browser: Browser, desks: Desks, address: str, name: str) -> Iterator
     page.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status > 399 else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(f"{address}/reading")
+    expect(page.locator("#next")).to_be_focused()
     yield page
     context.close()
     assert faults == []
@@ -116,7 +123,6 @@ def test_a_double_reading_and_its_arbitration_by_keyboard(browser, room):
         other = desks.exam(patient_name="Olsen^Ida")
     one, two = desks.asked(key)
     with sitting(browser, desks, address, one) as page:
-        expect(page.locator("#next")).to_be_focused()
         accessible(page)
         keep(page, "list")
         press(page, "Enter")
@@ -181,6 +187,7 @@ def test_the_arbiter_has_both_opinions_and_the_marks(browser, room, tmp_path):
         loaded = "() => [...document.querySelectorAll('.hung img')].every(i => i.naturalWidth > 0)"
         page.wait_for_function(loaded)
         assert page.locator(".hung polygon.outline").count() == 3
+        assert page.evaluate(OVER) == [0, 0, 0, 0], "outlines lie on the image, not beside it"
         press(page, "o")
         expect(page.locator("body.bare")).to_be_attached()
         press(page, "o", "g", "1", "2", "1", "5")
