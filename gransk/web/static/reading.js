@@ -1,7 +1,7 @@
 // Keys of the reading pages: letters choose, figures choose within a group and go on, Enter saves.
 (() => {
   'use strict';
-  const IMAGES = 'gransk-images';
+  const WINDOWS = ['gransk-images', 'gransk-earlier'];
   const form = document.querySelector('[data-reading]');
   const shown = element => element.getClientRects().length > 0;
   const inputs = group => Array.from(group.querySelectorAll('input'));
@@ -99,7 +99,8 @@
   document.addEventListener('click', event => {
     const clears = event.target.closest('[data-clear]');
     if (clears) inputs(clears.closest('[data-finding]')).forEach(input => { input.checked = false; });
-    if (event.target.closest('[data-images]')) sessionStorage.setItem(IMAGES, 'open');
+    const images = event.target.closest('[data-images]');
+    if (images) sessionStorage.setItem(images.target, 'open');
   });
 
   // One save for one press.
@@ -112,10 +113,10 @@
     document.querySelector('[data-errors]')?.focus();
   }
 
-  // The window of the images, once opened, follows from exam to exam.
-  const images = document.querySelector('[data-images]');
-  if (form && images && sessionStorage.getItem(IMAGES)) {
-    if (!window.open(images.href, IMAGES)) sessionStorage.removeItem(IMAGES);
+  // Windows of images, once opened, follow from exam to exam: none keeps another woman's images.
+  for (const name of form ? WINDOWS.filter(one => sessionStorage.getItem(one)) : []) {
+    const link = document.querySelector(`[data-images][target="${name}"]`);
+    if (!window.open(link ? link.href : 'about:blank', name)) sessionStorage.removeItem(name);
     else window.focus();
   }
 })();

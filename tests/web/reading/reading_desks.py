@@ -12,6 +12,7 @@ from reading_room import arrival, images, plan, sealed
 from sqlalchemy import select
 from web_site import Site
 
+from gransk.archive.tables import Prior, PriorState, Purpose, SeenStudy
 from gransk.reading import acts
 from gransk.reading.entries import Entry, Kind, Moved, TaskKind
 from gransk.reading.exam import Exam
@@ -89,6 +90,20 @@ class Desks:
                 write(session, key, lambda book: book.add(opinion))
             write(session, key, lambda book: book.open(how or plan(), now))
         return key
+
+    def earlier(self, key: str, date: str) -> str:
+        """An earlier study of the woman that is here; its Study Instance UID."""
+        self.count += 1
+        other = self.site.study(self.count, study_date=date, purpose=Purpose.PRIOR)
+        with self.site.database.begin() as session:
+            uid = session.get_one(SeenStudy, other).study_instance_uid
+            session.add(
+                Prior(
+                    study_key=key, study_instance_uid=uid, place=0, source="orthanc",
+                    study_date=date, state=PriorState.HERE, reason=None, prior_key=other,
+                )
+            )  # fmt: skip
+        return uid
 
     def new_images(self, key: str, name: str = "i2", how: Plan | None = None) -> None:
         """Other images arrive; with a plan the exam opens anew."""

@@ -122,6 +122,7 @@ def test_a_double_reading_and_its_arbitration_by_keyboard(browser, room):
     while set(desks.asked(key)) != set(desks.asked(other)):
         other = desks.exam(patient_name="Olsen^Ida")
     one, two = desks.asked(key)
+    desks.earlier(key, "20240110")
     with sitting(browser, desks, address, one) as page:
         accessible(page)
         keep(page, "list")
@@ -131,6 +132,8 @@ def test_a_double_reading_and_its_arbitration_by_keyboard(browser, room):
         with page.expect_popup() as images:
             press(page, "b")
         assert "StudyInstanceUIDs=1.2.3.1" in images.value.url
+        with page.expect_popup() as earlier:
+            press(page, "f")
         page.bring_to_front()
         press(page, "g", "1", "2", "1", "4", "+", "2", "1", "2", "3", "k")
         page.keyboard.type("ny tumor, n5")
@@ -141,7 +144,8 @@ def test_a_double_reading_and_its_arbitration_by_keyboard(browser, room):
             press(page, "Enter")
         expect(page.locator("h1")).not_to_have_text("Hansen, Eva")
         expect(page.get_by_role("status").first).to_contain_text("Gemt: Hansen, Eva")
-        # The window of the images follows to the next exam.
+        # The windows follow to the next exam, which has no earlier one.
+        earlier.value.wait_for_url("about:blank", timeout=10_000)
         images.value.wait_for_url(lambda url: not url.endswith("=1.2.3.1"), timeout=10_000)
     (read,) = desks.of(key).reads
     assert [(s.breast, s.view, s.finding_type, s.suspicion) for s in read.opinion.suspects] == [

@@ -337,3 +337,16 @@ def test_the_form_says_its_keys(desks):
     assert re.findall(r'name="side-1" value="(.)"[^>]*><kbd>(.)', html) == [("R", "1"), ("L", "2")]
     assert 'target="gransk-images"' in html
     assert 'src="/static/reading.js"' in html
+
+
+def test_earlier_exams_are_one_key_away(desks):
+    key = desks.exam()
+    reader = desks.asked(key)[0]
+    latest, before = desks.earlier(key, "20240110"), desks.earlier(key, "20220109")
+    desks.open(reader, key)
+    html = desks.at(reader, "da").get(f"/reading/{key}").text
+    links = re.findall(r'target="(gransk-\w+)"[^>]*StudyInstanceUIDs=([0-9.]+)"', html)
+    assert links == [
+        ("gransk-images", "1.2.3.1"), ("gransk-earlier", latest), ("gransk-earlier", before),
+    ]  # fmt: skip
+    assert "Tidligere, 10.01.2024 <kbd>F</kbd>" in html
