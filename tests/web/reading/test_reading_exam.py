@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from reading_desks import NORMAL, RECALL, TECHNICAL
 from reading_room import ai, plan
 
@@ -50,36 +49,37 @@ def test_a_technical_repeat_names_views_and_why(desks):
     assert technical.reason is TechnicalReason.BLURRED
 
 
-@pytest.mark.parametrize(
-    ("form", "said"),
-    [
-        ({}, "Choose normal, recall or technical repeat."),
-        ({"verdict": "<x>"}, "Choose normal, recall or technical repeat."),
-        ({"verdict": "recall"}, "A recall wants at least one finding."),
-        ({"verdict": "recall", "side-1": "R"}, "Choose what each finding is."),
-        (RECALL | {"suspicion-1": "9"}, "Choose the suspicion of each finding."),
-        (RECALL | {"view-1": ""}, "Choose the view of each finding."),
-        (RECALL | {"verdict": "normal"}, "choose recall, or clear the finding"),
-        ({"verdict": "technical"}, "Choose which views are to be made again."),
-        (TECHNICAL | {"reason": ""}, "Choose why they are to be made again."),
-        (NORMAL | {"comment": "x" * 501}, "longer than 500"),
-    ],
+FORMS = (
+    ({}, "Choose normal, recall or technical repeat."),
+    ({"verdict": "<x>"}, "Choose normal, recall or technical repeat."),
+    ({"verdict": "recall"}, "A recall wants at least one finding."),
+    ({"verdict": "recall", "side-1": "R"}, "Choose what each finding is."),
+    (RECALL | {"suspicion-1": "9"}, "Choose the suspicion of each finding."),
+    (RECALL | {"view-1": ""}, "Choose the view of each finding."),
+    (RECALL | {"verdict": "normal"}, "choose recall, or clear the finding"),
+    ({"verdict": "technical"}, "Choose which views are to be made again."),
+    (TECHNICAL | {"reason": ""}, "Choose why they are to be made again."),
+    (NORMAL | {"comment": "x" * 501}, "longer than 500"),
 )
-def test_what_is_missing_is_said_and_nothing_typed_is_lost(desks, form, said):
+"""Forms that make no opinion, and what is said of each."""
+
+
+def test_what_is_missing_is_said_and_nothing_typed_is_lost(desks):
     key = desks.exam()
     reader = desks.asked(key)[0]
-    answer = desks.say(reader, key, **{"comment": "mine <words>"} | form)
-    assert answer.status_code == 422
-    assert said in answer.text
-    assert desks.of(key).reads == ()
-    assert checked(answer.text) == {
-        (name, value)
-        for name, values in form.items()
-        for value in ([values] if isinstance(values, str) else values)
-        if name != "comment" and value not in ("", "9", "<x>")
-    }
-    if "comment" not in form:
-        assert "mine &lt;words&gt;</textarea>" in answer.text
+    for form, said in FORMS:
+        answer = desks.say(reader, key, **{"comment": "mine <words>"} | form)
+        assert answer.status_code == 422, form
+        assert said in answer.text
+        assert desks.of(key).reads == ()
+        assert checked(answer.text) == {
+            (name, value)
+            for name, values in form.items()
+            for value in ([values] if isinstance(values, str) else values)
+            if name != "comment" and value not in ("", "9", "<x>")
+        }
+        if "comment" not in form:
+            assert "mine &lt;words&gt;</textarea>" in answer.text
 
 
 def checked(html: str) -> set[tuple[str, str]]:
@@ -162,17 +162,17 @@ def test_the_token_of_the_session_is_wanted(desks):
     assert page.post(f"/reading/{key}/read", data=form).status_code == 303
 
 
-@pytest.mark.parametrize(
-    "role", [Role.NURSE, Role.RADIOGRAPHER, Role.COORDINATOR, Role.ADMINISTRATOR, Role.AUDITOR]
-)
-def test_roles_that_do_not_read_have_no_list(desks, role):
+def test_roles_that_do_not_read_have_no_list(desks):
     key = desks.exam()
-    desks.person("other", role)
-    page = desks.at("other")
-    assert page.get("/reading").status_code == 403
-    assert page.post(f"/reading/{key}/read", data=NORMAL).status_code == 403
-    sees = role in (Role.COORDINATOR, Role.ADMINISTRATOR, Role.AUDITOR)
-    assert page.get(f"/reading/{key}").status_code == (200 if sees else 403)
+    overseeing = (Role.COORDINATOR, Role.ADMINISTRATOR, Role.AUDITOR)
+    for role in (Role.NURSE, Role.RADIOGRAPHER, *overseeing):
+        name = f"p-{role}"
+        desks.person(name, role)
+        page = desks.at(name)
+        assert page.get("/reading").status_code == 403
+        assert page.post(f"/reading/{key}/read", data=NORMAL).status_code == 403
+        seen = page.get(f"/reading/{key}").status_code
+        assert seen == (200 if role in overseeing else 403), role
 
 
 def test_the_unit_s_list_and_the_role_must_both_permit_a_read(desks):
