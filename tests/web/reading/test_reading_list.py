@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import time
 
 import pytest
 from reading_desks import NORMAL, RECALL
+from reading_room import START
+from sqlalchemy import insert
 
+from gransk.archive.tables import SeenStudy
 from gransk.core.screening import Verdict
+from gransk.reading import lists
 from gransk.reading.exam import State
+from gransk.reading.exam_tables import ExamRow, TaskRow
 
 
 def test_a_list_is_read_from_its_one_way_in(desks):
@@ -87,3 +94,44 @@ def test_names_are_escaped(desks):
     ):
         assert "<script>x" not in html
         assert "&lt;script&gt;x" in html
+
+
+def test_a_list_of_ten_thousand_is_a_fast_page(desks):
+    exams, tasks, seen = [], [], []
+    for number in range(1, 10_001):
+        key, at = f"{number:032d}", START + datetime.timedelta(minutes=number)
+        exams.append(
+            {
+                "study_key": key, "unit": "herlev", "application": "mammo", "images": "i",
+                "state": "first_read", "plan": None, "arrived_at": at, "opens_at": at,
+                "opened_at": at, "decided_at": None, "verdict": None, "drawn_first": "anna",
+                "drawn_second": "bo", "sealed_as": None, "missing": "", "reports_at": None,
+                "alerts": 0, "entries": 5,
+            }
+        )  # fmt: skip
+        tasks.append(
+            {
+                "study_key": key, "round": 1, "kind": "first", "account": "anna",
+                "state": "assigned", "unit": "herlev", "arrived_at": at, "given_at": at,
+                "ended_at": None, "looked_at": None,
+            }
+        )  # fmt: skip
+        seen.append({"key": key, "study_instance_uid": f"1.2.{number}", "orthanc_id": key})
+    desks.site.study(1)
+    with desks.site.database.begin() as session:
+        one = session.get_one(SeenStudy, desks.site.study_key(1))
+        same = {column.key: getattr(one, column.key) for column in SeenStudy.__table__.columns}
+        session.execute(insert(SeenStudy), [same | new for new in seen])
+        session.execute(insert(ExamRow), exams)
+        session.execute(insert(TaskRow), tasks)
+    page = desks.at("anna")
+    page.get("/reading")
+    seconds = {}
+    for address in ("/reading", "/reading?number=150"):
+        began = time.process_time()
+        html = page.get(address).text
+        seconds[address] = time.process_time() - began
+        assert html.count("data-row") == lists.PAGE
+        assert "10000 exams on your list" in html
+    print({name: round(1000 * value) for name, value in seconds.items()}, "ms")
+    assert max(seconds.values()) < 0.2, seconds
