@@ -352,4 +352,7 @@ def test_a_site_has_its_own_scale_of_suspicion(tmp_path):
     assert [one.value for one in parse_config("", path).reading.suspicion] == [1, 2, 3, 4, 5]
     text = "reading: {suspicion: [{value: 0, da: ingen, en: none}, {value: 3, da: ja, en: yes!}]}"
     found = parse_config(text, path).reading.suspicion
-    assert [(one.value, one.da, one.en) for one in found] == [(0, "ingen", "none"), (3, "ja", "yes!")]
+    assert [(one.value, one.da, one.en) for one in found] == [
+        (0, "ingen", "none"),
+        (3, "ja", "yes!"),
+    ]

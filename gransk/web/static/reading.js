@@ -44,6 +44,15 @@
     return Boolean(finding) && bare(finding);
   }
 
+  // From the views, of which several may be chosen, to the reason.
+  function onwards(key) {
+    const group = document.activeElement.closest?.('[data-group=many]');
+    if (!group || !['ArrowRight', 'ArrowDown'].includes(key)) return false;
+    const all = groups();
+    enter(all[all.indexOf(group) + 1]);
+    return true;
+  }
+
   // The next finding: the first that is empty; each lies within the fold of the one before it.
   function more() {
     const folds = Array.from(form.querySelectorAll('[data-more]'));
@@ -88,6 +97,7 @@
     if (element) activate(element);
     else if (!form) return;
     else if (/^[1-9]$/.test(event.key)) { if (!choose(Number(event.key))) return; }
+    else if (onwards(event.key)) { /* done */ }
     else if (event.key === '+') { if (!more()) return; }
     else if (event.key === 'o' && event.target.matches('input')) {
       document.querySelector('[data-outlines]')?.click();

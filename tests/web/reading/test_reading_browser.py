@@ -17,7 +17,7 @@ from reading_room import plan
 from web_server import free_port, serving
 
 from gransk.core.keys import digest
-from gransk.core.screening import Breast, FindingType, Verdict, View
+from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
 from gransk.reading.ai import Said, opinion_of
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State
@@ -160,6 +160,14 @@ def test_a_double_reading_and_its_arbitration_by_keyboard(browser, room):
         expect(page.get_by_text("tumor, n5")).to_have_count(0)
         with page.expect_navigation():
             press(page, "n", "Enter")
+        expect(page.locator("h1")).not_to_have_text("Hansen, Eva")
+        page.wait_for_load_state("load")
+        repeated = page.url.split("/reading/")[1].split("?")[0]
+        with page.expect_navigation():
+            press(page, "t", "1", "4", "ArrowRight", "2", "Enter")
+    technical = next(r for r in desks.of(repeated).reads if r.account == two).opinion.technical
+    assert technical.views == ((Breast.RIGHT, View.CC), (Breast.LEFT, View.MLO))
+    assert technical.reason is TechnicalReason.BLURRED
     assert desks.of(key).state is State.DISCORDANT
 
     (arbiter,) = desks.asked(key, TaskKind.ARBITRATION)
