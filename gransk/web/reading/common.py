@@ -14,6 +14,7 @@ from gransk.archive import priors
 from gransk.archive.tables import SeenStudy
 from gransk.reading.desk import Desk, Person, desk
 from gransk.reading.refusals import TEXTS, LedgerError, Refusal
+from gransk.reading.sight import Sight
 from gransk.site.tables import Account
 from gransk.web import texts
 from gransk.web.access import Caller, allow
@@ -25,10 +26,14 @@ Onlooker = Annotated[Caller, Depends(allow(Permission.EXAM))]
 
 @dataclass(frozen=True)
 class Earlier:
-    """An earlier study of the same woman that is here."""
+    """An earlier study of the same woman that is here.
+
+    ``verdict`` is what was decided of it, where it was read in the reading room.
+    """
 
     date: str
     study_instance_uid: str
+    verdict: str = ""
 
 
 def person_of(caller: Caller) -> Person:
@@ -59,12 +64,29 @@ def studies(session: Session, keys: Sequence[str]) -> dict[str, SeenStudy]:
     return {study.key: study for study in found}
 
 
-def earlier(session: Session, key: str, language: str) -> list[Earlier]:
-    """Earlier studies of the woman that are here, latest first."""
+def earlier(session: Session, found: Desk, person: Person, language: str) -> list[Earlier]:
+    """Earlier studies of the woman that are here, latest first.
+
+    Who sees everything of the exam is told what was decided of them; others read for themselves.
+    """
+    told = found.sight is Sight.ALL
     return [
-        Earlier(texts.day(one.study_date, language), one.study_instance_uid)
-        for one in priors.usable(session, key)
+        Earlier(
+            texts.day(one.study_date, language),
+            one.study_instance_uid,
+            _decided(session, one.study_key, person) if told else "",
+        )
+        for one in priors.usable(session, found.study_key)
     ]
+
+
+def _decided(session: Session, key: str, person: Person) -> str:
+    try:
+        found = desk(session, key, person)
+    except LedgerError:
+        return ""
+    outcome = found.exam.outcome
+    return outcome.verdict.value if outcome and found.sight is Sight.ALL else ""
 
 
 def names(session: Session, accounts: Iterable[str]) -> dict[str, str]:

@@ -163,7 +163,7 @@ def _values(
     return {
         "key": found.study_key,
         "unit": units.get(exam.unit, exam.unit),
-        "earlier": earlier(session, found.study_key, language),
+        "earlier": earlier(session, found, person_of(caller), language),
         "desk": found,
         "own": own_said(session, found),
         "said": told,

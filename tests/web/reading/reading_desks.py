@@ -94,16 +94,20 @@ class Desks:
     def earlier(self, key: str, date: str) -> str:
         """An earlier study of the woman that is here; its Study Instance UID."""
         self.count += 1
-        other = self.site.study(self.count, study_date=date, purpose=Purpose.PRIOR)
+        return self.join(key, self.site.study(self.count, study_date=date, purpose=Purpose.PRIOR))
+
+    def join(self, key: str, before: str) -> str:
+        """A study is known as an earlier one; its Study Instance UID."""
         with self.site.database.begin() as session:
-            uid = session.get_one(SeenStudy, other).study_instance_uid
+            study = session.get_one(SeenStudy, before)
             session.add(
                 Prior(
-                    study_key=key, study_instance_uid=uid, place=0, source="orthanc",
-                    study_date=date, state=PriorState.HERE, reason=None, prior_key=other,
+                    study_key=key, study_instance_uid=study.study_instance_uid, place=0,
+                    source="orthanc", study_date=study.study_date, state=PriorState.HERE,
+                    reason=None, prior_key=before,
                 )
             )  # fmt: skip
-        return uid
+            return study.study_instance_uid
 
     def new_images(self, key: str, name: str = "i2", how: Plan | None = None) -> None:
         """Other images arrive; with a plan the exam opens anew."""

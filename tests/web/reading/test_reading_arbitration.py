@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reading_desks import NORMAL, RECALL, TECHNICAL
 from reading_room import ai, plan
+from sqlalchemy import select
 
 from gransk.core.screening import Verdict
 from gransk.reading.entries import TaskKind
@@ -13,6 +14,7 @@ from gransk.reading.outcome_store import state_outcomes
 from gransk.reading.outcomes import ACCESSION, Found, Outcome
 from gransk.reading.plan import Arbitration, PolicyKind
 from gransk.results.tables import FactSource
+from gransk.site.tables import Event
 
 
 def discordant(desks, how=None, opinion=None):
@@ -181,3 +183,34 @@ def test_a_trainee_sees_what_became_of_the_woman(desks):
     html = desks.at("tove").get("/reading/compared").text
     assert "<strong>Cancer</strong>" in html
     assert "found at this screening" in html
+
+
+def test_who_decides_is_told_what_was_decided_before(desks):
+    before = desks.exam(study_date="20240110")
+    for name in desks.asked(before):
+        desks.say(name, before, **RECALL)
+    key = desks.exam()
+    desks.join(key, before)
+    first = desks.asked(key)
+    for name, form in zip(first, (NORMAL, RECALL), strict=True):
+        desks.open(name, key)
+        assert "Earlier decisions" not in desks.at(name).get(f"/reading/{key}").text
+        desks.say(name, key, **form)
+    (arbiter,) = desks.asked(key, TaskKind.ARBITRATION)
+    desks.open(arbiter, key)
+    html = desks.at(arbiter).get(f"/reading/{key}").text
+    assert "<li>2024-01-10: Recall</li>" in html
+
+
+def test_what_people_do_is_in_the_event_log(desks):
+    key, first, arbiter = discordant(desks)
+    desks.say(arbiter, key, "verdict", **NORMAL, why="known")
+    with desks.site.database.read() as session:
+        events = session.scalars(select(Event).where(Event.subject == key)).all()
+    people = [(event.actor, event.kind) for event in events if event.actor in (*first, arbiter)]
+    assert people == [
+        (first[0], "study_opened"), (first[0], "reading_read"),
+        (first[1], "study_opened"), (first[1], "reading_read"),
+        (arbiter, "reading_taken"), (arbiter, "study_opened"), (arbiter, "reading_arbitrated"),
+    ]  # fmt: skip
+    assert all(event.data == {"in": "reading"} for event in events if event.kind == "study_opened")
