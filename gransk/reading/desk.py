@@ -250,7 +250,10 @@ def decide(
 
 
 def following(session: Session, account: str, after: str = "") -> str | None:
-    """The exam of the own list that comes after one in the order of arrival; else the first."""
+    """The exam of the own list that comes after one in the order of arrival; else the first.
+
+    It is the same one only where the person is asked again, as the safety net does.
+    """
     mine = (
         select(TaskRow.study_key)
         .where(TaskRow.account == account, TaskRow.state == TaskState.ASSIGNED)
@@ -265,7 +268,7 @@ def following(session: Session, account: str, after: str = "") -> str | None:
         found = session.scalar(mine.where(later).limit(1))
         if found is not None:
             return found
-    return session.scalar(mine.where(TaskRow.study_key != after).limit(1))
+    return session.scalar(mine.limit(1))
 
 
 def opened(session: Session, account: str, keys: Iterable[str]) -> dict[str, TaskKind]:

@@ -121,12 +121,14 @@ def show(
         if template is None:
             raise HTTPException(403, "reading_not_yours")
         values = _values(known, session, found, caller, language)
+        if saved not in {read for read, _ in desk.recent(session, person.account)}:
+            saved = ""
         seen = studies(session, [key, saved])
         if template == "form" and form is None:
             form = OpinionForm(images=found.exam.images)
     return page(
         request, f"reading/{template}.html", caller, status,
-        **values, study=seen.get(key), saved=saved if saved in seen else "",
+        **values, study=seen.get(key), saved=saved,
         saved_study=seen.get(saved), form=form, errors=errors, choices=choices(known, language),
         rows=ROWS, stale=form is not None and form.stale, correcting=correcting,
         mode=_mode(found, correcting), images=Permission.IMAGES in caller.may,

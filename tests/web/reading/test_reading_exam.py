@@ -288,7 +288,8 @@ def test_the_safety_net_shows_the_ai_afterwards_and_asks_again(desks):
     one, other = desks.asked(key)
     for name in (one, other):
         assert "by-ai" not in desks.at(name).get(f"/reading/{key}").text
-        desks.say(name, key, **NORMAL)
+        saved = desks.say(name, key, **NORMAL)
+    assert saved.headers["location"] == f"/reading/{key}?saved={key}", "asked again at once"
     assert "Look again" in desks.at(one).get("/reading").text
     desks.open(one, key)
     html = desks.at(one).get(f"/reading/{key}").text

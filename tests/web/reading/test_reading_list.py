@@ -25,6 +25,8 @@ def test_a_list_is_read_from_its_one_way_in(desks):
     page = desks.at(reader)
     html = page.get("/reading").text
     assert html.count('action="/reading/next"') == 1
+    assert html.count(" autofocus>") == 1
+    assert "autofocus" not in page.get("/reading/list").text, "a list renewed takes no focus"
     assert [html.index(f"/reading/{key}/open") for key in mine] == sorted(
         html.index(f"/reading/{key}/open") for key in mine
     )
@@ -37,6 +39,9 @@ def test_a_list_is_read_from_its_one_way_in(desks):
         at = answer.headers["location"]
         if number + 1 < len(mine):
             assert at.endswith(f"saved={key}")
+            assert "Saved:" in page.get(at).text
+            others = page.get(at.replace(key, desks.site.study_key(9))).text
+            assert "Saved:" not in others, "only what one saved oneself is named"
     assert at == "/reading?done=reading_saved"
     assert "Saved. Nothing more waits for you." in page.get(at).text
     for key in mine:
