@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import Exam, Qualification, State, blind
+from gransk.reading.plan import Plan, PlanReason, PolicyKind
 
 
 class Sight(StrEnum):
@@ -67,3 +68,28 @@ def marks_shown(exam: Exam, account: str) -> bool:
     """Does the policy show the AI's marks to the person while reading?"""
     shows = exam.plan is not None and exam.plan.shows_marks and exam.opened_at is not None
     return shows and exam.holds(account, TaskKind.FIRST)
+
+
+def ai_shown(exam: Exam, account: str, what: Sight) -> bool:
+    """Is the AI's sealed opinion shown to the person?
+
+    To who reads where the policy shows marks. To who sees everything where the AI had a part in
+    the reading; where it is kept as shadow, or was held back, not even then.
+
+    Parameters
+    ----------
+    exam : Exam
+    account : str
+    what : Sight
+        Of the person.
+    """
+    if exam.ai is None or exam.plan is None:
+        return False
+    return marks_shown(exam, account) or (what is Sight.ALL and _has_part(exam.plan))
+
+
+def _has_part(plan: Plan) -> bool:
+    """Does the AI count, is it shown, or did its score choose how many read?"""
+    by_score = {PlanReason.SCORE_LOW, PlanReason.SCORE_HIGH} & set(plan.reasons)
+    triaged = plan.kind is PolicyKind.TRIAGE and bool(by_score)
+    return plan.ai_counts or plan.shows_marks or plan.shows_ai_after or triaged

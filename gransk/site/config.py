@@ -288,10 +288,40 @@ class Unit(Section):
     match: tuple[UnitMatch, ...] = ()
 
 
+class SuspicionLevel(Section):
+    """A level of the scale on which readers rate what they recall, with its words."""
+
+    value: int = Field(ge=0, le=10)
+    da: str = Field(min_length=1, max_length=40)
+    en: str = Field(min_length=1, max_length=40)
+
+
+SUSPICION = tuple(
+    SuspicionLevel(value=value, da=da, en=en)
+    for value, da, en in (
+        (1, "meget lav", "very low"),
+        (2, "lav", "low"),
+        (3, "moderat", "moderate"),
+        (4, "høj", "high"),
+        (5, "meget høj", "very high"),
+    )
+)
+
+
 class ReadingSection(Section):
-    """The reading room: the site's units, and who answers for them."""
+    """The reading room: the site's units, who answers for them, and how readers say it."""
 
     units: tuple[Unit, ...] = ()
+    suspicion: tuple[SuspicionLevel, ...] = Field(default=SUSPICION, min_length=2, max_length=9)
+    systems: tuple[str, ...] = ()
+
+    @field_validator("suspicion")
+    @classmethod
+    def _rising(cls, values: tuple[SuspicionLevel, ...]) -> tuple[SuspicionLevel, ...]:
+        levels = [level.value for level in values]
+        if levels != sorted(set(levels)):
+            raise PydanticCustomError("rising", "levels that rise from one to the next")
+        return values
 
     @field_validator("units")
     @classmethod

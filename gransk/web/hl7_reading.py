@@ -12,21 +12,17 @@ from gransk.core.screening import Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.incoming import ExamStatement, NotTakenError, ReadStatement
 from gransk.pipeline import exam_facts
-from gransk.reading import acts
-from gransk.reading.acts import Actor
+from gransk.reading import acts, desk
+from gransk.reading.desk import Person
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.opinions import Opinion, Suspect, Technical
 from gransk.reading.refusals import LedgerError
 from gransk.results.tables import FactSource
 from gransk.site.people import find_account
-from gransk.site.tables import Role
 from gransk.web.hl7_taking import TakenRead, Takers
 
 NOT_NOW = "the exam cannot be read now"
 """Of every refusal of the ledger: why would tell of other opinions."""
-
-ROLES = (Role.RADIOLOGIST, Role.ARBITER, Role.RESPONSIBLE_RADIOLOGIST, Role.TRAINEE)
-"""Roles that read, the first that a person has is the one in the ledger."""
 
 
 def takers() -> Takers:
@@ -43,14 +39,13 @@ def take_read(session: Session, taken: TakenRead) -> None:
     """
     row = session.get(ExamRow, taken.study_key)
     account = find_account(session, taken.account)
-    role = next((r for r in ROLES if account and r.value in account.roles), None)
-    if row is None or role is None or _before(taken.statement.read_at, row.opened_at):
+    if row is None or account is None or _before(taken.statement.read_at, row.opened_at):
         raise NotTakenError(Refusal.NOT_NOW, NOT_NOW)
     opinion = _opinion(taken.statement)
     try:
         images = acts.look(session, taken.study_key, taken.account).images
-        actor = Actor(taken.account, role.value)
-        acts.read(session, taken.study_key, actor, opinion, images, via=taken.sender)
+        person = Person.of(account.name, account.roles)
+        desk.read(session, taken.study_key, person, opinion, images, via=taken.sender)
     except LedgerError as error:
         raise NotTakenError(Refusal.NOT_NOW, NOT_NOW) from error
 

@@ -52,19 +52,26 @@ class Permission(StrEnum):
     """Read decisions of exams as other systems are told them."""
     MESSAGES = "messages"
     """See messages that are not delivered, and let them be tried again."""
+    READING = "reading"
+    """Read exams of the own list, and arbitrate; the unit's list says which."""
+    READING_CALLS = "reading_calls"
+    """The same by REST: one's own, or by a machine of the configuration for a reader."""
+    EXAM = "exam"
+    """See an exam of the reading room, as far as one may know of it."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
 PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
+READS = frozenset({Permission.READING, Permission.READING_CALLS, Permission.EXAM})
 COLLEAGUE = PREPARES | LIST | {Permission.PREPARE}
 SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: SIGNER | {Permission.JOIN},
-    Role.ARBITER: SIGNER | {Permission.JOIN},
-    Role.TRAINEE: COLLEAGUE,
+    Role.RADIOLOGIST: SIGNER | READS | {Permission.JOIN},
+    Role.ARBITER: SIGNER | READS | {Permission.JOIN},
+    Role.TRAINEE: COLLEAGUE | READS,
     Role.RADIOGRAPHER: COLLEAGUE | QUEUE | {Permission.STORE, Permission.JOIN},
     Role.NURSE: COLLEAGUE,
     Role.COORDINATOR: QUEUE
@@ -76,8 +83,10 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.PROGRAMME,
         Permission.DECISIONS,
         Permission.MESSAGES,
+        Permission.EXAM,
     },
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
+    | READS
     | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
     Role.ADMINISTRATOR: READER
     | QUEUE
@@ -89,8 +98,9 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.JOIN,
         Permission.PROGRAMME,
         Permission.MESSAGES,
+        Permission.EXAM,
     },
-    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP}),
+    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP, Permission.EXAM}),
 }
 
 OF_MACHINE = frozenset(
@@ -100,6 +110,7 @@ OF_MACHINE = frozenset(
         Permission.PROFILE,
         Permission.PROGRAMME,
         Permission.DECISIONS,
+        Permission.READING_CALLS,
     }
 )
 """What a machine token may do."""

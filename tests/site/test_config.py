@@ -332,3 +332,27 @@ def test_units_say_which_images_are_theirs_and_who_answers_for_them(tmp_path):
         ("n",), ("karen",), (),
     )  # fmt: skip
     assert [where.aet for where in reading.matches["n"]] == ["BUS"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[{value: 1, da: a, en: b}]", "at least 2"),
+        ("[{value: 2, da: a, en: b}, {value: 2, da: a, en: b}]", "levels that rise"),
+        ("[{value: 1, da: a, en: b}, {value: 11, da: a, en: b}]", "reading.suspicion[1].value"),
+        ("[{value: 1, da: a}, {value: 2, da: a, en: b}]", "reading.suspicion[0].en: missing"),
+    ],
+)
+def test_the_scale_of_suspicion_is_checked(text, told):
+    assert told in error_of(f"reading:\n  suspicion: {text}")
+
+
+def test_a_site_has_its_own_scale_of_suspicion(tmp_path):
+    path = tmp_path / "gransk.yaml"
+    assert [one.value for one in parse_config("", path).reading.suspicion] == [1, 2, 3, 4, 5]
+    text = "reading: {suspicion: [{value: 0, da: ingen, en: none}, {value: 3, da: ja, en: yes!}]}"
+    found = parse_config(text, path).reading.suspicion
+    assert [(one.value, one.da, one.en) for one in found] == [
+        (0, "ingen", "none"),
+        (3, "ja", "yes!"),
+    ]

@@ -19,8 +19,10 @@ from gransk.reading.ledger import entries
 from gransk.results.decisions import Mark
 from gransk.results.exam_facts import statements
 from gransk.results.store import BlobStore
+from gransk.site import people
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade
+from gransk.site.tables import Role
 from gransk.web.hl7_reading import NOT_NOW, take_facts, take_read
 from gransk.web.hl7_taking import TakenRead
 
@@ -113,3 +115,15 @@ def test_facts_of_an_order_are_a_machines_word(site):
         (Fact.IMPLANT, "no", "machine"),
         (Fact.ROUND, "first", "machine"),
     }
+
+
+def test_a_trainee_by_role_gives_no_read_that_counts(site):
+    with site.database.begin() as session:
+        account = people.create_account(session, "nils", "Nils", [Role.TRAINEE])
+        account.created_at = START.replace(year=START.year - 1)
+    site.people("anna", "bo", "cara", "dan", active=False)
+    site.people("nils")
+    key = site.opened()
+    assert site.asked(key) == ["nils"]
+    assert refused(site, key, "nils") == (Refusal.NOT_NOW, NOT_NOW)
+    assert site.exam(key).reads == ()

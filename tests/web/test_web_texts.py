@@ -14,7 +14,10 @@ from gransk.archive.tables import PriorState
 from gransk.core.followup import Outcome
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
+from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
+from gransk.reading.opinions import AiSaid, Difference, DifferenceReason
+from gransk.reading.outcomes import Found
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
@@ -23,9 +26,11 @@ from gransk.site.tables import Role
 from gransk.web import texts
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
+from gransk.web.reading.forms import WHOLE
 from gransk.web.rendering import STEPS
 
 ROOM = Path(gransk.web.__file__).parent
+MODES = ("read", "correct", "safety", "verdict")
 
 
 def test_every_key_has_both_languages_with_the_same_places():
@@ -50,7 +55,7 @@ def used() -> set[str]:
     found: set[str] = set()
     for path in ROOM.rglob("*.html"):
         found |= set(re.findall(r"\bt\('(\w+)'[,)]", path.read_text(encoding="utf-8")))
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         content = path.read_text(encoding="utf-8")
         found |= set(re.findall(r"\b(?:t|text|texts\.text)\(\s*\"(\w+)\"", content))
         quoted = set(re.findall(r"\"(\w+)\"", content))
@@ -70,6 +75,12 @@ def used() -> set[str]:
         ("programme_source", ProgrammeSource),
         ("programme_conflict", [one for one in Conflict if one]),
         ("act", [kind for kind in ActKind if kind is not ActKind.WITHDRAW]),
+        ("reading_verdict", Verdict), ("reading_breast", Breast), ("reading_type", FindingType),
+        ("reading_view", ("CC", "MLO", WHOLE)), ("reading_reason", TechnicalReason),
+        ("reading_why", DifferenceReason), ("reading_differ", Difference),
+        ("reading_ai", (*AiSaid, "not_calibrated", "category_low", "category_high")),
+        ("reading_title", MODES), ("reading_save", MODES), ("reading_key", Verdict),
+        ("reading_found", Found),
         ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}
