@@ -52,12 +52,19 @@ class Permission(StrEnum):
     """Read decisions of exams as other systems are told them."""
     MESSAGES = "messages"
     """See messages that are not delivered, and let them be tried again."""
+    BOARD = "board"
+    """See the reading room's board, the histories of exams, and who reads in each unit."""
+    BOARD_ACT = "board_act"
+    """Reassign, return and withdraw exams, and pause a unit's AI."""
+    READERS = "readers"
+    """Change who reads in a unit."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
 PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
+OVERSEER = frozenset({Permission.BOARD, Permission.BOARD_ACT, Permission.READERS})
 COLLEAGUE = PREPARES | LIST | {Permission.PREPARE}
 SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
@@ -69,6 +76,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.NURSE: COLLEAGUE,
     Role.COORDINATOR: QUEUE
     | LIST
+    | OVERSEER
     | {
         Permission.WORKLIST,
         Permission.FOLLOW_UP_EXPORT,
@@ -78,6 +86,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.MESSAGES,
     },
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
+    | OVERSEER
     | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
     Role.ADMINISTRATOR: READER
     | QUEUE
@@ -89,8 +98,10 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.JOIN,
         Permission.PROGRAMME,
         Permission.MESSAGES,
+        Permission.BOARD,
+        Permission.READERS,
     },
-    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP}),
+    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP, Permission.BOARD}),
 }
 
 OF_MACHINE = frozenset(

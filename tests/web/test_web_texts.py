@@ -14,8 +14,12 @@ from gransk.archive.tables import PriorState
 from gransk.core.followup import Outcome
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
+from gransk.core.screening import Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
+from gransk.reading.entries import TaskKind
+from gransk.reading.exam import State
 from gransk.reading.tables import Closing, FollowUpState
+from gransk.reading.troubles import Trouble
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
 from gransk.site.events import EventKind
@@ -23,6 +27,8 @@ from gransk.site.tables import Role
 from gransk.web import texts
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
+from gransk.web.reading.board import DONE
+from gransk.web.reading.board_rows import AGES
 from gransk.web.rendering import STEPS
 
 ROOM = Path(gransk.web.__file__).parent
@@ -50,7 +56,7 @@ def used() -> set[str]:
     found: set[str] = set()
     for path in ROOM.rglob("*.html"):
         found |= set(re.findall(r"\bt\('(\w+)'[,)]", path.read_text(encoding="utf-8")))
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         content = path.read_text(encoding="utf-8")
         found |= set(re.findall(r"\b(?:t|text|texts\.text)\(\s*\"(\w+)\"", content))
         quoted = set(re.findall(r"\"(\w+)\"", content))
@@ -66,6 +72,13 @@ def used() -> set[str]:
         ("message_state", ("waiting", "failed")),
         ("message_refusal", [one.name.lower() for one in Refusal]),
         ("outcome", Outcome),
+        ("exam_state", ("to_read", *State)), ("exam_verdict", Verdict), ("exam_task", TaskKind),
+        ("trouble", Trouble), ("remedy", Trouble), ("board_done", DONE), ("board_age", AGES),
+        ("board", [f"{act}{end}" for act in ("return", "withdraw", "pause", "resume")
+                   for end in ("", "_told")]),
+        ("board", ("reassign_short", "return_short", "withdraw_short")),
+        ("board_differed", ("ai", "humans")),
+        ("board_why", ("absent", "load", "asked", "quality")),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),
         ("programme_conflict", [one for one in Conflict if one]),
