@@ -14,10 +14,12 @@ from gransk.archive.tables import PriorState
 from gransk.core.followup import Outcome
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
-from gransk.core.screening import Verdict
+from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
-from gransk.reading.entries import TaskKind
+from gransk.reading.entries import AlertCode, TaskKind
 from gransk.reading.exam import State
+from gransk.reading.opinions import AiSaid, DifferenceReason
+from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
 from gransk.results.programmes import Conflict
@@ -29,6 +31,7 @@ from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
 from gransk.web.reading.board import DONE
 from gransk.web.reading.board_rows import AGES
+from gransk.web.reading.entry_words import REASONS
 from gransk.web.rendering import STEPS
 
 ROOM = Path(gransk.web.__file__).parent
@@ -77,7 +80,12 @@ def used() -> set[str]:
         ("board", [f"{act}{end}" for act in ("return", "withdraw", "pause", "resume")
                    for end in ("", "_told")]),
         ("board", ("reassign_short", "return_short", "withdraw_short")),
-        ("board_differed", ("ai", "humans")),
+        ("board_differed", ("ai", "humans")), ("entry_breast", Breast),
+        ("entry_finding", FindingType), ("entry_technical", TechnicalReason),
+        ("entry_ai", AiSaid), ("entry_reason", REASONS), ("policy_kind", PolicyKind),
+        ("plan_reason", PlanReason), ("difference", DifferenceReason),
+        ("trouble", AlertCode),
+        ("readers", ("reads", "arbitrates", "experienced", "trainee", "active")),
         ("board_why", ("absent", "load", "asked", "quality")),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),

@@ -184,6 +184,29 @@ def board(
     )
 
 
+def row_of(
+    session: Session,
+    section: ReadingSection,
+    caller: Caller,
+    study_key: str,
+    zone: datetime.tzinfo | None,
+) -> Row:
+    """One exam as the board has it.
+
+    Raises
+    ------
+    KeyError
+        Where there is none.
+    """
+    line = lists.line_of(session, caller.name, study_key)
+    if line is None:
+        raise KeyError(study_key)
+    today = utcnow().astimezone(zone).date()
+    targets = Targets.by(in_force(session, today), zone)
+    (row,) = _rows(session, section, caller, [line], targets, today, troubles.gone(session))
+    return row
+
+
 def _wanted(asked: Asked, targets: Targets, now: datetime.datetime, gone: troubles.Gone) -> Wanted:
     today = now.astimezone(targets.zone).date()
     midnight = targets.midnight(today)

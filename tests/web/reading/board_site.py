@@ -6,6 +6,7 @@ import datetime
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from gransk.reading.opinions import AiOpinion, DifferenceReason, Opinion
 from gransk.reading.plan import Plan, PolicyKind
 from gransk.reading.readers import Listing, list_reader
 from gransk.site import people
+from gransk.site.credentials import hash_password
 from gransk.site.database import utcnow
 from gransk.site.tables import Role
 
@@ -39,6 +41,12 @@ WHY = DifferenceReason.OVERLOOKED
 ALONE = plan(PolicyKind.REPLACE_READER)
 
 
+@cache
+def _hash() -> str:
+    """Of everybody's password: slow on purpose, so it is made once."""
+    return hash_password(PASSWORD)
+
+
 @dataclass
 class Board:
     """People, exams and what they do; ``kim`` coordinates and reads nowhere."""
@@ -46,12 +54,14 @@ class Board:
     site: WebSite
     count: int = 0
     began: datetime.datetime = field(default_factory=utcnow)
+    clients: dict[str, TestClient] = field(default_factory=dict)
 
     @property
     def database(self) -> Any:
         return self.site.database
 
     def staff(self) -> None:
+        self.person("admin", "Anna Administrator", Role.ADMINISTRATOR)
         self.person("kim", "Kim Koordinator", Role.COORDINATOR)
         self.reader("anna", "Anna Andersen")
         self.reader("bo", "Bo Bach")
@@ -60,9 +70,8 @@ class Board:
 
     def person(self, name: str, full_name: str, *roles: Role, language: str = "en") -> None:
         with self.database.begin() as session:
-            account = people.create_account(
-                session, name, full_name, roles, password=PASSWORD, language=language
-            )
+            account = people.create_account(session, name, full_name, roles, language=language)
+            account.password_hash = _hash()
             account.created_at = self.began - datetime.timedelta(days=90)
 
     def reader(self, name: str, full_name: str, unit: str = "herlev", **values: Any) -> None:
@@ -77,7 +86,10 @@ class Board:
             list_reader(session, unit, name, Listing(**values), "admin")
 
     def signed_in(self, name: str) -> TestClient:
-        return self.site.signed_in(name)
+        """A browser in which a person has signed in."""
+        if name not in self.clients:
+            self.clients[name] = self.site.signed_in(name)
+        return self.clients[name]
 
     def exam(
         self,

@@ -17,7 +17,6 @@ from gransk.site.tables import Role
 @pytest.fixture
 def room(make_site):
     site = make_site(reading=UNITS)
-    site.account("admin", "Anna Administrator", Role.ADMINISTRATOR)
     found = Board(site)
     found.staff()
     yield found
