@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, not_, select
 from sqlalchemy.orm import Session
 
+from gransk.core.screening import Verdict
 from gransk.reading.entries import Kind
 from gransk.reading.exam import State
 from gransk.reading.exam_tables import EntryRow, ExamRow
@@ -25,61 +26,41 @@ class Decided:
     Parameters
     ----------
     unit : str
-    total, recalls : int
-    """
-
-    unit: str
-    total: int
-    recalls: int
-
-
-@dataclass(frozen=True)
-class Differed:
-    """How often first opinions differed, of exams of a unit that were decided.
-
-    Parameters
-    ----------
-    unit : str
     with_ai : bool
         Whether the AI's was one of the first opinions.
-    decided, arbitrated : int
-        Arbitrated by a third reader or at a consensus meeting.
+    total, arbitrated : int
+        Arbitrated by a third reader or at a consensus meeting: first opinions differed.
+    today, recalls_today : int
+        Of these, since the second instant.
     """
 
     unit: str
     with_ai: bool
-    decided: int
+    total: int
     arbitrated: int
+    today: int
+    recalls_today: int
 
 
-def decided(session: Session, account: str, since: datetime.datetime) -> list[Decided]:
+def decided(
+    session: Session, account: str, since: datetime.datetime, today: datetime.datetime
+) -> list[Decided]:
     """What was decided since an instant, by unit, as a person may see it."""
-    recalls = func.sum(case((ExamRow.verdict == "recall", 1), else_=0))
-    query = (
-        select(ExamRow.unit, func.count(), recalls)
-        .where(
-            ExamRow.state == State.DECIDED,
-            ExamRow.decided_at >= since,
-            not_(hidden(session, account)),
-        )
-        .group_by(ExamRow.unit)
-        .order_by(ExamRow.unit)
-    )
-    return [Decided(*row) for row in session.execute(query)]
-
-
-def differed(session: Session, account: str, since: datetime.datetime) -> list[Differed]:
-    """How often opinions differed, by unit, of exams that were decided since an instant."""
     judged = select(EntryRow.study_key).where(
         EntryRow.kind.in_((Kind.ARBITRATED, Kind.CONSENSUS)), EntryRow.at >= since
     )
     with_ai = ExamRow.plan["ai_counts"].as_boolean()
+    is_today = ExamRow.decided_at >= today
+    recalled = is_today & (ExamRow.verdict == Verdict.RECALL)
     query = (
         select(
             ExamRow.unit,
             with_ai.label("with_ai"),
             func.count(),
-            func.sum(case((ExamRow.study_key.in_(judged), 1), else_=0)),
+            *(
+                func.sum(case((condition, 1), else_=0))
+                for condition in (ExamRow.study_key.in_(judged), is_today, recalled)
+            ),
         )
         .where(
             ExamRow.state == State.DECIDED,
@@ -89,4 +70,4 @@ def differed(session: Session, account: str, since: datetime.datetime) -> list[D
         .group_by(ExamRow.unit, "with_ai")
         .order_by(ExamRow.unit, "with_ai")
     )
-    return [Differed(unit, bool(ai), *numbers) for unit, ai, *numbers in session.execute(query)]
+    return [Decided(unit, bool(ai), *numbers) for unit, ai, *numbers in session.execute(query)]

@@ -8,6 +8,7 @@ there, and nothing else.
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -335,26 +336,25 @@ def workload(session: Session, account: str, since: datetime.datetime) -> list[L
 
     There the numbers would tell who was asked for how much, and so of opinions.
     """
-    own = units_of(session, account)
-    open_ = TaskRow.state == TaskState.ASSIGNED
-    query = (
-        select(
-            TaskRow.unit,
-            TaskRow.account,
-            func.sum(case((open_, 1), else_=0)),
-            func.sum(case((TaskRow.state == TaskState.DONE, 1), else_=0)),
-            func.sum(case((open_ & (TaskRow.kind == TaskKind.ARBITRATION), 1), else_=0)),
-            func.min(case((open_, TaskRow.arrived_at))),
-        )
-        .where(
-            TaskRow.kind != TaskKind.TRAINEE,
-            TaskRow.unit.not_in(own),
-            or_(open_, and_(TaskRow.state == TaskState.DONE, TaskRow.ended_at >= since)),
-        )
-        .group_by(TaskRow.unit, TaskRow.account)
-        .order_by(TaskRow.unit, TaskRow.account)
+    visible = (TaskRow.kind != TaskKind.TRAINEE, TaskRow.unit.not_in(units_of(session, account)))
+    whose = (TaskRow.unit, TaskRow.account)
+    arbitrations = func.sum(case((TaskRow.kind == TaskKind.ARBITRATION, 1), else_=0))
+    open_ = (
+        select(*whose, func.count(), arbitrations, func.min(TaskRow.arrived_at))
+        .where(TaskRow.state == TaskState.ASSIGNED, *visible)
+        .group_by(*whose)
     )
-    return [Load(*row) for row in session.execute(query)]
+    # Counted here: grouped by the database, it would walk through all that was ever done.
+    done = select(*whose, TaskRow.state).where(TaskRow.ended_at >= since, *visible)
+    ended = Counter(
+        (unit, name) for unit, name, state in session.execute(done) if state == TaskState.DONE
+    )
+    found = [
+        Load(unit, name, count, ended.pop((unit, name), 0), judged, oldest)
+        for unit, name, count, judged, oldest in session.execute(open_)
+    ]
+    found += [Load(unit, name, 0, count) for (unit, name), count in ended.items()]
+    return sorted(found, key=lambda load: (load.unit, load.account))
 
 
 def hidden_keys(session: Session, account: str, study_keys: Collection[str]) -> set[str]:

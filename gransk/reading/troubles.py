@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, false, func, not_, select, tuple_
 from sqlalchemy.orm import Session
 
 from gransk.reading.entries import Kind, TaskKind
@@ -60,6 +60,10 @@ class Stuck:
     account: str = ""
 
 
+OF_ANALYSIS = frozenset({Trouble.ANALYSIS_FAILED, Trouble.ANALYSIS_REFUSED})
+_OF_EXAM = and_(
+    Workitem.study_key == ExamRow.study_key, Workitem.application == ExamRow.application
+)
 Gone = Collection[tuple[str, str]]
 """Unit and account of those who were given something that they cannot do now."""
 
@@ -69,10 +73,10 @@ def condition(trouble: Trouble, now: datetime.datetime, gone: Gone) -> ColumnEle
     state, missing = ExamRow.state, ExamRow.missing
     conditions: dict[Trouble, ColumnElement[bool]] = {
         Trouble.NOT_OPENED: and_(state == State.WAITING, ExamRow.opens_at < now - OPENS_WITHIN),
-        Trouble.NO_READER: and_(missing == TaskKind.FIRST, state.not_in(ENDED)),
-        Trouble.NO_ARBITER: and_(missing == TaskKind.ARBITRATION, state.not_in(ENDED)),
+        Trouble.NO_READER: missing == TaskKind.FIRST,
+        Trouble.NO_ARBITER: missing == TaskKind.ARBITRATION,
         Trouble.READER_GONE: _given_to(gone),
-        Trouble.IMAGES_CHANGED: and_(state == State.DECIDED, _alerted(now)),
+        Trouble.IMAGES_CHANGED: _alerted(now),
         Trouble.REPEAT_AWAITED: state == State.TECHNICAL_REPEAT,
         Trouble.ANALYSIS_FAILED: and_(state.not_in(ENDED), _analysis(WorkState.FAILED)),
         Trouble.ANALYSIS_REFUSED: and_(state.not_in(ENDED), _analysis(WorkState.NOT_ANALYSED)),
@@ -99,46 +103,70 @@ def of_exams(
 ) -> dict[str, list[Stuck]]:
     """The troubles of exams, by study key; the caller shows them only of what a person sees."""
     keys = list(study_keys)
+    has = [condition(trouble, now, gone) for trouble in Trouble]
+    query = select(ExamRow.study_key, *has).where(ExamRow.study_key.in_(keys))
+    reasons, absent = _reasons(session, keys), _absent(session, keys, gone)
     found: dict[str, list[Stuck]] = {}
-    for trouble in Trouble:
-        query = select(ExamRow.study_key).where(
-            ExamRow.study_key.in_(keys), condition(trouble, now, gone)
-        )
-        for key in session.scalars(query):
-            found.setdefault(key, []).append(_stuck(session, key, trouble, gone))
+    for key, *flags in session.execute(query):
+        for trouble, flag in zip(Trouble, flags, strict=True):
+            if flag:
+                reason = reasons.get(key, "") if trouble in OF_ANALYSIS else ""
+                account = absent.get(key, "") if trouble is Trouble.READER_GONE else ""
+                found.setdefault(key, []).append(Stuck(trouble, reason, account))
     return found
 
 
 def gone(session: Session) -> list[tuple[str, str]]:
     """Unit and account of those who have something to do that they cannot do now."""
-    query = (
+    given = (
         select(TaskRow.unit, TaskRow.account)
-        .outerjoin(
-            ReaderRow, and_(ReaderRow.unit == TaskRow.unit, ReaderRow.account == TaskRow.account)
-        )
-        .outerjoin(Account, Account.name == TaskRow.account)
-        .where(
-            TaskRow.state == TaskState.ASSIGNED,
-            TaskRow.kind != TaskKind.TRAINEE,
-            or_(
-                ReaderRow.account.is_(None), not_(ReaderRow.active),
-                Account.name.is_(None), not_(Account.active),
-            ),
-        )
+        .where(TaskRow.state == TaskState.ASSIGNED, TaskRow.kind != TaskKind.TRAINEE)
         .distinct()
-    )  # fmt: skip
-    return [(unit, account) for unit, account in session.execute(query)]
+    )
+    listed = (
+        select(ReaderRow.unit, ReaderRow.account)
+        .join(Account, Account.name == ReaderRow.account)
+        .where(ReaderRow.active, Account.active)
+    )
+    able = {tuple(row) for row in session.execute(listed)}
+    return [(unit, name) for unit, name in session.execute(given) if (unit, name) not in able]
+
+
+def _reasons(session: Session, keys: list[str]) -> dict[str, str]:
+    """Why analyses ended without a result."""
+    query = (
+        select(Workitem.study_key, Workitem.reason)
+        .join(ExamRow, _OF_EXAM)
+        .where(Workitem.study_key.in_(keys), Workitem.reason.is_not(None))
+    )
+    return {key: str(reason) for key, reason in session.execute(query)}
+
+
+def _absent(session: Session, keys: list[str], gone: Gone) -> dict[str, str]:
+    """Who is gone and has something of an exam."""
+    if not gone:
+        return {}
+    query = (
+        select(TaskRow.study_key, TaskRow.account)
+        .where(TaskRow.study_key.in_(keys), *_held_by(gone))
+        .order_by(TaskRow.study_key, TaskRow.account.desc())
+    )
+    return {key: account for key, account in session.execute(query)}
 
 
 def _given_to(gone: Gone) -> ColumnElement[bool]:
     if not gone:
         return false()
-    given = select(TaskRow.study_key).where(
+    given = select(TaskRow.study_key).where(*_held_by(gone))
+    return ExamRow.study_key.in_(given)
+
+
+def _held_by(gone: Gone) -> tuple[ColumnElement[bool], ...]:
+    return (
         tuple_(TaskRow.unit, TaskRow.account).in_(list(gone)),
         TaskRow.state == TaskState.ASSIGNED,
         TaskRow.kind != TaskKind.TRAINEE,
     )
-    return ExamRow.study_key.in_(given)
 
 
 def _alerted(now: datetime.datetime) -> ColumnElement[bool]:
@@ -149,26 +177,11 @@ def _alerted(now: datetime.datetime) -> ColumnElement[bool]:
 
 
 def _analysis(state: WorkState) -> ColumnElement[bool]:
-    return exists().where(
-        Workitem.study_key == ExamRow.study_key,
-        Workitem.application == ExamRow.application,
-        Workitem.state == state,
+    # Twice, as the first part alone leads a database from the few rows of the worklist to exams.
+    of = Workitem.state == state
+    return and_(
+        ExamRow.study_key.in_(select(Workitem.study_key).where(of)),
+        tuple_(ExamRow.study_key, ExamRow.application).in_(
+            select(Workitem.study_key, Workitem.application).where(of)
+        ),
     )
-
-
-def _stuck(session: Session, key: str, trouble: Trouble, gone: Gone) -> Stuck:
-    if trouble in (Trouble.ANALYSIS_FAILED, Trouble.ANALYSIS_REFUSED):
-        query = (
-            select(Workitem.reason)
-            .join(ExamRow, ExamRow.study_key == Workitem.study_key)
-            .where(Workitem.study_key == key, Workitem.application == ExamRow.application)
-        )
-        return Stuck(trouble, reason=session.scalar(query) or "")
-    if trouble is Trouble.READER_GONE:
-        accounts = select(TaskRow.account).where(
-            TaskRow.study_key == key,
-            TaskRow.state == TaskState.ASSIGNED,
-            tuple_(TaskRow.unit, TaskRow.account).in_(list(gone)),
-        )
-        return Stuck(trouble, account=", ".join(session.scalars(accounts)))
-    return Stuck(trouble)

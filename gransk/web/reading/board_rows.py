@@ -107,14 +107,20 @@ class UnitNow:
     """Whether the person reads in it, so that its undecided exams are hidden."""
     open: int
     overdue: int
-    decided: int
-    recalls: int
-    differed: tuple[day.Differed, ...]
+    decided: tuple[day.Decided, ...]
     paused: bool
     paused_by: str
     paused_at: datetime.datetime | None
     paused_why: str
     may_act: bool
+
+    @property
+    def today(self) -> int:
+        return sum(one.today for one in self.decided)
+
+    @property
+    def recalls_today(self) -> int:
+        return sum(one.recalls_today for one in self.decided)
 
 
 @dataclass(frozen=True)
@@ -290,13 +296,15 @@ def _patients(session: Session, keys: Sequence[str]) -> dict[str, Patient]:
 
 def _given(session: Session, keys: Sequence[str]) -> dict[str, list[Given]]:
     found: dict[str, list[Given]] = {}
+    # By the exams alone, which is the shortest way into the table.
     query = (
-        select(TaskRow.study_key, TaskRow.kind, TaskRow.account)
-        .where(TaskRow.study_key.in_(keys), TaskRow.state == TaskState.ASSIGNED)
+        select(TaskRow.study_key, TaskRow.kind, TaskRow.account, TaskRow.state)
+        .where(TaskRow.study_key.in_(keys))
         .order_by(TaskRow.kind, TaskRow.account)
     )
-    for key, kind, account in session.execute(query):
-        found.setdefault(key, []).append(Given(TaskKind(kind), account))
+    for key, kind, account, state in session.execute(query):
+        if state == TaskState.ASSIGNED:
+            found.setdefault(key, []).append(Given(TaskKind(kind), account))
     return found
 
 
@@ -317,15 +325,13 @@ def _units(
     counts: Sequence[Count],
     midnight: datetime.datetime,
 ) -> list[UnitNow]:
-    decided = {one.unit: one for one in day.decided(session, caller.name, midnight)}
     since = midnight - datetime.timedelta(days=DIFFERED_DAYS)
-    differed = day.differed(session, caller.name, since)
+    decided = day.decided(session, caller.name, since, midnight)
     own = units_of(session, caller.name)
     names = dict.fromkeys([*section.names, *(one.unit for one in counts)])
     found = []
     for name in names:
         of_unit = [one for one in counts if one.unit == name]
-        ended = decided.get(name, day.Decided(name, 0, 0))
         pause = last_pause(session, name)
         paused = pause if pause is not None and pause.paused else None
         found.append(
@@ -334,9 +340,7 @@ def _units(
                 reads=name in own,
                 open=sum(one.total for one in of_unit),
                 overdue=sum(one.older[2] for one in of_unit),
-                decided=ended.total,
-                recalls=ended.recalls,
-                differed=tuple(one for one in differed if one.unit == name),
+                decided=tuple(one for one in decided if one.unit == name),
                 paused=paused is not None,
                 paused_by="" if paused is None else paused.actor,
                 paused_at=None if paused is None else paused.at,
