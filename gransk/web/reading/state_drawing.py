@@ -100,19 +100,20 @@ def _corner(state: State) -> tuple[float, float]:
 
 def _arrow(start: State, end: State) -> str:
     """From edge to edge, bent where it would pass under other boxes."""
-    (x1, y1), (x2, y2) = (_centre(state) for state in (start, end))
+    (x1, y1), (x2, y2) = _centre(start), _centre(end)
     columns = PLACES[end][0] - PLACES[start][0]
-    rows = PLACES[end][1] - PLACES[start][1]
-    bend = BULGE if abs(columns) > 1 or (columns == 0 and abs(rows) > 1) else 0.0
-    if columns:
-        side = BOX[0] / 2 if columns > 0 else -BOX[0] / 2
-        x1, x2 = x1 + side, x2 - side
+    down = 1 if PLACES[end][1] > PLACES[start][1] else -1
+    if columns > 0:
+        x1, x2 = x1 + BOX[0] / 2, x2 - BOX[0] / 2
+        bend = (x1 + x2) / 2, (y1 + y2) / 2 - (BULGE if columns > 1 else 0)
+    elif columns < 0:
+        # Back: out of the left edge, and into the bottom or top.
+        x1, y2 = x1 - BOX[0] / 2, y2 - down * BOX[1] / 2
+        bend = x2, y1
     else:
-        side = BOX[1] / 2 if rows > 0 else -BOX[1] / 2
-        y1, y2 = y1 + side, y2 - side
-    up = -bend if columns > 0 else bend
-    middle = ((x1 + x2) / 2 + (0 if columns else bend), (y1 + y2) / 2 + (up if columns else 0))
-    return f"M{x1:.0f} {y1:.0f}Q{middle[0]:.0f} {middle[1]:.0f} {x2:.0f} {y2:.0f}"
+        y1, y2 = y1 + down * BOX[1] / 2, y2 - down * BOX[1] / 2
+        bend = x1 + (BULGE if abs(y2 - y1) > PITCH[1] else 0), (y1 + y2) / 2
+    return f"M{x1:.0f} {y1:.0f}Q{bend[0]:.0f} {bend[1]:.0f} {x2:.0f} {y2:.0f}"
 
 
 def _centre(state: State) -> tuple[float, float]:
