@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     and_,
     case,
-    exists,
     false,
     func,
     literal,
@@ -177,7 +176,7 @@ def hidden(session: Session, account: str) -> ColumnElement[bool]:
     if own:
         found.append(and_(ExamRow.unit.in_(own), ExamRow.state != State.DECIDED))
     if session.scalar(select(TaskRow.study_key).where(*to_train).limit(1)) is not None:
-        found.append(exists().where(TaskRow.study_key == ExamRow.study_key, *to_train))
+        found.append(ExamRow.study_key.in_(select(TaskRow.study_key).where(*to_train)))
     return or_(*found) if found else false()
 
 
@@ -240,12 +239,12 @@ def _conditions(wanted: Wanted, hides: ColumnElement[bool]) -> list[ColumnElemen
 
 
 def _given(account: str) -> ColumnElement[bool]:
-    return exists().where(
-        TaskRow.study_key == ExamRow.study_key,
+    given = select(TaskRow.study_key).where(
         TaskRow.account == account,
         TaskRow.state == TaskState.ASSIGNED,
         TaskRow.kind != TaskKind.TRAINEE,
     )
+    return ExamRow.study_key.in_(given)
 
 
 def arrived_before(

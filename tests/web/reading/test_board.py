@@ -8,9 +8,13 @@ import pytest
 from board_site import UNITS, Board
 from reading_room import NORMAL, RECALL, TECHNICAL
 
+from gransk.delivery import messages
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State
 from gransk.reading.ledger import wrong_rows
+from gransk.results.decisions import Decision, announce
+from gransk.results.message_tables import MessageState
+from gransk.site.database import utcnow
 from gransk.site.tables import Role
 
 
@@ -227,3 +231,30 @@ def test_load_by_reader(room):
     assert sum(open_ for open_, _, _ in found.values()) == 3
     assert found[arbiter][1] == 1
     assert rows(room.signed_in("kim").get(f"/reading/board?reader={arbiter}").text)[0] == key
+
+
+def test_a_message_tells_nothing_of_an_exam_that_may_still_be_given(room):
+    """That a technical repeat was told to a RIS would tell that the exam is one."""
+    room.person("ole", "Ole Olsen", Role.COORDINATOR, Role.RADIOLOGIST)
+    room.listed("ole")
+    repeat = room.read(room.exam(), TECHNICAL, TECHNICAL)
+    normal = room.read(room.exam(), NORMAL, NORMAL)
+    idents = {}
+    with room.database.begin() as session:
+        for number, (key, outcome) in enumerate(((repeat, "technical"), (normal, "normal"))):
+            again = {"views": [("L", "CC")], "reason": "blurred"} if key == repeat else None
+            told = Decision(
+                study_key=key, number=number, outcome=outcome, repeat=again, decided_at=utcnow()
+            )
+            announce(session, told, ["ris"])
+        session.flush()
+        for row in messages.undelivered(session):
+            idents[row.study_key], row.state = row.id, MessageState.FAILED
+    kim, ole = room.signed_in("kim"), room.signed_in("ole")
+    for page in ("/messages", "/reading/board"):
+        assert idents[repeat] in kim.get(page).text
+        assert idents[normal] in ole.get(page).text
+        assert idents[repeat] not in ole.get(page).text
+    assert ole.post(f"/messages/{idents[repeat]}/retry").status_code == 404
+    answer = kim.post(f"/messages/{idents[repeat]}/retry", data={"back": "board"})
+    assert answer.headers["location"] == "/reading/board?done=retried"
