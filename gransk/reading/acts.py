@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from gransk.reading.book import Book
-from gransk.reading.checking import two_people
 from gransk.reading.entries import (
     Content,
     Entry,
@@ -199,14 +198,14 @@ def withdraw(
 
 def one_human(session: Session, unit: str) -> list[str]:
     """Open exams of a unit that one person reads, to be returned where its AI is paused."""
-    query = select(ExamRow).where(
-        ExamRow.unit == unit, ExamRow.state.in_((State.FIRST_READ, State.SECOND_READ))
+    one = ExamRow.plan["human_reads"].as_integer() == 1
+    counts = ExamRow.plan["ai_counts"].as_boolean().is_(True)
+    query = select(ExamRow.study_key).where(
+        ExamRow.unit == unit,
+        ExamRow.state.in_((State.FIRST_READ, State.SECOND_READ)),
+        or_(one, counts),
     )
-    return [
-        row.study_key
-        for row in session.scalars(query)
-        if row.plan is not None and not two_people(Plan.model_validate(row.plan))
-    ]
+    return list(session.scalars(query.order_by(ExamRow.arrived_at)))
 
 
 def humans(plan: Plan | None) -> Plan:

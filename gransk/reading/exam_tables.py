@@ -35,7 +35,7 @@ class ExamRow(Base):
     """Drawn for every exam, and asked only where the plan wants two."""
     sealed_as: Mapped[str | None] = mapped_column(String(64))
     """Analysis key or reason of the opinion that is sealed or kept as shadow; null before."""
-    missing: Mapped[str] = mapped_column(String(16))
+    missing: Mapped[str] = mapped_column(String(16), index=True)
     """What nobody is there for: a `TaskKind`; empty where all is given."""
     reports_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     """From when its reports may leave the result store; null while they are held."""
@@ -84,13 +84,14 @@ class TaskRow(Base):
     arrived_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     """Of the exam: lists are in this order alone."""
     given_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
-    ended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, index=True)
     looked_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     """When the person opened it; of no entry."""
 
     __table_args__ = (
         Index("ix_reading_task_list", "account", "state", "arrived_at"),
         Index("ix_reading_task_load", "unit", "kind", "given_at"),
+        Index("ix_reading_task_open", "state", "unit", "account", "kind", "arrived_at"),
     )
 
 

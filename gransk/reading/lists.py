@@ -8,16 +8,31 @@ there, and nothing else.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, case, func, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State, TaskState
 from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.reading.readers import units_of
+from gransk.reading.targets import Limit
+from gransk.site.database import UtcDateTime
 
 PAGE = 50
 
@@ -82,6 +97,8 @@ class Line:
     alerts : int
     version : int
         To be given back with an act; 0 where nothing is told.
+    policy : str
+        By which it is read; empty before it opened, and where nothing is told.
     """
 
     study_key: str
@@ -94,6 +111,7 @@ class Line:
     missing: str = ""
     alerts: int = 0
     version: int = 0
+    policy: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,57 +126,140 @@ class Wanted:
         Empty for all that are not decided or withdrawn.
     missing : bool
         Only where nobody is there for what is to be done.
-    before : datetime, optional
+    reader : str
+        Only what this account was given and has not done.
+    since : datetime, optional
+        Only what arrived from then on.
+    before : datetime or Limit, optional
         Only what arrived before.
+    decided_since : datetime, optional
+        Only what was decided from then on.
+    only : condition, optional
+        On `ExamRow`; then of every state that is not asked for otherwise.
     """
 
     units: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
     missing: bool = False
-    before: datetime.datetime | None = None
+    reader: str = ""
+    since: datetime.datetime | None = None
+    before: datetime.datetime | Limit | None = None
+    decided_since: datetime.datetime | None = None
+    only: ColumnElement[bool] | None = None
+
+    @property
+    def tells(self) -> bool:
+        """Would it tell something of an exam to be among these?"""
+        return (
+            bool(self.states or self.missing or self.reader or self.decided_since)
+            or self.only is not None
+        )
 
 
 OPEN = tuple(state for state in State if state not in (State.DECIDED, State.WITHDRAWN))
+
+
+def hidden(session: Session, account: str) -> ColumnElement[bool]:
+    """Of which exams a person sees "to read" alone, as a condition on `ExamRow`.
+
+    It never shows more than `gransk.reading.sight.sight` does: of the units in which the person
+    may be given something it hides everything undecided, withdrawn or not, and what a trainee
+    has yet to read.
+    """
+    own = units_of(session, account)
+    to_train = (
+        TaskRow.account == account,
+        TaskRow.state == TaskState.ASSIGNED,
+        TaskRow.kind == TaskKind.TRAINEE,
+    )
+    found: list[ColumnElement[bool]] = []
+    if own:
+        found.append(and_(ExamRow.unit.in_(own), ExamRow.state != State.DECIDED))
+    if session.scalar(select(TaskRow.study_key).where(*to_train).limit(1)) is not None:
+        found.append(ExamRow.study_key.in_(select(TaskRow.study_key).where(*to_train)))
+    return or_(*found) if found else false()
 
 
 def board(
     session: Session, account: str, wanted: Wanted, limit: int = PAGE, offset: int = 0
 ) -> list[Line]:
     """Exams as the person may see them, oldest first."""
-    own = units_of(session, account)
-    query = select(ExamRow).where(*_conditions(wanted, own))
+    hides = hidden(session, account)
+    query = select(ExamRow, hides).where(*_conditions(wanted, hides))
     ordered = query.order_by(ExamRow.arrived_at, ExamRow.study_key).limit(limit).offset(offset)
-    return [_line(row, own) for row in session.scalars(ordered)]
+    return [_line(row, hides_it) for row, hides_it in session.execute(ordered)]
 
 
-def _line(row: ExamRow, own: frozenset[str]) -> Line:
-    if row.unit in own and row.state != State.DECIDED:
+def line_of(session: Session, account: str, study_key: str) -> Line | None:
+    """One exam as the board has it; None where there is none."""
+    query = select(ExamRow, hidden(session, account)).where(ExamRow.study_key == study_key)
+    found = session.execute(query).first()
+    return None if found is None else _line(*found)
+
+
+def count_board(session: Session, account: str, wanted: Wanted) -> int:
+    """How many exams `board` has."""
+    conditions = _conditions(wanted, hidden(session, account))
+    return session.scalar(select(func.count()).select_from(ExamRow).where(*conditions)) or 0
+
+
+def _line(row: ExamRow, hides_it: bool) -> Line:
+    if hides_it:
         return Line(row.study_key, row.unit, row.arrived_at, None)
     return Line(
         row.study_key, row.unit, row.arrived_at, State(row.state), row.opened_at, row.decided_at,
-        row.verdict or "", row.missing, row.alerts, row.entries,
+        row.verdict or "", row.missing, row.alerts, row.entries, (row.plan or {}).get("policy", ""),
     )  # fmt: skip
 
 
-def _conditions(wanted: Wanted, own: frozenset[str]) -> list[ColumnElement[bool]]:
+def _conditions(wanted: Wanted, hides: ColumnElement[bool]) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.units:
         found.append(ExamRow.unit.in_(wanted.units))
+    if wanted.since is not None:
+        found.append(ExamRow.arrived_at >= wanted.since)
     if wanted.before is not None:
-        found.append(ExamRow.arrived_at < wanted.before)
+        found.append(arrived_before(wanted.before, hides))
     asked: ColumnElement[bool] = ExamRow.state.in_(wanted.states or OPEN)
-    hidden = ExamRow.unit.in_(own)
-    if not wanted.states and not wanted.missing:
-        # Of the person's own units everything undecided, which tells nothing of its state.
-        undecided = (hidden & (ExamRow.state != State.DECIDED)) if own else None
-        found.append(asked if undecided is None else or_(undecided, asked))
-        return found
-    if own:
-        asked = asked & or_(~hidden, ExamRow.state == State.DECIDED)
-    found.append(asked)
+    if not wanted.tells:
+        # What is hidden is there in any state: that it is tells nothing of it.
+        return [*found, or_(hides, asked)]
+    found.append(not_(hides))
+    if wanted.states or wanted.only is None:
+        found.append(asked)
+    if wanted.only is not None:
+        found.append(wanted.only)
     if wanted.missing:
         found.append(ExamRow.missing != "")
+    if wanted.reader:
+        found.append(_given(wanted.reader))
+    if wanted.decided_since is not None:
+        found.append(ExamRow.decided_at >= wanted.decided_since)
     return found
+
+
+def _given(account: str) -> ColumnElement[bool]:
+    given = select(TaskRow.study_key).where(
+        TaskRow.account == account,
+        TaskRow.state == TaskState.ASSIGNED,
+        TaskRow.kind != TaskKind.TRAINEE,
+    )
+    return ExamRow.study_key.in_(given)
+
+
+def arrived_before(
+    limit: datetime.datetime | Limit, hides: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Exams that arrived before; which policy reads a hidden one makes no difference."""
+    if isinstance(limit, datetime.datetime):
+        return ExamRow.arrived_at < limit
+    policy = ExamRow.plan["policy"].as_string()
+    others = [
+        (and_(not_(hides), policy == name), literal(at, UtcDateTime))
+        for name, at in limit.of.items()
+    ]
+    usual = literal(limit.at, UtcDateTime)
+    return ExamRow.arrived_at < (case(*others, else_=usual) if others else usual)
 
 
 @dataclass(frozen=True)
@@ -169,7 +270,7 @@ class Count:
     ----------
     unit : str
     state : State, optional
-        None for the undecided ones that the person may still be given, all together.
+        None for those that the person may still be given, all together.
     total : int
     older : tuple of int
         How many arrived before each of the instants that were asked for.
@@ -184,19 +285,16 @@ class Count:
     missing: int
 
 
-def counts(session: Session, account: str, limits: Sequence[datetime.datetime] = ()) -> list[Count]:
+def counts(
+    session: Session, account: str, limits: Sequence[datetime.datetime | Limit] = ()
+) -> list[Count]:
     """Undecided exams by unit, state and age, as the person may see them."""
-    own = units_of(session, account)
-    hidden = ExamRow.unit.in_(own)
-    state = case((hidden, null()), else_=ExamRow.state) if own else ExamRow.state
-    missing = case((ExamRow.missing != "", 1), else_=0)
-    if own:
-        missing = case((hidden, 0), (ExamRow.missing != "", 1), else_=0)
-    # Of the person's own units also what is withdrawn: else its count would tell of it.
-    kept = or_(ExamRow.state.in_(OPEN), hidden & (ExamRow.state == State.WITHDRAWN)) if own else (
-        ExamRow.state.in_(OPEN)
-    )  # fmt: skip
-    older = [func.sum(case((ExamRow.arrived_at < limit, 1), else_=0)) for limit in limits]
+    hides = hidden(session, account)
+    state = case((hides, null()), else_=ExamRow.state)
+    missing = case((hides, 0), (ExamRow.missing != "", 1), else_=0)
+    # What is hidden is counted in any state: else its count would tell of it.
+    kept = or_(hides, ExamRow.state.in_(OPEN))
+    older = [func.sum(case((arrived_before(limit, hides), 1), else_=0)) for limit in limits]
     query = (
         select(ExamRow.unit, state.label("shown"), func.count(), func.sum(missing), *older)
         .where(kept)
@@ -218,30 +316,49 @@ class Load:
     unit, account : str
     open, done : int
         Done since the instant that was asked for.
+    arbitrations : int
+        Of what is open.
+    oldest : datetime, optional
+        When the first of what is open arrived.
     """
 
     unit: str
     account: str
     open: int
     done: int
+    arbitrations: int = 0
+    oldest: datetime.datetime | None = None
 
 
 def workload(session: Session, account: str, since: datetime.datetime) -> list[Load]:
-    """First reads and arbitrations by reader, without the units in which the person reads."""
-    own = units_of(session, account)
-    query = (
-        select(
-            TaskRow.unit,
-            TaskRow.account,
-            func.sum(case((TaskRow.state == TaskState.ASSIGNED, 1), else_=0)),
-            func.sum(case((TaskRow.state == TaskState.DONE, 1), else_=0)),
-        )
-        .where(
-            TaskRow.kind != TaskKind.TRAINEE,
-            TaskRow.unit.not_in(own),
-            or_(TaskRow.state == TaskState.ASSIGNED, TaskRow.ended_at >= since),
-        )
-        .group_by(TaskRow.unit, TaskRow.account)
-        .order_by(TaskRow.unit, TaskRow.account)
+    """First reads and arbitrations by reader, without the units in which the person reads.
+
+    There the numbers would tell who was asked for how much, and so of opinions.
+    """
+    visible = (TaskRow.kind != TaskKind.TRAINEE, TaskRow.unit.not_in(units_of(session, account)))
+    whose = (TaskRow.unit, TaskRow.account)
+    arbitrations = func.sum(case((TaskRow.kind == TaskKind.ARBITRATION, 1), else_=0))
+    open_ = (
+        select(*whose, func.count(), arbitrations, func.min(TaskRow.arrived_at))
+        .where(TaskRow.state == TaskState.ASSIGNED, *visible)
+        .group_by(*whose)
     )
-    return [Load(*row) for row in session.execute(query)]
+    # Counted here: grouped by the database, it would walk through all that was ever done.
+    done = select(*whose, TaskRow.state).where(TaskRow.ended_at >= since, *visible)
+    ended = Counter(
+        (unit, name) for unit, name, state in session.execute(done) if state == TaskState.DONE
+    )
+    found = [
+        Load(unit, name, count, ended.pop((unit, name), 0), judged, oldest)
+        for unit, name, count, judged, oldest in session.execute(open_)
+    ]
+    found += [Load(unit, name, 0, count) for (unit, name), count in ended.items()]
+    return sorted(found, key=lambda load: (load.unit, load.account))
+
+
+def hidden_keys(session: Session, account: str, study_keys: Collection[str]) -> set[str]:
+    """Of some studies those of which a person sees "to read" alone."""
+    query = select(ExamRow.study_key).where(
+        ExamRow.study_key.in_(study_keys), hidden(session, account)
+    )
+    return set(session.scalars(query))

@@ -37,6 +37,7 @@ from gransk.reading.exam import Exam, State
 from gransk.reading.exam_tables import EntryRow, ExamRow
 from gransk.reading.ledger import arrive, settle, write
 from gransk.reading.opinions import AiOpinion, seal
+from gransk.reading.pausing import give_back, to_return
 from gransk.reading.plan import Plan
 from gransk.reading.refusals import LedgerError, Refusal
 from gransk.results.store import BlobStore, read_findings
@@ -129,6 +130,7 @@ class Opener:
             (self._sealable, self._seal),
             (self._due, self._open),
             (self._late, self._keep_late),
+            (to_return, give_back),
             (self._lacking, self._fill),
         )
         return sum(self._each(find, do, at) for find, do in steps)

@@ -48,6 +48,7 @@ from gransk.web.reading import (
     list_pages,
     reading_calls,
     trainee_pages,
+    board, board_acts, exam_history, unit_readers,
 )
 from gransk.web.rendering import page
 from gransk.web.texts import catalogue, text
@@ -97,8 +98,9 @@ def create_app(
     for room in (
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
-        account_pages, single_sign_on, people_pages, list_pages, trainee_pages, exam_pages,
-        arbitration_pages, reading_calls, api, fhir, dicomweb, viewer,
+        account_pages, single_sign_on, people_pages, board, board_acts, exam_history,
+        unit_readers, list_pages, trainee_pages, exam_pages, arbitration_pages,
+        reading_calls, api, fhir, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

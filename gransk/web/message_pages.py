@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,10 +15,12 @@ from gransk.archive.followed import exam_identity
 from gransk.core.patients import ExamIdentity
 from gransk.delivery import messages
 from gransk.delivery.hl7.outgoing import decision_json
+from gransk.reading.lists import hidden_keys
 from gransk.results.decisions import announcements
 from gransk.results.message_tables import OutgoingMessage, ReceivedMessage
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
+from gransk.web.reading.board_rows import undelivered
 from gransk.web.rendering import page
 from gransk.web.texts import text
 from gransk.web.wiring import wiring
@@ -37,32 +39,45 @@ class MessagesShown:
     refused: Sequence[ReceivedMessage]
 
 
-def messages_shown(session: Session) -> MessagesShown:
-    """What waits, failed or was refused; the oldest out first, the latest in first."""
+def messages_shown(session: Session, account: str) -> MessagesShown:
+    """What waits, failed or was refused; the oldest out first, the latest in first.
+
+    Not of exams that the person may still be given to read.
+    """
     refused = (
         select(ReceivedMessage)
         .where(ReceivedMessage.taken.is_(False))
         .order_by(ReceivedMessage.last_at.desc())
         .limit(SHOWN)
     )
-    return MessagesShown(messages.undelivered(session, SHOWN), session.scalars(refused).all())
+    return MessagesShown(undelivered(session, account, SHOWN), session.scalars(refused).all())
 
 
 @router.get("/messages")
 def show_messages(request: Request, caller: Seeing, done: bool | None = None) -> Response:
     """Messages that are not delivered, and those that were not taken."""
     with wiring(request).database.read() as session:
-        shown = messages_shown(session)
+        shown = messages_shown(session, caller.name)
     said = "" if done is None else "message_retried" if done else "message_not_retried"
     told = text(said, language_of(request)) if said else ""
     return page(request, "messages.html", caller, shown=shown, message=told)
 
 
 @router.post("/messages/{row}/retry")
-def retry(row: str, request: Request, caller: Seeing) -> Response:
-    """Let a failed message be tried again."""
+def retry(
+    row: str,
+    request: Request,
+    caller: Seeing,
+    back: Annotated[Literal["", "board"], Form()] = "",
+) -> Response:
+    """Let a failed message be tried again; ``back`` is the page to return to."""
     with wiring(request).database.begin() as session:
+        found = session.get(OutgoingMessage, row)
+        if found is not None and hidden_keys(session, caller.name, {found.study_key}):
+            raise HTTPException(404)
         done = messages.rerun(session, row, caller.name)
+    if back:
+        return RedirectResponse(f"/reading/board?done={'' if done else 'not_'}retried", 303)
     return RedirectResponse(f"/messages?done={str(done).lower()}", 303)
 
 

@@ -58,6 +58,12 @@ class Permission(StrEnum):
     """The same by REST: one's own, or by a machine of the configuration for a reader."""
     EXAM = "exam"
     """See an exam of the reading room, as far as one may know of it."""
+    BOARD = "board"
+    """See the reading room's board, the histories of exams, and who reads in each unit."""
+    BOARD_ACT = "board_act"
+    """Reassign, return and withdraw exams, and pause a unit's AI."""
+    READERS = "readers"
+    """Change who reads in a unit."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
@@ -65,6 +71,7 @@ PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
 READS = frozenset({Permission.READING, Permission.READING_CALLS, Permission.EXAM})
+OVERSEER = frozenset({Permission.BOARD, Permission.BOARD_ACT, Permission.READERS})
 COLLEAGUE = PREPARES | LIST | {Permission.PREPARE}
 SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
@@ -76,6 +83,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.NURSE: COLLEAGUE,
     Role.COORDINATOR: QUEUE
     | LIST
+    | OVERSEER
     | {
         Permission.WORKLIST,
         Permission.FOLLOW_UP_EXPORT,
@@ -87,6 +95,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     },
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
     | READS
+    | OVERSEER
     | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
     Role.ADMINISTRATOR: READER
     | QUEUE
@@ -99,8 +108,12 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.PROGRAMME,
         Permission.MESSAGES,
         Permission.EXAM,
+        Permission.BOARD,
+        Permission.READERS,
     },
-    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP, Permission.EXAM}),
+    Role.AUDITOR: frozenset(
+        {Permission.EVENTS, Permission.FOLLOW_UP, Permission.EXAM, Permission.BOARD}
+    ),
 }
 
 OF_MACHINE = frozenset(

@@ -26,6 +26,7 @@ from gransk.web.worklist import Query, Row, reason_text
 NAVIGATION = (
     ("nav_worklist", "/", Permission.WORKLIST),
     ("nav_reading", "/reading", Permission.READING),
+    ("nav_board", "/reading/board", Permission.BOARD),
     ("nav_follow_up", "/follow-up", Permission.FOLLOW_UP),
     ("nav_messages", "/messages", Permission.MESSAGES),
     ("nav_people", "/people", Permission.PEOPLE),

@@ -36,6 +36,8 @@ SAMPLES = {
     "workitem": "w",
     "row": "r",
     "accession": "A1",
+    "unit": "u",
+    "what": "x",
 }
 
 

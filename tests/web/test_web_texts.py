@@ -18,7 +18,11 @@ from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.reading.opinions import AiSaid, Difference, DifferenceReason
 from gransk.reading.outcomes import Found
+from gransk.reading.entries import AlertCode, TaskKind
+from gransk.reading.exam import State
+from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.reading.tables import Closing, FollowUpState
+from gransk.reading.troubles import Trouble
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
 from gransk.site.events import EventKind
@@ -27,6 +31,9 @@ from gransk.web import texts
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
 from gransk.web.reading.forms import WHOLE
+from gransk.web.reading.board import DONE
+from gransk.web.reading.board_rows import AGES
+from gransk.web.reading.entry_words import REASONS
 from gransk.web.rendering import STEPS
 
 ROOM = Path(gransk.web.__file__).parent
@@ -71,6 +78,18 @@ def used() -> set[str]:
         ("message_state", ("waiting", "failed")),
         ("message_refusal", [one.name.lower() for one in Refusal]),
         ("outcome", Outcome),
+        ("exam_state", ("to_read", *State)), ("exam_verdict", Verdict), ("exam_task", TaskKind),
+        ("trouble", Trouble), ("remedy", Trouble), ("board_done", DONE), ("board_age", AGES),
+        ("board", [f"{act}{end}" for act in ("return", "withdraw", "pause", "resume")
+                   for end in ("", "_told")]),
+        ("board", ("reassign_short", "return_short", "withdraw_short")),
+        ("board_differed", ("ai", "humans")), ("entry_breast", Breast),
+        ("entry_finding", FindingType), ("entry_technical", TechnicalReason),
+        ("entry_ai", AiSaid), ("entry_reason", REASONS), ("policy_kind", PolicyKind),
+        ("plan_reason", PlanReason), ("difference", DifferenceReason),
+        ("trouble", AlertCode),
+        ("readers", ("reads", "arbitrates", "experienced", "trainee", "active")),
+        ("board_why", ("absent", "load", "asked", "quality")),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),
         ("programme_conflict", [one for one in Conflict if one]),
