@@ -289,9 +289,11 @@ class Unit(Section):
 
 
 class ReadingSection(Section):
-    """The reading room: the site's units, and who answers for them."""
+    """The reading room: the site's units, who answers for them, and what figures are held to."""
 
     units: tuple[Unit, ...] = ()
+    levels_file: SitePath | None = None
+    background_per_1000: float | None = Field(default=None, gt=0, le=100)
 
     @field_validator("units")
     @classmethod

@@ -52,23 +52,38 @@ class Permission(StrEnum):
     """Read decisions of exams as other systems are told them."""
     MESSAGES = "messages"
     """See messages that are not delivered, and let them be tried again."""
+    FIGURES = "figures"
+    """See figures of exams that were read: indicators, validation, simulation."""
+    OWN_FIGURES = "own_figures"
+    """See figures of one's own reads."""
+    VALIDATION_SIGN = "validation_sign"
+    """Sign a unit's local validation; for which units, the configuration says."""
+    POLICIES = "policies"
+    """See the reading room's policies and their versions."""
+    POLICIES_DRAFT = "policies_draft"
+    """Draft a version of the policies, or an earlier one again."""
+    POLICIES_APPROVE = "policies_approve"
+    """Approve a version; for which units, the configuration says."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
 PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
+SEES_ROOM = frozenset({Permission.FIGURES, Permission.POLICIES})
+DRAFTS = SEES_ROOM | {Permission.POLICIES_DRAFT}
 COLLEAGUE = PREPARES | LIST | {Permission.PREPARE}
 SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: SIGNER | {Permission.JOIN},
-    Role.ARBITER: SIGNER | {Permission.JOIN},
+    Role.RADIOLOGIST: SIGNER | {Permission.JOIN, Permission.OWN_FIGURES},
+    Role.ARBITER: SIGNER | {Permission.JOIN, Permission.OWN_FIGURES},
     Role.TRAINEE: COLLEAGUE,
     Role.RADIOGRAPHER: COLLEAGUE | QUEUE | {Permission.STORE, Permission.JOIN},
     Role.NURSE: COLLEAGUE,
     Role.COORDINATOR: QUEUE
     | LIST
+    | DRAFTS
     | {
         Permission.WORKLIST,
         Permission.FOLLOW_UP_EXPORT,
@@ -78,7 +93,15 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.MESSAGES,
     },
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
-    | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
+    | DRAFTS
+    | {
+        Permission.EVENTS,
+        Permission.FOLLOW_UP_EXPORT,
+        Permission.JOIN,
+        Permission.OWN_FIGURES,
+        Permission.VALIDATION_SIGN,
+        Permission.POLICIES_APPROVE,
+    },
     Role.ADMINISTRATOR: READER
     | QUEUE
     | {
@@ -89,8 +112,9 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.JOIN,
         Permission.PROGRAMME,
         Permission.MESSAGES,
+        Permission.POLICIES,
     },
-    Role.AUDITOR: frozenset({Permission.EVENTS, Permission.FOLLOW_UP}),
+    Role.AUDITOR: SEES_ROOM | {Permission.EVENTS, Permission.FOLLOW_UP},
 }
 
 OF_MACHINE = frozenset(

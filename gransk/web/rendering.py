@@ -26,6 +26,9 @@ from gransk.web.worklist import Query, Row, reason_text
 NAVIGATION = (
     ("nav_worklist", "/", Permission.WORKLIST),
     ("nav_follow_up", "/follow-up", Permission.FOLLOW_UP),
+    ("nav_figures", "/reading/indicators", Permission.FIGURES),
+    ("nav_own_figures", "/reading/own-figures", Permission.OWN_FIGURES),
+    ("nav_policies", "/reading/policies", Permission.POLICIES),
     ("nav_messages", "/messages", Permission.MESSAGES),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_events", "/events", Permission.EVENTS),

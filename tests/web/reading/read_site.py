@@ -1,0 +1,88 @@
+"""A site whose unit has read exams to the end, for tests of its figures and policies."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "reading"))
+
+import pytest
+from closed_exams import Made, close
+from harness_orthanc import make_config
+from reading_room import START
+from sqlalchemy import select
+from web_objects import Lesions
+from web_site import Site, open_site
+
+from gransk.reading.outcome_store import state_outcomes
+from gransk.reading.outcomes import ACCESSION, Outcome
+from gransk.reading.readers import Listing, list_reader
+from gransk.results.tables import FactSource
+from gransk.site.tables import Account, Role
+
+READERS = ("anna", "bo", "cara", "dan")
+UNITS = [
+    {"name": "herlev", "title": "Herlev", "responsible": ["karen"]},
+    {"name": "south", "title": "South & <East>", "responsible": ["svend"]},
+]
+FREE = Outcome(cancer=False, follow_up_months=24)
+ILL = Outcome(cancer=True, found="screening", invasive=True, size_mm=8)
+MISSED = Outcome(cancer=True, found="interval")
+EXAMS = (
+    *(Made(n, days=n) for n in range(1, 31)),
+    *(Made(n, "rr", score=9.0, days=n) for n in range(31, 37)),
+    *(Made(n, "nr", "n", score=4.0, days=n) for n in range(37, 41)),
+    *(Made(n, days=n, facts={"round": ["first", "file"]}) for n in range(41, 46)),
+    Made(46, "n", days=46),
+    Made(47, unit="south", days=47),
+)
+"""45 exams of the unit that have ended, one that has not, and one of another unit."""
+
+
+def outcome(number: int) -> Outcome:
+    """Of six recalled women four had cancer; one cancer came in the interval."""
+    return ILL if 31 <= number <= 34 else MISSED if number == 1 else FREE
+
+
+@contextmanager
+def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> Iterator[Site]:
+    """A site with readers, coordinators, responsible radiologists, and exams that ended.
+
+    ``conny`` and ``karen`` read English, ``dorte`` (coordinator) and ``svend`` Danish.
+    """
+    config = make_config(folder, reading={"units": UNITS} | reading, time_zone="UTC")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gransk.web.app.applications", lambda: {"lesion": Lesions()})
+        site = open_site(config)
+    for name, role, language in (
+        ("admin", Role.ADMINISTRATOR, "en"), ("conny", Role.COORDINATOR, "en"),
+        ("dorte", Role.COORDINATOR, "da"), ("karen", Role.RESPONSIBLE_RADIOLOGIST, "en"),
+        ("svend", Role.RESPONSIBLE_RADIOLOGIST, "da"), ("vera", Role.AUDITOR, "en"),
+        *((name, Role.RADIOLOGIST, "en") for name in READERS),
+    ):  # fmt: skip
+        site.account(name, f"{name.title()} <{role}>", role, language=language)
+    with site.database.begin() as session:
+        for account in session.scalars(select(Account)):
+            account.created_at = START - datetime.timedelta(days=9)
+        session.flush()
+        for unit in ("herlev", "south"):
+            for name in READERS:
+                listing = Listing(arbitrates=name in ("cara", "dan"))
+                list_reader(session, unit, name, listing, "admin")
+    exams = tuple(exams)
+    for made in exams:
+        day = (START + datetime.timedelta(days=made.days)).strftime("%Y%m%d")
+        site.study(made.number, study_date=day)
+    close(site.database, exams)
+    with site.database.begin() as session:
+        said = {(ACCESSION, f"ACC{made.number}"): outcome(made.number) for made in exams}
+        state_outcomes(session, said, FactSource.FILE, "conny")
+    try:
+        yield site
+    finally:
+        site.close()
