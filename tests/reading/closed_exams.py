@@ -67,14 +67,14 @@ class Made:
         return digest(["study", self.number])[:32]
 
 
-def close(database: Database, exams: Iterable[Made]) -> list[str]:
+def close(database: Database, exams: Iterable[Made], first: datetime.datetime = START) -> list[str]:
     """Read exams to the end; their study keys."""
     with database.begin() as session:
-        return [_close(session, one) for one in exams]
+        return [_close(session, one, first) for one in exams]
 
 
-def _close(session: Session, one: Made) -> str:
-    at = START + datetime.timedelta(days=one.days)
+def _close(session: Session, one: Made, first: datetime.datetime) -> str:
+    at = first + datetime.timedelta(days=one.days)
     session.add(
         ExamProgramme(study_key=one.key, programme=one.programme, source="machine", conflict="")
     )

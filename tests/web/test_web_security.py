@@ -36,6 +36,7 @@ SAMPLES = {
     "workitem": "w",
     "row": "r",
     "accession": "A1",
+    "number": "1",
 }
 
 

@@ -15,6 +15,9 @@ from gransk.core.followup import Outcome
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.delivery.hl7.acknowledgement import Refusal
+from gransk.reading.groups import Dimension
+from gransk.reading.policy_refusals import PolicyRefusal
+from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
@@ -23,8 +26,25 @@ from gransk.site.tables import Role
 from gransk.web import texts
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
+from gransk.web.reading.policy_form import (
+    CHOICES,
+    FACTS,
+    PolicyFields,
+    RuleFields,
+)
+from gransk.web.reading.simulating import MEASURES
 from gransk.web.rendering import STEPS
 
+FORM_FIELDS = {
+    *vars(PolicyFields()), *vars(RuleFields()), "study", "reference", "until", "by", "because",
+    "exams", "cancers", "follow_up_months", "valid_from",
+} - {"study_kind", "study_reference", "study_until"}  # fmt: skip
+"""Fields of the form of policies, as their faults name them."""
+FAULTS = (
+    "value", "missing", "string_pattern_mismatch", "string_too_short", "too_short", "int_type",
+    "date_from_datetime_parsing", "limit", "limit_none", "alone_none", "ages", "because",
+    "images_none", "unique", "study", "screening", "minimum", "policy",
+)  # fmt: skip
 ROOM = Path(gransk.web.__file__).parent
 
 
@@ -50,7 +70,7 @@ def used() -> set[str]:
     found: set[str] = set()
     for path in ROOM.rglob("*.html"):
         found |= set(re.findall(r"\bt\('(\w+)'[,)]", path.read_text(encoding="utf-8")))
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         content = path.read_text(encoding="utf-8")
         found |= set(re.findall(r"\b(?:t|text|texts\.text)\(\s*\"(\w+)\"", content))
         quoted = set(re.findall(r"\"(\w+)\"", content))
@@ -66,6 +86,19 @@ def used() -> set[str]:
         ("message_state", ("waiting", "failed")),
         ("message_refusal", [one.name.lower() for one in Refusal]),
         ("outcome", Outcome),
+        ("dimension", Dimension),
+        ("measure", MEASURES),
+        ("assumption", Assumption),
+        ("policy_remedy", PolicyRefusal),
+        ("policy_state", ("current", "coming", "past", "open", "overtaken")),
+        ("policy_no_simulation", ("no_scores", "no_exams")),
+        *((f"policy_{name}", [one for one in values if one]) for name, values in (
+            ("kind", CHOICES["kind"]), ("differing", CHOICES["differing"]),
+            ("arbitration", CHOICES["arbitration"]), ("by", CHOICES["known_by"]),
+            ("when", (*CHOICES["programmes"], *CHOICES["rounds"], *CHOICES["treated"])),
+            ("study", CHOICES["study_kind"]), ("fact", FACTS), ("field", FORM_FIELDS),
+            ("fault", FAULTS),
+        )),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),
         ("programme_conflict", [one for one in Conflict if one]),

@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "reading"))
 import pytest
 from closed_exams import Made, close
 from harness_orthanc import make_config
-from reading_room import START
 from sqlalchemy import select
 from web_objects import Lesions
 from web_site import Site, open_site
@@ -23,8 +22,10 @@ from gransk.reading.outcome_store import state_outcomes
 from gransk.reading.outcomes import ACCESSION, Outcome
 from gransk.reading.readers import Listing, list_reader
 from gransk.results.tables import FactSource
+from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role
 
+FIRST_DAY = utcnow() - datetime.timedelta(days=400)
 READERS = ("anna", "bo", "cara", "dan")
 UNITS = [
     {"name": "herlev", "title": "Herlev", "responsible": ["karen"]},
@@ -39,7 +40,7 @@ EXAMS = (
     *(Made(n, "nr", "n", score=4.0, days=n) for n in range(37, 41)),
     *(Made(n, days=n, facts={"round": ["first", "file"]}) for n in range(41, 46)),
     Made(46, "n", days=46),
-    Made(47, unit="south", days=47),
+    Made(47, unit="south", score=None, days=47),
 )
 """45 exams of the unit that have ended, one that has not, and one of another unit."""
 
@@ -68,7 +69,7 @@ def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> It
         site.account(name, f"{name.title()} <{role}>", role, language=language)
     with site.database.begin() as session:
         for account in session.scalars(select(Account)):
-            account.created_at = START - datetime.timedelta(days=9)
+            account.created_at = FIRST_DAY - datetime.timedelta(days=9)
         session.flush()
         for unit in ("herlev", "south"):
             for name in READERS:
@@ -76,9 +77,9 @@ def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> It
                 list_reader(session, unit, name, listing, "admin")
     exams = tuple(exams)
     for made in exams:
-        day = (START + datetime.timedelta(days=made.days)).strftime("%Y%m%d")
+        day = (FIRST_DAY + datetime.timedelta(days=made.days)).strftime("%Y%m%d")
         site.study(made.number, study_date=day)
-    close(site.database, exams)
+    close(site.database, exams, FIRST_DAY)
     with site.database.begin() as session:
         said = {(ACCESSION, f"ACC{made.number}"): outcome(made.number) for made in exams}
         state_outcomes(session, said, FactSource.FILE, "conny")
