@@ -10,7 +10,9 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from gransk.core.screening import Verdict
 from gransk.reading.gate import responsible
+from gransk.reading.past import PastExam
 from gransk.reading.readers import OVERSEEING
 from gransk.reading.site_past import Closed
 from gransk.site.config import Config
@@ -73,6 +75,14 @@ def chosen(closed: Iterable[Closed], asked: Asked) -> list[Closed]:
     return [
         one for one in closed if asked.unit in ("", one.past.unit) and asked.holds(one.past.date)
     ]
+
+
+def countable(closed: Iterable[Closed]) -> list[PastExam]:
+    """Exams that validation and simulation count: the same for whoever asks.
+
+    Technical repeats are left out, whose images are to be made and read again.
+    """
+    return [one.past for one in closed if one.past.decision is not Verdict.TECHNICAL]
 
 
 def check_unit(config: Config, unit: str, needed: bool = False) -> None:

@@ -19,6 +19,7 @@ from gransk.core.errors import ConfigurationError, InvalidValueError
 from gransk.reading import gate, rooms
 from gransk.reading.indicators.texts import text as indicator_text
 from gransk.reading.past import PastExam
+from gransk.reading.plan import Differing, PolicyKind
 from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.room_changes import Evidence
@@ -30,7 +31,7 @@ from gransk.web import texts
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.reading import simulating
-from gransk.web.reading.asking import answers_for, past_of, person_of, titles, today
+from gransk.web.reading.asking import answers_for, countable, past_of, person_of, titles, today
 from gransk.web.reading.policy_form import (
     CHOICES,
     FACTS,
@@ -118,9 +119,11 @@ def show_draft(
     caller: Drafting,
     of: int | None = None,
     mode: Literal["form", "text"] = "form",
-    policy: str = "",
+    kind: PolicyKind | None = None,
+    differing: Differing | None = None,
     recall_from: str = "",
     double_from: str = "",
+    marks_from: str = "",
 ) -> Response:
     """The form of a new version, filled from another one.
 
@@ -129,18 +132,22 @@ def show_draft(
     of : int, optional
         A version; else the last that was approved, or the beginning of a first one.
     mode : ``form`` or ``text``
-    policy, recall_from, double_from : str, optional
-        A policy whose limits are to be others, as they were simulated.
+    kind : PolicyKind, optional
+        A policy of this kind is to be as it was simulated; one is added where there is none.
+    differing : Differing, optional
+    recall_from, double_from, marks_from : str, optional
     """
     known = wiring(request)
     with known.database.read() as session:
         base = _find(session, of) if of is not None else rooms.newest_approved(session)
     room = base.room if base is not None else _beginning(known)
     typed = fields_of(room, today(known).isoformat())
-    for one in typed.policies:
-        if policy and one.name == policy:
-            one.recall_from = recall_from or one.recall_from
-            one.double_from = double_from or one.double_from
+    if kind is not None:
+        tried = _of_kind(typed, kind)
+        tried.recall_from, tried.double_from, tried.marks_from = (
+            recall_from, double_from, marks_from
+        )  # fmt: skip
+        tried.differing = differing or tried.differing
     if max(len(room.policies), len(room.rules)) > MOST:
         mode = "text"
     dated = room.model_copy(update={"valid_from": today(known)})
@@ -261,7 +268,7 @@ def _room(checked: Checked, language: str) -> tuple[Room | None, list[str]]:
 
 
 def _past(request: Request, session: Session, caller: Caller) -> list[PastExam]:
-    return [one.past for one in past_of(request, session, caller)]
+    return countable(past_of(request, session, caller))
 
 
 def _form(request: Request, caller: Caller, checked: Checked, status: int = 200) -> Response:
@@ -285,6 +292,15 @@ def _form(request: Request, caller: Caller, checked: Checked, status: int = 200)
         limited=lambda one: _limited(one.limited[0], dict(one.limited[1]), language),
         assumed=simulating.assumptions,
     )
+
+
+def _of_kind(typed: RoomFields, kind: PolicyKind) -> PolicyFields:
+    """The first policy of a kind, or a new one of that name."""
+    for one in typed.policies:
+        if one.kind == kind:
+            return one
+    typed.policies.append(PolicyFields(name=kind.value, kind=kind.value))
+    return typed.policies[-1]
 
 
 def _beginning(known: Wiring) -> Room:

@@ -111,7 +111,7 @@ def _try(
     ours = past_of_model(past, unit, models[0])
     policy = next(one for one in deciding(room, unit) if _limited(one) == limited)
     try:
-        made = simulate(ours.exams, unit, models[0], scenario_of(policy), _months(room))
+        made = simulated_by(policy, ours, months(room))
     except InvalidValueError:
         return Tried(unit, limited, why="no_exams")
     first, last = ours.days
@@ -143,7 +143,19 @@ def _limited(policy: Policy) -> Limited:
     return policy.kind, tuple((name, limits[name]) for name in names if name in limits)
 
 
-def _months(room: Room) -> float:
+def simulated_by(policy: Policy, past: Past, follow_up_months: float) -> Simulation:
+    """A policy on a unit's past.
+
+    Raises
+    ------
+    InvalidValueError
+        Where no exam of it is decided.
+    """
+    return simulate(past.exams, past.unit, past.model, scenario_of(policy), follow_up_months)
+
+
+def months(room: Room) -> float:
+    """After which an exam without cancer counts as known."""
     minimum = room.minimum.get(room.application)
     return 24.0 if minimum is None else float(minimum.follow_up_months)
 

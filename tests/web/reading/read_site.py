@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import html
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,11 +22,15 @@ from web_site import Site, open_site
 
 from gransk.reading.outcome_store import state_outcomes
 from gransk.reading.outcomes import ACCESSION, Outcome
+from gransk.reading.policy import Room
 from gransk.reading.readers import Listing, list_reader
 from gransk.results.tables import FactSource
 from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role
+from gransk.web.reading.policy_form import FACTS, fields_of
 
+DRAFT = "/reading/policies/draft"
+TODAY = utcnow().date()
 FIRST_DAY = utcnow() - datetime.timedelta(days=400)
 READERS = ("anna", "bo", "cara", "dan")
 UNITS = [
@@ -87,3 +93,51 @@ def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> It
         yield site
     finally:
         site.close()
+
+
+# Policies
+
+
+def room(kind="shadow", study=None, units=(), **values):
+    return Room.model_validate(
+        {
+            "valid_from": TODAY,
+            "policies": [{"name": "p", "kind": kind} | values],
+            "rules": [
+                {
+                    "when": {"programmes": ["screening"], "units": list(units)},
+                    "policy": "p",
+                    "study": study,
+                }
+            ],
+            "minimum": {"mammo": {"exams": 20, "cancers": 3}},
+        }
+    )
+
+
+def form(made, step="keep", reason="as agreed", **changes):
+    """What a browser sends of a room."""
+    typed = fields_of(made, made.valid_from.isoformat())
+    sent = {"mode": "form", "step": step, "reason": reason, "application": "mammo"}
+    for name in ("valid_from", "exams", "cancers", "follow_up_months"):
+        sent[name] = getattr(typed, name)
+    for fact in FACTS:
+        sent[f"known_by.{fact}"], sent[f"because.{fact}"] = typed.known_by[fact], ""
+    for kind, many in (("policy", typed.policies), ("rule", typed.rules)):
+        for n, one in enumerate(many):
+            sent |= {f"{kind}.{n}.{name}": value for name, value in vars(one).items()}
+    return sent | changes
+
+
+def keep(client, made, **changes):
+    answer = client.post(DRAFT, data=form(made, **changes))
+    assert answer.status_code == 303, text_of(answer)
+    return int(re.search(r"versions/(\d+)", answer.headers["location"])[1])
+
+
+def approve(client, number):
+    return client.post(f"/reading/policies/versions/{number}/approve")
+
+
+def text_of(answer):
+    return html.unescape(re.sub(r"<[^>]+>", " ", answer.text.split("<main")[1]))

@@ -6,19 +6,16 @@ from functools import cache
 
 import pytest
 import yaml
-from read_site import read_site
+from read_site import DRAFT, TODAY, approve, form, keep, read_site, room, text_of
 
 from gransk.reading import rooms
 from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import TEXTS, PolicyRefusal
 from gransk.reading.room_file import write_room
-from gransk.site.database import utcnow
 from gransk.site.tables import Event
-from gransk.web.reading.policy_form import FACTS, document, fields_of
+from gransk.web.reading.policy_form import document, fields_of
 from gransk.web.texts import catalogue
 
-TODAY = utcnow().date()
-DRAFT = "/reading/policies/draft"
 STUDY = {
     "kind": "approved_study", "reference": "Committee <b>number 7</b>", "until": "2099-12-31",
 }  # fmt: skip
@@ -34,51 +31,6 @@ def site(tmp_path_factory):
 def at(site):
     """Signed-in browsers by name."""
     return cache(site.signed_in)
-
-
-def room(kind="shadow", study=None, units=(), **values):
-    return Room.model_validate(
-        {
-            "valid_from": TODAY,
-            "policies": [{"name": "p", "kind": kind} | values],
-            "rules": [
-                {
-                    "when": {"programmes": ["screening"], "units": list(units)},
-                    "policy": "p",
-                    "study": study,
-                }
-            ],
-            "minimum": {"mammo": {"exams": 20, "cancers": 3}},
-        }
-    )
-
-
-def form(made, step="keep", reason="as agreed", **changes):
-    """What a browser sends of a room."""
-    typed = fields_of(made, made.valid_from.isoformat())
-    sent = {"mode": "form", "step": step, "reason": reason, "application": "mammo"}
-    for name in ("valid_from", "exams", "cancers", "follow_up_months"):
-        sent[name] = getattr(typed, name)
-    for fact in FACTS:
-        sent[f"known_by.{fact}"], sent[f"because.{fact}"] = typed.known_by[fact], ""
-    for kind, many in (("policy", typed.policies), ("rule", typed.rules)):
-        for n, one in enumerate(many):
-            sent |= {f"{kind}.{n}.{name}": value for name, value in vars(one).items()}
-    return sent | changes
-
-
-def keep(client, made, **changes):
-    answer = client.post(DRAFT, data=form(made, **changes))
-    assert answer.status_code == 303, text_of(answer)
-    return int(re.search(r"versions/(\d+)", answer.headers["location"])[1])
-
-
-def approve(client, number):
-    return client.post(f"/reading/policies/versions/{number}/approve")
-
-
-def text_of(answer):
-    return html.unescape(re.sub(r"<[^>]+>", " ", answer.text.split("<main")[1]))
 
 
 def test_a_form_says_what_the_room_says():
