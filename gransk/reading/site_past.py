@@ -24,6 +24,7 @@ from gransk.reading.exam import Exam, State
 from gransk.reading.exam_tables import EntryRow, ExamRow
 from gransk.reading.knowing import known_by
 from gransk.reading.machine import fold
+from gransk.reading.model_name import model_name
 from gransk.reading.outcome_store import outcomes_of
 from gransk.reading.outcomes import ACCESSION, STUDY, Outcome
 from gransk.reading.past import Density, PastExam
@@ -130,9 +131,31 @@ class SitePast:
 
         return [one for one in every if one.guarded is None or seen(one.guarded)]
 
-    def models(self, session: Session, analysis_key: str) -> tuple[ModelIdentity, ...]:
-        """The models of an analysis, as a validation is signed for them."""
-        return read_findings(session, self._blobs, analysis_key).models
+    def models(self, session: Session, closed: Sequence[Closed]) -> tuple[ModelIdentity, ...]:
+        """The models that gave exams their scores, as a validation is signed for them.
+
+        Parameters
+        ----------
+        session : Session
+        closed : sequence of Closed
+            Exams of one model name, in order; the findings of the latest that can be read tell.
+
+        Returns
+        -------
+        tuple of ModelIdentity
+            Empty where no findings can be read that are of that name.
+        """
+        for one in reversed(closed):
+            try:
+                found = read_findings(session, self._blobs, one.analysis_key)
+            except (BlobError, KeyError, ValueError):
+                # `gransk doctor` names what cannot be read; another exam's may be.
+                continue
+            digests = {model.id: model.sha256 for model in found.models}
+            name = model_name(found.application, found.application_version, digests)
+            if one.past.ai is not None and name == one.past.ai.model:
+                return found.models
+        return ()
 
     def with_density(self, session: Session, closed: Iterable[Closed]) -> list[PastExam]:
         """The exams with the density that their findings name; those are read once."""

@@ -42,7 +42,13 @@ from gransk.web import (
 )
 from gransk.web.access import Caller, caller_of, language_of
 from gransk.web.guard import Guard
-from gransk.web.reading import indicator_pages, own_figures, policy_pages, simulation_pages
+from gransk.web.reading import (
+    indicator_pages,
+    own_figures,
+    policy_pages,
+    simulation_pages,
+    validation_pages,
+)
 from gransk.web.rendering import page
 from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
@@ -92,7 +98,7 @@ def create_app(
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
         account_pages, single_sign_on, people_pages, indicator_pages, own_figures, policy_pages,
-        simulation_pages,
+        simulation_pages, validation_pages,
         api, fhir, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)

@@ -19,6 +19,7 @@ from gransk.reading.groups import Dimension
 from gransk.reading.policy_refusals import PolicyRefusal
 from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
+from gransk.reading.validation.report import Counts, Missing
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
 from gransk.site.events import EventKind
@@ -87,6 +88,9 @@ def used() -> set[str]:
         ("message_refusal", [one.name.lower() for one in Refusal]),
         ("outcome", Outcome),
         ("dimension", Dimension),
+        ("validation_count", Counts.model_fields),
+        ("validation_missing", Missing),
+        ("validation", ("first_reader", "second_reader", "decision", "axis_x", "axis_y")),
         ("measure", MEASURES),
         ("assumption", Assumption),
         ("policy_remedy", PolicyRefusal),

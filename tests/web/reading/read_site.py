@@ -16,10 +16,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "reading"))
 import pytest
 from closed_exams import Made, close
 from harness_orthanc import make_config
+from reading_site import findings
 from sqlalchemy import select
 from web_objects import Lesions
 from web_site import Site, open_site
 
+from gransk.core.codes import Code
+from gransk.core.findings import Findings, ModelIdentity, Quality
+from gransk.core.keys import digest
 from gransk.reading.outcome_store import state_outcomes
 from gransk.reading.outcomes import ACCESSION, Outcome
 from gransk.reading.policy import Room
@@ -40,8 +44,12 @@ UNITS = [
 FREE = Outcome(cancer=False, follow_up_months=24)
 ILL = Outcome(cancer=True, found="screening", invasive=True, size_mm=8)
 MISSED = Outcome(cancer=True, found="interval")
+READ = Made(29).key
+"""The exam whose findings are kept: they name density and models."""
 EXAMS = (
-    *(Made(n, days=n) for n in range(1, 31)),
+    *(Made(n, days=n) for n in range(1, 29)),
+    Made(29, days=29, ai={"analysis_key": digest(["analysis", READ])}),
+    Made(30, days=30),
     *(Made(n, "rr", score=9.0, days=n) for n in range(31, 37)),
     *(Made(n, "nr", "n", score=4.0, days=n) for n in range(37, 41)),
     *(Made(n, days=n, facts={"round": ["first", "file"]}) for n in range(41, 46)),
@@ -54,6 +62,17 @@ EXAMS = (
 def outcome(number: int) -> Outcome:
     """Of six recalled women four had cancer; one cancer came in the interval."""
     return ILL if 31 <= number <= 34 else MISSED if number == 1 else FREE
+
+
+def found() -> Findings:
+    """What the AI found in an exam: dense, and by the models that opinions are sealed with."""
+    dense = Code(value="129718006", scheme="SCT", meaning="Heterogeneously dense")
+    composition = Code(value="129715009", scheme="SCT", meaning="Breast composition")
+    quality = Quality(name="density_category", concept=composition, value=dense)
+    model = ModelIdentity(id="mass", version="2", sha256="c" * 64, research=False)
+    return findings().model_copy(
+        update={"qualities": (quality,), "models": (model,), "application_version": "1.0"}
+    )
 
 
 @contextmanager
@@ -85,6 +104,8 @@ def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> It
     for made in exams:
         day = (FIRST_DAY + datetime.timedelta(days=made.days)).strftime("%Y%m%d")
         site.study(made.number, study_date=day)
+    if READ in {made.key for made in exams}:
+        site.sealed(READ, found(), application="mammo", released=False)
     close(site.database, exams, FIRST_DAY)
     with site.database.begin() as session:
         said = {(ACCESSION, f"ACC{made.number}"): outcome(made.number) for made in exams}
