@@ -103,7 +103,12 @@ def _open(book: Book, one: Made, at: datetime.datetime) -> None:
 
 def _opinion(one: Made, at: datetime.datetime) -> Any:
     said = AiSaid.RECALL if (one.score or 0) >= 8 else AiSaid.NORMAL
-    given = {"exam_score": one.score, "sealed_at": at, "application_version": "1.0"}
+    given = {
+        "exam_score": one.score,
+        "probability": (one.score or 0) / 20,
+        "sealed_at": at,
+        "application_version": "1.0",
+    }
     return opinion_of(said, **given | one.ai)
 
 

@@ -12,6 +12,13 @@ from gransk.web.texts import number, text
 
 SIZE, LEFT, TOP = 420, 60, 15
 EDGE = SIZE + LEFT + TOP
+SHAPES = {
+    "disc": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0 -12 0Z",
+    "square": "M-5 -5H5V5H-5Z",
+    "diamond": "M0 -7L7 0L0 7L-7 0Z",
+    "triangle": "M0 -7L7 6H-7Z",
+}
+PEOPLE = {"first_reader": "square", "second_reader": "diamond", "decision": "triangle"}
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -25,9 +32,11 @@ def drawn(report: Report, language: str) -> Markup:
         *_axes(language),
         _line(report),
     ]
+    marks = [(one, text(f"validation_{one.name}", language)) for one in report.people]
     if (point := chosen(report)) is not None:
-        parts.append(_point(point, text("validation_ai_at", language, limit=point.name), square=0))
-    parts += [_point(one, text(f"validation_{one.name}", language), 1) for one in report.people]
+        marks.insert(0, (point, text("validation_ai_at", language, limit=point.name)))
+    for n, (one, name) in enumerate(marks):
+        parts += _mark(n, _shape_of(one, report), one, name)
     # Every text in it is escaped above.
     return Markup("\n".join([*parts, "</svg>"]))  # noqa: S704
 
@@ -93,12 +102,19 @@ def _line(report: Report) -> str:
     return f'<path d="M{path}" fill="none" stroke="currentColor" stroke-width="2"/>'
 
 
-def _point(one: Called, name: str, square: int) -> str:
-    """The AI's limit as a disc, people as squares, each with its name beside it."""
+def _shape_of(one: Called, report: Report) -> str:
+    """The AI is a disc, people have shapes of their own."""
+    return "disc" if one in report.limits else PEOPLE.get(one.name, "square")
+
+
+def _mark(n: int, shape: str, one: Called, name: str) -> tuple[str, str, str]:
+    """A mark where it lies, and again beside its name at the right."""
     x, y = _x(1 - one.specificity.value), _y(one.sensitivity.value)
-    shape = (
-        f'<rect x="{x - 5}" y="{y - 5}" width="10" height="10"/>'
-        if square
-        else f'<circle cx="{x}" cy="{y}" r="6"/>'
-    )
-    return f'{shape}<text x="{x + 10}" y="{y + 4}">{escape(name)}</text>'
+    right, row = LEFT + SIZE + 25, TOP + 20 + 24 * n
+    told = f'<text x="{right + 14}" y="{row + 4}">{escape(name)}</text>'
+    return _drawn(shape, x, y, name), _drawn(shape, right, row, name), told
+
+
+def _drawn(shape: str, x: float, y: float, name: str) -> str:
+    path = SHAPES[shape]
+    return f'<path transform="translate({x} {y})" d="{path}"><title>{escape(name)}</title></path>'

@@ -246,9 +246,13 @@ def _change(result: Result, measure: str, language: str) -> str:
         return ""
     if bounds.told:
         value, low, high = (_signed(one, measure, language) for one in bounds.low)
-        return f"{value} ({low} – {high})"
-    low, high = (_signed(end.value, measure, language) for end in (bounds.low, bounds.high))
-    return text("simulation_change_between", language, low=low, high=high)
+        said = f"{value} ({low} – {high})"
+    else:
+        low, high = (_signed(end.value, measure, language) for end in (bounds.low, bounds.high))
+        said = text("simulation_change_between", language, low=low, high=high)
+    if measure == "readings":
+        return f"{said} %"
+    return f"{said} {text('simulation_points', language)}" if measure in SHARES else said
 
 
 def _figure(figure: Figure, measure: str, language: str) -> str:
@@ -265,9 +269,6 @@ def _say(value: float, measure: str, language: str) -> str:
 def _signed(value: float, measure: str, language: str) -> str:
     """A change: of shares in percentage points, of readings in percent of those done."""
     sign = "+" if value > 0 else ""
-    if measure == "readings":
-        return f"{sign}{number(100 * value, 1, language)} %"
-    if measure in SHARES:
-        unit = text("simulation_points", language)
-        return f"{sign}{number(100 * value, 1, language)} {unit}"
+    if measure in SHARES or measure == "readings":
+        return f"{sign}{number(100 * value, 1, language)}"
     return f"{sign}{number(value, 2, language)}"
