@@ -289,9 +289,18 @@ def _form(request: Request, caller: Caller, checked: Checked, status: int = 200)
         outside=OUTSIDE,
         units=titles(known.config),
         round_name=partial(round_name, language=language),
+        unused=_unused(checked.room),
         limited=lambda one: _limited(one.limited[0], dict(one.limited[1]), language),
         assumed=simulating.assumptions,
     )
+
+
+def _unused(room: Room | None) -> list[str]:
+    """Policies that no rule names."""
+    if room is None:
+        return []
+    named = {rule.policy for rule in room.rules}
+    return [policy.name for policy in room.policies if policy.name not in named]
 
 
 def _of_kind(typed: RoomFields, kind: PolicyKind) -> PolicyFields:
@@ -357,7 +366,7 @@ def _version_page(
         "reading/policy_version.html",
         caller,
         status,
-        version=found,
+        kept=found,
         state=state,
         words=room_words(found.room, language),
         changes=differences(None if base is None else base.room, found.room, language),

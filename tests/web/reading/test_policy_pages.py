@@ -8,6 +8,7 @@ import pytest
 import yaml
 from read_site import DRAFT, TODAY, approve, form, keep, read_site, room, text_of
 
+import gransk
 from gransk.reading import rooms
 from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import TEXTS, PolicyRefusal
@@ -79,6 +80,7 @@ def test_the_way_of_a_version(site, at):
         assert approve(client, second).status_code == 303
     changed = text_of(conny.get(f"/reading/policies/versions/{second}"))
     assert "Gone: Policy p" in changed
+    assert f"Gransk {gransk.__version__} " in changed
     assert "opens 15 minutes" in changed
     answer = karen.post(f"/reading/policies/versions/{first}/restore", data={"reason": "too short"})
     third = int(re.search(r"versions/(\d+)", answer.headers["location"])[1])
@@ -103,6 +105,9 @@ def test_what_a_draft_changes_is_told_before_it_is_kept(site, at):
     assert "see the AI's marks from score 8 on" in text_of(answer)
     assert len(versions(site)) == before
     assert 'value="decision_support" selected' in answer.text, "it comes back as it was sent"
+    other = {"policy.1.name": "other", "policy.1.kind": "double_reading"}
+    answer = conny.post(DRAFT, data=form(room(), step="check") | other)
+    assert "No rule uses: other." in text_of(answer)
 
 
 def versions(site):
