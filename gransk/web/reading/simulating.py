@@ -252,7 +252,8 @@ def _change(result: Result, measure: str, language: str) -> str:
         said = text("simulation_change_between", language, low=low, high=high)
     if measure == "readings":
         return f"{said} %"
-    return f"{said} {text('simulation_points', language)}" if measure in SHARES else said
+    points = text("simulation_points", language)
+    return f"{said} {points}" if measure in SHARES else said
 
 
 def _figure(figure: Figure, measure: str, language: str) -> str:

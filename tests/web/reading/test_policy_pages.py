@@ -14,7 +14,7 @@ from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import TEXTS, PolicyRefusal
 from gransk.reading.room_file import write_room
 from gransk.site.tables import Event
-from gransk.web.reading.policy_form import document, fields_of
+from gransk.web.reading.policy_form import PolicyFields, document, fields_of
 from gransk.web.texts import catalogue
 
 STUDY = {
@@ -105,7 +105,7 @@ def test_what_a_draft_changes_is_told_before_it_is_kept(site, at):
     assert "see the AI's marks from score 8 on" in text_of(answer)
     assert len(versions(site)) == before
     assert 'value="decision_support" selected' in answer.text, "it comes back as it was sent"
-    other = {"policy.1.name": "other", "policy.1.kind": "double_reading"}
+    other = {f"policy.1.{name}": value for name, value in vars(PolicyFields("other")).items()}
     answer = conny.post(DRAFT, data=form(room(), step="check") | other)
     assert "No rule uses: other." in text_of(answer)
 
