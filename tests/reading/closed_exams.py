@@ -55,10 +55,10 @@ class Made:
     arbiter: str = ""
     score: float | None = 3.0
     unit: str = "herlev"
-    how: Plan = field(default_factory=plan)
+    how: Plan = field(default_factory=plan, hash=False)
     programme: str = "screening"
-    facts: dict[str, list[str]] = field(default_factory=dict)
-    ai: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, list[str]] = field(default_factory=dict, hash=False)
+    ai: dict[str, Any] = field(default_factory=dict, hash=False)
     late: bool = False
     days: int = 0
 

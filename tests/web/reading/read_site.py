@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime
 import html
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +79,41 @@ def found() -> Findings:
 
 
 @contextmanager
-def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> Iterator[Site]:
+def read_site(folder: Path, exams: tuple[Made, ...] = EXAMS, **reading: Any) -> Iterator[Site]:
     """A site with readers, coordinators, responsible radiologists, and exams that ended.
 
     ``conny`` and ``karen`` read English, ``dorte`` (coordinator) and ``svend`` Danish.
     """
+    data = Path(_data(exams).name)
+    shutil.copytree(data, folder / "data")
+    with _opened(folder, reading) as site:
+        yield site
+
+
+@cache
+def _data(exams: tuple[Made, ...]) -> tempfile.TemporaryDirectory[str]:
+    """What a site's data folder holds once it is filled: made once for all that ask for it."""
+    kept = tempfile.TemporaryDirectory()
+    with tempfile.TemporaryDirectory() as folder, _opened(Path(folder), {}) as site:
+        _fill(site, exams)
+        site.database.close()
+        shutil.copytree(Path(folder) / "data", kept.name, dirs_exist_ok=True)
+    return kept
+
+
+@contextmanager
+def _opened(folder: Path, reading: dict[str, Any]) -> Iterator[Site]:
     config = make_config(folder, reading={"units": UNITS} | reading, time_zone="UTC")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gransk.web.app.applications", lambda: {"lesion": Lesions()})
         site = open_site(config)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+def _fill(site: Site, exams: tuple[Made, ...]) -> None:
     for name, role, language in (
         ("admin", Role.ADMINISTRATOR, "en"), ("conny", Role.COORDINATOR, "en"),
         ("dorte", Role.COORDINATOR, "da"), ("karen", Role.RESPONSIBLE_RADIOLOGIST, "en"),
@@ -100,7 +129,6 @@ def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> It
             for name in READERS:
                 listing = Listing(arbitrates=name in ("cara", "dan"))
                 list_reader(session, unit, name, listing, "admin")
-    exams = tuple(exams)
     for made in exams:
         day = (FIRST_DAY + datetime.timedelta(days=made.days)).strftime("%Y%m%d")
         site.study(made.number, study_date=day)
@@ -110,10 +138,6 @@ def read_site(folder: Path, exams: Iterable[Made] = EXAMS, **reading: Any) -> It
     with site.database.begin() as session:
         said = {(ACCESSION, f"ACC{made.number}"): outcome(made.number) for made in exams}
         state_outcomes(session, said, FactSource.FILE, "conny")
-    try:
-        yield site
-    finally:
-        site.close()
 
 
 # Policies

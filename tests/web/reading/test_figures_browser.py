@@ -45,7 +45,7 @@ def exams() -> Iterator[Made]:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with read_site(tmp_path_factory.mktemp("figures"), exams()) as site:
+    with read_site(tmp_path_factory.mktemp("figures"), tuple(exams())) as site:
         conny, karen, svend = (site.signed_in(name) for name in ("conny", "karen", "svend"))
         number = keep(conny, room("safety_net", recall_from=10, units=["herlev"]))
         for client in (karen, svend):
