@@ -177,14 +177,14 @@ class SitePast:
         return self._densities[analysis_key]
 
     def _all(self, session: Session, today: datetime.date) -> list[Closed]:
+        room = rooms.in_force(session, today)
+        mark = (*_last_words(session), 0 if room is None else room.version)
+        if mark == self._kept[0]:
+            return self._kept[1]
         ended = select(ExamRow.study_key, ExamRow.entries).where(
             ExamRow.state.in_([state.value for state in CLOSED])
         )
         counts = {key: count for key, count in session.execute(ended)}
-        room = rooms.in_force(session, today)
-        mark = (_last_words(session), 0 if room is None else room.version, frozenset(counts))
-        if mark == self._kept[0] and all(self._folded[k][0] == n for k, n in counts.items()):
-            return self._kept[1]
         self._fold(session, counts)
         exams = {key: self._folded[key][1] for key in counts}
         beside = _beside(session, exams, self._owners, room)
@@ -207,9 +207,10 @@ class SitePast:
 
 
 def _last_words(session: Session) -> tuple[int | None, ...]:
-    """Numbers of the last statements: where none is new, nothing said of exams has changed."""
+    """Numbers of the last entry and statements: where none is new, the past is the same."""
     columns = (
-        ExamFact.number, ProgrammeStatement.number, OutcomeStatement.number, RoomApproval.number
+        EntryRow.number, ExamFact.number, ProgrammeStatement.number, OutcomeStatement.number,
+        RoomApproval.number,
     )  # fmt: skip
     return tuple(session.scalar(select(func.max(column))) for column in columns)
 

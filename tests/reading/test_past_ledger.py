@@ -171,6 +171,7 @@ def test_what_is_new_comes_in_and_the_rest_is_not_folded_again(site, monkeypatch
     assert set(past_of(site, kept)) == {one}
     assert folded == []
     (two,) = close(site.database, [Made(2)])
+    assert set(past_of(site, kept)) == {one, two}
     with site.database.begin() as session:
         state_outcomes(session, {(ACCESSION, "ACC1"): Outcome(cancer=True)}, FactSource.FILE, "k")
     found = past_of(site, kept)
