@@ -11,6 +11,7 @@ from pypdf import PdfReader
 from read_site import EXAMS, FIRST_DAY, READERS, Made, read_site
 from sqlalchemy import select
 
+from gransk.core.errors import ConfigurationError
 from gransk.reading.indicators.counting import DANISH, Indicator
 from gransk.reading.indicators.texts import text
 from gransk.site.tables import Event
@@ -159,3 +160,21 @@ def test_every_indicator_has_a_place_in_one_of_the_choices(at):
     html += at("karen").get("/reading/indicators?by=reader").text
     for indicator in Indicator:
         assert f'value="{indicator.value}"' in html
+
+
+def test_figures_are_held_against_the_sites_own_levels_too(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "{id: herlev, version: '3', source: the unit, date: '2026', levels: "
+        "[{indicator: recall, better: lower, acceptable: 0.2, desirable: 0.16}]}"
+    )
+    with read_site(tmp_path, levels_file=str(own), background_per_1000=3) as site:
+        html = site.signed_in("conny").get("/reading/indicators?unit=herlev").text
+    assert "herlev 3" in html
+    assert "needs the background incidence" not in html
+    own.write_text("{id: herlev}")
+    with (
+        pytest.raises(ConfigurationError, match=r"own\.yaml"),
+        read_site(tmp_path / "b", levels_file=str(own)),
+    ):
+        pass
