@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
+from typing import NamedTuple
 
+from sqlalchemy import distinct, func, select
 from sqlalchemy.orm import Session
 
 from gransk.archive.patients import identifiers_of
-from gransk.archive.tables import Purpose, SeenStudy
+from gransk.archive.tables import JoinedPatient, Purpose, SeenStudy
 from gransk.core.keys import digest
 from gransk.core.patients import ExamIdentity, PatientStudy, patient_key
+
+
+class FollowedExam(NamedTuple):
+    """Whose an exam is, and by what outcomes find it.
+
+    Parameters
+    ----------
+    patient : str
+        Pseudonymous key; one for all identifiers that people joined.
+    date : date, optional
+    accession_number, study_instance_uid : str
+    """
+
+    patient: str
+    date: datetime.date | None
+    accession_number: str
+    study_instance_uid: str
 
 
 def patient_study(session: Session, study_key: str) -> PatientStudy | None:
@@ -25,6 +45,44 @@ def patient_study(session: Session, study_key: str) -> PatientStudy | None:
     keys = [patient_key(*name, seen.patient_birth_date, seen.patient_sex) for name in names]
     found = tuple(key for key in keys if key)
     return PatientStudy(found or (digest(["study", study_key]),), study_date(seen))
+
+
+def exams_of(session: Session, study_keys: Collection[str]) -> dict[str, FollowedExam]:
+    """Patients, dates and numbers of studies; those that the archive never had are left out.
+
+    An accession number that studies of several patients bear names none of them.
+    """
+    joined = session.scalar(
+        select(JoinedPatient.id).where(JoinedPatient.parted_at.is_(None)).limit(1)
+    )
+    query = select(SeenStudy).where(SeenStudy.key.in_(study_keys))
+    studies = session.scalars(query).all()
+    numbers = {study.accession_number.strip() for study in studies} - {""}
+    shared = _shared(session, numbers)
+    found = {}
+    for seen in studies:
+        own = (seen.patient_id, seen.issuer_of_patient_id)
+        names = sorted(identifiers_of(session, seen)) if joined else [own]
+        keys = [patient_key(*name, seen.patient_birth_date, seen.patient_sex) for name in names]
+        number = seen.accession_number.strip()
+        found[seen.key] = FollowedExam(
+            patient=min(filter(None, keys), default=digest(["study", seen.key])),
+            date=study_date(seen),
+            accession_number="" if number in shared else number,
+            study_instance_uid=seen.study_instance_uid,
+        )
+    return found
+
+
+def _shared(session: Session, numbers: Collection[str]) -> set[str]:
+    """Accession numbers that studies of more than one patient bear."""
+    query = (
+        select(SeenStudy.accession_number)
+        .where(SeenStudy.accession_number.in_(numbers), SeenStudy.deleted_at.is_(None))
+        .group_by(SeenStudy.accession_number)
+        .having(func.count(distinct(SeenStudy.patient_id)) > 1)
+    )
+    return {number.strip() for number in session.scalars(query)}
 
 
 def is_earlier(session: Session, study_key: str) -> bool:

@@ -31,7 +31,17 @@ def known_exam(
         Whether a person gave it to two people.
     """
     row = session.get(ExamProgramme, study_key)
-    facts = known_of(session, study_key)
+    return known_by(row, known_of(session, study_key), incomplete=incomplete, returned=returned)
+
+
+def known_by(
+    row: ExamProgramme | None,
+    facts: Mapping[Fact, Standing],
+    *,
+    incomplete: bool,
+    returned: bool = False,
+) -> Known:
+    """What is known of an exam by its programme and the facts that count at it."""
     age, unit, screened = (facts.get(fact) for fact in (Fact.AGE, Fact.UNIT, Fact.ROUND))
     return Known(
         programme=Programme(row.programme) if row is not None and row.programme else None,

@@ -38,7 +38,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "single_recall": (
         "a recall by one person goes to arbitration",
-        "en genindkaldelse fra én person går til afgørelse",
+        "en genindkaldelse fra én person går til arbitrering",
     ),
     "verdict": ("opinions differ by verdict", "uenighed afgøres af konklusionen"),
     "breast": (
@@ -96,7 +96,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Local validation of {application}: at least {exams} exams and {cancers} cancers, "
         "followed for {follow_up_months} months",
         "Lokal validering af {application}: mindst {exams} undersøgelser og {cancers} "
-        "kræfttilfælde, fulgt i {follow_up_months} måneder",
+        "cancere, fulgt i {follow_up_months} måneder",
     ),
     "application": ("Exams of {application}", "Undersøgelser af {application}"),
     "added": ("New: {line}", "Ny: {line}"),

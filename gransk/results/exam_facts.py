@@ -136,7 +136,11 @@ def rows(session: Session, study_keys: Collection[str]) -> dict[str, ExamKnown]:
 
 def known_of(session: Session, study_key: str) -> Mapping[Fact, Standing]:
     """The facts that count at a study; what nobody said is left out."""
-    row = session.get(ExamKnown, study_key)
+    return standing_of(session.get(ExamKnown, study_key))
+
+
+def standing_of(row: ExamKnown | None) -> Mapping[Fact, Standing]:
+    """The facts that a row says count; none without one."""
     facts = {} if row is None else row.facts
     return {Fact(fact): Standing(value, FactSource(by)) for fact, (value, by) in facts.items()}
 

@@ -309,11 +309,13 @@ SUSPICION = tuple(
 
 
 class ReadingSection(Section):
-    """The reading room: the site's units, who answers for them, and how readers say it."""
+    """The reading room: its units, how readers say it, and what figures are held to."""
 
     units: tuple[Unit, ...] = ()
     suspicion: tuple[SuspicionLevel, ...] = Field(default=SUSPICION, min_length=2, max_length=9)
     systems: tuple[str, ...] = ()
+    levels_file: SitePath | None = None
+    background_per_1000: float | None = Field(default=None, gt=0, le=100)
 
     @field_validator("suspicion")
     @classmethod

@@ -136,6 +136,7 @@ class EventKind(StrEnum):
     VALIDATION_SIGNED = "validation_signed"
     AI_PAUSED = "ai_paused"
     AI_RESUMED = "ai_resumed"
+    FIGURES_EXPORTED = "figures_exported"
 
     # Reading
     STUDY_OPENED = "study_opened"

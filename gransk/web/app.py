@@ -44,11 +44,19 @@ from gransk.web.access import Caller, caller_of, language_of
 from gransk.web.guard import Guard
 from gransk.web.reading import (
     arbitration_pages,
+    board,
+    board_acts,
+    exam_history,
     exam_pages,
+    indicator_pages,
     list_pages,
+    own_figures,
+    policy_pages,
     reading_calls,
+    simulation_pages,
     trainee_pages,
-    board, board_acts, exam_history, unit_readers,
+    unit_readers,
+    validation_pages,
 )
 from gransk.web.rendering import page
 from gransk.web.texts import catalogue, text
@@ -100,7 +108,8 @@ def create_app(
         profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
         account_pages, single_sign_on, people_pages, board, board_acts, exam_history,
         unit_readers, list_pages, trainee_pages, exam_pages, arbitration_pages,
-        reading_calls, api, fhir, dicomweb, viewer,
+        reading_calls, indicator_pages, own_figures, policy_pages, simulation_pages,
+        validation_pages, api, fhir, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

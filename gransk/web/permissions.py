@@ -64,6 +64,18 @@ class Permission(StrEnum):
     """Reassign, return and withdraw exams, and pause a unit's AI."""
     READERS = "readers"
     """Change who reads in a unit."""
+    FIGURES = "figures"
+    """See figures of exams that were read: indicators, validation, simulation."""
+    OWN_FIGURES = "own_figures"
+    """See figures of one's own reads."""
+    VALIDATION_SIGN = "validation_sign"
+    """Sign a unit's local validation; for which units, the configuration says."""
+    POLICIES = "policies"
+    """See the reading room's policies and their versions."""
+    POLICIES_DRAFT = "policies_draft"
+    """Draft a version of the policies, or an earlier one again."""
+    POLICIES_APPROVE = "policies_approve"
+    """Approve a version; for which units, the configuration says."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
@@ -72,18 +84,21 @@ QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
 READS = frozenset({Permission.READING, Permission.READING_CALLS, Permission.EXAM})
 OVERSEER = frozenset({Permission.BOARD, Permission.BOARD_ACT, Permission.READERS})
+SEES_ROOM = frozenset({Permission.FIGURES, Permission.POLICIES})
+DRAFTS = SEES_ROOM | {Permission.POLICIES_DRAFT}
 COLLEAGUE = PREPARES | LIST | {Permission.PREPARE}
 SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
 OF_ROLE: dict[Role, frozenset[Permission]] = {
-    Role.RADIOLOGIST: SIGNER | READS | {Permission.JOIN},
-    Role.ARBITER: SIGNER | READS | {Permission.JOIN},
+    Role.RADIOLOGIST: SIGNER | READS | {Permission.JOIN, Permission.OWN_FIGURES},
+    Role.ARBITER: SIGNER | READS | {Permission.JOIN, Permission.OWN_FIGURES},
     Role.TRAINEE: COLLEAGUE | READS,
     Role.RADIOGRAPHER: COLLEAGUE | QUEUE | {Permission.STORE, Permission.JOIN},
     Role.NURSE: COLLEAGUE,
     Role.COORDINATOR: QUEUE
     | LIST
     | OVERSEER
+    | DRAFTS
     | {
         Permission.WORKLIST,
         Permission.FOLLOW_UP_EXPORT,
@@ -96,7 +111,15 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
     | READS
     | OVERSEER
-    | {Permission.EVENTS, Permission.FOLLOW_UP_EXPORT, Permission.JOIN},
+    | DRAFTS
+    | {
+        Permission.EVENTS,
+        Permission.FOLLOW_UP_EXPORT,
+        Permission.JOIN,
+        Permission.OWN_FIGURES,
+        Permission.VALIDATION_SIGN,
+        Permission.POLICIES_APPROVE,
+    },
     Role.ADMINISTRATOR: READER
     | QUEUE
     | {
@@ -110,10 +133,10 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.EXAM,
         Permission.BOARD,
         Permission.READERS,
+        Permission.POLICIES,
     },
-    Role.AUDITOR: frozenset(
-        {Permission.EVENTS, Permission.FOLLOW_UP, Permission.EXAM, Permission.BOARD}
-    ),
+    Role.AUDITOR: SEES_ROOM
+    | {Permission.EVENTS, Permission.FOLLOW_UP, Permission.EXAM, Permission.BOARD},
 }
 
 OF_MACHINE = frozenset(

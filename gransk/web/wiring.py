@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,11 +15,14 @@ from zipfile import BadZipFile
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from gransk.archive.followed import exams_of
 from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
+from gransk.reading.indicators import levels
+from gransk.reading.site_past import SitePast, Whose
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, read_findings
@@ -110,6 +114,10 @@ class Wiring:
     blobs: BlobStore = field(init=False)
     lines: Lines = field(init=False)
     version: OrthancVersion = field(init=False)
+    past: SitePast = field(init=False)
+    """Exams that were read to the end, as each person may see them."""
+    levels: tuple[levels.Levels, ...] = field(init=False)
+    """That indicators are held against: European ones, and the site's own."""
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
@@ -120,6 +128,9 @@ class Wiring:
         self.blobs = BlobStore(self.config.blob_folder)
         self.lines = Lines(self.blobs)
         self.version = OrthancVersion(self.orthanc)
+        self.past = SitePast(_whose, self.blobs, self.config.zone)
+        own = self.config.reading.levels_file
+        self.levels = (levels.shipped(), *(() if own is None else (levels.load(own),)))
         section, home = self.config.single_sign_on, self.config.service.public_url
         self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
 
@@ -148,6 +159,10 @@ class Wiring:
     def nudge(self) -> None:
         if self.intake is not None:
             self.intake.nudge()
+
+
+def _whose(session: Session, study_keys: Collection[str]) -> dict[str, Whose]:
+    return {key: Whose(*one) for key, one in exams_of(session, study_keys).items()}
 
 
 def wiring(request: Request) -> Wiring:

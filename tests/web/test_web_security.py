@@ -38,6 +38,7 @@ SAMPLES = {
     "accession": "A1",
     "unit": "u",
     "what": "x",
+    "number": "1",
 }
 
 

@@ -16,13 +16,17 @@ from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
-from gransk.reading.opinions import AiSaid, Difference, DifferenceReason
-from gransk.reading.outcomes import Found
 from gransk.reading.entries import AlertCode, TaskKind
 from gransk.reading.exam import State
+from gransk.reading.groups import Dimension
+from gransk.reading.opinions import AiSaid, Difference, DifferenceReason
+from gransk.reading.outcomes import Found
 from gransk.reading.plan import PlanReason, PolicyKind
+from gransk.reading.policy_refusals import PolicyRefusal
+from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
+from gransk.reading.validation.report import Counts, Missing
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
 from gransk.site.events import EventKind
@@ -30,12 +34,29 @@ from gransk.site.tables import Role
 from gransk.web import texts
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
-from gransk.web.reading.forms import WHOLE
 from gransk.web.reading.board import DONE
 from gransk.web.reading.board_rows import AGES
 from gransk.web.reading.entry_words import REASONS
+from gransk.web.reading.forms import WHOLE
+from gransk.web.reading.policy_form import (
+    CHOICES,
+    FACTS,
+    PolicyFields,
+    RuleFields,
+)
+from gransk.web.reading.simulating import MEASURES
 from gransk.web.rendering import STEPS
 
+FORM_FIELDS = {
+    *vars(PolicyFields()), *vars(RuleFields()), "study", "reference", "until", "by", "because",
+    "exams", "cancers", "follow_up_months", "valid_from",
+} - {"study_kind", "study_reference", "study_until"}  # fmt: skip
+"""Fields of the form of policies, as their faults name them."""
+FAULTS = (
+    "value", "missing", "string_pattern_mismatch", "string_too_short", "too_short", "int_type",
+    "date_from_datetime_parsing", "limit", "limit_none", "alone_none", "ages", "because",
+    "images_none", "unique", "study", "screening", "minimum", "policy",
+)  # fmt: skip
 ROOM = Path(gransk.web.__file__).parent
 MODES = ("read", "correct", "safety", "verdict")
 
@@ -90,6 +111,22 @@ def used() -> set[str]:
         ("trouble", AlertCode),
         ("readers", ("reads", "arbitrates", "experienced", "trainee", "active")),
         ("board_why", ("absent", "load", "asked", "quality")),
+        ("dimension", Dimension),
+        ("validation_count", Counts.model_fields),
+        ("validation_missing", Missing),
+        ("validation", ("first_reader", "second_reader", "decision", "axis_x", "axis_y")),
+        ("measure", MEASURES),
+        ("assumption", Assumption),
+        ("policy_remedy", PolicyRefusal),
+        ("policy_state", ("current", "coming", "past", "open", "overtaken")),
+        ("policy_no_simulation", ("no_scores", "no_exams")),
+        *((f"policy_{name}", [one for one in values if one]) for name, values in (
+            ("kind", CHOICES["kind"]), ("differing", CHOICES["differing"]),
+            ("arbitration", CHOICES["arbitration"]), ("by", CHOICES["known_by"]),
+            ("when", (*CHOICES["programmes"], *CHOICES["rounds"], *CHOICES["treated"])),
+            ("study", CHOICES["study_kind"]), ("fact", FACTS), ("field", FORM_FIELDS),
+            ("fault", FAULTS),
+        )),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),
         ("programme_conflict", [one for one in Conflict if one]),
