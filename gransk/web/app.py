@@ -28,6 +28,7 @@ from gransk.web import (
     edit_actions,
     fact_pages,
     fhir,
+    fhir_outcomes,
     follow_up,
     follow_up_pages,
     message_pages,
@@ -90,7 +91,7 @@ def create_app(
     for room in (
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
-        account_pages, single_sign_on, people_pages, api, fhir, dicomweb, viewer,
+        account_pages, single_sign_on, people_pages, api, fhir, fhir_outcomes, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
