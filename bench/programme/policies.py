@@ -40,6 +40,8 @@ _MASAI = Policy(name="masai", kind=PolicyKind.TRIAGE, double_from=10, marks_from
 _CAPITAL = Policy(
     name="capital", kind=PolicyKind.TRIAGE, double_from=8, marks_from=8, experienced_alone=True
 )
+_CAPITAL_FIRST = _CAPITAL.model_copy(update={"name": "capital-first", "double_from": 6})
+_TWICE = _CAPITAL.model_copy(update={"name": "twice", "arbitrates_single_recall": True})
 _REPLACE = Policy(name="replace", kind=PolicyKind.REPLACE_READER, recall_from=CATEGORY)
 _NET = Policy(name="net", kind=PolicyKind.SAFETY_NET, recall_from=CATEGORY)
 _SUPPORT = Policy(name="support", kind=PolicyKind.DECISION_SUPPORT, marks_from=1)
@@ -50,7 +52,9 @@ ALL = (
     Simulated("replace reader, its sensitivity", _REPLACE, AT_SENSITIVITY),
     Simulated("triage, double from 10", _MASAI),
     Simulated("triage, double from 10, marks followed", _MASAI, follow=True),
+    Simulated("triage, double from 6", _CAPITAL_FIRST),
     Simulated("triage, double from 8", _CAPITAL),
+    Simulated("triage, double from 8, recalls arbitrated", _TWICE),
     Simulated("triage, double from 8, marks followed", _CAPITAL, follow=True),
     Simulated("safety net, opinion followed", _NET, follow=True),
     Simulated("decision support", _SUPPORT),

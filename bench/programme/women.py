@@ -165,6 +165,7 @@ def _gain() -> float:
     return float(brentq(over, -5, 5))
 
 
+@cache
 def ai(false_positives: float) -> Observer:
     """The AI with the limit that gives a share of false positives."""
     return Observer(ai_curve(), AI_LOADING, float(norm.isf(false_positives)))
@@ -181,6 +182,8 @@ class Programme:
         Round, truth, no adequate image data for AI, and in which breast anything is.
     ai : ndarray, shape (women,)
         What the AI sees, on its own scale.
+    score : ndarray of int, shape (women,)
+        Exam scores: each of 1 to 10 has a tenth of the healthy.
     readers, with_marks, arbiters : ndarray, shape (women, readers)
         What each reader sees; the same with the AI's opinion beside it; and as third reader.
     """
@@ -191,6 +194,7 @@ class Programme:
     inadequate: BoolArray = field(repr=False)
     left: BoolArray = field(repr=False)
     ai: FloatArray = field(repr=False)
+    score: IntArray = field(repr=False)
     readers: FloatArray = field(repr=False)
     with_marks: FloatArray = field(repr=False)
     arbiters: FloatArray = field(repr=False)
@@ -198,12 +202,6 @@ class Programme:
     @property
     def women(self) -> int:
         return len(self.cancer)
-
-    @property
-    def score(self) -> IntArray:
-        """Exam scores: each of 1 to 10 has a tenth of the healthy."""
-        found: IntArray = np.minimum(10, 1 + np.floor(10 * norm.cdf(self.ai))).astype(np.int64)
-        return found
 
 
 def programme(women: int = sources.WOMEN, seed: int = 1) -> Programme:
@@ -228,6 +226,7 @@ def programme(women: int = sources.WOMEN, seed: int = 1) -> Programme:
         inadequate=rng.random(women) < sources.INADEQUATE,
         left=rng.integers(2, size=women) == 1,
         ai=looks,
+        score=np.minimum(10, 1 + np.floor(10 * norm.cdf(looks))).astype(np.int64),
         readers=alone,
         with_marks=together(alone, looks[:, None], sources.HALF),
         arbiters=seen(arbiters()),
