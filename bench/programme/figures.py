@@ -23,16 +23,16 @@ class Figures(NamedTuple):
         Percent of the exams; ``alone``: read by one person first.
     detection : Figure
         Per 1,000 exams.
-    sensitivity, ppv : Figure
-        Percent of the cancers, and of the recalls.
+    sensitivity, ppv : Figure, optional
+        Percent of the cancers, and of the recalls; None where there are none.
     readings : Figure
         By people, per exam.
     """
 
     recall: Figure
     detection: Figure
-    sensitivity: Figure
-    ppv: Figure
+    sensitivity: Figure | None
+    ppv: Figure | None
     arbitration: Figure
     alone: Figure
     readings: Figure
@@ -66,8 +66,8 @@ def figures(run: Run, among: BoolArray | None = None) -> Figures:
     return Figures(
         recall=proportion(int(recalled.sum()), exams).times(PERCENT),
         detection=proportion(found, exams).times(PER_1000),
-        sensitivity=proportion(found, int(cancer.sum())).times(PERCENT),
-        ppv=proportion(found, int(recalled.sum())).times(PERCENT),
+        sensitivity=_share(found, int(cancer.sum())),
+        ppv=_share(found, int(recalled.sum())),
         arbitration=proportion(int(run.arbitrated[chosen].sum()), exams).times(PERCENT),
         alone=proportion(int(run.alone[chosen].sum()), exams).times(PERCENT),
         readings=_ratio(readings, np.ones(exams)),
@@ -94,6 +94,10 @@ def readings_by_person(run: Run) -> list[int]:
     all_of_them = np.concatenate([run.first, run.second, run.third])
     counted = np.bincount(all_of_them[all_of_them >= 0], minlength=len(NAMES))
     return [int(count) for count in counted]
+
+
+def _share(hits: int, cases: int) -> Figure | None:
+    return proportion(hits, cases).times(PERCENT) if cases else None
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> Figure:

@@ -33,8 +33,10 @@ REPLACED = "replace reader, its specificity"
 TOP_TENTH = 0.1
 
 
-def text(figure: Figure, digits: int = 2) -> str:
+def text(figure: Figure | None, digits: int = 2) -> str:
     """A figure with its interval."""
+    if figure is None:
+        return "none"
     return f"{figure.value:.{digits}f} ({figure.low:.{digits}f} to {figure.high:.{digits}f})"
 
 
@@ -159,8 +161,9 @@ def print_published(found: Mapping[str, Figures], change: Mapping[str, Changes])
     for name in (DOUBLE.name, *MASAI, FIRST, *CAPITAL, TWICE, REPLACED):
         figure = found[name]
         saved = change[name].readings.value if name in change else None
-        values = (figure.recall.value, figure.detection.value, figure.ppv.value,
-                  figure.arbitration.value, saved)  # fmt: skip
+        ppv = None if figure.ppv is None else figure.ppv.value
+        values = (figure.recall.value, figure.detection.value, ppv, figure.arbitration.value,
+                  saved)  # fmt: skip
         print(f"  {name:<{WIDE}}{_row(values)}  simulated")
 
 

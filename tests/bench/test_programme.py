@@ -160,6 +160,8 @@ def test_figures(programme, runs, double):
         assert change.readings.low <= saved <= change.readings.high
     later = figures(double, ~programme.first)
     assert later.recall.value == pytest.approx(100 * double.recalled[~programme.first].mean())
+    nothing = figures(double, ~programme.cancer & ~double.recalled)
+    assert (nothing.ppv, nothing.sensitivity, nothing.recall.value) == (None, None, 0)
 
 
 # The model is what it says

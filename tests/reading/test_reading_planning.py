@@ -45,7 +45,7 @@ POLICIES = (
     Policy(name="triage", kind="triage", double_from=10, marks_from=8),
     Policy(name="net", kind="safety_net", recall_from=9),
     Policy(name="support", kind="decision_support", marks_from=8),
-    Policy(name="shadow", kind="shadow"),
+    Policy(name="shadow", kind="shadow", recall_from=9),
 )
 STUDY = StudyMark(kind="simulation", reference="Run of the past year", until="2026-03-02")
 
