@@ -52,7 +52,7 @@ from gransk.reading.entries import (
     TaskKind,
 )
 from gransk.reading.exam import Read, State, TaskState
-from gransk.reading.machine import TABLE, BrokenLedgerError, fold
+from gransk.reading.machine import TABLE, BrokenLedgerError, apply, fold
 from gransk.reading.opinions import (
     AiOpinion,
     AiSaid,
@@ -815,3 +815,54 @@ def test_a_trainee_is_nothing_else():
     room.readers["tove"] = person("tove")
     promoted = moved(TaskKind.FIRST, name, "tove")
     refused(room, Kind.REASSIGNED, promoted, "kim", Refusal.READ_BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ({"experienced": False}, 1),
+        ({"experienced": True}, 0),
+        ({"experienced": True, "human_reads": 2, "ai_counts": False}, 2),
+    ],
+)
+def test_only_who_reads_alone_must_be_experienced_and_only_where_the_policy_asks(values, asked):
+    new = {name: person(name, experienced=False) for name in ("anna", "bo")}
+    room = Room(readers=new)
+    room.open(plan(PolicyKind.REPLACE_READER, **values), ai())
+    assert len(room.asked()) == asked
+
+
+def test_a_trainee_is_given_what_the_trainee_neither_saw_nor_read():
+    late = replace(trainee("tove"), blind_since=START + datetime.timedelta(seconds=1))
+    just = replace(trainee("tom"), blind_since=START)
+    for who, given in ((late, False), (just, True)):
+        room = Room(readers={**{name: UNIT[name] for name in ("anna", "bo")}, who.account: who})
+        room.open(plan())
+        assert (room.asked(TaskKind.TRAINEE) == [who.account]) is given
+    room = Room(readers={name: UNIT[name] for name in ("anna", "bo", "cara")})
+    room.open(plan())
+    first = room.asked()[0]
+    room.read(NORMAL)
+    room.readers[first] = trainee(first)
+    room.add(Kind.IMAGES_CHANGED, images("images-2"))
+    room.open(plan())
+    assert room.asked(TaskKind.TRAINEE) == []
+
+
+def test_an_entry_that_holds_something_else_breaks_the_ledger():
+    room = opened()
+    with pytest.raises(BrokenLedgerError, match="holds"):
+        apply(room.exam, Entry(Kind.READ, Nothing(), room.at, "anna", "r"))
+
+
+def test_the_safety_net_holds_up_no_recall():
+    room = opened(plan(PolicyKind.SAFETY_NET), ai(AiSaid.RECALL))
+    room.read(RECALL, RECALL)
+    assert (room.state, room.exam.outcome.verdict) == (State.DECIDED, Verdict.RECALL)
+    assert not room.exam.shown_after
+
+
+def test_an_exam_counts_its_entries():
+    room = opened()
+    room.read(NORMAL, NORMAL)
+    assert room.exam.entries == len(room.book.new)
