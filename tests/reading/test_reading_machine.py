@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from pydantic import ValidationError
@@ -866,3 +866,77 @@ def test_an_exam_counts_its_entries():
     room = opened()
     room.read(NORMAL, NORMAL)
     assert room.exam.entries == len(room.book.new)
+
+
+@pytest.mark.parametrize("kind", [PolicyKind.DOUBLE_READING, PolicyKind.SHADOW])
+def test_only_a_safety_net_shows_what_the_ai_would_recall(kind):
+    room = opened(plan(kind), ai(AiSaid.RECALL))
+    room.read(NORMAL, NORMAL)
+    assert room.state is State.DECIDED
+    assert Kind.SAFETY_SHOWN not in room.kinds
+
+
+def test_two_recalls_that_agree_need_no_second_look():
+    room = opened(plan(PolicyKind.TRIAGE, human_reads=2, arbitrates_single_recall=True), ai())
+    room.read(RECALL, RECALL)
+    assert room.exam.outcome.verdict is Verdict.RECALL
+    assert Kind.TAKEN not in room.kinds
+
+
+def test_other_images_open_the_exam_at_their_own_instant():
+    room = opened()
+    later = START + datetime.timedelta(hours=5)
+    new = images("images-2", later)
+    room.add(Kind.IMAGES_CHANGED, new)
+    assert (room.exam.images_at, room.exam.opens_at) == (later, new.opens_at)
+    with pytest.raises(LedgerError) as error:
+        room.book.open(plan(), new.opens_at - datetime.timedelta(seconds=1))
+    assert error.value.code is Refusal.TOO_EARLY
+
+
+def arbitrated_repeat():
+    room = opened()
+    room.read(NORMAL, RECALL)
+    room.arbitrate(TECHNICAL)
+    assert room.state is State.TECHNICAL_REPEAT
+    return room
+
+
+def kept_by_one():
+    room = opened(plan(PolicyKind.SAFETY_NET), ai(AiSaid.RECALL))
+    room.read(NORMAL, NORMAL)
+    room.add(Kind.SAFETY_KEPT, actor=room.asked(TaskKind.SAFETY)[0])
+    return room
+
+
+def counted_and_taken():
+    room = opened(plan(PolicyKind.REPLACE_READER), ai(AiSaid.RECALL))
+    room.read(NORMAL)
+    room.take()
+    return room
+
+
+KEPT_OVER_ROUNDS = {
+    "unit", "application", "images", "arrived_at", "images_at", "opens_at", "round", "entries",
+    "late_ai", "returned", "tasks", "reads", "trainee_reads", "seen", "alerts",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", [arbitrated_repeat, kept_by_one, counted_and_taken])
+def test_other_images_begin_as_if_nothing_had_been_said(made):
+    room = made()
+    reads, seen = room.exam.reads, room.exam.seen
+    room.add(Kind.IMAGES_CHANGED, images("images-2"))
+    for field in fields(room.exam):
+        if field.name not in KEPT_OVER_ROUNDS:
+            assert getattr(room.exam, field.name) == field.default, field.name
+    assert (room.exam.round, room.exam.reads, room.exam.seen) == (2, reads, seen)
+    assert not any(room.asked(task) for task in TaskKind)
+
+
+def test_a_late_opinion_is_kept_and_changes_nothing_else():
+    room = opened()
+    before = room.exam
+    late = sealed(ai(AiSaid.RECALL))
+    room.add(Kind.LATE_AI, late)
+    assert room.exam == replace(before, late_ai=late, entries=before.entries + 1)
