@@ -940,3 +940,11 @@ def test_a_late_opinion_is_kept_and_changes_nothing_else():
     late = sealed(ai(AiSaid.RECALL))
     room.add(Kind.LATE_AI, late)
     assert room.exam == replace(before, late_ai=late, entries=before.entries + 1)
+
+
+def test_a_trainees_read_is_kept_and_counts_for_nothing():
+    room = opened()
+    room.add(Kind.TRAINEE_READ, room.reading(RECALL), "tove")
+    assert [(one.account, one.opinion) for one in room.exam.trainee_reads] == [("tove", RECALL)]
+    room.read(NORMAL, NORMAL)
+    assert room.exam.outcome.verdict is Verdict.NORMAL
