@@ -948,3 +948,12 @@ def test_a_trainees_read_is_kept_and_counts_for_nothing():
     assert [(one.account, one.opinion) for one in room.exam.trainee_reads] == [("tove", RECALL)]
     room.read(NORMAL, NORMAL)
     assert room.exam.outcome.verdict is Verdict.NORMAL
+
+
+def test_a_look_that_one_kept_lets_the_other_be_taken_back():
+    room = kept_by_one()
+    (kept,) = room.exam.kept
+    (other,) = room.asked(TaskKind.SAFETY)
+    assert kept != other
+    room.add(Kind.REASSIGNED, moved(TaskKind.SAFETY, other), "kim", "on leave")
+    assert (room.state, room.exam.decided_at) == (State.DECIDED, room.at)
