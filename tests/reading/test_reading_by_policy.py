@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading_room import NORMAL, RECALL, RECALL_LEFT, TECHNICAL, Room, ai, judgement, no_ai
+from reading_room import (
+    NORMAL,
+    RECALL,
+    RECALL_LEFT,
+    TECHNICAL,
+    UNIT,
+    Room,
+    ai,
+    judgement,
+    moved,
+    no_ai,
+)
 from test_reading_planning import (
     AT,
     cases,
@@ -26,7 +38,10 @@ from gransk.reading.machine import fold
 from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import COUNTING, Arbitration, PolicyKind
 from gransk.reading.planning import choose, plan, says
+from gransk.reading.refusals import LedgerError, Refusal
 
+EVERYBODY = {name: replace(who, arbitrates=not who.trainee) for name, who in UNIT.items()}
+"""A unit in which whoever reads may arbitrate."""
 OPINIONS = st.lists(st.sampled_from([NORMAL, NORMAL, RECALL, RECALL_LEFT, TECHNICAL]), min_size=8,
                     max_size=8)  # fmt: skip
 
@@ -35,7 +50,7 @@ def read_to_the_end(made, case, opinions):
     """The exam, opened by its plan and read by whoever is asked; and the plan."""
     known, said, gate = case
     found = plan(made, known, said, gate, AT)
-    opened, choice = Room(), choose(made, known)
+    opened, choice = Room(readers=dict(EVERYBODY)), choose(made, known)
     opinion = None
     if said is not None and said.sealed_at <= AT:
         verdict = None if choice is None else says(choice.policy, said)
@@ -49,6 +64,7 @@ def read_to_the_end(made, case, opinions):
 
 def answer(opened, opinion):
     """The next who is asked says something."""
+    nobody_is_asked_again(opened)
     for name in opened.asked():
         opened.add(Kind.READ, opened.reading(opinion), name)
         return
@@ -63,6 +79,21 @@ def answer(opened, opinion):
         opened.add(Kind.CONSENSUS, judgement(opinion, arbiter, "guest"), arbiter)
     else:
         opened.add(Kind.ARBITRATED, judgement(opinion), arbiter)
+
+
+def nobody_is_asked_again(opened):
+    """Who read it can be given neither another read of it nor the arbitration."""
+    for task in (TaskKind.FIRST, TaskKind.ARBITRATION):
+        for giver in opened.asked(task):
+            for reader in opened.exam.counting:
+                if reader.account != giver:
+                    again = moved(task, giver, reader.account)
+                    consensus = opened.exam.plan.arbitration is Arbitration.CONSENSUS
+                    if task is TaskKind.ARBITRATION and consensus:
+                        continue
+                    with pytest.raises(LedgerError) as error:
+                        opened.add(Kind.REASSIGNED, again, "kim", "because")
+                    assert error.value.code is Refusal.READ_BEFORE
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -114,4 +145,4 @@ def test_without_a_counting_policy_the_ai_changes_no_decision(case, opinions, po
 
 
 def with_score(said, score, category):
-    return dataclasses.replace(said, score=score, category=category)
+    return replace(said, score=score, category=category)
