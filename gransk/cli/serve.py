@@ -29,6 +29,7 @@ from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.pipeline.handlers import Handlers
+from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
 from gransk.reading.site_policies import SitePolicies
@@ -174,7 +175,9 @@ def _tidy(config: Config, stop: threading.Event) -> None:
 
 def _tend(config: Config, database: Database, stop: threading.Event) -> None:
     """Keep the follow-up list in step, and tell now and then what has become overdue."""
-    noter = Noter(BlobStore(config.blob_folder), patient_study, config.follow_up)
+    blobs = BlobStore(config.blob_folder)
+    confirmation = SpareConfirmation(config, blobs)
+    noter = Noter(blobs, patient_study, config.follow_up, confirmation)
     while True:
         try:
             with database.begin() as session:

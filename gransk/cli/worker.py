@@ -29,6 +29,7 @@ from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import opening, release
+from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
 from gransk.reading.site_policies import SitePolicies
 from gransk.results.starter import Starter
@@ -104,7 +105,8 @@ def _work(config: Config, slot: int | None) -> None:
     tools = analyse.Tools(config, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
-    noter = Noter(blobs, patient_study, config.follow_up)
+    confirmation = SpareConfirmation(config, blobs)
+    noter = Noter(blobs, patient_study, config.follow_up, confirmation)
     policies = SitePolicies(config, blobs, is_earlier)
     covers = partial(opening.covers_now, policies)
     release.register(config, database, tools.look, noter, covers)

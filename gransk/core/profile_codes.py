@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -125,11 +126,27 @@ class CodeTable(Part):
 
     def fits(self, matches: tuple[Match, ...], coding: tuple[str, str]) -> bool:
         """Is a code, with the URI of its system, among some?"""
-        uri, code = coding
-        return any(
-            uri in system.uris
-            and code.startswith(system.prefix)
-            and match.fits(code.removeprefix(system.prefix))
-            for match in matches
-            for system in self.systems[match.system]
-        )
+        return fits(self.systems, matches, coding)
+
+
+def fits(
+    systems: Mapping[str, tuple[System, ...]], matches: Iterable[Match], coding: tuple[str, str]
+) -> bool:
+    """Is a code, with the URI of its system, among some of a table's?
+
+    Parameters
+    ----------
+    systems : mapping of str to tuple of System
+        Of the table.
+    matches : iterable of Match
+    coding : (str, str)
+        URI of the system, and code.
+    """
+    uri, code = coding
+    return any(
+        uri in system.uris
+        and code.startswith(system.prefix)
+        and match.fits(code.removeprefix(system.prefix))
+        for match in matches
+        for system in systems[match.system]
+    )

@@ -11,6 +11,7 @@ from gransk.core.programme import Programme
 from gransk.reading.planning import UNSAID, Known, Word
 from gransk.results.exam_facts import Standing, known_of
 from gransk.results.tables import ExamProgramme, FactSource, ProgrammeSource
+from gransk.site.config import ReadingSection
 
 LISTS = (ProgrammeSource.FILE, ProgrammeSource.MACHINE)
 """Who names an exam's programme and may tell exceptions with it."""
@@ -55,6 +56,21 @@ def known_by(
         incomplete=incomplete,
         returned=returned,
     )
+
+
+def unit_of(session: Session, study_key: str, section: ReadingSection) -> str:
+    """Whose exam it is; empty where that is unknown.
+
+    A site of one unit that matches no images has it all.
+    """
+    found = known_of(session, study_key).get(Fact.UNIT)
+    return found.value if found else only_unit(section)
+
+
+def only_unit(section: ReadingSection) -> str:
+    """The unit that has every exam of a site; empty where units are told by their images."""
+    units = section.units
+    return units[0].name if len(units) == 1 and not units[0].match else ""
 
 
 def _word(facts: Mapping[Fact, Standing], fact: Fact) -> Word:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.followup import Advice, FollowUp
 from gransk.core.patients import PatientStudy
+from gransk.reading.confirming import Confirmation
 from gransk.reading.followup import changed, tell_overdue
 from gransk.reading.tables import OPEN, Closing, FollowUpRow, FollowUpState
 from gransk.results.edits import report_signature
@@ -37,11 +38,14 @@ class Noter:
     patient_of : callable
     settings : FollowUpSection
         ``config.follow_up``.
+    confirmation : callable
+        Asked where the settings let advice be in force without a signature.
     """
 
     blobs: BlobStore
     patient_of: PatientOf
     settings: FollowUpSection
+    confirmation: Confirmation
 
     def __call__(self, session: Session, item: Workitem, report: Report) -> None:
         """Note what a report advises; an unreadable one is told, and stops no release."""
@@ -56,7 +60,8 @@ class Noter:
             record(session, SYSTEM, EventKind.FOLLOW_UP_CHANGED, item.study_key, data)
             return
         signed = report_signature(session, item.study_key, item.application, report) is not None
-        counts = signed or self.settings.after == "released"
+        at_once = self.settings.after == "released"
+        counts = signed or (at_once and not self.confirmation(session, item, report))
         _Note(session, item, report, who, signed, counts).take(dated(told))
 
 
@@ -71,7 +76,8 @@ def dated(told: FollowUp | None) -> Advice | None:
 class _Note:
     """One report on its way to the list.
 
-    ``counts`` says whether its advice is in force: signed, or the site asks for no signature.
+    ``counts`` says whether its advice is in force: signed, or the site asks for no signature and
+    the models may spare it.
     """
 
     session: Session

@@ -16,7 +16,7 @@ from gransk.reading import rooms
 from gransk.reading.ai import SCORE, Said, category_of
 from gransk.reading.exam import Exam
 from gransk.reading.gate import gate_of
-from gransk.reading.knowing import known_exam
+from gransk.reading.knowing import known_exam, only_unit
 from gransk.reading.opening import Place
 from gransk.reading.opinions import NOT_CALIBRATED, AiOpinion
 from gransk.reading.opinions import AiSaid as Opined
@@ -148,10 +148,7 @@ class SitePolicies:
     ) -> Known:
         """What is known of an exam; a site of one unit that matches no images has it all."""
         known = known_exam(session, study_key, incomplete=incomplete, returned=returned)
-        units = self.config.reading.units
-        if not known.unit and len(units) == 1 and not units[0].match:
-            return dataclasses.replace(known, unit=units[0].name)
-        return known
+        return dataclasses.replace(known, unit=known.unit or only_unit(self.config.reading))
 
     def _room(self, session: Session, at: datetime.datetime) -> Room | None:
         return rooms.in_force(session, self._local(at).date())

@@ -28,6 +28,7 @@ from gransk.web import (
     edit_actions,
     fact_pages,
     fhir,
+    fhir_outcomes,
     follow_up,
     follow_up_pages,
     message_pages,
@@ -109,7 +110,7 @@ def create_app(
         account_pages, single_sign_on, people_pages, board, board_acts, exam_history,
         unit_readers, list_pages, trainee_pages, exam_pages, arbitration_pages,
         reading_calls, indicator_pages, own_figures, policy_pages, simulation_pages,
-        validation_pages, api, fhir, dicomweb, viewer,
+        validation_pages, api, fhir, fhir_outcomes, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

@@ -139,7 +139,7 @@ def _latest(
             .join(Workitem, Workitem.study_key == SeenStudy.key)
             .where(
                 Workitem.application == application,
-                SeenStudy.patient_id.in_(_written(identifier)),
+                SeenStudy.patient_id.in_(written(identifier)),
                 SeenStudy.issuer_of_patient_id == issuers[identifier.system],
                 SeenStudy.deleted_at.is_(None),
             )
@@ -151,7 +151,7 @@ def _latest(
     return None
 
 
-def _written(identifier: Identifier) -> set[str]:
+def written(identifier: Identifier) -> set[str]:
     """How images may write an identifier."""
     value = identifier.value.strip()
     if identifier.system == CPR and len(value) == CPR_DIGITS:

@@ -45,6 +45,10 @@ class NotTaken(StrEnum):
     NO_DATE = "no_date"
     RELATIVE = "relative"
     REFUSED = "refused"
+    NO_EXAM = "no_exam"
+    """An outcome that does not say of which exam."""
+    WITH_ANOTHER = "with_another"
+    """Another entry about the same exam was not taken."""
 
 
 @dataclass(frozen=True)

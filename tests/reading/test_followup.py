@@ -15,6 +15,7 @@ from gransk.core.patients import PatientStudy, patient_key
 from gransk.reading import followup
 from gransk.reading.followup import Filter, FollowUpError, Wish
 from gransk.reading.noting import Noter, catch_up, tend
+from gransk.reading.plan import PlanReason
 from gransk.reading.release import release_report
 from gransk.reading.tables import Closing, FollowUpRow, FollowUpState
 from gransk.results import edits
@@ -67,13 +68,17 @@ class Place:
     database: Database
     blobs: BlobStore
     after: str = "signed"
+    gate: tuple[PlanReason, ...] = ()
+    """Why the models may not spare a signature."""
     patients: dict[str, PatientStudy] = field(default_factory=dict)
     count: int = 0
 
     @property
     def noter(self) -> Noter:
         settings = FollowUpSection(after=self.after)
-        return Noter(self.blobs, lambda _session, key: self.patients.get(key), settings)
+        return Noter(
+            self.blobs, lambda _session, key: self.patients.get(key), settings, lambda *_: self.gate
+        )
 
     def study(self, patient: str, date: DAY | None) -> str:
         key = digest(["study", len(self.patients)])[:32]
@@ -161,6 +166,23 @@ def test_a_site_may_list_advice_at_once(place):
     place.after = "released"
     place.report(place.study(ANNA, FIRST), told(advice(DUE)))
     assert place.row().state == FollowUpState.DUE
+
+
+def test_advice_awaits_a_signature_where_the_gate_is_closed(place):
+    place.after, place.gate = "released", (PlanReason.NOT_VALIDATED,)
+    study = place.study(ANNA, FIRST)
+    place.report(study, told(advice(DUE)))
+    assert (place.row().state, place.row().signed) == (FollowUpState.PROPOSED, False)
+    place.sign(study, told(advice(DUE)))
+    assert (place.row().state, place.row().signed) == (FollowUpState.DUE, True)
+
+
+def test_behind_a_closed_gate_an_analysis_takes_nobody_off_the_list(place):
+    place.after = "released"
+    place.report(place.study(ANNA, FIRST), told(advice(DUE)))
+    place.gate = (PlanReason.RESEARCH_MODEL,)
+    place.report(place.study(ANNA, SECOND), told())
+    assert place.row().state == FollowUpState.PROPOSED
 
 
 @pytest.mark.parametrize("follow_up", [None, FollowUp(), told(), told(advice(None))])

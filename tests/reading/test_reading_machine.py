@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from pydantic import ValidationError
@@ -52,7 +52,7 @@ from gransk.reading.entries import (
     TaskKind,
 )
 from gransk.reading.exam import Read, State, TaskState
-from gransk.reading.machine import TABLE, BrokenLedgerError, fold
+from gransk.reading.machine import TABLE, BrokenLedgerError, apply, fold
 from gransk.reading.opinions import (
     AiOpinion,
     AiSaid,
@@ -815,3 +815,145 @@ def test_a_trainee_is_nothing_else():
     room.readers["tove"] = person("tove")
     promoted = moved(TaskKind.FIRST, name, "tove")
     refused(room, Kind.REASSIGNED, promoted, "kim", Refusal.READ_BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ({"experienced": False}, 1),
+        ({"experienced": True}, 0),
+        ({"experienced": True, "human_reads": 2, "ai_counts": False}, 2),
+    ],
+)
+def test_only_who_reads_alone_must_be_experienced_and_only_where_the_policy_asks(values, asked):
+    new = {name: person(name, experienced=False) for name in ("anna", "bo")}
+    room = Room(readers=new)
+    room.open(plan(PolicyKind.REPLACE_READER, **values), ai())
+    assert len(room.asked()) == asked
+
+
+def test_a_trainee_is_given_what_the_trainee_neither_saw_nor_read():
+    late = replace(trainee("tove"), blind_since=START + datetime.timedelta(seconds=1))
+    just = replace(trainee("tom"), blind_since=START)
+    for who, given in ((late, False), (just, True)):
+        room = Room(readers={**{name: UNIT[name] for name in ("anna", "bo")}, who.account: who})
+        room.open(plan())
+        assert (room.asked(TaskKind.TRAINEE) == [who.account]) is given
+    room = Room(readers={name: UNIT[name] for name in ("anna", "bo", "cara")})
+    room.open(plan())
+    first = room.asked()[0]
+    room.read(NORMAL)
+    room.readers[first] = trainee(first)
+    room.add(Kind.IMAGES_CHANGED, images("images-2"))
+    room.open(plan())
+    assert room.asked(TaskKind.TRAINEE) == []
+
+
+def test_an_entry_that_holds_something_else_breaks_the_ledger():
+    room = opened()
+    with pytest.raises(BrokenLedgerError, match="holds"):
+        apply(room.exam, Entry(Kind.READ, Nothing(), room.at, "anna", "r"))
+
+
+def test_the_safety_net_holds_up_no_recall():
+    room = opened(plan(PolicyKind.SAFETY_NET), ai(AiSaid.RECALL))
+    room.read(RECALL, RECALL)
+    assert (room.state, room.exam.outcome.verdict) == (State.DECIDED, Verdict.RECALL)
+    assert not room.exam.shown_after
+
+
+def test_an_exam_counts_its_entries():
+    room = opened()
+    room.read(NORMAL, NORMAL)
+    assert room.exam.entries == len(room.book.new)
+
+
+@pytest.mark.parametrize("kind", [PolicyKind.DOUBLE_READING, PolicyKind.SHADOW])
+def test_only_a_safety_net_shows_what_the_ai_would_recall(kind):
+    room = opened(plan(kind), ai(AiSaid.RECALL))
+    room.read(NORMAL, NORMAL)
+    assert room.state is State.DECIDED
+    assert Kind.SAFETY_SHOWN not in room.kinds
+
+
+def test_two_recalls_that_agree_need_no_second_look():
+    room = opened(plan(PolicyKind.TRIAGE, human_reads=2, arbitrates_single_recall=True), ai())
+    room.read(RECALL, RECALL)
+    assert room.exam.outcome.verdict is Verdict.RECALL
+    assert Kind.TAKEN not in room.kinds
+
+
+def test_other_images_open_the_exam_at_their_own_instant():
+    room = opened()
+    later = START + datetime.timedelta(hours=5)
+    new = images("images-2", later)
+    room.add(Kind.IMAGES_CHANGED, new)
+    assert (room.exam.images_at, room.exam.opens_at) == (later, new.opens_at)
+    with pytest.raises(LedgerError) as error:
+        room.book.open(plan(), new.opens_at - datetime.timedelta(seconds=1))
+    assert error.value.code is Refusal.TOO_EARLY
+
+
+def arbitrated_repeat():
+    room = opened()
+    room.read(NORMAL, RECALL)
+    room.arbitrate(TECHNICAL)
+    assert room.state is State.TECHNICAL_REPEAT
+    return room
+
+
+def kept_by_one():
+    room = opened(plan(PolicyKind.SAFETY_NET), ai(AiSaid.RECALL))
+    room.read(NORMAL, NORMAL)
+    room.add(Kind.SAFETY_KEPT, actor=room.asked(TaskKind.SAFETY)[0])
+    return room
+
+
+def counted_and_taken():
+    room = opened(plan(PolicyKind.REPLACE_READER), ai(AiSaid.RECALL))
+    room.read(NORMAL)
+    room.take()
+    return room
+
+
+KEPT_OVER_ROUNDS = {
+    "unit", "application", "images", "arrived_at", "images_at", "opens_at", "round", "entries",
+    "late_ai", "returned", "tasks", "reads", "trainee_reads", "seen", "alerts",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", [arbitrated_repeat, kept_by_one, counted_and_taken])
+def test_other_images_begin_as_if_nothing_had_been_said(made):
+    room = made()
+    reads, seen = room.exam.reads, room.exam.seen
+    room.add(Kind.IMAGES_CHANGED, images("images-2"))
+    for field in fields(room.exam):
+        if field.name not in KEPT_OVER_ROUNDS:
+            assert getattr(room.exam, field.name) == field.default, field.name
+    assert (room.exam.round, room.exam.reads, room.exam.seen) == (2, reads, seen)
+    assert not any(room.asked(task) for task in TaskKind)
+
+
+def test_a_late_opinion_is_kept_and_changes_nothing_else():
+    room = opened()
+    before = room.exam
+    late = sealed(ai(AiSaid.RECALL))
+    room.add(Kind.LATE_AI, late)
+    assert room.exam == replace(before, late_ai=late, entries=before.entries + 1)
+
+
+def test_a_trainees_read_is_kept_and_counts_for_nothing():
+    room = opened()
+    room.add(Kind.TRAINEE_READ, room.reading(RECALL), "tove")
+    assert [(one.account, one.opinion) for one in room.exam.trainee_reads] == [("tove", RECALL)]
+    room.read(NORMAL, NORMAL)
+    assert room.exam.outcome.verdict is Verdict.NORMAL
+
+
+def test_a_look_that_one_kept_lets_the_other_be_taken_back():
+    room = kept_by_one()
+    (kept,) = room.exam.kept
+    (other,) = room.asked(TaskKind.SAFETY)
+    assert kept != other
+    room.add(Kind.REASSIGNED, moved(TaskKind.SAFETY, other), "kim", "on leave")
+    assert (room.state, room.exam.decided_at) == (State.DECIDED, room.at)

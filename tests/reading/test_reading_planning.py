@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -45,7 +46,7 @@ POLICIES = (
     Policy(name="triage", kind="triage", double_from=10, marks_from=8),
     Policy(name="net", kind="safety_net", recall_from=9),
     Policy(name="support", kind="decision_support", marks_from=8),
-    Policy(name="shadow", kind="shadow"),
+    Policy(name="shadow", kind="shadow", recall_from=9),
 )
 STUDY = StudyMark(kind="simulation", reference="Run of the past year", until="2026-03-02")
 
@@ -199,6 +200,30 @@ def test_what_is_shown_where_the_ai_does_not_count(policy, said, shown):
     found = decide(policy, said, Gate())
     assert (found.shows_marks, found.shows_ai_after) == shown
     assert (found.human_reads, found.ai_counts) == (2, False)
+
+
+def test_marks_that_are_always_shown_need_no_score():
+    always = Policy(name="support", kind="decision_support", marks_from=1)
+    made = room("support").model_copy(update={"policies": (always,)})
+    uncalibrated = ai(score=None, category=None)
+    assert plan(made, exam(), uncalibrated, Gate(), AT).shows_marks
+    assert not decide("support", uncalibrated, Gate()).shows_marks
+
+
+@pytest.mark.parametrize("policy", ["double", "shadow"])
+def test_where_the_ai_has_no_part_nothing_holds_it_back(policy):
+    found = decide(policy, ai(refused=Reason.NO_BREAST), Gate(paused=True), declines_ai=YES)
+    assert found.reasons == (PlanReason.POLICY,)
+
+
+@pytest.mark.parametrize("policy", ["replace", "triage"])
+@pytest.mark.parametrize("programme", [Programme.CLINICAL, Programme.HIGH_RISK])
+def test_the_ai_counts_for_screening_alone_whatever_a_rule_says(policy, programme):
+    """A rule with other programmes is refused when it is read; and each exam is checked again."""
+    wrong = Rule(when=When(programmes=[programme]), policy=policy)
+    made = room(policy).model_copy(update={"rules": (wrong,)})
+    found = plan(made, exam(programme=programme), ai(), OPEN, AT)
+    assert (found.human_reads, found.reasons) == (2, (PlanReason.NOT_SCREENING,))
 
 
 @pytest.mark.parametrize("policy", ["net", "support"])
@@ -416,11 +441,8 @@ def surely(when, known, made):
     )
 
 
-@settings(max_examples=400, deadline=None)
-@given(made=rooms, case=cases)
-def test_the_ai_counts_only_where_it_may(made, case):
-    known, said, gate = case
-    found = plan(made, known, said, gate, AT)
+def check_counted(found, made, known, said, gate):
+    """Where the AI's opinion is a reading, or spares one, everything lets it."""
     if not found.ai_counts and found.human_reads == 2:
         return
     assert found.kind in COUNTING
@@ -439,11 +461,8 @@ def test_the_ai_counts_only_where_it_may(made, case):
         assert (said.score < 10, found.ai_counts) == (True, False)
 
 
-@settings(max_examples=200, deadline=None)
-@given(made=rooms, case=cases)
-def test_nothing_is_shown_to_readers_unless_the_policy_shows_it(made, case):
-    known, said, gate = case
-    found = plan(made, known, said, gate, AT)
+def check_shown(found, made, known, said, gate):
+    """Where readers see anything of the AI, the policy shows it and nothing forbids it."""
     if found.kind in (PolicyKind.DOUBLE_READING, PolicyKind.REPLACE_READER, PolicyKind.SHADOW):
         assert (found.shows_marks, found.shows_ai_after) == (False, False)
     if found.shows_marks or found.shows_ai_after:
@@ -453,6 +472,35 @@ def test_nothing_is_shown_to_readers_unless_the_policy_shows_it(made, case):
         assert known.programme is not None or any(
             "unknown" in rule.when.programmes for rule in made.rules
         )
+
+
+@settings(max_examples=400, deadline=None)
+@given(made=rooms, case=cases)
+def test_the_ai_counts_only_where_it_may(made, case):
+    check_counted(plan(made, *case, AT), made, *case)
+
+
+@settings(max_examples=200, deadline=None)
+@given(made=rooms, case=cases)
+def test_nothing_is_shown_to_readers_unless_the_policy_shows_it(made, case):
+    check_shown(plan(made, *case, AT), made, *case)
+
+
+OVER = STUDY.model_copy(update={"until": datetime.date(2026, 3, 1)})
+
+
+@pytest.mark.parametrize("study", [None, STUDY, OVER], ids=["none", "study", "over"])
+@pytest.mark.parametrize("policy", [policy.name for policy in POLICIES])
+def test_each_pair_of_what_differs_from_a_plain_exam(policy, study):
+    """Not by chance: everything that may hold the AI back, alone and with each other thing."""
+    made = room(policy, study=study)
+    for one, other in itertools.combinations_with_replacement(SPOILS, 2):
+        case = spoiled((one, other))
+        if choose(made, case[0]) is None:
+            continue
+        found = plan(made, *case, AT)
+        check_counted(found, made, *case)
+        check_shown(found, made, *case)
 
 
 @settings(max_examples=200, deadline=None)
