@@ -25,6 +25,7 @@ from gransk.results.tables import Workitem
 from gransk.web import worklist
 from gransk.web.access import Caller, allow
 from gransk.web.permissions import Permission
+from gransk.web.seeing import check_sight
 from gransk.web.views import View, png, view_of
 from gransk.web.wiring import Wiring, wiring
 
@@ -163,6 +164,7 @@ def show_side(
     known = wiring(request)
     with known.database.read() as session:
         study = session.get(SeenStudy, key)
+        check_sight(known, session, caller, key)
         items = session.scalars(select(Workitem).where(Workitem.study_key == key)).all()
         if study is None or not any(
             _tells(known, session, study, item, comparison_key) for item in items

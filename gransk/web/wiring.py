@@ -14,11 +14,14 @@ from zipfile import BadZipFile
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from gransk.archive.followed import is_earlier
 from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
+from gransk.reading.entering import Entering
+from gransk.reading.site_policies import SitePolicies
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, read_findings
@@ -110,6 +113,7 @@ class Wiring:
     blobs: BlobStore = field(init=False)
     lines: Lines = field(init=False)
     version: OrthancVersion = field(init=False)
+    entering: Entering = field(init=False)
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
@@ -120,6 +124,7 @@ class Wiring:
         self.blobs = BlobStore(self.config.blob_folder)
         self.lines = Lines(self.blobs)
         self.version = OrthancVersion(self.orthanc)
+        self.entering = Entering(SitePolicies(self.config, self.blobs, is_earlier))
         section, home = self.config.single_sign_on, self.config.service.public_url
         self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
 
