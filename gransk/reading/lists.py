@@ -18,6 +18,7 @@ from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State, TaskState
 from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.reading.readers import units_of
+from gransk.reading.seeing import untrained
 
 PAGE = 50
 
@@ -126,13 +127,13 @@ def board(
 ) -> list[Line]:
     """Exams as the person may see them, oldest first."""
     own = units_of(session, account)
-    query = select(ExamRow).where(*_conditions(wanted, own))
+    query = select(ExamRow, untrained(account)).where(*_conditions(wanted, own))
     ordered = query.order_by(ExamRow.arrived_at, ExamRow.study_key).limit(limit).offset(offset)
-    return [_line(row, own) for row in session.scalars(ordered)]
+    return [_line(row, own, to_train) for row, to_train in session.execute(ordered)]
 
 
-def _line(row: ExamRow, own: frozenset[str]) -> Line:
-    if row.unit in own and row.state != State.DECIDED:
+def _line(row: ExamRow, own: frozenset[str], to_train: bool) -> Line:
+    if to_train or (row.unit in own and row.state != State.DECIDED):
         return Line(row.study_key, row.unit, row.arrived_at, None)
     return Line(
         row.study_key, row.unit, row.arrived_at, State(row.state), row.opened_at, row.decided_at,

@@ -105,13 +105,17 @@ def hidden_keys(who: Looker) -> Select[str]:
     undecided: ColumnElement[bool] = ExamRow.state != State.DECIDED
     if who.oversees:
         undecided = and_(undecided, ExamRow.unit.in_(sorted(who.units)))
-    untrained = exists().where(
+    return select(ExamRow.study_key).where(or_(undecided, untrained(who.account)))
+
+
+def untrained(account: str) -> ColumnElement[bool]:
+    """Is an exam one that the person has yet to read as a trainee?"""
+    return exists().where(
         TaskRow.study_key == ExamRow.study_key,
-        TaskRow.account == who.account,
+        TaskRow.account == account,
         TaskRow.kind == TaskKind.TRAINEE,
         TaskRow.state == TaskState.ASSIGNED,
     )
-    return select(ExamRow.study_key).where(or_(undecided, untrained))
 
 
 def event_horizon(session: Session, who: Looker) -> int | None:

@@ -101,7 +101,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
             select(Workitem).where(Workitem.study_key == key).order_by(Workitem.application)
         ).all()
         rows: list[Workitem | None] = [*items] or [None]
-        cases = [_case(known, session, study, item, language, caller) for item in rows]
+        cases = [_case(known, session, study, item, language, caller, who) for item in rows]
         earlier = earlier_studies(session, key, language, who)
         programme = programme_shown(session, study)
         events = session.scalars(
@@ -190,6 +190,7 @@ def _case(
     item: Workitem | None,
     language: str,
     caller: Caller,
+    who: Looker,
 ) -> Case:
     row = _row(known, session, study, item, language)
     application = None if item is None else known.applications.get(item.application)
@@ -226,7 +227,7 @@ def _case(
         notes=[presentation.text(note, language) for note in findings.notes],
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
-        followed=followed(known, session, item, findings, language, may_see),
+        followed=followed(known, session, item, findings, language, may_see, who),
         asks_profile=asks,
         desk=editing.desk(item, report, edited, application, caller, language),
         whole=presentation.summary(findings, language),
