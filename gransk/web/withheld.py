@@ -118,12 +118,14 @@ def check(path: str, images: Images) -> None:
     Raises
     ------
     HTTPException
-        403 where a whole study is asked for, which would have them in it; 404 for one of ours.
+        403 where a whole study is asked for, which would have them in it; 404 for one of ours, of
+        which a search finds nothing, as of any series that is not there.
     """
     inside = (_IN_STUDY.fullmatch(path) or ["", "", ""])[2] or ""
     if inside in ("", "rendered", "thumbnail"):
         raise HTTPException(403, BLINDED)
-    if set(inside.split("/")) & (images.series | images.instances):
+    ours = set(inside.split("/")) & (images.series | images.instances)
+    if ours and not inside.endswith("/instances"):
         raise HTTPException(404)
 
 
