@@ -22,7 +22,7 @@ from starlette.routing import Mount
 from gransk.archive.orthanc_config import plugins
 from gransk.site.config import Config
 
-STORAGE = re.compile(r"Storage$")
+STORAGE = re.compile(r"Storage(ForPresentation|ForProcessing)?$")
 TOGETHER = 120
 """Presentation contexts of one association (PS3.8, 9.3.2.2: at most 128)."""
 
@@ -70,7 +70,8 @@ def plugin_routes() -> set[str]:
     (file,) = [path for path in plugins() if "DicomWeb" in path.name]
     known = rb"(?:studies|series|instances|servers|app)"
     texts = re.findall(rb"\0(" + known + rb"(?:/[A-Za-z./()*^\[\]]*)?)(?=\0)", file.read_bytes())
-    return {text.decode() for text in texts} | {"/gransk/archive"}
+    searches = {"studies", "series", "instances"}  # PS3.18, 10.6; ends of other texts in the file
+    return {text.decode() for text in texts} | searches | {"/gransk/archive"}
 
 
 def services(config: Config, peer: str) -> set[str]:

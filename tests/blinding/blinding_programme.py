@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from blinding_clock import Clock
 import httpx
+from blinding_clock import Clock
 from harness_orthanc import OrthancProcess, make_config
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
@@ -109,11 +109,17 @@ class Programme:
     orthanc : OrthancProcess
         Empty and running.
     ai : Ai
+    peers : int
+        Port at which listed DICOM peers receive.
+    log : list of str
+        What was logged.
     """
 
     config: Config
     orthanc: OrthancProcess
     ai: Ai
+    peers: int = 0
+    log: list[str] = field(default_factory=list)
     clock: Clock = field(default_factory=lambda: Clock(DAY))
     site: Site = field(init=False)
 
@@ -133,12 +139,12 @@ class Programme:
         self._look()
         self._hour("08:35")
         self._look()
-        self._read(3, Opinion(verdict=Verdict.RECALL, suspects=(suspect("L"),), comment=SECRET))
-        self._read(DECIDED, NORMAL)
+        self.read(3, Opinion(verdict=Verdict.RECALL, suspects=(suspect("L"),), comment=SECRET))
+        self.read(DECIDED, NORMAL)
         self._hour("08:40")
         self._come_late()
         self._look()
-        self._release()
+        self.release()
         Teller(self.site.database, ()).run_once()
         self._study(4, "08:42")
         self._analysed(4, self.ai)
@@ -225,15 +231,18 @@ class Programme:
             "SR",
             "ISO_IR 192",
         )
-        made.SeriesDescription = f"{SECRET} {self.ai}"
+        made.SeriesDescription = "Result" if number == DECIDED else f"{SECRET} {self.ai}"
         return made
 
     # What happens
 
     def _people(self) -> None:
         self._hour("05:00")
-        roles = {"admin": [Role.ADMINISTRATOR], "spare": [Role.NURSE],
-                 "karen": [Role.RESPONSIBLE_RADIOLOGIST]} | dict.fromkeys(READERS, list(Role))  # fmt: skip
+        roles = {name: list(Role) for name in READERS} | {
+            "admin": [Role.ADMINISTRATOR],
+            "spare": [Role.NURSE],
+            "karen": [Role.RESPONSIBLE_RADIOLOGIST],
+        }
         with self.site.database.begin() as session:
             for name, held in roles.items():
                 people.create_account(session, name, name.title(), held)
@@ -308,14 +317,14 @@ class Programme:
         """One look of the loop that opens exams."""
         Opener(self.site.database, self.blobs, self.policies).run_once(self.clock.at)
 
-    def _read(self, number: int, opinion: Opinion) -> None:
+    def read(self, number: int, opinion: Opinion) -> None:
         exam = self.exam(number)
         name = exam.open_tasks(TaskKind.FIRST)[0].account
         with self.site.database.begin() as session:
             actor = Actor(name, "radiologist")
             acts.read(session, self.key(number), actor, opinion, exam.images)
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """What the worker does: release what may be, and deliver it."""
         covers = partial(entering.covers_now, self.policies)
         with self.site.database.read() as session:
@@ -385,7 +394,7 @@ ROOM = Room.model_validate(
         ],
         "rules": [
             {"when": {"programmes": ["screening"], "units": ["north"]}, "policy": "triage",
-             "study": {"kind": "simulation", "reference": "Blinding of readers", "until": "2099-01-01"}},
+             "study": {"kind": "simulation", "reference": "Blind tests", "until": "2099-01-01"}},
             {"when": {"programmes": ["screening"], "units": ["south"]}, "policy": "shadow"},
         ],
         "minimum": {"mammo": {"exams": 10, "cancers": 1}},
