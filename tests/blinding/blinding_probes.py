@@ -80,13 +80,21 @@ def _ask(address: str, status: tuple[int, ...], form: Mapping[str, Any], **how: 
     return Ask(address, status, rest, body, **how)
 
 
-LISTS = tuple(
-    f"{{}}?sort={sort}&order=asc"
-    for sort in ("received", "patient", "study_date", "state", "priority")
-) + tuple(
-    f"{{}}?state={state}"
-    for state in ("to_read", "waiting", "running", "ready", "not_analysed", "failed", "withdrawn")
-) + ("{}?search=T0001", "{}?programme=screening", "{}?page=2")  # fmt: skip
+LISTS = (
+    *(
+        f"{{}}?sort={sort}&order=asc"
+        for sort in ("received", "patient", "study_date", "state", "priority")
+    ),
+    *(
+        f"{{}}?state={state}"
+        for state in (
+            "to_read", "waiting", "running", "ready", "not_analysed", "failed", "withdrawn",
+        )
+    ),
+    "{}?sort=state&order=desc", "{}?sort=priority&order=desc", "{}?search=T0001",
+    "{}?programme=screening", "{}?page=2",
+)  # fmt: skip
+"""Every filter and order of the worklist; ``{}`` is its address."""
 
 PROXY = "/dicom-web"
 STUDY = f"{PROXY}/studies/{{uid}}"

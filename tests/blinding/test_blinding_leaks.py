@@ -135,12 +135,10 @@ LEAKS = {
     "metric of ours": page("GET /status", patched("gransk.web.status.hidden", lambda *_: false())),
     "event list": page("GET /events", patched("gransk.web.pages.event_horizon", lambda *_: None)),
     "message": Leak(READ_IN, told, lambda run: blinding_messages.look(run, "-leak")),
-    "log": Leak(LOG, written, blinding_messages.outputs),
+    "log": Leak(LOG, written, lambda run: blinding_messages.outputs(run).at(LOG)),
     # From here on results are in the archive
     "proxy": page("GET /dicom-web/{path:path}", proxied),
-    "Orthanc's HTTP": Leak(
-        "Orthanc GET /changes", let_in, http("GET /changes", "GET /studies/{id}/instances")
-    ),
+    "Orthanc's HTTP": Leak("Orthanc GET /changes", let_in, http("GET /changes")),
     "metric of Orthanc's": Leak(f"Orthanc {METRICS}", let_in, http(METRICS)),
     "instance count": Leak(f"Orthanc {STATISTICS}", let_in, http(STATISTICS)),
     "C-FIND": Leak(f"DICOM {FIND}", let_in, dicom(FIND)),
@@ -148,7 +146,7 @@ LEAKS = {
     "storage commitment": Leak(
         "DICOM StorageCommitmentPushModel", let_in, dicom("StorageCommitmentPushModel")
     ),
-    "delivery": Leak(DELIVERED, released, blinding_messages.outputs),
+    "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
 }
 
 
@@ -180,9 +178,12 @@ def leaking(living) -> dict[str, list[Answers | LeakError]]:
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_planted_leak_turns_the_suite_red(leaking, name):
     with pytest.raises(LeakError) as error:
-        one, other = leaking[name]
-        for answers in (one, other):
-            if isinstance(answers, LeakError):
-                raise answers
-        compare(one, other)
+        _checked(*leaking[name])
     assert LEAKS[name].door in str(error.value)
+
+
+def _checked(one: Answers | LeakError, other: Answers | LeakError) -> None:
+    for answers in (one, other):
+        if isinstance(answers, LeakError):
+            raise answers
+    compare(one, other)  # type: ignore[arg-type]

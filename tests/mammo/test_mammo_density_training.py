@@ -10,10 +10,10 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled  # noqa: E402
-from mammo.image.density import LIMITS  # noqa: E402
-from training.mammo import density as made  # noqa: E402
-from training.mammo.agreement import kappa  # noqa: E402
+from bench.mammo.labelled import DENSE, FAT, PECTORAL, dice, labelled
+from mammo.image.density import LIMITS
+from training.mammo import density as made
+from training.mammo.agreement import kappa
 
 
 def test_kappa_is_that_worked_out_by_hand():

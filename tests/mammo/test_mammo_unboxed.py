@@ -9,9 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.mammo.fit import loss  # noqa: E402
-from training.mammo.network import OUTLINE_STRIDE, STRIDE, Opinion  # noqa: E402
-from training.mammo.samples import Example, batch  # noqa: E402
+from training.mammo.fit import loss
+from training.mammo.network import OUTLINE_STRIDE, STRIDE, Opinion
+from training.mammo.samples import Example, batch
 
 WINDOW = (96, 64)
 PARTS = ("mass", "malignant", "suspicion", "signs", "film")
