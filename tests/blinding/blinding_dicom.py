@@ -84,11 +84,10 @@ class Inbox:
 
     def _told(self, event: Any) -> tuple[int, None]:
         said = event.event_information
-        uids = {
-            name: sorted(str(one.ReferencedSOPInstanceUID) for one in said.get(name, []))
-            for name in ("ReferencedSOPSequence", "FailedSOPSequence")
+        counts = {
+            name: len(said.get(name, [])) for name in ("ReferencedSOPSequence", "FailedSOPSequence")
         }
-        self.got.append(f"{event.event_type} {uids}")
+        self.got.append(f"{event.event_type} {counts}")
         self.told.set()
         return 0, None
 

@@ -105,7 +105,7 @@ def look(run: Programme, folder: Path, only: frozenset[str] = frozenset()) -> An
             method, path = door.split(" ")
             if method == "GET" and door not in SKIPPED and (door in only or not only):
                 for address in asker.expanded(path):
-                    found[f"Orthanc {door}", address] = asker.get(address)
+                    _add(found, f"Orthanc {door}", address, asker.get(address))
         for address in _plugin(run) if not only else ():
             found["Orthanc DICOMweb", address] = asker.get(address)
         for door, bodies in QUESTIONS.items() if not only else ():
@@ -114,6 +114,16 @@ def look(run: Programme, folder: Path, only: frozenset[str] = frozenset()) -> An
                     said = json.dumps(body) if not isinstance(body, str) else body
                     found[f"Orthanc {door}", f"{address} {said}"] = asker.post(address, said)
     return Answers(found, frozenset(run.secrets()))
+
+
+def _add(found: dict[tuple[str, str], bytes], door: str, address: str, said: bytes) -> None:
+    """Keep an answer; of what has a name by chance, such as jobs, all in order of content."""
+    key = (door, NORMAL[1](address.encode()).decode())
+    kept = [*found[key].split(BETWEEN), said] if key in found else [said]
+    found[key] = BETWEEN.join(sorted(kept))
+
+
+BETWEEN = b"\n---- the next ----\n"
 
 
 class _Asker:
