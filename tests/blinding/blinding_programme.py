@@ -16,6 +16,7 @@ from __future__ import annotations
 import datetime
 import io
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -370,6 +371,7 @@ def configuration(folder: Path, ports: tuple[int, int, int]) -> Config:
         '<html><head><script src="/app-config.js"></script><script defer src="/a.js"></script>'
     )
     (viewer / "a.js").write_text("1")
+    os.utime(viewer / "a.js", (DAY.timestamp(), DAY.timestamp()))  # the viewer's own file
     return make_config(
         folder,
         orthanc={"url": f"http://127.0.0.1:{ports[0]}", "dicom_port": ports[1]},
