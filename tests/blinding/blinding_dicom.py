@@ -14,7 +14,6 @@ from blinding_doors import services
 from blinding_look import Answers, missing
 from blinding_programme import BLINDED, DECIDED, Programme
 from pydicom import Dataset, dcmwrite
-from pydicom.uid import generate_uid
 from pynetdicom import AE, AllStoragePresentationContexts, build_role, evt, sop_class
 from pynetdicom.association import Association
 from radiographs import radiograph
@@ -156,7 +155,7 @@ def commit(open_door: Open, _service: Any, run: Programme, inbox: Inbox) -> Aske
         asked, item = Dataset(), Dataset()
         item.ReferencedSOPClassUID = made.SOPClassUID
         item.ReferencedSOPInstanceUID = made.SOPInstanceUID
-        asked.ReferencedSOPSequence, asked.TransactionUID = [item], generate_uid()
+        asked.ReferencedSOPSequence, asked.TransactionUID = [item], f"{run.uid(number)}.77"
         inbox.told.clear()
         with open_door() as door:
             status, _ = door.send_n_action(

@@ -99,7 +99,7 @@ def normalised(said: bytes, client: httpx.Client) -> bytes:
     token = client.headers.get("x-csrf-token", "").encode()
     if token:
         said = said.replace(token, b"TOKEN")
-    return re.sub(rb'name="form_csrf" value="[^"]+"', b'name="form_csrf" value="TOKEN"', said)
+    return re.sub(rb'name="csrf" value="[^"]+"', b'name="csrf" value="TOKEN"', said)
 
 
 def look(

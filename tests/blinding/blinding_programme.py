@@ -68,6 +68,7 @@ from gransk.results.tables import (
 )
 from gransk.site import people
 from gransk.site.config import Config
+from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.sessions import start_session
 from gransk.site.tables import Role
 
@@ -276,6 +277,7 @@ class Programme:
         unit = "south" if number == 3 else "north"
         facts = dict.fromkeys(("treated", "implant", "declines_ai"), NO)
         with self.site.database.begin() as session:
+            record(session, SYSTEM, EventKind.STUDY_SEEN, key)  # as intake does, before all else
             session.add(
                 ExamProgramme(study_key=key, programme="screening", source="machine", conflict="")
             )
