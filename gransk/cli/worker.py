@@ -28,7 +28,7 @@ from gransk.delivery import deliver, messages, recall
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
-from gransk.reading import opening, release
+from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
 from gransk.reading.site_policies import SitePolicies
@@ -108,7 +108,7 @@ def _work(config: Config, slot: int | None) -> None:
     confirmation = SpareConfirmation(config, blobs)
     noter = Noter(blobs, patient_study, config.follow_up, confirmation)
     policies = SitePolicies(config, blobs, is_earlier)
-    covers = partial(opening.covers_now, policies)
+    covers = partial(entering.covers_now, policies)
     release.register(config, database, tools.look, noter, covers)
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dbos import DBOS
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -263,10 +263,12 @@ def lost(session: Session, row: Open, status: str) -> bool:
     return True
 
 
-def undelivered(session: Session, limit: int = 500) -> Sequence[OutgoingMessage]:
+def undelivered(
+    session: Session, limit: int = 500, *conditions: ColumnElement[bool]
+) -> Sequence[OutgoingMessage]:
     """Messages that are not acknowledged, the oldest first."""
     open_states = (MessageState.WAITING, MessageState.FAILED)
-    query = select(OutgoingMessage).where(OutgoingMessage.state.in_(open_states))
+    query = select(OutgoingMessage).where(OutgoingMessage.state.in_(open_states), *conditions)
     return session.scalars(query.order_by(OutgoingMessage.announcement).limit(limit)).all()
 
 

@@ -374,6 +374,7 @@ def _reading_room(config: Config, session: Session) -> Iterator[Result]:
     for code, found in (
         ("rows_wrong", ledger.wrong_rows(session)),
         ("entries_changed", ledger.changed_entries(session)),
+        ("seals_broken", ledger.broken_seals(session)),
     ):
         if found:
             values = {"count": len(found), "some": ", ".join(map(str, found[:5]))}

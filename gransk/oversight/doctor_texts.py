@@ -108,6 +108,10 @@ SEEN: dict[str, dict[str, str]] = {
         "en": "{count} entries of ledgers are not what was written: {some}",
         "da": "{count} registreringer er ikke, som de blev skrevet: {some}",
     },
+    "seals_broken": {
+        "en": "{count} entries do not hold the AI's opinion as it was sealed: {some}",
+        "da": "{count} registreringer har ikke AI-svaret, som det blev forseglet: {some}",
+    },
     "guards_missing": {
         "en": "the database no longer refuses changes of what is append-only; missing: {names}",
         "da": "databasen afviser ikke længere ændringer af det, der kun må tilføjes til; "
@@ -319,6 +323,10 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
     },
     "entries_changed": {
+        "en": "keep the database as evidence, find who could write to it, restore a backup",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
+    },
+    "seals_broken": {
         "en": "keep the database as evidence, find who could write to it, restore a backup",
         "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
     },

@@ -8,10 +8,10 @@ asked of the clock each time and stored nowhere.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
@@ -159,7 +159,22 @@ class Filter:
     responsible: str = ""
 
 
-def lines(session: Session, wanted: Filter, today: datetime.date, grace_days: int) -> list[Line]:
+Hidden = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
+"""Says by its study key which row a person may not see (`gransk.reading.seeing.hidden`)."""
+
+
+def nothing_hidden(key: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """Of a list that is shown to nobody, such as the doctor's counts."""
+    return false()
+
+
+def lines(
+    session: Session,
+    wanted: Filter,
+    today: datetime.date,
+    grace_days: int,
+    hides: Hidden = nothing_hidden,
+) -> list[Line]:
     """The list: overdue ones first, then by the last day of what is due.
 
     Parameters
@@ -168,12 +183,13 @@ def lines(session: Session, wanted: Filter, today: datetime.date, grace_days: in
         In the site's time zone.
     grace_days : int
         ``config.follow_up.grace_days``.
+    hides : callable
     """
     late = _overdue(today, grace_days)
     query = (
         select(FollowUpRow, Report.withdrawn_at)
         .outerjoin(Report, Report.key == FollowUpRow.report_key)
-        .where(*_wanted(wanted, late))
+        .where(*_wanted(wanted, late), ~hides(FollowUpRow.study_key))
         .order_by(_last_day().is_(None), _last_day(), FollowUpRow.id)
     )
     found = [
@@ -223,17 +239,29 @@ def overdue_days(row: FollowUpRow, today: datetime.date, grace_days: int) -> int
     return max(0, (today - last).days - grace_days)
 
 
-def counts(session: Session, today: datetime.date, grace_days: int) -> dict[str, int]:
+def counts(
+    session: Session, today: datetime.date, grace_days: int, hides: Hidden = nothing_hidden
+) -> dict[str, int]:
     """Rows in each state, and those that are ``overdue``."""
-    query = select(FollowUpRow.state, func.count()).group_by(FollowUpRow.state)
+    query = (
+        select(FollowUpRow.state, func.count())
+        .where(~hides(FollowUpRow.study_key))
+        .group_by(FollowUpRow.state)
+    )
     found = {state.value: 0 for state in FollowUpState}
     found |= {FollowUpState(state).value: count for state, count in session.execute(query)}
-    return found | {"overdue": count_overdue(session, today, grace_days)}
+    return found | {"overdue": count_overdue(session, today, grace_days, hides)}
 
 
-def count_overdue(session: Session, today: datetime.date, grace_days: int) -> int:
+def count_overdue(
+    session: Session, today: datetime.date, grace_days: int, hides: Hidden = nothing_hidden
+) -> int:
     """How many patients are overdue."""
-    query = select(func.count()).select_from(FollowUpRow).where(_overdue(today, grace_days))
+    query = (
+        select(func.count())
+        .select_from(FollowUpRow)
+        .where(_overdue(today, grace_days), ~hides(FollowUpRow.study_key))
+    )
     return session.scalar(query) or 0
 
 

@@ -334,3 +334,46 @@ def changed_entries(session: Session) -> list[int]:
         row.number for row in session.scalars(rows) if told.pop(row.number, None) != digest_of(row)
     ]
     return sorted([*wrong, *told])
+
+
+def broken_seals(session: Session) -> list[int]:
+    """Numbers of entries by which an AI's opinion was not sealed, once, before people read.
+
+    Of an opinion that is not the one its hash was made of, that was sealed after the exam had
+    opened, and of a read that names another than was sealed when it was made.
+    """
+    kinds = (Kind.ARRIVED, Kind.AI_SEALED, Kind.OPENED, Kind.IMAGES_CHANGED, *NAMING)
+    query = (
+        select(EntryRow)
+        .where(EntryRow.kind.in_([kind.value for kind in kinds]))
+        .order_by(EntryRow.study_key, EntryRow.place)
+        .execution_options(yield_per=500)
+    )
+    wrong: list[int] = []
+    exam, seal, is_open = "", "", False
+    for row in session.scalars(query):
+        kind = Kind(row.kind)
+        if row.study_key != exam or kind in (Kind.ARRIVED, Kind.IMAGES_CHANGED):
+            exam, seal, is_open = row.study_key, "", False
+        if kind is Kind.OPENED:
+            is_open = True
+        elif kind is Kind.AI_SEALED:
+            seal = str(row.content.get("seal", ""))
+            if is_open or not _fits(row):
+                wrong.append(row.number)
+        elif kind in NAMING and row.content.get("seal") != seal:
+            wrong.append(row.number)
+    return sorted(wrong)
+
+
+NAMING = (Kind.READ, Kind.CORRECTED, Kind.SAFETY_CHANGED)
+"""Entries that name the opinion that was sealed when they were made."""
+
+
+def _fits(row: EntryRow) -> bool:
+    """Is the opinion the one that its seal was made of?"""
+    try:
+        _entry(row)
+    except ValidationError:
+        return False
+    return True

@@ -10,19 +10,18 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
-from gransk.core.findings import Findings
 from gransk.reading.acts import humans
-from gransk.reading.ai import Said, opinion_of, refused
+from gransk.reading.ai import opinion_of, refused
 from gransk.reading.book import Book
 from gransk.reading.checking import two_people
+from gransk.reading.entering import OUTSIDE_SECONDS, Place, Site, new_rows
 from gransk.reading.entries import (
     Alert,
     AlertCode,
@@ -41,60 +40,14 @@ from gransk.reading.pausing import give_back, to_return
 from gransk.reading.plan import Plan
 from gransk.reading.refusals import LedgerError, Refusal
 from gransk.results.store import BlobStore, read_findings
-from gransk.results.tables import Report, Workitem, WorkState
+from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM
 
-ENTERS = datetime.timedelta(days=14)
-"""An exam whose last image is older enters no more."""
-OUTSIDE_SECONDS = 600.0
-"""How long an exam that no rule covers is not asked about again."""
 STUDY_GONE = "study_gone"
 """Reason of a withdrawal where the archive no longer holds the study."""
 
 log = logging.getLogger(__name__)
-
-
-class Place(NamedTuple):
-    """Where an exam is read, and how long after its last image it opens."""
-
-    unit: str
-    waiting: datetime.timedelta
-
-
-class Site(Protocol):
-    """What the site's policies say of exams; each is asked within a transaction."""
-
-    applications: Collection[str]
-    """Ids of those whose studies may be read in the reading room."""
-
-    def since(self, session: Session) -> datetime.datetime | None:
-        """Exams whose last image is older were there before the reading room; None without one."""
-
-    def place(self, session: Session, item: Workitem) -> Place | None:
-        """Where an exam is read; None where it stays outside, as an earlier study does."""
-
-    def says(self, session: Session, study_key: str, findings: Findings) -> Said:
-        """What the AI says of an exam by the policy that covers it now."""
-
-    def plan(self, session: Session, study_key: str, exam: Exam, at: datetime.datetime) -> Plan:
-        """How an exam is read; its sealed opinion, if any, is ``exam.ai``."""
-
-
-def covers(site: Site, session: Session, item: Workitem, at: datetime.datetime) -> bool:
-    """Will an exam enter the reading room, so that its reports are held until then?"""
-    since = site.since(session)
-    return (
-        since is not None
-        and item.application in site.applications
-        and item.images_at >= max(since, at - ENTERS)
-        and site.place(session, item) is not None
-    )
-
-
-def covers_now(site: Site, session: Session, item: Workitem) -> bool:
-    """The same at this instant, as *release* asks for it."""
-    return covers(site, session, item, utcnow())
 
 
 class Opener:
@@ -160,23 +113,8 @@ class Opener:
     # Entering and leaving
 
     def _arriving(self, session: Session, at: datetime.datetime) -> list[str]:
-        since = self.site.since(session)
-        if since is None:
-            return []
-        query = (
-            select(Workitem)
-            .outerjoin(ExamRow, ExamRow.study_key == Workitem.study_key)
-            .outerjoin(Report, Report.key == Workitem.report_key)
-            .where(
-                Workitem.application.in_(self.site.applications),
-                Workitem.state != WorkState.WITHDRAWN,
-                Workitem.images_at >= max(since, at - ENTERS),
-                ExamRow.study_key.is_(None),
-                Report.released_at.is_(None),
-            )
-            .order_by(Workitem.images_at)
-        )
-        found = [item for item in session.scalars(query) if not self._known_outside(item)]
+        rows = new_rows(session, self.site, at)
+        found = [item for item in rows if not self._known_outside(item)]
         return [item.study_key for item in found]
 
     def _known_outside(self, item: Workitem) -> bool:

@@ -1,4 +1,4 @@
-"""The site's policies as opening asks for them (`gransk.reading.opening.Site`)."""
+"""The site's policies as opening asks for them (`gransk.reading.entering.Site`)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gransk.core.findings import Findings, ModelIdentity
 from gransk.core.reasons import Reason
 from gransk.reading import rooms
 from gransk.reading.ai import SCORE, Said, category_of
+from gransk.reading.entering import Place
 from gransk.reading.exam import Exam
 from gransk.reading.gate import gate_of
 from gransk.reading.knowing import known_exam, only_unit
-from gransk.reading.opening import Place
 from gransk.reading.opinions import NOT_CALIBRATED, AiOpinion
 from gransk.reading.opinions import AiSaid as Opined
 from gransk.reading.plan import Plan, PlanReason, PolicyKind

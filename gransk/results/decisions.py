@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from gransk.core.keys import digest
@@ -142,10 +142,14 @@ def announce(session: Session, decision: Decision, destinations: Iterable[str]) 
     return told
 
 
-def announcements(session: Session, since: int, limit: int) -> Sequence[Announcement]:
+def announcements(
+    session: Session, since: int, limit: int, *conditions: ColumnElement[bool]
+) -> Sequence[Announcement]:
     """Decisions that were announced after a number, in order."""
     query = select(Announcement).where(
-        Announcement.number > since, Announcement.kind == AnnouncementKind.DECISION
+        Announcement.number > since,
+        Announcement.kind == AnnouncementKind.DECISION,
+        *conditions,
     )
     return session.scalars(query.order_by(Announcement.number).limit(limit)).all()
 

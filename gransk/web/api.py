@@ -18,6 +18,7 @@ from gransk.web.access import Caller, allow, language_of
 from gransk.web.dicomweb import limited, note_stored
 from gransk.web.permissions import Permission
 from gransk.web.programme_pages import programme_json
+from gransk.web.seeing import looker_of, sees_all
 from gransk.web.wiring import wiring
 
 INSTANCE_MB = 1024
@@ -47,7 +48,8 @@ def list_studies(
     """One page of the worklist."""
     known, language = wiring(request), language_of(request)
     with known.database.read() as session:
-        shown = worklist.page(session, query, language, known.applications, known.lines)
+        who = looker_of(known, session, caller)
+        shown = worklist.page(session, query, language, known.applications, known.lines, who)
     return {
         "total": shown.total,
         "page": query.page,
@@ -66,6 +68,9 @@ def show_study(key: str, request: Request, caller: Reader) -> list[dict[str, Any
         if study is None:
             raise HTTPException(404)
         items = session.scalars(select(Workitem).where(Workitem.study_key == key)).all()
+        if not sees_all(known, session, caller, key):
+            programme = session.get(ExamProgramme, key)
+            return [row_json(worklist.to_read(study, item, programme)) for item in items]
         rows: list[Workitem | None] = [*items] or [None]
         answer = []
         for item in rows:
@@ -111,6 +116,12 @@ async def store(
     return JSONResponse({"stored": stored}, 201)
 
 
+def _priority(row: worklist.Row) -> int:
+    if row.state is worklist.Blinded.TO_READ:
+        return 0
+    return row.item.priority if row.item else row.study.priority
+
+
 def row_json(row: worklist.Row) -> dict[str, Any]:
     """A row of the worklist as JSON."""
     item = row.item
@@ -133,6 +144,6 @@ def row_json(row: worklist.Row) -> dict[str, Any]:
         "incomplete": item.incomplete if item else False,
         "findings": row.line,
         "programme": programme_json(row.programme),
-        "priority": item.priority if item else row.study.priority,
+        "priority": _priority(row),
         "received_at": row.received_at.isoformat(),
     }

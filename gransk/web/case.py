@@ -14,6 +14,7 @@ from gransk.archive.tables import SeenStudy
 from gransk.core.application import FollowsUp, Picture, Presentation
 from gransk.core.codes import SUSPICION
 from gransk.core.findings import Finding, Findings
+from gransk.reading.seeing import Looker, sees_all
 from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
 from gransk.site.events import EventKind, record
@@ -27,6 +28,7 @@ from gransk.web.permissions import Permission
 from gransk.web.prior_pages import earlier_studies
 from gransk.web.programme_pages import programme_shown
 from gransk.web.rendering import page
+from gransk.web.seeing import check_sight, looker_of
 from gransk.web.texts import number, text
 from gransk.web.views import Hung, View, hung, png, view_of
 from gransk.web.wiring import Wiring, wiring
@@ -82,18 +84,25 @@ class Case:
 
 @router.get("/studies/{key}")
 def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Response:
-    """One study: findings, why these images, models, delivery, events."""
+    """One study: findings, why these images, models, delivery, events.
+
+    Who may still be given a read of it sees that it is here.
+    """
     known, language = wiring(request), language_of(request)
+    message = text(done, language) if done in {*Done, *EditDone} else ""
     with known.database.begin() as session:
         study = study_of(session, key)
         record(session, caller.name, EventKind.STUDY_OPENED, key)
     with known.database.read() as session:
+        who = looker_of(known, session, caller)
+        if not sees_all(session, who, key):
+            return _to_read(request, session, study, caller, who, message)
         items = session.scalars(
             select(Workitem).where(Workitem.study_key == key).order_by(Workitem.application)
         ).all()
         rows: list[Workitem | None] = [*items] or [None]
-        cases = [_case(known, session, study, item, language, caller) for item in rows]
-        earlier = earlier_studies(session, key, language)
+        cases = [_case(known, session, study, item, language, caller, who) for item in rows]
+        earlier = earlier_studies(session, key, language, who)
         programme = programme_shown(session, study)
         events = session.scalars(
             select(Event)
@@ -101,7 +110,6 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
             .order_by(Event.number.desc())
             .limit(EVENTS_SHOWN)
         ).all()
-    message = text(done, language) if done in {*Done, *EditDone} else ""
     return page(
         request,
         "case.html",
@@ -114,6 +122,26 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         subjects=False,
         message=message,
         waits=study.pending or WorkState.WAITING in [row.state for row in rows if row],
+    )
+
+
+def _to_read(
+    request: Request,
+    session: Session,
+    study: SeenStudy,
+    caller: Caller,
+    who: Looker,
+    message: str,
+) -> Response:
+    """The page of a study of which the person sees that it is here: of the images alone."""
+    return page(
+        request,
+        "to_read.html",
+        caller,
+        study=study,
+        earlier=earlier_studies(session, study.key, language_of(request), who),
+        programme=programme_shown(session, study),
+        message=message,
     )
 
 
@@ -133,6 +161,7 @@ def show_picture(
     known = wiring(request)
     with known.database.read() as session:
         study_of(session, key)
+        check_sight(known, session, caller, key)
         chosen = select(Workitem).where(
             Workitem.study_key == key, Workitem.analysis_key == analysis_key
         )
@@ -161,6 +190,7 @@ def _case(
     item: Workitem | None,
     language: str,
     caller: Caller,
+    who: Looker,
 ) -> Case:
     row = _row(known, session, study, item, language)
     application = None if item is None else known.applications.get(item.application)
@@ -197,7 +227,7 @@ def _case(
         notes=[presentation.text(note, language) for note in findings.notes],
         deliveries=[(made, delivery) for made, delivery in sent],
         seconds=number(analysis.seconds, 1, language) if analysis else "",
-        followed=followed(known, session, item, findings, language, may_see),
+        followed=followed(known, session, item, findings, language, may_see, who),
         asks_profile=asks,
         desk=editing.desk(item, report, edited, application, caller, language),
         whole=presentation.summary(findings, language),

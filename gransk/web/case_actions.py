@@ -17,6 +17,7 @@ from gransk.pipeline.priority import set_priority
 from gransk.results.tables import Delivery, Report, Workitem
 from gransk.web.access import Caller, allow
 from gransk.web.permissions import Permission
+from gransk.web.seeing import check_sight
 from gransk.web.wiring import wiring
 
 router = APIRouter()
@@ -53,6 +54,7 @@ def rerun(
 ) -> Response:
     """Analyse a study again that failed or was refused."""
     with wiring(request).database.begin() as session:
+        check_sight(wiring(request), session, caller, key)
         item = session.get(Workitem, workitem)
         if item is None or item.study_key != key:
             raise HTTPException(404)
@@ -69,6 +71,7 @@ def deliver_again(
 ) -> Response:
     """Send an object again, or remove it again, where that had failed for good."""
     with wiring(request).database.begin() as session:
+        check_sight(wiring(request), session, caller, key)
         line = session.get(Delivery, delivery)
         report = session.get(Report, line.report_key) if line else None
         item = session.get(Workitem, report.workitem_id) if report else None
@@ -88,6 +91,7 @@ def prioritise(
     """Analyse a waiting study before the others, or in its turn again."""
     with wiring(request).database.begin() as session:
         study = study_of(session, key)
+        check_sight(wiring(request), session, caller, key)
         changed = set_priority(session, study, URGENT if urgent else ROUTINE, caller.name)
     return _back(key, Done.PRIORITY_SET if changed else Done.PRIORITY_NOT_POSSIBLE)
 

@@ -8,7 +8,7 @@ credentials for Orthanc never leave, and addresses in answers are our own.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -19,8 +19,10 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from gransk.site.events import EventKind, record
+from gransk.web import withheld
 from gransk.web.access import Caller, allow
 from gransk.web.permissions import Permission
+from gransk.web.seeing import BLINDED, looker_of
 from gransk.web.wiring import wiring
 
 ROOT = "/dicom-web"
@@ -60,18 +62,65 @@ MAX_TEXT = 256 * 1024 * 1024
 """Bytes of JSON or XML that are held to rewrite the addresses in them."""
 
 
-@router.get("/{path:path}", dependencies=[Depends(allow(Permission.IMAGES))])
-async def read(path: str, request: Request) -> StreamingResponse:
-    """QIDO-RS and WADO-RS."""
+@router.get("/{path:path}")
+async def read(
+    path: str, request: Request, caller: Annotated[Caller, Depends(allow(Permission.IMAGES))]
+) -> StreamingResponse:
+    """QIDO-RS and WADO-RS, of exams that the caller may still be given without our results."""
     if not any(pattern.fullmatch(path) for pattern in READS):
         raise HTTPException(404)
+    images = await run_in_threadpool(_may_read, request, caller, path)
+    asked = parse_qsl(request.url.query, keep_blank_values=True)
+    sent = asked if images is None else withheld.uncut(asked)
     upstream = wiring(request).upstream
-    asked = upstream.client.build_request(
+    question = upstream.client.build_request(
         "GET",
-        f"{upstream.root}/{path}{_query(path, request)}",
+        f"{upstream.root}/{path}{_query(path, sent)}",
         headers=_read_headers(path, request),
     )
-    return await _answer(request, await upstream.send(asked))
+    answer = await upstream.send(question)
+    if answer.status_code == 404:
+        # Orthanc's own words differ by what was asked.
+        await answer.aclose()
+        raise HTTPException(404)
+    if answer.status_code != 200 or not METADATA.search(path):
+        return await _answer(request, answer)
+    body = await _held(answer)
+    if images is not None:
+        return _metadata(request, answer, withheld.inside(body, images, asked), kept=False)
+    if path == "studies" and caller.account:
+        known = await run_in_threadpool(_blind, request, caller, withheld.uids_in(body))
+        if known:
+            return _metadata(request, answer, withheld.studies(body, known, asked), kept=False)
+    return _metadata(request, answer, body)
+
+
+def _may_read(request: Request, caller: Caller, path: str) -> withheld.Images | None:
+    """What of a path's study the caller sees alone; None for who sees everything there.
+
+    Raises
+    ------
+    HTTPException
+        403 or 404 where the answer would tell of results that the caller may not see.
+    """
+    uid = withheld.study_of(path)
+    if not uid:
+        if path != "studies":
+            known = wiring(request)
+            with known.database.read() as session:
+                if withheld.keeps_back(session, looker_of(known, session, caller)):
+                    raise HTTPException(403, BLINDED)
+        return None
+    images = _blind(request, caller, {uid}).get(uid)
+    if images is not None:
+        withheld.check(path, images)
+    return images
+
+
+def _blind(request: Request, caller: Caller, uids: set[str]) -> dict[str, withheld.Images]:
+    known = wiring(request)
+    with known.database.read() as session:
+        return withheld.blind(session, looker_of(known, session, caller), uids)
 
 
 @router.post("/{path:path}")
@@ -113,10 +162,10 @@ async def limited(request: Request, limit: int) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _query(path: str, request: Request) -> str:
+def _query(path: str, asked: Sequence[tuple[str, str]]) -> str:
     """The query with its question mark; Orthanc reads a window's commas only as they are."""
     safe = "," if RENDERED.search(path) else ""
-    query = urlencode(parse_qsl(request.url.query, keep_blank_values=True), safe=safe)
+    query = urlencode(asked, safe=safe)
     return f"?{query}" if query else ""
 
 
@@ -141,8 +190,7 @@ async def _answer(request: Request, answer: httpx.Response) -> StreamingResponse
         # Our credentials were refused: the caller is not to be asked for any.
         await answer.aclose()
         raise HTTPException(502, "orthanc")
-    headers = {name: answer.headers[name] for name in ANSWER_HEADERS if name in answer.headers}
-    headers["cache-control"] = "private, no-cache"
+    headers = _answer_headers(answer)
     kind = headers.get("content-type", "").lower().split(";")[0]
     if not any(kind.endswith(text) for text in TEXTUAL):
         return StreamingResponse(
@@ -151,8 +199,24 @@ async def _answer(request: Request, answer: httpx.Response) -> StreamingResponse
             headers=headers,
             background=BackgroundTask(answer.aclose),
         )
-    body = await _held(answer)
+    return _metadata(request, answer, await _held(answer))
+
+
+def _answer_headers(answer: httpx.Response) -> dict[str, str]:
+    headers = {name: answer.headers[name] for name in ANSWER_HEADERS if name in answer.headers}
+    headers["cache-control"] = "private, no-cache"
+    return headers
+
+
+def _metadata(
+    request: Request, answer: httpx.Response, body: bytes, kept: bool = True
+) -> StreamingResponse:
+    """JSON or XML with our addresses; not ``kept``: of another content than Orthanc's tags say."""
+    headers = _answer_headers(answer)
     headers.pop("content-length", None)
+    if not kept:
+        headers.pop("etag", None)
+        headers.pop("last-modified", None)
     rewritten = rewrite(body, wiring(request).upstream.root, own_address(request) + ROOT)
     return StreamingResponse(iter([rewritten]), answer.status_code, headers)
 

@@ -24,6 +24,7 @@ from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import study_of
 from gransk.web.permissions import Permission, role_for
 from gransk.web.rendering import page
+from gransk.web.seeing import check_sight
 from gransk.web.wiring import Wiring, wiring
 
 router = APIRouter()
@@ -78,6 +79,7 @@ def act(
     known = wiring(request)
     with known.database.begin() as session:
         study_of(session, key)
+        check_sight(known, session, caller, key)
         item = session.get(Workitem, workitem, with_for_update=True)
         if item is None or item.study_key != key:
             raise HTTPException(404)
@@ -276,6 +278,7 @@ def show_desk(
     known = wiring(request)
     with known.database.read() as session:
         study = study_of(session, key)
+        check_sight(known, session, caller, key)
         item = session.get(Workitem, workitem)
         if item is None or item.study_key != key:
             raise HTTPException(404)

@@ -17,6 +17,7 @@ from gransk.core import reasons
 from gransk.core.application import Picture, Presentation
 from gransk.core.findings import Findings, Measurement
 from gransk.core.followup import Advice, Comparison, FollowUp, Lesion, Outcome, course, course_unit
+from gransk.reading.seeing import Looker, hidden, sees_all
 from gransk.results import tracks
 from gransk.results.curve import Curve, curve
 from gransk.results.spoken import number_text, unit_text
@@ -25,6 +26,7 @@ from gransk.results.tables import Workitem
 from gransk.web import worklist
 from gransk.web.access import Caller, allow
 from gransk.web.permissions import Permission
+from gransk.web.seeing import check_sight, looker_of
 from gransk.web.views import View, png, view_of
 from gransk.web.wiring import Wiring, wiring
 
@@ -104,8 +106,11 @@ def followed(
     findings: Findings,
     language: str,
     may_see: bool,
+    who: Looker,
 ) -> Followed | None:
     """What a released report tells beside its findings; None where it tells nothing.
+
+    Nor anything where it compares with an exam that ``who`` may not see.
 
     Parameters
     ----------
@@ -114,7 +119,7 @@ def followed(
     may_see : bool
         Whether the caller may see images.
     """
-    told = _told(known, session, item)
+    told = _told(known, session, item, who)
     if told is None:
         return None
     application = known.applications[item.application]
@@ -163,9 +168,11 @@ def show_side(
     known = wiring(request)
     with known.database.read() as session:
         study = session.get(SeenStudy, key)
+        check_sight(known, session, caller, key)
+        who = looker_of(known, session, caller)
         items = session.scalars(select(Workitem).where(Workitem.study_key == key)).all()
         if study is None or not any(
-            _tells(known, session, study, item, comparison_key) for item in items
+            _tells(known, session, study, item, comparison_key, who) for item in items
         ):
             raise HTTPException(404)
         headers = {"etag": f'"{comparison_key}-{index}"', "cache-control": "private, no-cache"}
@@ -178,22 +185,37 @@ def show_side(
 
 
 def _tells(
-    known: Wiring, session: Session, study: SeenStudy, item: Workitem, comparison_key: str
+    known: Wiring,
+    session: Session,
+    study: SeenStudy,
+    item: Workitem,
+    comparison_key: str,
+    who: Looker,
 ) -> bool:
     """Does the row's released report tell the comparison?"""
     row = worklist.make_row(session, study, item, "en", known.applications, known.lines)
     if row.line is None:
         return False
-    told = _told(known, session, item)
+    told = _told(known, session, item, who)
     return told is not None and any(one.key == comparison_key for one in told.comparisons)
 
 
-def _told(known: Wiring, session: Session, item: Workitem) -> FollowUp | None:
+def _told(known: Wiring, session: Session, item: Workitem, who: Looker) -> FollowUp | None:
     try:
-        return read_follow_up(session, known.blobs, str(item.report_key))
+        told = read_follow_up(session, known.blobs, str(item.report_key))
     except (BlobError, KeyError, ValueError) as error:
         log.error("what study %s is followed up by cannot be read: %s", item.study_key, error)
         return None
+    return None if told is None or _hides_earlier(session, who, told) else told
+
+
+def _hides_earlier(session: Session, who: Looker, told: FollowUp) -> bool:
+    """Does a report compare with an exam that is hidden from the person?"""
+    uids = {one.prior_study for one in told.comparisons}
+    query = select(SeenStudy.key).where(
+        SeenStudy.study_instance_uid.in_(uids), hidden(who, SeenStudy.key)
+    )
+    return any(not sees_all(session, who, key) for key in session.scalars(query).all())
 
 
 def _all_pictures(

@@ -28,6 +28,7 @@ from gransk.site.tables import Account, Event
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission, permissions
 from gransk.web.rendering import page
+from gransk.web.seeing import check_sight, hides_from
 from gransk.web.texts import person_name, text
 from gransk.web.wiring import Wiring, wiring
 
@@ -87,10 +88,10 @@ def show_list(
     """Patients by due date, overdue ones first."""
     known, language = wiring(request), language_of(request)
     with known.database.read() as session:
-        lines = _lines(known, session, asked)
+        lines = _lines(known, session, asked, caller)
         shown = lines[(asked.page - 1) * PAGE_SIZE : asked.page * PAGE_SIZE]
         entries = _told_of(known, session, shown, language)
-        counts = followup.counts(session, _today(known), known.config.follow_up.grace_days)
+        counts = _counts(known, session, caller)
         people = _people(session)
     return page(
         request,
@@ -119,6 +120,7 @@ def show_row(row: str, request: Request, caller: Reader, done: str = "") -> Resp
         found = session.get(FollowUpRow, row)
         if found is None:
             raise HTTPException(404)
+        check_sight(known, session, caller, found.study_key)
         line = followup.line_of(session, found, today, grace)
         (entry,) = _told_of(known, session, [line], language)
         events = followup.history(session, found)
@@ -166,6 +168,9 @@ def change(
     done = ListDone.CHANGED
     try:
         with wiring(request).database.begin() as session:
+            found = session.get(FollowUpRow, row)
+            if found is not None:
+                check_sight(wiring(request), session, caller, found.study_key)
             followup.change(session, row, version, wish, caller.name)
     except KeyError as error:
         raise HTTPException(404) from error
@@ -183,7 +188,7 @@ def export(
     """The list as a file for a spreadsheet; who took it is in the event log."""
     known, language = wiring(request), language_of(request)
     with known.database.begin() as session:
-        entries = _entries(known, session, asked, language)
+        entries = _entries(known, session, asked, language, caller)
         data = {"rows": len(entries), "state": str(asked.state)}
         record(session, caller.name, EventKind.FOLLOW_UP_EXPORTED, caller.name, data)
     # A Danish spreadsheet parts columns by semicolons, since a comma is its decimal sign.
@@ -203,8 +208,8 @@ def list_rows(request: Request, asked: Annotated[Asked, Query()], caller: Reader
     """The list as JSON."""
     known, language = wiring(request), language_of(request)
     with known.database.read() as session:
-        entries = _entries(known, session, asked, language)
-        counts = followup.counts(session, _today(known), known.config.follow_up.grace_days)
+        entries = _entries(known, session, asked, language, caller)
+        counts = _counts(known, session, caller)
     return {"counts": counts, "follow_up": [_json(entry) for entry in entries]}
 
 
@@ -212,13 +217,21 @@ def _today(known: Wiring) -> datetime.date:
     return utcnow().astimezone(known.config.zone).date()
 
 
-def _lines(known: Wiring, session: Session, asked: Asked) -> list[Line]:
+def _lines(known: Wiring, session: Session, asked: Asked, caller: Caller) -> list[Line]:
     grace = known.config.follow_up.grace_days
-    return followup.lines(session, asked.filter, _today(known), grace)
+    hides = hides_from(known, session, caller)
+    return followup.lines(session, asked.filter, _today(known), grace, hides)
 
 
-def _entries(known: Wiring, session: Session, asked: Asked, language: str) -> list[Entry]:
-    return _told_of(known, session, _lines(known, session, asked), language)
+def _counts(known: Wiring, session: Session, caller: Caller) -> dict[str, int]:
+    grace = known.config.follow_up.grace_days
+    return followup.counts(session, _today(known), grace, hides_from(known, session, caller))
+
+
+def _entries(
+    known: Wiring, session: Session, asked: Asked, language: str, caller: Caller
+) -> list[Entry]:
+    return _told_of(known, session, _lines(known, session, asked, caller), language)
 
 
 def _told_of(known: Wiring, session: Session, lines: Sequence[Line], language: str) -> list[Entry]:

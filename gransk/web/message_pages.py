@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,13 +15,14 @@ from gransk.archive.followed import exam_identity
 from gransk.core.patients import ExamIdentity
 from gransk.delivery import messages
 from gransk.delivery.hl7.outgoing import decision_json
-from gransk.reading.lists import hidden_keys
+from gransk.reading.seeing import Looker, hidden
 from gransk.results.decisions import announcements
-from gransk.results.message_tables import OutgoingMessage, ReceivedMessage
+from gransk.results.message_tables import Announcement, OutgoingMessage, ReceivedMessage
 from gransk.web.access import Caller, allow, language_of
+from gransk.web.hl7_taking import READS
 from gransk.web.permissions import Permission
-from gransk.web.reading.board_rows import undelivered
 from gransk.web.rendering import page
+from gransk.web.seeing import check_sight, hides_from, looker_of
 from gransk.web.texts import text
 from gransk.web.wiring import wiring
 
@@ -39,25 +40,28 @@ class MessagesShown:
     refused: Sequence[ReceivedMessage]
 
 
-def messages_shown(session: Session, account: str) -> MessagesShown:
+def messages_shown(session: Session, who: Looker) -> MessagesShown:
     """What waits, failed or was refused; the oldest out first, the latest in first.
 
-    Not of exams that the person may still be given to read.
+    Who reads sees neither what tells of an exam that is hidden from the person, nor refused
+    reads: that one came in is another's opinion.
     """
+    reads = ["^".join(kind) for kind in READS] if who.reads else []
     refused = (
         select(ReceivedMessage)
-        .where(ReceivedMessage.taken.is_(False))
+        .where(ReceivedMessage.taken.is_(False), ReceivedMessage.kind.not_in(reads))
         .order_by(ReceivedMessage.last_at.desc())
         .limit(SHOWN)
     )
-    return MessagesShown(undelivered(session, account, SHOWN), session.scalars(refused).all())
+    out = messages.undelivered(session, SHOWN, ~hidden(who, OutgoingMessage.study_key))
+    return MessagesShown(out, session.scalars(refused).all())
 
 
 @router.get("/messages")
 def show_messages(request: Request, caller: Seeing, done: bool | None = None) -> Response:
     """Messages that are not delivered, and those that were not taken."""
     with wiring(request).database.read() as session:
-        shown = messages_shown(session, caller.name)
+        shown = messages_shown(session, looker_of(wiring(request), session, caller))
     said = "" if done is None else "message_retried" if done else "message_not_retried"
     told = text(said, language_of(request)) if said else ""
     return page(request, "messages.html", caller, shown=shown, message=told)
@@ -73,8 +77,8 @@ def retry(
     """Let a failed message be tried again; ``back`` is the page to return to."""
     with wiring(request).database.begin() as session:
         found = session.get(OutgoingMessage, row)
-        if found is not None and hidden_keys(session, caller.name, {found.study_key}):
-            raise HTTPException(404)
+        if found is not None:
+            check_sight(wiring(request), session, caller, found.study_key)
         done = messages.rerun(session, row, caller.name)
     if back:
         return RedirectResponse(f"/reading/board?done={'' if done else 'not_'}retried", 303)
@@ -94,7 +98,8 @@ def list_decisions(
     """
     known = wiring(request)
     with known.database.read() as session:
-        told = announcements(session, since, limit)
+        hides = hides_from(known, session, caller)
+        told = announcements(session, since, limit, ~hides(Announcement.study_key))
         decisions = []
         for one in told:
             exam = exam_identity(session, one.study_key) or ExamIdentity("", "")

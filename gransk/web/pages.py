@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import select
 
 import gransk
+from gransk.reading.seeing import event_horizon
 from gransk.site import events
 from gransk.site.anchor import read_anchor
 from gransk.site.tables import Event
@@ -16,7 +17,8 @@ from gransk.web import worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
-from gransk.web.status import status
+from gransk.web.seeing import looker_of
+from gransk.web.status import Status, status
 from gransk.web.wiring import wiring
 
 EVENTS_SHOWN = 200
@@ -33,8 +35,8 @@ def show_worklist(request: Request, query: Asked, caller: Reader) -> Response:
         request,
         "worklist.html",
         caller,
-        **_list(request, query),
-        strip=status(wiring(request), language_of(request)),
+        **_list(request, query, caller),
+        strip=_strip(request, caller),
     )
 
 
@@ -48,7 +50,7 @@ class Seen(worklist.Query):
 def show_list(request: Request, query: Annotated[Seen, Query()], caller: Reader) -> Response:
     """The list alone, for the page that is open; nothing where nothing changed."""
     asked = worklist.Query(**query.model_dump(exclude={"seen"}))
-    values = _list(request, asked)
+    values = _list(request, asked, caller)
     if values["seen"] == query.seen:
         return Response(status_code=204)
     return page(request, "list.html", caller, **values)
@@ -57,13 +59,21 @@ def show_list(request: Request, query: Annotated[Seen, Query()], caller: Reader)
 @router.get("/status")
 def show_status(request: Request, caller: Reader) -> Response:
     """The status strip alone."""
-    return page(request, "status.html", caller, strip=status(wiring(request), language_of(request)))
+    return page(request, "status.html", caller, strip=_strip(request, caller))
 
 
-def _list(request: Request, query: worklist.Query) -> dict[str, Any]:
+def _strip(request: Request, caller: Caller) -> Status:
+    known = wiring(request)
+    with known.database.read() as session:
+        who = looker_of(known, session, caller)
+    return status(known, language_of(request), who)
+
+
+def _list(request: Request, query: worklist.Query, caller: Caller) -> dict[str, Any]:
     known, language = wiring(request), language_of(request)
     with known.database.read() as session:
-        shown = worklist.page(session, query, language, known.applications, known.lines)
+        who = looker_of(known, session, caller)
+        shown = worklist.page(session, query, language, known.applications, known.lines, who)
     content = repr([shown.counts, [_look(row) for row in shown.rows]])
     seen = hashlib.sha256(content.encode()).hexdigest()[:16]
     return {"page": shown, "seen": seen}
@@ -94,9 +104,12 @@ def show_events(
     verify : bool
         Walk the whole chain, to the event noted outside the database.
     """
-    noted = read_anchor(wiring(request).config.data_folder)
-    with wiring(request).database.read() as session:
+    known = wiring(request)
+    noted = read_anchor(known.config.data_folder)
+    with known.database.read() as session:
+        horizon = event_horizon(session, looker_of(known, session, caller))
         last, _ = events.head(session)
+        last = last if horizon is None else horizon - 1
         first = min(before or last + 1, last + 1)
         shown = session.scalars(
             select(Event)
@@ -112,8 +125,9 @@ def show_events(
         events=shown,
         subjects=True,
         verified=verify,
-        broken=broken,
+        broken=broken if broken is None or horizon is None else min(broken, horizon),
         count=last,
+        held_back=horizon is not None,
         before=before,
         newer=min(first + EVENTS_SHOWN, last + 1) if first <= last else None,
         older=shown[-1].number if shown and shown[-1].number > 1 else None,

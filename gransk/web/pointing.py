@@ -23,6 +23,7 @@ from gransk.web.case_actions import study_of
 from gransk.web.dicomweb import ROOT
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
+from gransk.web.seeing import check_sight
 from gransk.web.windows import own_window
 from gransk.web.wiring import wiring
 
@@ -86,6 +87,7 @@ def point(
         raise HTTPException(403)
     with known.database.read() as session:
         study = study_of(session, key)
+        check_sight(known, session, caller, key)
         item = session.get(Workitem, workitem)
         application = known.applications.get(item.application) if item else None
         if item is None or item.study_key != key or not isinstance(application, FollowsUp):

@@ -23,6 +23,7 @@ from gransk.archive.tables import (
     SeenStudy,
 )
 from gransk.core.errors import InvalidValueError
+from gransk.reading.seeing import Looker, hidden
 from gransk.results.tables import Workitem
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import study_of
@@ -63,15 +64,22 @@ class EarlierStudies:
     searching: bool
 
 
-def earlier_studies(session: Session, study_key: str, language: str) -> EarlierStudies | None:
-    """What a study's page tells of its earlier ones; None where none are looked for."""
+def earlier_studies(
+    session: Session, study_key: str, language: str, who: Looker
+) -> EarlierStudies | None:
+    """What a study's page tells of its earlier ones; None where none are looked for.
+
+    How the analysis of one is that ``who`` may not see is left out.
+    """
     search = session.get(PriorSearch, study_key)
     if search is None:
         return None
     rows = []
     for prior, fetch in priors.of_study(session, study_key):
         seen = session.get(SeenStudy, prior.prior_key) if prior.prior_key else None
-        items = select(Workitem).where(Workitem.study_key == prior.prior_key)
+        items = select(Workitem).where(
+            Workitem.study_key == prior.prior_key, ~hidden(who, Workitem.study_key)
+        )
         state = f"prior_{prior.state}"
         if seen is not None and seen.deleted_at is not None:
             state = "prior_removed"

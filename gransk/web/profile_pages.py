@@ -29,6 +29,7 @@ from gransk.web.permissions import Permission
 from gransk.web.profile_form import SOURCES, Asker, Question, answered
 from gransk.web.profile_store import application_of, keep, schema_of
 from gransk.web.rendering import page
+from gransk.web.seeing import check_sight
 from gransk.web.wiring import Wiring, wiring
 
 BODY_BYTES = 1 << 20
@@ -90,6 +91,7 @@ def _answer(key: str, request: Request, caller: Caller, form: Mapping[str, str])
     try:
         with known.database.begin() as session:
             study = study_of(session, key)
+            check_sight(known, session, caller, key)
             application = application_of(known, session, key)
             schema = schema_of(application)
             current = profile_store.current(session, study, application.id)
@@ -107,6 +109,7 @@ def read_profile(key: str, request: Request, caller: Answering) -> dict[str, Any
     known = wiring(request)
     with known.database.read() as session:
         study = study_of(session, key)
+        check_sight(known, session, caller, key)
         application = application_of(known, session, key)
         return profile_store.current(session, study, application.id)
 
@@ -123,6 +126,7 @@ def _write(key: str, request: Request, caller: Caller, given: Mapping[str, Any])
     try:
         with known.database.begin() as session:
             study = study_of(session, key)
+            check_sight(known, session, caller, key)
             application = application_of(known, session, key)
             count = keep(session, study, application, given, caller.name, "en")
             current = profile_store.current(session, study, application.id)
@@ -158,6 +162,7 @@ def _page(
     known, language = wiring(request), language_of(request)
     with known.database.read() as session:
         study = study_of(session, key)
+        check_sight(known, session, caller, key)
         application = application_of(known, session, key)
         profile = profile_store.current(session, study, application.id)
         history = profile_store.history(session, study, application.id)

@@ -19,9 +19,10 @@ from gransk.site.database import utcnow
 from gransk.web import texts
 from gransk.web.access import Caller, language_of
 from gransk.web.permissions import Permission
+from gransk.web.seeing import hides_from
 from gransk.web.viewer import STUDY_PAGE
 from gransk.web.wiring import Wiring, wiring
-from gransk.web.worklist import Query, Row, reason_text
+from gransk.web.worklist import Blinded, Query, Row, reason_text
 
 NAVIGATION = (
     ("nav_worklist", "/", Permission.WORKLIST),
@@ -105,7 +106,8 @@ def alarms(known: Wiring, caller: Caller | None) -> dict[str, int]:
         return {}
     today = utcnow().astimezone(known.config.zone).date()
     with known.database.read() as session:
-        late = count_overdue(session, today, known.config.follow_up.grace_days)
+        hides = hides_from(known, session, caller)
+        late = count_overdue(session, today, known.config.follow_up.grace_days, hides)
     return {"/follow-up": late} if late else {}
 
 
@@ -140,7 +142,9 @@ def query_address(query: Query, **changes: Any) -> str:
 
 
 def priority(row: Row) -> str:
-    """``urgent`` or ``routine``."""
+    """``urgent`` or ``routine``; of what a person may not see always the latter."""
+    if row.state is Blinded.TO_READ:
+        return "routine"
     value = row.item.priority if row.item else row.study.priority
     return "urgent" if value > 0 else "routine"
 

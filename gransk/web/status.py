@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gransk.archive.priors import prior_keys
+from gransk.reading.seeing import Looker, hidden
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.tables import Executor
@@ -27,8 +28,11 @@ class Status:
     orthanc: str
 
 
-def status(known: Wiring, language: str) -> Status:
-    """How the suite is now; the intake's cause in ``language``."""
+def status(known: Wiring, language: str, who: Looker) -> Status:
+    """How the suite is now; the intake's cause in ``language``.
+
+    What ``who`` may not see is not counted: when an analysis ended would tell of it.
+    """
     orthanc = known.version()
     intake = known.intake.status() if known.intake else None
     seconds = known.config.workers.lost_after_seconds
@@ -38,6 +42,7 @@ def status(known: Wiring, language: str) -> Status:
                 select(Workitem.state, func.count())
                 .where(Workitem.state.in_([WorkState.WAITING, WorkState.RUNNING]))
                 .where(Workitem.study_key.not_in(prior_keys()))
+                .where(~hidden(who, Workitem.study_key))
                 .group_by(Workitem.state)
             ).all()
         )

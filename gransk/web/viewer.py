@@ -97,12 +97,14 @@ def _index(path: Path, _changed: float) -> tuple[str, str]:
     return html, POLICY.replace("'self'", f"'self' {hashes}", 1)
 
 
-@router.get(f"{PAGES}/app-config.js", dependencies=[Depends(allow(Permission.IMAGES))])
+@router.get(f"{PAGES}/app-config.js")
 def config(
-    request: Request, studies: Annotated[str, Query(alias="StudyInstanceUIDs")] = ""
+    request: Request,
+    caller: Annotated[Caller, Depends(allow(Permission.IMAGES))],
+    studies: Annotated[str, Query(alias="StudyInstanceUIDs")] = "",
 ) -> Response:
     """OHIF's configuration for the first of some studies."""
-    hung = hanging(wiring(request), studies.split(",")[0])
+    hung = hanging(wiring(request), caller, studies.split(",")[0])
     return Response(
         app_config(language_of(request), hung),
         media_type="text/javascript",

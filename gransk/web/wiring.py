@@ -15,14 +15,16 @@ from zipfile import BadZipFile
 from fastapi import Request
 from sqlalchemy.orm import Session
 
-from gransk.archive.followed import exams_of
+from gransk.archive.followed import exams_of, is_earlier
 from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
+from gransk.reading.entering import Entering
 from gransk.reading.indicators import levels
 from gransk.reading.site_past import SitePast, Whose
+from gransk.reading.site_policies import SitePolicies
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, read_findings
@@ -118,6 +120,7 @@ class Wiring:
     """Exams that were read to the end, as each person may see them."""
     levels: tuple[levels.Levels, ...] = field(init=False)
     """That indicators are held against: European ones, and the site's own."""
+    entering: Entering = field(init=False)
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
@@ -131,6 +134,7 @@ class Wiring:
         self.past = SitePast(_whose, self.blobs, self.config.zone)
         own = self.config.reading.levels_file
         self.levels = (levels.shipped(), *(() if own is None else (levels.load(own),)))
+        self.entering = Entering(SitePolicies(self.config, self.blobs, is_earlier))
         section, home = self.config.single_sign_on, self.config.service.public_url
         self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
 

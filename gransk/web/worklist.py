@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.application import Application
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import Reason, text
+from gransk.reading.seeing import Looker, hidden
 from gransk.results.tables import (
     Delivery,
     DeliveryState,
@@ -32,6 +34,15 @@ SHOWN: tuple[WorkState, ...] = tuple(
 )
 """States that the worklist shows unless one is asked for by name."""
 
+
+class Blinded(StrEnum):
+    """The one state of a study of which a person sees that it is here, and nothing else."""
+
+    TO_READ = "to_read"
+
+
+State = WorkState | Blinded
+
 LineOf = Callable[[Session, Workitem, Application, str], str | None]
 """Findings of a ready study in one line, in a language."""
 
@@ -41,7 +52,7 @@ class Query(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: WorkState | Literal[""] = ""
+    state: WorkState | Blinded | Literal[""] = ""
     programme: Programme | Literal["unknown", ""] = ""
     search: Annotated[str, Field(max_length=128)] = ""
     sort: Literal["received", "patient", "study_date", "state", "priority"] = "received"
@@ -54,12 +65,13 @@ class Row:
     """One line of the worklist.
 
     ``study.patient_name`` and its like are DICOM text as it came; ``findings``
-    is None where there are none to show, sealed and released.
+    is None where there are none to show, sealed and released. Of what a person may not see, the
+    row has no item, and what it shows depends on the images alone.
     """
 
     study: SeenStudy
     item: Workitem | None
-    state: WorkState
+    state: State
     reason: str
     line: str | None
     application: str
@@ -68,9 +80,12 @@ class Row:
     programme: ExamProgramme | None = None
     """None where nobody said anything of it."""
 
+    images_at: datetime.datetime | None = None
+    """Of a row without an item, when its last image came; the study's own time where absent."""
+
     @property
     def received_at(self) -> datetime.datetime:
-        return self.item.images_at if self.item else self.study.changed_at
+        return self.item.images_at if self.item else self.images_at or self.study.changed_at
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ class Page:
 
     rows: list[Row]
     total: int
-    counts: dict[WorkState, int]
+    counts: dict[State, int]
     query: Query
     programmes: bool = False
 
@@ -94,14 +109,29 @@ class Page:
 # A study that was seen but not yet handed to the pipeline is waiting.
 STATE: ColumnElement[str] = func.coalesce(Workitem.state, WorkState.WAITING.value)
 RECEIVED = func.coalesce(Workitem.images_at, SeenStudy.changed_at)
-STATE_ORDER = case({state.value: n for n, state in enumerate(WorkState)}, value=STATE)
-SORTS: dict[str, ColumnElement[Any]] = {
-    "received": RECEIVED,
-    "patient": func.lower(SeenStudy.patient_name),
-    "study_date": SeenStudy.study_date + SeenStudy.study_time,
-    "state": STATE_ORDER,
-    "priority": func.coalesce(Workitem.priority, SeenStudy.priority),
-}
+
+
+def _state(who: Looker | None) -> ColumnElement[str]:
+    """The state that a person sees."""
+    if who is None:
+        return STATE
+    return case((hidden(who, SeenStudy.key), Blinded.TO_READ.value), else_=STATE)
+
+
+def _sort(name: str, who: Looker | None) -> ColumnElement[Any]:
+    """What a list is ordered by; the same of everything that a person may not see."""
+    if name == "state":
+        return case(
+            {state.value: n for n, state in enumerate((*WorkState, *Blinded))}, value=_state(who)
+        )
+    if name == "priority":
+        priority = func.coalesce(Workitem.priority, SeenStudy.priority)
+        return priority if who is None else case((hidden(who, SeenStudy.key), 0), else_=priority)
+    return {
+        "received": RECEIVED,
+        "patient": func.lower(SeenStudy.patient_name),
+        "study_date": SeenStudy.study_date + SeenStudy.study_time,
+    }[name]
 
 
 def _joined(query: Query, *columns: Any) -> Select[Any]:
@@ -135,7 +165,7 @@ def _matches(search: str) -> ColumnElement[bool]:
     )
 
 
-def _conditions(query: Query, with_state: bool) -> list[ColumnElement[bool]]:
+def _conditions(query: Query, who: Looker | None, with_state: bool) -> list[ColumnElement[bool]]:
     # A study that never had images to analyse holds reports alone.
     conditions: list[ColumnElement[bool]] = [
         or_(Workitem.id.is_not(None), SeenStudy.pending, SeenStudy.settled_fingerprint != ""),
@@ -148,7 +178,7 @@ def _conditions(query: Query, with_state: bool) -> list[ColumnElement[bool]]:
     elif query.programme:
         conditions.append(ExamProgramme.programme == query.programme)
     if with_state and query.state:
-        conditions.append(STATE.is_not_distinct_from(query.state.value))
+        conditions.append(_state(who).is_not_distinct_from(query.state.value))
     if query.state != WorkState.WITHDRAWN:
         conditions.append(SeenStudy.deleted_at.is_(None))
         conditions.append(STATE.is_distinct_from(WorkState.WITHDRAWN.value))
@@ -161,6 +191,7 @@ def page(
     language: str,
     installed: dict[str, Application],
     line_of: LineOf,
+    who: Looker | None = None,
 ) -> Page:
     """One page of the worklist.
 
@@ -174,17 +205,16 @@ def page(
         Applications by id, for their presentation.
     line_of : callable
         Findings of a ready study in one line.
+    who : Looker, optional
+        Whose list it is; None for one that nothing is hidden from.
     """
-    counts: dict[WorkState, int] = dict.fromkeys(SHOWN, 0)
-    counting = _joined(query, STATE, func.count()).where(*_conditions(query, with_state=False))
-    for state, count in session.execute(counting.group_by(STATE)):
-        counts[WorkState(state)] = count
-    total = counts[WorkState(query.state)] if query.state else sum(counts[s] for s in SHOWN)
-    column = SORTS[query.sort]
+    counts = _counts(session, query, who)
+    total = counts.get(query.state, 0) if query.state else sum(_shown(counts).values())
+    column = _sort(query.sort, who)
     # Keys are sorted first and rows read after: sorting whole rows is slow.
     ordered = (
-        _joined(query, SeenStudy.key, Workitem.id)
-        .where(*_conditions(query, with_state=True))
+        _joined(query, SeenStudy.key, Workitem.id, _state(who))
+        .where(*_conditions(query, who, with_state=True))
         .order_by(
             column.desc() if query.order == "desc" else column.asc(),
             RECEIVED.desc(),
@@ -193,19 +223,56 @@ def page(
         .limit(PAGE_SIZE)
         .offset((query.page - 1) * PAGE_SIZE)
     )
-    keys = [(key, item) for key, item in session.execute(ordered)]
+    rows = session.execute(ordered).all()
+    blinded = {key for key, _, state in rows if state == Blinded.TO_READ}
+    keys = [(key, item) for key, item, _ in rows]
     studies = {s.key: s for s in _by(session, SeenStudy, SeenStudy.key, [k for k, _ in keys])}
     items = {i.id: i for i in _by(session, Workitem, Workitem.id, [i for _, i in keys if i])}
     found = [(studies[key], items.get(item)) for key, item in keys]
     reports = _reports(session, [item.report_key for _, item in found if item])
     known = {p.study_key: p for p in _by(session, ExamProgramme, ExamProgramme.study_key,
                                          [study.key for study, _ in found])}  # fmt: skip
-    rows = [
-        make_row(session, study, item, language, installed, line_of, known.get(study.key), reports)
+    shown = [
+        to_read(study, item, known.get(study.key))
+        if study.key in blinded
+        else make_row(
+            session, study, item, language, installed, line_of, known.get(study.key), reports
+        )
         for study, item in found
     ]
     any_known = select(ExamProgramme.study_key).where(ExamProgramme.programme.is_not(None)).limit(1)
-    return Page(rows, total, counts, query, session.scalar(any_known) is not None)
+    return Page(shown, total, counts, query, session.scalar(any_known) is not None)
+
+
+def _counts(session: Session, query: Query, who: Looker | None) -> dict[State, int]:
+    """Studies in each state; "to read" only where something is, or is asked for."""
+    state = _state(who).label("shown")
+    counts: dict[State, int] = dict.fromkeys(SHOWN, 0)
+    if query.state == Blinded.TO_READ:
+        counts[Blinded.TO_READ] = 0
+    counting = _joined(query, state, func.count()).where(*_conditions(query, who, with_state=False))
+    for found, count in session.execute(counting.group_by("shown")):
+        counts[Blinded.TO_READ if found == Blinded.TO_READ else WorkState(found)] = count
+    return counts
+
+
+def _shown(counts: dict[State, int]) -> dict[State, int]:
+    """What the worklist shows unless a state is asked for by name."""
+    return {state: count for state, count in counts.items() if state is not WorkState.WITHDRAWN}
+
+
+def to_read(study: SeenStudy, item: Workitem | None, programme: ExamProgramme | None) -> Row:
+    """The line of a study of which the person may see that it is here, and nothing else."""
+    return Row(
+        study=study,
+        item=None,
+        state=Blinded.TO_READ,
+        reason="",
+        line=None,
+        application="",
+        programme=programme,
+        images_at=item.images_at if item else None,
+    )
 
 
 def _by(session: Session, table: Any, column: Any, values: list[str]) -> Any:

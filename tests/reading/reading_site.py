@@ -25,11 +25,12 @@ from gransk.core.keys import digest
 from gransk.reading import acts
 from gransk.reading.acts import Actor
 from gransk.reading.ai import Said
+from gransk.reading.entering import Place
 from gransk.reading.entries import Arrival, Kind, TaskKind
 from gransk.reading.exam import Exam
 from gransk.reading.exam_tables import EntryRow, ExamRow
 from gransk.reading.ledger import arrive, exam_of, write, wrong_rows
-from gransk.reading.opening import Opener, Place
+from gransk.reading.opening import Opener
 from gransk.reading.opinions import AiSaid, Opinion
 from gransk.reading.plan import Plan
 from gransk.reading.readers import Listing, list_reader

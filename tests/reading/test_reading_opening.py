@@ -19,11 +19,11 @@ from gransk.core.screening import Breast, FindingType, View
 from gransk.reading import acts, opening
 from gransk.reading.acts import Actor
 from gransk.reading.ai import Said, mark_of, opinion_of
+from gransk.reading.entering import covers
 from gransk.reading.entries import Kind
 from gransk.reading.exam import State
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.ledger import entries
-from gransk.reading.opening import covers
 from gransk.reading.opinions import AiSaid, verify
 from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.reading.release import LEDGER, open_rows, release_report

@@ -14,6 +14,7 @@ from web_site import open_site
 
 from gransk.core.findings import Findings, Note
 from gransk.site.tables import Role
+from gransk.web.access import Caller
 from gransk.web.hanging import hanging
 from mammo.application import MammoApplication
 from mammo.pictures import pictures
@@ -108,7 +109,7 @@ def test_a_missing_view_is_said_on_the_page(opened, tmp_path):
 def test_the_viewer_is_told_the_layout_and_the_images_of_the_analysis(opened, tmp_path):
     exam = drawn_exam(tmp_path / "exam")
     site, client, _ = opened(exam)
-    told = hanging(site.app.state.wiring, exam.study.uid)
+    told = hanging(site.app.state.wiring, Caller(), exam.study.uid)
     assert told == {
         "layout": [["R CC", "L CC"], ["R MLO", "L MLO"]],
         "labels": {uid: name for name, uid in exam.images.items()},
@@ -117,7 +118,7 @@ def test_the_viewer_is_told_the_layout_and_the_images_of_the_analysis(opened, tm
     assert json.dumps(told) in content
     assert "extensions: granskHanging.extensions" in content
     assert not re.search(r"__[A-Z]+__", content)
-    assert hanging(site.app.state.wiring, "1.2.3") is None
+    assert hanging(site.app.state.wiring, Caller(), "1.2.3") is None
 
 
 def test_before_release_the_viewer_goes_by_the_images_own_attributes(opened, tmp_path):
@@ -128,7 +129,7 @@ def test_before_release_the_viewer_goes_by_the_images_own_attributes(opened, tmp
     with site.database.begin() as session:
         for report in session.query(Report).all():
             report.released_at = None
-    told = hanging(site.app.state.wiring, exam.study.uid)
+    told = hanging(site.app.state.wiring, Caller(), exam.study.uid)
     assert told["layout"]
     assert told["labels"] == {}
 

@@ -1,0 +1,219 @@
+"""A probe for every door of our own: what a blinded person asks there.
+
+To add a page or a call, add its door to `PROBES`, as the route table names it. Most need one line::
+
+    "GET /reading": ask("/reading", "/reading?page=2"),
+    "GET /reading/{key}": ask("/reading/{key}"),
+    "POST /reading/{key}/withdraw": refused("/reading/{key}/withdraw", reason="wrong patient"),
+
+``ask`` asks and wants 200, ``refused`` wants 403 and ``nothing`` 404 (or what ``status`` says);
+``ends`` is asked last, in a session of its own, since it changes what others see. ``{key}``,
+``{uid}``, ``{item}``, ``{accession}`` and ``{number}`` stand for each exam that is blinded. What
+else a POST sends is given by name; ``json=`` and ``content=`` are a body's. A door that is asked
+of no exam is asked once.
+
+Each is asked as each blinded person, who holds every role. The suite compares the answers of runs
+whose AI said otherwise, byte for byte, and wants none of the programme's secret words in any.
+A test fails, with the door's name, where one of the route table has no line here, and where a line
+has no route any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+UIDS = "StudyInstanceUIDs={uid}"
+CALLS = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing that is asked at a door.
+
+    Parameters
+    ----------
+    address : str
+    status : tuple of int
+        What is wanted, the same in every run.
+    form : mapping
+        Of a POST or PUT.
+    body : dict
+        Keywords for the client, such as ``json``, instead of a form.
+    ends : bool
+        Asked last, in a session of its own.
+    full : bool
+        Whether it is asked in the long form of the suite alone.
+    told : bool
+        Whether the body is compared: not that of a file that has nothing of studies.
+    """
+
+    address: str
+    status: tuple[int, ...] = (200,)
+    form: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    ends: bool = False
+    full: bool = False
+    told: bool = True
+
+
+def ask(*addresses: str, status: int = 200, told: bool = True, **form: Any) -> tuple[Ask, ...]:
+    return tuple(_ask(one, (status,), form, told=told) for one in addresses)
+
+
+def refused(*addresses: str, **form: Any) -> tuple[Ask, ...]:
+    return tuple(_ask(one, (403,), form) for one in addresses)
+
+
+def nothing(*addresses: str, **form: Any) -> tuple[Ask, ...]:
+    return tuple(_ask(one, (404,), form) for one in addresses)
+
+
+def ends(*addresses: str, status: int = 303, **form: Any) -> tuple[Ask, ...]:
+    return tuple(_ask(one, (status,), form, ends=True) for one in addresses)
+
+
+def _ask(address: str, status: tuple[int, ...], form: Mapping[str, Any], **how: Any) -> Ask:
+    body = {name: form[name] for name in ("json", "content", "headers") if name in form}
+    rest = {name: value for name, value in form.items() if name not in body}
+    return Ask(address, status, rest, body, **how)
+
+
+LISTS = (
+    *(
+        f"{{}}?sort={sort}&order=asc"
+        for sort in ("received", "patient", "study_date", "state", "priority")
+    ),
+    *(
+        f"{{}}?state={state}"
+        for state in (
+            "to_read", "waiting", "running", "ready", "not_analysed", "failed", "withdrawn",
+        )
+    ),
+    "{}?sort=state&order=desc", "{}?sort=priority&order=desc", "{}?search=T0001",
+    "{}?programme=screening", "{}?page=2",
+)  # fmt: skip
+"""Every filter and order of the worklist; ``{}`` is its address."""
+
+PROXY = "/dicom-web"
+STUDY = f"{PROXY}/studies/{{uid}}"
+SERIES = f"{STUDY}/series/{{uid}}.1"
+IMAGE = f"{SERIES}/instances/{{uid}}.1.1"
+OURS = f"{STUDY}/series/{{uid}}.99"
+
+PROBES: dict[str, tuple[Ask, ...]] = {
+    # The worklist: rows, order, counts, and the strip above it
+    "GET /": ask("/", *(one.format("/") for one in LISTS)),
+    "GET /worklist/list": ask("/worklist/list", *(one.format("/worklist/list") for one in LISTS)),
+    "GET /api/worklist": ask("/api/worklist", *(one.format("/api/worklist") for one in LISTS)),
+    "GET /status": ask("/status"),
+    # A case, and everything under it
+    "GET /studies/{key}": ask("/studies/{key}", "/studies/{key}?done=rerun_started"),
+    "GET /api/studies/{key}": ask("/api/studies/{key}"),
+    "GET /studies/{key}/pictures/{analysis_key}/{index}.png": refused(
+        "/studies/{key}/pictures/none/0.png"
+    ),
+    "GET /studies/{key}/comparisons/{comparison_key}/{index}.png": refused(
+        "/studies/{key}/comparisons/none/0.png"
+    ),
+    "GET /studies/{key}/desk/{workitem}": refused("/studies/{key}/desk/{item}"),
+    "GET /studies/{key}/point/{workitem}": refused("/studies/{key}/point/{item}"),
+    "POST /studies/{key}/rerun": refused("/studies/{key}/rerun", workitem="{item}"),
+    "POST /studies/{key}/deliver": refused("/studies/{key}/deliver", delivery="none"),
+    "POST /studies/{key}/priority": refused("/studies/{key}/priority", urgent="true"),
+    "POST /studies/{key}/findings/confirm": refused(
+        "/studies/{key}/findings/confirm", workitem="{item}", finding="1.2.1"
+    ),
+    "POST /studies/{key}/findings/reject": refused(
+        "/studies/{key}/findings/reject", workitem="{item}", finding="1.2.1", reason="vessel"
+    ),
+    "POST /studies/{key}/findings/relabel": refused(
+        "/studies/{key}/findings/relabel", workitem="{item}", finding="1.2.1", labels="a=b"
+    ),
+    "POST /studies/{key}/findings/add": refused(
+        "/studies/{key}/findings/add", workitem="{item}", image="1"
+    ),
+    "POST /studies/{key}/findings/withdraw": refused(
+        "/studies/{key}/findings/withdraw", workitem="{item}", number="1"
+    ),
+    "POST /studies/{key}/sign": refused(
+        "/studies/{key}/sign", workitem="{item}", report="none"
+    ),
+    "GET /studies/{key}/profile": refused("/studies/{key}/profile"),
+    "POST /studies/{key}/profile": refused("/studies/{key}/profile", date="2026-03-02"),
+    "GET /api/studies/{key}/profile": refused("/api/studies/{key}/profile"),
+    "PUT /api/studies/{key}/profile": refused("/api/studies/{key}/profile", json={}),
+    "POST /studies/{key}/read": nothing("/studies/{key}/read"),
+    "GET /studies/{key}/patient": ask("/studies/{key}/patient"),
+    "POST /studies/{key}/join": ends("/studies/{key}/join", other="", status=422),
+    "POST /studies/{key}/part": ends("/studies/{key}/part", link="none", status=404),
+    # What is said of exams
+    "POST /studies/{key}/programme": ends("/studies/{key}/programme", programme="screening"),
+    "GET /api/exams/{accession:path}/programme": ask("/api/exams/{accession}/programme"),
+    "PUT /api/exams/{accession:path}/programme": (
+        Ask("/api/exams/{accession}/programme", body={"json": {"programme": "screening"}},
+            ends=True),
+    ),
+    "GET /api/exams/{accession:path}/facts": ask("/api/exams/{accession}/facts"),
+    "PUT /api/exams/{accession:path}/facts": (
+        Ask("/api/exams/{accession}/facts", body={"json": {"round": "later"}}, ends=True),
+    ),
+    "POST /fhir": ends("/fhir", status=200, json={"resourceType": "Bundle", "entry": []}),
+    # Lists of what follows
+    "GET /follow-up": ask("/follow-up", "/follow-up?state=all"),
+    "GET /follow-up/{row}": nothing("/follow-up/none"),
+    "POST /follow-up/{row}": nothing("/follow-up/none", version="1", state="due"),
+    "GET /follow-up.csv": ask("/follow-up.csv?state=all"),
+    "GET /api/follow-up": ask("/api/follow-up?state=all"),
+    "GET /messages": ask("/messages"),
+    "POST /messages/{row}/retry": ask("/messages/none/retry", status=303),
+    "GET /api/decisions": ask("/api/decisions", "/api/decisions?since=1"),
+    "GET /events": ask("/events", "/events?verify=1", "/events?before=100000", "/events?before=2"),
+    # Images: the proxy, and the viewer, which has them from it alone
+    "GET /dicom-web/{path:path}": (
+        *ask(f"{PROXY}/studies", f"{PROXY}/studies?includefield=all",
+             f"{PROXY}/studies?limit=3&offset=1", f"{PROXY}/studies?ModalitiesInStudy=SR",
+             f"{PROXY}/studies?StudyInstanceUID={{uid}}", f"{PROXY}/studies?00080061=CR",
+             f"{STUDY}/series", f"{STUDY}/series?Modality=SR", f"{STUDY}/series?limit=1&offset=1",
+             f"{STUDY}/instances", f"{STUDY}/metadata", f"{SERIES}/metadata", f"{SERIES}/instances",
+             f"{IMAGE}/metadata", f"{IMAGE}/frames/1", f"{IMAGE}/rendered"),
+        *refused(f"{PROXY}/series", f"{PROXY}/instances", STUDY, f"{STUDY}/rendered",
+                 f"{STUDY}/thumbnail"),
+        *ask(f"{OURS}/instances"),
+        *nothing(OURS, f"{OURS}/metadata", f"{OURS}/instances/{{uid}}.99.1",
+                 f"{OURS}/instances/{{uid}}.99.1/metadata"),
+    ),
+    "POST /dicom-web/{path:path}": ask(f"{PROXY}/studies", status=415, content=b""),
+    "POST /api/studies": ask("/api/studies", status=415, content=b""),
+    "GET /viewer": ask("/viewer", f"/viewer?{UIDS}"),
+    "GET /viewer/{page:path}": ask(f"/viewer/viewer?{UIDS}"),
+    "GET /viewer/app-config.js": ask(f"/viewer/app-config.js?{UIDS}"),
+    "GET /{path:path}": (*ask("/a.js"), *nothing("/studies", "/{uid}")),
+    # What has nothing of studies
+    "GET /static": ask("/static/gransk.css", told=False),
+    "GET /source": (Ask("/source", ends=True, full=True, told=False),),
+    "GET /api/health": ask("/api/health"),
+    "POST /nudge": ask("/nudge", status=401),
+    "GET /account": ask("/account"),
+    "POST /account/language": ends("/account/language", language="en"),
+    "POST /account/password": ends("/account/password", present="x", new="y", status=422),
+    "POST /account/sign-out-everywhere": ends("/account/sign-out-everywhere"),
+    "GET /people": ask("/people"),
+    "POST /people": ends("/people", name="", full_name="", roles="nurse", status=422),
+    "POST /people/{name}/roles": ends("/people/spare/roles", roles="nurse"),
+    "POST /people/{name}/active": ends("/people/spare/active", active="true"),
+    "POST /people/{name}/link": (Ask("/people/nobody/link", (404,), ends=True),),
+    "POST /people/{name}/unlock": ends("/people/spare/unlock"),
+    "POST /people/{name}/unlink": ends("/people/spare/unlink"),
+    "POST /people/{name}/password/remove": ends("/people/nobody/password/remove", status=409),
+    "POST /machines": ends("/machines", name="", status=422),
+    "POST /machines/{name}/revoke": ends("/machines/none/revoke", status=404),
+    "GET /sign-in": ask("/sign-in", status=303),
+    "POST /sign-in": ask("/sign-in", status=403, name="anna", password="x"),
+    "POST /sign-out": ends("/sign-out"),
+    "GET /start": ask("/start", status=403),
+    "POST /start": ask("/start", status=403, token="x", password="y"),
+    "GET /sign-in/provider": ask("/sign-in/provider", status=404),
+    "GET /sign-in/provider/answer": ask("/sign-in/provider/answer", status=404),
+}  # fmt: skip

@@ -1,0 +1,82 @@
+"""Runs of the blinding suite: each made once a session, its answers kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reading"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))
+
+import blinding_dicom
+import blinding_look
+import blinding_messages
+import blinding_orthanc
+from blinding_look import Answers
+from blinding_programme import Ai, Mammo, Programme, configuration
+from harness_orthanc import OrthancProcess, free_port
+
+Living = Callable[[Ai], "contextmanager[Programme]"]
+
+
+@pytest.fixture(scope="session")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Living:
+    """A run whose doors are open: ``with living(Ai.HIGH) as run``. One at a time."""
+    ports = (free_port(), free_port(), free_port())
+    peers = free_port()
+
+    @contextmanager
+    def make(ai: Ai) -> Iterator[Programme]:
+        folder = tmp_path_factory.mktemp(f"blinding-{ai}")
+        config = configuration(folder, ports)
+        orthanc = OrthancProcess(config, folder / "orthanc", blinding_dicom.listed(peers))
+        run = Programme(config, orthanc.start(), ai, peers)
+        patch = pytest.MonkeyPatch()
+        patch.setattr("gransk.web.app.applications", lambda: {"mammo": Mammo()})
+        try:
+            with run.clock.running(), blinding_messages.logged(run):
+                yield run.run()
+        finally:
+            patch.undo()
+            run.close()
+            orthanc.stop()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Orthanc writes what it says of its own routes."""
+    return tmp_path_factory.mktemp("orthanc-routes")
+
+
+@pytest.fixture(scope="session")
+def answers(living: Living, folder: Path) -> Callable[[Ai, bool], Answers]:
+    """Everything that a run answered: ``answers(Ai.LOW, full)``."""
+    kept: dict[tuple[Ai, bool], Answers] = {}
+
+    def of(ai: Ai, full: bool) -> Answers:
+        if (ai, full) not in kept:
+            with living(ai) as run:
+                kept[ai, full] = everything(run, folder, full)
+        return kept[ai, full]
+
+    return of
+
+
+def everything(run: Programme, folder: Path, full: bool) -> Answers:
+    """All doors of a run, in the order in which one changes least for the next."""
+    found = [
+        blinding_look.look(run, full=full),
+        blinding_messages.look(run),
+        blinding_dicom.look(run, run.peers, full),
+        blinding_orthanc.look(run, folder),
+        blinding_messages.outputs(run),
+    ]
+    of = {key: said for answers in found for key, said in answers.of.items()}
+    return Answers(of, found[0].secrets)
