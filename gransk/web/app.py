@@ -108,9 +108,10 @@ def create_app(
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
         account_pages, single_sign_on, people_pages, board, board_acts, exam_history,
-        unit_readers, list_pages, trainee_pages, exam_pages, arbitration_pages,
-        reading_calls, indicator_pages, own_figures, policy_pages, simulation_pages,
-        validation_pages, api, fhir, fhir_outcomes, dicomweb, viewer,
+        unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
+        validation_pages, list_pages, trainee_pages,
+        # Its addresses begin with an exam's key: after every other page of the reading room.
+        exam_pages, arbitration_pages, reading_calls, api, fhir, fhir_outcomes, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
