@@ -25,9 +25,12 @@ from gransk.core.models import ModelLibrary
 from gransk.core.statistics.bootstrap import interval
 from gransk.core.statistics.figure import FloatArray, IntArray
 from mammo.image.grid import BoolArray
-from mammo.marks.signs import MARGINS, SHAPES, told
+from mammo.marks.signs import SHAPES, told
 from training.mammo.films import FOLDS, SIGNS, Film, cbis_mass, folds
 from training.mammo.measures import auc
+
+MARGINS = ("spiculated", "ill_defined", "obscured", "microlobulated", "circumscribed")
+"""Told or not."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.mammo.signs import Described, report
-from mammo.marks.signs import MARGINS, SHAPES
+from bench.mammo.signs import MARGINS, Described, report
+from mammo.marks.signs import SHAPES
 
 
 def mass(number: int, readers: str, **signs: float) -> Described:
