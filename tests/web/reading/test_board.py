@@ -255,6 +255,6 @@ def test_a_message_tells_nothing_of_an_exam_that_may_still_be_given(room):
         assert idents[repeat] in kim.get(page).text
         assert idents[normal] in ole.get(page).text
         assert idents[repeat] not in ole.get(page).text
-    assert ole.post(f"/messages/{idents[repeat]}/retry").status_code == 404
+    assert ole.post(f"/messages/{idents[repeat]}/retry").status_code == 403
     answer = kim.post(f"/messages/{idents[repeat]}/retry", data={"back": "board"})
     assert answer.headers["location"] == "/reading/board?done=retried"
