@@ -51,6 +51,11 @@ environment = Environment(
 )
 
 
+def in_language(request: Request, code: str) -> str:
+    """The address of this page in another language; a token in it stays."""
+    return "?" + urlencode({**request.query_params, "language": code})
+
+
 def page(
     request: Request, template: str, caller: Caller | None = None, status: int = 200, **values: Any
 ) -> HTMLResponse:
@@ -72,7 +77,9 @@ def page(
     everything = {
         "t": texts.translator(language),
         "language": language,
-        "languages": texts.NAMES,
+        "languages": {
+            code: (name, in_language(request, code)) for code, name in texts.NAMES.items()
+        },
         "account": caller.account if caller else None,
         "csrf": caller.csrf if caller else "",
         "may": caller.may if caller else frozenset(),

@@ -296,6 +296,7 @@ def test_the_first_administrator_is_made_once(make_site):
         token = people.first_administrator_link(session)
     client = site.client()
     page = client.get(f"/start?token={token}")
+    assert f'href="?token={token}&amp;language=da"' in page.text
     assert "First administrator" in page.text
     form = _form(client, f"/start?token={token}")
     form |= {"token": token, "name": "anna", "full_name": "Anna Admin"}
