@@ -77,9 +77,8 @@ def page(
     everything = {
         "t": texts.translator(language),
         "language": language,
-        "languages": {
-            code: (name, in_language(request, code)) for code, name in texts.NAMES.items()
-        },
+        "languages": texts.NAMES,
+        "in_language": partial(in_language, request),
         "account": caller.account if caller else None,
         "csrf": caller.csrf if caller else "",
         "may": caller.may if caller else frozenset(),
