@@ -35,7 +35,7 @@ from gransk.reading.exam import (
 )
 from gransk.reading.machine import TABLE, outcome
 from gransk.reading.opinions import AiSaid
-from gransk.reading.plan import Arbitration, Plan
+from gransk.reading.plan import COUNTING, Arbitration, Plan
 from gransk.reading.refusals import LedgerError, Refusal
 from gransk.site.events import SYSTEM
 
@@ -240,10 +240,18 @@ def _reads(exam: Exam, entry: Entry, who: Qualification | None) -> None:
 
 
 def _corrects(exam: Exam, entry: Entry, who: Qualification | None) -> None:
+    # Before all else: where one or two read, that a read can be changed would tell how many
+    # were planned, and by it the score. Once it is decided the refusal is the same.
+    _refuse(not keeps_corrections(exam.plan), Refusal.WRONG_STATE)
     _on_these_images(exam, entry)
     person = _qualified(who)
     _refuse(not person.reads, Refusal.NOT_QUALIFIED)
     _refuse(not blind(exam, person), Refusal.SEEN_BEFORE)
+
+
+def keeps_corrections(plan: Plan | None) -> bool:
+    """Do two people read every exam of the policy, so that a read may be corrected?"""
+    return plan is not None and plan.kind not in COUNTING
 
 
 def _trains(exam: Exam, entry: Entry, who: Qualification | None) -> None:

@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 
 from gransk.reading import acts
 from gransk.reading.acts import Actor
+from gransk.reading.checking import keeps_corrections
 from gransk.reading.entries import Judgement, TaskKind
 from gransk.reading.exam import Exam, Qualification, Read, State, TaskState, blind
 from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.reading.ledger import exam_of
 from gransk.reading.opinions import DifferenceReason, Opinion
-from gransk.reading.plan import COUNTING
 from gransk.reading.readers import OVERSEEING, qualifications
 from gransk.reading.refusals import LedgerError, Refusal
 from gransk.reading.sight import Sight, marks_shown, sight
@@ -102,15 +102,14 @@ class Desk:
         Only where every exam of the policy is read by two people: where one or two do, that a
         read can be changed would tell how many were planned, and by it the score.
         """
-        plan, own = self.exam.plan, self.own
+        own = self.own
         return (
             self.exam.state is State.SECOND_READ
             and own in self.exam.counting
             and self.who is not None
             and self.who.reads
             and blind(self.exam, self.who)
-            and plan is not None
-            and plan.kind not in COUNTING
+            and keeps_corrections(self.exam.plan)
         )
 
     @property

@@ -166,6 +166,7 @@ def hidden(session: Session, account: str) -> ColumnElement[bool]:
     may be given something it hides everything undecided, withdrawn or not, and what a trainee
     has yet to read.
     """
+    # As `gransk.reading.seeing.hidden_keys` for who oversees; without a subquery where it can be.
     own = units_of(session, account)
     to_train = (
         TaskRow.account == account,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -121,13 +122,25 @@ def look(
             with run.person(name) as client:
                 for door in doors:
                     for one in PROBES[door]:
-                        if not one.ends and full >= one.full:
+                        if not (one.ends or one.last) and full >= one.full:
                             _keep(found, run, client, name, door, one)
         for door in doors if ended else ():
             for one in PROBES[door]:
                 if one.ends and full >= one.full:
                     with run.person(run.blinded[0]) as client:
                         _keep(found, run, client, run.blinded[0], door, one)
+    return Answers(found, frozenset(run.secrets()))
+
+
+def last(run: Programme) -> Answers:
+    """Ask what changes what the person may see, such as reading an exam; after all else."""
+    found: dict[tuple[str, str], bytes] = {}
+    name = run.blinded[0]
+    with run.doors(), run.person(name) as client:
+        for door, asked in PROBES.items():
+            for one in asked:
+                if one.last:
+                    _keep(found, run, client, name, door, one)
     return Answers(found, frozenset(run.secrets()))
 
 
@@ -143,7 +156,10 @@ def _keep(
     for values in _exams(run, one):
         address = _filled(one.address, values)
         form = {key: _filled(value, values) for key, value in one.form.items()}
-        answer = client.request(method, address, data=form or None, **one.body)
+        body = dict(one.body)
+        if "json" in body:
+            body["json"] = json.loads(_filled(json.dumps(body["json"]), values))
+        answer = client.request(method, address, data=form or None, **body)
         if answer.status_code not in one.status:
             raise LeakError(
                 f"{door} answers {name} with {answer.status_code} where {address} was asked, "
@@ -153,13 +169,17 @@ def _keep(
         head = [f"{key}: {answer.headers[key]}" for key in HEADERS
                 if key in answer.headers and (one.told or key == "content-type")]  # fmt: skip
         said = "\n".join([str(answer.status_code), *head, ""]).encode() + told
-        found[door, f"{name} {address} {sorted(form)}"] = normalised(said, client)
+        sent = f"{sorted(form.items())} {body.get('json', '')}{' last' if one.last else ''}"
+        found[door, f"{name} {address} {sent}"] = normalised(said, client)
+
+
+PLACEHOLDERS = ("key", "uid", "item", "accession", "number", "images")
 
 
 def _exams(run: Programme, one: Ask) -> list[dict[str, str]]:
     """Values of the placeholders, once for each blinded exam; once where there are none."""
-    asked = one.address + "".join(map(str, one.form.values()))
-    if "{" not in asked:
+    asked = one.address + "".join(map(str, one.form.values())) + str(one.body.get("json", ""))
+    if not any(f"{{{name}}}" in asked for name in PLACEHOLDERS):
         return [{}]
     return [
         {
@@ -168,6 +188,7 @@ def _exams(run: Programme, one: Ask) -> list[dict[str, str]]:
             "item": run.item(number),
             "accession": f"A{number}",
             "number": str(number),
+            "images": run.images(number),
         }
         for number in BLINDED
     ]

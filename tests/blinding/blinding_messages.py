@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from blinding_look import Answers
-from blinding_programme import BLINDED, Programme
+from blinding_programme import BLINDED, OPENED, Programme
 from hl7_cases import read_of
 from sqlalchemy import select
 
@@ -61,12 +61,18 @@ def look(run: Programme, again: str = "") -> Answers:
     found = {}
     for number in BLINDED:
         content = read_of(
-            reader=run.blinded[-1], accession=f"A{number}", patient=f"T{number:04}",
+            reader=_not_asked(run, number), accession=f"A{number}", patient=f"T{number:04}",
             control_id=f"C{number}{again}",
         )  # fmt: skip
         verdict = taking.take(Message(content, "utf-8"), content, "127.0.0.1")
         found[READ_IN, str(number)] = repr(verdict).encode()
     return Answers(found, frozenset(run.secrets()))
+
+
+def _not_asked(run: Programme, number: int) -> str:
+    """A blinded person who was not drawn for an exam: a read in that name is refused."""
+    drawn = run.exam(number).drawn if number in OPENED else ()
+    return next(name for name in run.blinded if name not in drawn)
 
 
 def outputs(run: Programme) -> Answers:

@@ -7,10 +7,12 @@ To add a page or a call, add its door to `PROBES`, as the route table names it. 
     "POST /reading/{key}/withdraw": refused("/reading/{key}/withdraw", reason="wrong patient"),
 
 ``ask`` asks and wants 200, ``refused`` wants 403 and ``nothing`` 404 (or what ``status`` says);
-``ends`` is asked last, in a session of its own, since it changes what others see. ``{key}``,
-``{uid}``, ``{item}``, ``{accession}`` and ``{number}`` stand for each exam that is blinded. What
-else a POST sends is given by name; ``json=`` and ``content=`` are a body's. A door that is asked
-of no exam is asked once.
+``ends`` is asked last, in a session of its own, since it changes what others see; ``last`` after
+everything else of the run, since it changes what the person may see. ``status`` is one or a tuple
+where exams are answered otherwise: which is which must be the same in every run. ``{key}``,
+``{uid}``, ``{item}``, ``{accession}``, ``{number}`` and ``{images}`` stand for each exam that is
+blinded. What else a POST sends is given by name; ``json=`` and ``content=`` are a body's. A door
+that is asked of no exam is asked once.
 
 Each is asked as each blinded person, who holds every role. The suite compares the answers of runs
 whose AI said otherwise, byte for byte, and wants none of the programme's secret words in any.
@@ -23,6 +25,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from gransk.reading.exam import State
+from gransk.reading.troubles import Trouble
 
 UIDS = "StudyInstanceUIDs={uid}"
 CALLS = {"content-type": "application/json"}
@@ -43,6 +48,8 @@ class Ask:
         Keywords for the client, such as ``json``, instead of a form.
     ends : bool
         Asked last, in a session of its own.
+    last : bool
+        Asked after everything else that is asked of the run.
     full : bool
         Whether it is asked in the long form of the suite alone.
     told : bool
@@ -54,30 +61,39 @@ class Ask:
     form: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     ends: bool = False
+    last: bool = False
     full: bool = False
     told: bool = True
 
 
-def ask(*addresses: str, status: int = 200, told: bool = True, **form: Any) -> tuple[Ask, ...]:
-    return tuple(_ask(one, (status,), form, told=told) for one in addresses)
+Status = int | tuple[int, ...]
+
+
+def ask(*addresses: str, status: Status = 200, told: bool = True, **form: Any) -> tuple[Ask, ...]:
+    return tuple(_ask(one, status, form, told=told) for one in addresses)
 
 
 def refused(*addresses: str, **form: Any) -> tuple[Ask, ...]:
-    return tuple(_ask(one, (403,), form) for one in addresses)
+    return tuple(_ask(one, 403, form) for one in addresses)
 
 
 def nothing(*addresses: str, **form: Any) -> tuple[Ask, ...]:
-    return tuple(_ask(one, (404,), form) for one in addresses)
+    return tuple(_ask(one, 404, form) for one in addresses)
 
 
-def ends(*addresses: str, status: int = 303, **form: Any) -> tuple[Ask, ...]:
-    return tuple(_ask(one, (status,), form, ends=True) for one in addresses)
+def ends(*addresses: str, status: Status = 303, **form: Any) -> tuple[Ask, ...]:
+    return tuple(_ask(one, status, form, ends=True) for one in addresses)
 
 
-def _ask(address: str, status: tuple[int, ...], form: Mapping[str, Any], **how: Any) -> Ask:
+def last(*addresses: str, status: Status = 303, **form: Any) -> tuple[Ask, ...]:
+    return tuple(_ask(one, status, form, last=True) for one in addresses)
+
+
+def _ask(address: str, status: Status, form: Mapping[str, Any], **how: Any) -> Ask:
     body = {name: form[name] for name in ("json", "content", "headers") if name in form}
     rest = {name: value for name, value in form.items() if name not in body}
-    return Ask(address, status, rest, body, **how)
+    wanted = status if isinstance(status, tuple) else (status,)
+    return Ask(address, wanted, rest, body, **how)
 
 
 LISTS = (
@@ -95,6 +111,41 @@ LISTS = (
     "{}?programme=screening", "{}?page=2",
 )  # fmt: skip
 """Every filter and order of the worklist; ``{}`` is its address."""
+
+BOARD = (
+    *(f"{{}}?state={state}" for state in State),
+    *(f"{{}}?age={age}" for age in ("today", "soon", "overdue")),
+    *(f"{{}}?trouble={trouble}" for trouble in Trouble),
+    "{}?unit=north", "{}?unit=south", "{}?reader=bo", "{}?page=2",
+)  # fmt: skip
+"""Every filter of the board; ``{}`` is its address."""
+
+EXAM = (200, 403, 404)
+"""Of an exam: on the own list; of somebody else; not in the reading room yet."""
+BOARD_REFUSES = (403, 404)
+READ = {"images": "{images}", "verdict": "normal"}
+SAID = {"images": "{images}", "opinion": {"verdict": "normal"}}
+OUTCOME = {
+    "resourceType": "Condition",
+    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C50.4"}]},
+    "evidence": [{"detail": [{"identifier": {
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203",
+                             "code": "ACSN"}]},
+        "value": "{accession}",
+    }}]}],
+    "recordedDate": "2026-03-02",
+}  # fmt: skip
+"""A cancer that somebody states of an exam."""
+ROOM = """valid_from: 2026-04-01
+policies:
+  - name: two
+    kind: double_reading
+rules:
+  - when:
+      programmes: [screening]
+    policy: two
+"""
+"""A version that nobody approved."""
 
 PROXY = "/dicom-web"
 STUDY = f"{PROXY}/studies/{{uid}}"
@@ -160,6 +211,120 @@ PROBES: dict[str, tuple[Ask, ...]] = {
         Ask("/api/exams/{accession}/facts", body={"json": {"round": "later"}}, ends=True),
     ),
     "POST /fhir": ends("/fhir", status=200, json={"resourceType": "Bundle", "entry": []}),
+    # The reading room: the own list, one exam, and what is said of it
+    "GET /reading": ask("/reading", "/reading?number=2", "/reading?done=reading_saved"),
+    "GET /reading/list": ask("/reading/list"),
+    "GET /reading/compared": ask("/reading/compared"),
+    "GET /reading/{key}": ask("/reading/{key}", "/reading/{key}?saved={key}", status=EXAM),
+    "GET /reading/{key}/correct": ask("/reading/{key}/correct", status=EXAM),
+    "GET /reading/{key}/pictures/{index}.png": nothing("/reading/{key}/pictures/0.png"),
+    "POST /reading/{key}/open": ends("/reading/{key}/open", status=(303, 409)),
+    "POST /reading/next": ends("/reading/next"),
+    "POST /reading/{key}/correct": (
+        *ends("/reading/{key}/correct", status=(404, 409), **READ),
+        *ends("/reading/{key}/correct", status=(404, 422), images="{images}"),
+    ),
+    "POST /reading/{key}/safety": ends("/reading/{key}/safety", status=(404, 409), **READ),
+    "POST /reading/{key}/verdict": (
+        *ends("/reading/{key}/verdict", status=(404, 409), why="overlooked", **READ),
+        *ends("/reading/{key}/verdict", status=(404, 422), **READ),
+    ),
+    "POST /reading/{key}/read": (
+        *ends("/reading/{key}/read", status=(404, 422), images="{images}"),
+        *ends("/reading/{key}/read", status=(404, 409), images="others", verdict="normal"),
+        *last("/reading/{key}/read", status=(303, 404, 409), **READ),
+    ),
+    "GET /api/reading/list": ask("/api/reading/list", "/api/reading/list?offset=1"),
+    "POST /api/reading/exams/{key}/open": ends(
+        "/api/reading/exams/{key}/open", status=(200, 403, 404), json={}
+    ),
+    "PUT /api/reading/exams/{key}/kept": ends(
+        "/api/reading/exams/{key}/kept", status=(403, 404), json={}
+    ),
+    "PUT /api/reading/exams/{key}/changed": ends(
+        "/api/reading/exams/{key}/changed", status=(403, 404), json=SAID
+    ),
+    "PUT /api/reading/exams/{key}/verdict": ends(
+        "/api/reading/exams/{key}/verdict", status=(403, 404), json=SAID | {"why": "overlooked"}
+    ),
+    "PUT /api/reading/exams/{key}/read": (
+        *ends("/api/reading/exams/{key}/read", status=(403, 404, 409),
+              json=SAID | {"images": "others"}),
+        *last("/api/reading/exams/{key}/read", status=(200, 403, 404, 409), json=SAID),
+    ),
+    "PUT /api/reading/exams/{key}/correction": (
+        *ends("/api/reading/exams/{key}/correction", status=(403, 404), json=SAID),
+        *last("/api/reading/exams/{key}/correction", status=(200, 403, 404, 409), json=SAID),
+    ),
+    # The board, and what is done there: nothing to an exam that the person may be given
+    "GET /reading/board": ask("/reading/board", *(one.format("/reading/board") for one in BOARD)),
+    "GET /reading/board/list": ask(
+        "/reading/board/list", *(one.format("/reading/board/list") for one in BOARD)
+    ),
+    "GET /reading/board/exams/{key}": ask("/reading/board/exams/{key}", status=(200, 404)),
+    "GET /reading/board/exams/{key}/reassign": ask(
+        "/reading/board/exams/{key}/reassign", status=BOARD_REFUSES
+    ),
+    "POST /reading/board/exams/{key}/reassign": ask(
+        "/reading/board/exams/{key}/reassign", status=BOARD_REFUSES,
+        task="first", version="1", giver="", taker="eva", reason="ill",
+    ),
+    "GET /reading/board/exams/{key}/{what}": ask(
+        "/reading/board/exams/{key}/return", "/reading/board/exams/{key}/withdraw",
+        status=BOARD_REFUSES,
+    ),
+    "POST /reading/board/exams/{key}/{what}": ask(
+        "/reading/board/exams/{key}/return", "/reading/board/exams/{key}/withdraw",
+        status=BOARD_REFUSES, version="1", reason="as asked",
+    ),
+    "GET /reading/board/units/{unit}/{what}": ask(
+        "/reading/board/units/north/pause", "/reading/board/units/south/resume"
+    ),
+    "POST /reading/board/units/{unit}/{what}": (
+        *last("/reading/board/units/north/pause", reason="", status=409),
+        *last("/reading/board/units/north/pause", "/reading/board/units/north/resume",
+              reason="as asked"),
+    ),
+    "GET /reading/readers": ask("/reading/readers"),
+    "POST /reading/readers": (
+        *ends("/reading/readers", unit="north", account="nobody", reads="true", status=422),
+        *last("/reading/readers", unit="south", account="spare", reads="true", active="true"),
+    ),
+    # Figures: of exams that have ended
+    "GET /reading/own-figures": ask("/reading/own-figures", "/reading/own-figures?by=year"),
+    "GET /reading/indicators": ask("/reading/indicators", "/reading/indicators?unit=north"),
+    "GET /reading/indicators.csv": ask("/reading/indicators.csv"),
+    "GET /reading/indicators.pdf": ask("/reading/indicators.pdf"),
+    "GET /reading/validation": ask("/reading/validation", "/reading/validation?unit=north"),
+    "GET /reading/validation/{number}": nothing("/reading/validation/1"),
+    "GET /reading/validation/{number}/json": nothing("/reading/validation/1/json"),
+    "GET /reading/validation/{number}/pdf": nothing("/reading/validation/1/pdf"),
+    "POST /reading/validation/sign": ends(
+        "/reading/validation/sign", unit="north", model="none", status=409
+    ),
+    "GET /reading/simulation": ask("/reading/simulation", "/reading/simulation?unit=north"),
+    # Policies
+    "GET /reading/policies": ask("/reading/policies"),
+    "GET /reading/policies/versions/{number}": ask("/reading/policies/versions/1"),
+    "GET /reading/policies/versions/{number}/yaml": ask("/reading/policies/versions/1/yaml"),
+    "GET /reading/policies/draft": ask(
+        "/reading/policies/draft", "/reading/policies/draft?mode=text&of=1"
+    ),
+    "POST /reading/policies/draft": (
+        *ask("/reading/policies/draft", status=422, mode="text", text="x"),
+        *ask("/reading/policies/draft", mode="text", text=ROOM),
+        *last("/reading/policies/draft", mode="text", text=ROOM, step="keep", reason="as asked"),
+    ),
+    "POST /reading/policies/versions/{number}/approve": ask(
+        "/reading/policies/versions/1/approve", status=409
+    ),
+    "POST /reading/policies/versions/{number}/restore": ask(
+        "/reading/policies/versions/1/restore", status=409, reason="as asked"
+    ),
+    "POST /fhir/outcomes": (
+        *ends("/fhir/outcomes", status=200, json={"resourceType": "Bundle", "entry": []}),
+        *ends("/fhir/outcomes", status=200, json=OUTCOME),
+    ),
     # Lists of what follows
     "GET /follow-up": ask("/follow-up", "/follow-up?state=all"),
     "GET /follow-up/{row}": nothing("/follow-up/none"),

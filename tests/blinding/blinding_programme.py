@@ -74,6 +74,7 @@ from gransk.site.tables import Role
 
 DAY = datetime.datetime(2026, 3, 2, 5, 0, tzinfo=datetime.UTC)
 BLINDED = (1, 2, 3, 4)
+OPENED = (1, 3)
 DECIDED = 5
 READERS = {"anna": False, "bo": False, "cara": True, "dan": True, "eva": False}
 """Accounts of both units, and whether each arbitrates; each has every role."""
@@ -178,6 +179,12 @@ class Programme:
     def exam(self, number: int) -> Exam:
         with self.site.database.read() as session:
             return exam_of(session, self.key(number))
+
+    def images(self, number: int) -> str:
+        """Digest of the images that a read names; of an exam that is not here yet any."""
+        with self.site.database.read() as session:
+            row = session.get(ExamRow, self.key(number))
+        return "none" if row is None else row.images
 
     def person(self, name: str) -> httpx.Client:
         """A browser in which a person has signed in; ``doors`` must be open."""

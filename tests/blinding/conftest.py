@@ -77,6 +77,7 @@ def everything(run: Programme, folder: Path, full: bool) -> Answers:
         blinding_dicom.look(run, run.peers, full),
         blinding_orthanc.look(run, folder),
         blinding_messages.outputs(run),
+        blinding_look.last(run),
     ]
     of = {key: said for answers in found for key, said in answers.of.items()}
     return Answers(of, found[0].secrets)

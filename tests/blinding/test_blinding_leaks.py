@@ -27,6 +27,7 @@ from sqlalchemy import false
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.incoming import NotTakenError
 from gransk.reading.exam_tables import ExamRow
+from gransk.reading.sight import Sight
 from gransk.web import worklist
 from gransk.web.hl7_taking import Takers
 
@@ -59,6 +60,10 @@ def page(door: str, plant: Callable[[Programme, pytest.MonkeyPatch], None]) -> L
 
 def patched(name: str, value: object) -> Callable[[Programme, pytest.MonkeyPatch], None]:
     return lambda _run, patch: patch.setattr(name, value)
+
+
+def everything(*_: object) -> Sight:
+    return Sight.ALL
 
 
 def let_in(run: Programme, _patch: pytest.MonkeyPatch) -> None:
@@ -99,7 +104,14 @@ def released(run: Programme, patch: pytest.MonkeyPatch) -> None:
     run.release()
 
 
+def corrected(_run: Programme, patch: pytest.MonkeyPatch) -> None:
+    """A read may be corrected while another is awaited, where one or two read."""
+    for module in ("desk", "checking"):
+        patch.setattr(f"gransk.reading.{module}.keeps_corrections", lambda _plan: True)
+
+
 sort, counts = worklist._sort, worklist._counts
+CORRECTION = "PUT /api/reading/exams/{key}/correction"
 METRICS, STATISTICS = "GET /tools/metrics-prometheus", "GET /statistics"
 FIND, GET = (
     "StudyRootQueryRetrieveInformationModelFind",
@@ -134,6 +146,16 @@ LEAKS = {
     ),
     "metric of ours": page("GET /status", patched("gransk.web.status.hidden", lambda *_: false())),
     "event list": page("GET /events", patched("gransk.web.pages.event_horizon", lambda *_: None)),
+    "own list": page("GET /reading/{key}", patched("gransk.reading.desk.sight", everything)),
+    "history": page(
+        "GET /reading/board/exams/{key}",
+        patched("gransk.web.reading.exam_history._sight", everything),
+    ),
+    "board": page("GET /reading/board", patched("gransk.reading.lists.hidden", lambda *_: false())),
+    "what the board permits": page(
+        "GET /reading/board/exams/{key}/{what}",
+        patched("gransk.web.reading.overseeing.sight", everything),
+    ),
     "message": Leak(READ_IN, told, lambda run: blinding_messages.look(run, "-leak")),
     "log": Leak(LOG, written, lambda run: blinding_messages.outputs(run).at(LOG)),
     # From here on results are in the archive
@@ -147,6 +169,12 @@ LEAKS = {
         "DICOM StorageCommitmentPushModel", let_in, dicom("StorageCommitmentPushModel")
     ),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
+    # From here on the exam of one reader is decided
+    "correction": Leak(
+        CORRECTION,
+        corrected,
+        lambda run: blinding_look.last(run).at(CORRECTION),
+    ),
 }
 
 

@@ -333,6 +333,22 @@ def test_a_correction_until_the_opinions_are_complete():
     refused(room, Kind.CORRECTED, room.reading(NORMAL), one, Refusal.WRONG_STATE)
 
 
+@pytest.mark.parametrize("kind", [PolicyKind.TRIAGE, PolicyKind.REPLACE_READER])
+def test_where_one_or_two_read_a_correction_does_not_tell_how_many(kind):
+    """One who reads alone and is through, and one of two whose other read is awaited."""
+    alone, of_two = Room(), Room()
+    alone.open(plan(kind), ai())
+    of_two.open(plan(kind, human_reads=2, ai_counts=False), ai())
+    for room in (alone, of_two):
+        one = room.asked()[0]
+        room.add(Kind.READ, room.reading(NORMAL), one)
+        refused(room, Kind.CORRECTED, room.reading(RECALL), one, Refusal.WRONG_STATE)
+        refused(
+            room, Kind.CORRECTED, room.reading(RECALL, images="others"), one, Refusal.WRONG_STATE
+        )
+    assert (alone.state, of_two.state) == (State.DECIDED, State.SECOND_READ)
+
+
 def test_new_images_before_the_decision_open_it_anew():
     room = Room()
     room.open(plan(PolicyKind.REPLACE_READER), ai())
