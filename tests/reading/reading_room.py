@@ -6,6 +6,8 @@ import datetime
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from gransk.core.screening import (
     Breast,
     FindingType,
@@ -40,6 +42,8 @@ from gransk.reading.opinions import (
     seal,
 )
 from gransk.reading.plan import Plan, PlanReason, PolicyKind
+from gransk.reading.refusals import LedgerError, Refusal
+from gransk.site.events import SYSTEM
 
 START = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.UTC)
 WAITING = datetime.timedelta(minutes=30)
@@ -200,6 +204,24 @@ class Room:
     def arbitrate(self, opinion: Opinion) -> Exam:
         arbiter = self.take()
         return self.add(Kind.ARBITRATED, judgement(opinion), arbiter)
+
+
+def opened(how: Plan | None = None, opinion: AiOpinion | None = None) -> Room:
+    room = Room()
+    room.open(how or plan(), opinion)
+    return room
+
+
+def refused(
+    room: Room, kind: Kind, content: Content, actor: str, code: Refusal, reason: str = "because"
+) -> None:
+    """The entry cannot be made, and the exam stays as it was."""
+    before = room.exam
+    entry = Entry(kind, content, room.at, actor, "" if actor == SYSTEM else "r", reason)
+    with pytest.raises(LedgerError) as error:
+        room.book.add(entry)
+    assert error.value.code is code
+    assert room.exam is before
 
 
 def judgement(opinion: Opinion, *participants: str) -> Judgement:

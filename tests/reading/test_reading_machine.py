@@ -23,9 +23,11 @@ from reading_room import (
     judgement,
     moved,
     no_ai,
+    opened,
     person,
     place,
     plan,
+    refused,
     sealed,
     suspect,
     trainee,
@@ -604,21 +606,6 @@ def test_who_could_see_undecided_exams_gets_those_alone_that_come_later():
 
 
 # What is refused
-
-
-def refused(room, kind, content, actor, code, reason="because"):
-    before = room.exam
-    entry = Entry(kind, content, room.at, actor, "" if actor == SYSTEM else "r", reason)
-    with pytest.raises(LedgerError) as error:
-        room.book.add(entry)
-    assert error.value.code is code
-    assert room.exam is before
-
-
-def opened(how=None, opinion=None):
-    room = Room()
-    room.open(how or plan(), opinion)
-    return room
 
 
 def test_refusals_of_what_comes_before_reading():
