@@ -51,8 +51,8 @@ def watched(browser: Browser, stage: Served, **context: Any) -> Iterator[Page]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     yield page
     opened.close()
-    assert outside == []
-    assert faults == []
+    assert outside == [], outside
+    assert faults == [], faults
 
 
 def sign_in(page: Page, stage: Served, name: str = "rasmussen") -> None:
