@@ -8,6 +8,8 @@ from fastapi import HTTPException
 from gransk.site.config import OrthancSection
 
 CONNECTIONS = 64
+LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""A connection that Orthanc closed, idle for its time, just as it was used again."""
 
 
 class Upstream:
@@ -46,7 +48,7 @@ class Upstream:
         return self._client
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send, and return the answer before its body.
+        """Send, and return the answer before its body; a GET whose connection is lost, once more.
 
         Raises
         ------
@@ -54,6 +56,11 @@ class Upstream:
             502 where Orthanc does not answer.
         """
         try:
-            return await self.client.send(request, stream=True)
+            try:
+                return await self.client.send(request, stream=True)
+            except LOST:
+                if request.method != "GET":
+                    raise
+                return await self.client.send(request, stream=True)
         except httpx.HTTPError as error:
             raise HTTPException(502, "orthanc") from error

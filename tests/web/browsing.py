@@ -21,6 +21,8 @@ FLAGS = [
     "--disable-component-update",
 ]
 PAINTED_SECONDS = 60
+LATE = "ResizeObserver loop"
+"""A notice, no fault: on a busy machine the viewer's layout takes another frame to settle."""
 
 
 class Served(Protocol):
@@ -48,7 +50,7 @@ def watched(browser: Browser, stage: Served, **context: Any) -> Iterator[Page]:
     ours = (stage.address, "blob:", "data:")
     page.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
     page.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status > 399 else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("pageerror", lambda error: None if LATE in str(error) else faults.append(str(error)))
     yield page
     opened.close()
     assert outside == [], outside
