@@ -8,6 +8,7 @@ import pytest
 from board_site import UNITS, Board
 from reading_room import NORMAL, RECALL, TECHNICAL
 
+import gransk
 from gransk.delivery import messages
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State
@@ -112,6 +113,8 @@ def test_returned_and_withdrawn(room):
     assert f'id="return-{both}"' not in html
     for what in ("return", "withdraw"):
         shown = kim.get(f"/reading/board/exams/{alone}/{what}").text
+        assert "ACC1" in shown, "whose exam it is"
+        assert f"Gransk {gransk.__version__}" in shown
         answer = kim.post(
             f"/reading/board/exams/{alone}/{what}", data={"version": form(shown), "reason": "why"}
         )
