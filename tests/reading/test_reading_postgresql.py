@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from reading_room import NORMAL, RECALL, arrival
 from reading_site import Site, findings
 from sqlalchemy import func, select
@@ -20,14 +21,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "site"))
 
 from databases import postgresql, postgresql_server  # noqa: F401
 
+from gransk.archive.orthanc import Orthanc
+from gransk.archive.orthanc_config import ensure_secret
 from gransk.archive.tables import Archive, SeenStudy
-from gransk.core.exam_facts import Round
 from gransk.reading import acts, gate, lists, rooms
 from gransk.reading.entries import Kind, TaskKind
 from gransk.reading.exam import State
 from gransk.reading.exam_tables import ReaderRow
-from gransk.reading.indicators.counting import Indicator
-from gransk.reading.indicators.table import table
 from gransk.reading.ledger import arrive, wrong_rows
 from gransk.reading.lists import Wanted
 from gransk.reading.opinions import DifferenceReason
@@ -35,7 +35,6 @@ from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.policy_tables import AiPause
 from gransk.reading.readers import Listing, list_reader
-from gransk.reading.site_past import SitePast, Whose
 from gransk.reading.site_policies import SitePolicies
 from gransk.results.store import BlobStore
 from gransk.results.tables import ExamKnown, ExamProgramme
@@ -44,7 +43,9 @@ from gransk.site.config import parse_config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import verify
 from gransk.site.migrate import upgrade
+from gransk.site.sessions import start_session
 from gransk.site.tables import Role
+from gransk.web.app import create_app
 
 pytestmark = pytest.mark.system
 TEXT = "time_zone: UTC\nreading: {units: [{name: north, title: North}]}"
@@ -112,17 +113,19 @@ def screened(site: Site) -> str:
     return key
 
 
-def whose(session: Any, keys: Any) -> dict[str, Whose]:
-    """Women, dates and numbers of exams, as the archive has them."""
-    found = (session.get_one(SeenStudy, key) for key in keys)
-    return {
-        one.key: Whose(one.patient_id, site_day(one), one.accession_number, one.study_instance_uid)
-        for one in found
-    }
-
-
-def site_day(study: SeenStudy) -> datetime.date:
-    return datetime.datetime.strptime(study.study_date, "%Y%m%d").date()
+def browser(site: Site, name: str, role: Role) -> TestClient:
+    """A signed-in person's browser, on the real pages."""
+    config = site.policies.config
+    for secret in (config.orthanc.password_file, config.service.nudge_secret_file):
+        ensure_secret(secret)
+    with site.database.begin() as session:
+        people.create_account(session, "admin", "Admin", [Role.ADMINISTRATOR])
+        account = people.create_account(session, name, name.title(), [role])
+        token = start_session(session, account, 12).token
+    app = create_app(config, site.database, Orthanc(config.orthanc))
+    client = TestClient(app, base_url="http://127.0.0.1:8600", client=("127.0.0.1", 50000))
+    client.cookies.set("gransk_session", token)
+    return client
 
 
 def both(act: Callable[[int], Any]) -> list[Any]:
@@ -157,11 +160,12 @@ def test_from_a_policy_to_the_decision_and_the_figures(site):
     site.act(acts.arbitrate, key, arbiter, RECALL, DifferenceReason.OVERLOOKED)
     assert (site.row(key).verdict, site.row(other).verdict) == ("recall", "normal")
     assert site.kinds(key)[-3:] == [Kind.TAKEN, Kind.ARBITRATED, Kind.DECIDED]
-    with site.database.read() as session:
-        closed = SitePast(whose, site.blobs)(session, "kim", True, utcnow().date())
-    rows = {(row.round, row.indicator): row for row in table([one.past for one in closed])}
-    recall = rows[Round.LATER.value, Indicator.RECALL]
-    assert (recall.hits, recall.cases) == (1, 2)
+    coordinator = browser(site, "kim", Role.COORDINATOR)
+    board = coordinator.get("/reading/board").text
+    assert "1 recalled" in board
+    assert "Without AI: 1 of 2 (50.0 %)" in board
+    figures = coordinator.get("/reading/indicators?unit=north").text
+    assert re.search(r'">Recall</th>\s*<td class="number">50\.0 %.*?1 / 2', figures, re.DOTALL)
 
 
 def test_an_exam_that_another_process_lets_in_is_there_already(site):
