@@ -128,6 +128,14 @@ def browser(site: Site, name: str, role: Role) -> TestClient:
     return client
 
 
+def shows(client: TestClient, address: str, wanted: re.Pattern[str]) -> bool:
+    """Whether a page shows it, at the latest a little later where it counts first."""
+    until = time.monotonic() + 20
+    while not (found := wanted.search(client.get(address).text)) and time.monotonic() < until:
+        time.sleep(0.3)
+    return found is not None
+
+
 def both(act: Callable[[int], Any]) -> list[Any]:
     """What two do at the same instant; refusals are returned."""
     barrier = Barrier(2)
@@ -164,8 +172,8 @@ def test_from_a_policy_to_the_decision_and_the_figures(site):
     board = coordinator.get("/reading/board").text
     assert "1 recalled" in board
     assert "Without AI: 1 of 2 (50.0 %)" in board
-    figures = coordinator.get("/reading/indicators?unit=north").text
-    assert re.search(r'">Recall</th>\s*<td class="number">50\.0 %.*?1 / 2', figures, re.DOTALL)
+    recall = re.compile(r'">Recall</th>\s*<td class="number">50\.0 %.*?1 / 2', re.DOTALL)
+    assert shows(coordinator, "/reading/indicators?unit=north", recall)
 
 
 def test_an_exam_that_another_process_lets_in_is_there_already(site):
