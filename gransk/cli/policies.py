@@ -40,7 +40,10 @@ def check(file: FileArgument, config: ConfigOption = None) -> None:
         room = _read(file)
         unknown = room.unknown_units(site.reading.names)
         if unknown:
-            raise ConfigurationError(f"{file}: units {', '.join(unknown)} are not configured")
+            raise ConfigurationError(
+                f"{file}: units {', '.join(unknown)} are not configured: name them under "
+                "reading.units, or take them out of the rules"
+            )
         base = rooms.newest_approved(session)
         _tell(differences(None if base is None else base.room, room, site.language))
 

@@ -97,7 +97,7 @@ def read_exams(path: Path, units: Sequence[str]) -> Said:
             raise CellError(f"{ACCESSION}: wants {error.wants}") from error
         cells = {name: cell.lower() for name, cell in line.cells.items() if name != ACCESSION}
         found = {name: _cell(name, cell, units) for name, cell in cells.items() if cell}
-        if PROGRAMME in cells and PROGRAMME not in found:
+        if PROGRAMME in cells and not found:
             raise CellError(f"{PROGRAMME}: wants {', '.join(Programme)} or {UNKNOWN}")
         if number in said and said[number] != found:
             raise CellError(f"{ACCESSION}: line {first[number]} says otherwise of it")

@@ -23,7 +23,7 @@ from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.policy_tables import AiPause, Validation
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
-from gransk.site.events import EventKind, record
+from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account, Role
 
 MISSING = "missing"
@@ -214,6 +214,7 @@ def _set_pause(
 ) -> AiPause | None:
     role = _pausing_role(section, account, unit)
     why = reason_of(reason)
+    take_turn(session)
     if paused(session, unit) == to:
         return None
     row = AiPause(

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from gransk.core.keys import digest
@@ -56,8 +57,13 @@ def arrive(
     book = _book(session, study_key, arrival.unit, None)
     exam = book.add(Entry(Kind.ARRIVED, arrival, now))
     row = ExamRow(study_key=study_key, **cached(book))
-    session.add(row)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        if session.get(ExamRow, study_key) is None:
+            raise
+        return exam_of(session, study_key)
     _write(session, row, book)
     return exam
 

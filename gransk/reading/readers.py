@@ -13,7 +13,7 @@ from gransk.core.errors import InvalidValueError
 from gransk.reading.exam import Qualification
 from gransk.reading.exam_tables import ReaderRow
 from gransk.site.database import utcnow
-from gransk.site.events import EventKind, record
+from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account, Event, Role
 
 OVERSEEING = frozenset(
@@ -61,6 +61,7 @@ def list_reader(
     person = session.scalar(select(Account).where(Account.name == account))
     if person is None:
         raise KeyError(account)
+    take_turn(session)
     row = session.get(ReaderRow, (unit, account), with_for_update=True, populate_existing=True)
     now = utcnow()
     if row is None:

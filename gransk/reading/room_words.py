@@ -139,7 +139,9 @@ def rule_words(number: int, rule: Rule, language: str) -> str:
     """What a rule says, in one line."""
     then = rule.policy or say("outside", language)
     if rule.study is not None:
-        values = rule.study.model_dump()
+        until = rule.study.until
+        day = f"{until:%d.%m.%Y}" if language == "da" else until.isoformat()
+        values = rule.study.model_dump() | {"until": day}
         then += f" ({say(rule.study.kind.value, language, **values)})"
     when = when_words(rule.when, language)
     return say("rule", language, number=number, when=when, then=then)

@@ -28,7 +28,7 @@ from gransk.reading.room_changes import (
 )
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
-from gransk.site.events import EventKind, record
+from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account
 
 SHELL = "shell:"
@@ -103,6 +103,7 @@ def draft(
         raise PolicyError(PolicyRefusal.UNKNOWN_UNIT, ", ".join(unknown))
     if room.valid_from < today:
         raise PolicyError(PolicyRefusal.IN_THE_PAST, room.valid_from.isoformat())
+    take_turn(session)
     base = newest_approved(session)
     before = None if base is None else base.room
     if same(before, room):
@@ -172,6 +173,7 @@ def approve(
     ------
     PolicyError
     """
+    take_turn(session)
     found = one_version(session, version)
     mine = [unit for unit in found.row.units if responsible(section, account, unit)]
     if not mine:

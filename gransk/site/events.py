@@ -198,8 +198,7 @@ def record(
     for name, value in (("actor", actor), ("subject", subject)):
         if not 1 <= len(value) <= 64:
             raise InvalidValueError(f"event {name}", value, "1 to 64 characters")
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+    take_turn(session)
     session.flush()
     number, previous = head(session)
     event = Event(
@@ -215,6 +214,16 @@ def record(
     session.add(event)
     session.flush()
     return event
+
+
+def take_turn(session: Session) -> None:
+    """Wait until no other transaction appends events; others wait until this one ends.
+
+    For who looks before it writes: on SQLite `Database.begin` lets one write at a time, on
+    PostgreSQL this does. So call it before the look, and with no row locked.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
 
 
 def verify(session: Session, anchor: Anchor | None = None) -> int | None:

@@ -136,6 +136,12 @@ def test_a_list_of_facts_alone_leaves_programmes_as_they_are(call, path):
     assert kept(path) == []
 
 
+def test_an_empty_programme_beside_facts_says_nothing(call, path):
+    assert call("accession_number,programme,treated\nA1,,yes\n").exit_code == 0
+    assert [row[1:3] for row in facts(path)] == [("treated", "yes")]
+    assert kept(path) == []
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

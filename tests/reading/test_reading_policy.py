@@ -173,7 +173,10 @@ def test_a_wrong_file_is_refused_with_the_key(text, told):
 def test_a_study_needs_no_minimum():
     study = {"kind": "simulation", "reference": "The past year", "until": "2027-01-01"}
     when = {"programmes": ["screening"]}
-    assert room((REPLACE,), [{"when": when, "policy": "replace", "study": study}]).minimum == {}
+    made = room((REPLACE,), [{"when": when, "policy": "replace", "study": study}])
+    assert made.minimum == {}
+    assert "(simulation until 2027-01-01: The past year)" in room_words(made, "en")[0]
+    assert "(simulering til og med 01.01.2027: The past year)" in room_words(made, "da")[0]
 
 
 def test_what_changes_is_told_in_words():

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from gransk.reading.rooms import first_day
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.reading import board_rows
@@ -38,9 +39,10 @@ def show_board(
 ) -> Response:
     """The board."""
     told = text(f"board_done_{done}", language_of(request)) if done in DONE else ""
-    return page(
-        request, "reading/board.html", caller, message=told, **_values(request, caller, asked)
-    )
+    values = _values(request, caller, asked)
+    with wiring(request).database.read() as session:
+        governed = bool(values["board"].ages) or first_day(session) is not None
+    return page(request, "reading/board.html", caller, message=told, governed=governed, **values)
 
 
 @router.get("/reading/board/list")

@@ -23,6 +23,7 @@ from gransk.reading.refusals import TEXTS, LedgerError, Refusal
 from gransk.site.database import utcnow
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
+from gransk.web.reading import board_rows
 from gransk.web.reading.overseeing import actor_of, full_names, wholly
 from gransk.web.rendering import page
 from gransk.web.texts import text
@@ -194,11 +195,12 @@ def _show_reassign(
         actor = actor_of(known.config.reading, caller, found.row.unit)
         names = full_names(session)
         moves = _moves(session, found.exam, actor, names, caller.name)
+        row = board_rows.row_of(session, known.config.reading, caller, key, known.config.zone)
     titles = {unit.name: unit.title for unit in known.config.reading.units}
     return page(
         request, "reading/reassign.html", caller, 409 if error else 200,
         unit=titles.get(found.row.unit, found.row.unit), key=key, row=found.row, moves=moves,
-        names=names, back=back, error=error,
+        patient=row.patient, names=names, back=back, error=error,
         refusals={code: told[language_of(request)] for code, told in TEXTS.items()},
     )  # fmt: skip
 
@@ -255,10 +257,10 @@ def _show_act(
     with known.database.read() as session:
         found = wholly(session, caller, key)
         actor_of(known.config.reading, caller, found.row.unit)
-        line = lists.line_of(session, caller.name, key)
+        row = board_rows.row_of(session, known.config.reading, caller, key, known.config.zone)
     return _confirm(
         request, caller, what, found.row.unit, f"/reading/board/exams/{key}/{what}", back, error,
-        version=found.row.entries, line=line,
+        entries=found.row.entries, line=row.line, patient=row.patient,
     )  # fmt: skip
 
 
@@ -271,7 +273,7 @@ def _show_pause(
     actor_of(known.config.reading, caller, unit)
     return _confirm(
         request, caller, what, unit, f"/reading/board/units/{unit}/{what}", back, error,
-        version=None, line=None,
+        entries=None, line=None, patient=None,
     )  # fmt: skip
 
 

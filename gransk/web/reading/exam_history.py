@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from gransk.reading.exam import State
+from gransk.reading.entries import Kind, Sealed
+from gransk.reading.exam import Exam, State
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.history import History, Written, history
 from gransk.reading.machine import BrokenLedgerError
 from gransk.reading.readers import units_of
-from gransk.reading.sight import Sight
+from gransk.reading.sight import Sight, ai_shown
 from gransk.site.config import Config
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
@@ -54,9 +55,10 @@ def show_history(
         row = session.get(ExamRow, key)
         if row is None:
             raise HTTPException(404)
-        shown = _sight(session, caller, row)
+        shown, exam = _sight(session, caller, row)
         words = Words(language_of(request), full_names(session), known.config.zone)
-        values = _values(session, known.config, caller, row, shown, words)
+        ai = exam is not None and ai_shown(exam, caller.name, shown)
+        values = _values(session, known.config, caller, row, shown, words, ai)
     titles = {unit.name: unit.title for unit in known.config.reading.units}
     return page(
         request, "reading/exam_history.html", caller, back=back, key=key, names=words.names,
@@ -64,22 +66,30 @@ def show_history(
     )  # fmt: skip
 
 
-def _sight(session: Session, caller: Caller, row: ExamRow) -> Sight:
+def _sight(session: Session, caller: Caller, row: ExamRow) -> tuple[Sight, Exam | None]:
     """As `sight` says; of a ledger that cannot be read nothing to who reads in the unit."""
     try:
-        return seen(session, caller, row.study_key).sight
+        found = seen(session, caller, row.study_key)
+        return found.sight, found.exam
     except (BrokenLedgerError, ValidationError):
-        return Sight.TO_READ if row.unit in units_of(session, caller.name) else Sight.ALL
+        reads = row.unit in units_of(session, caller.name)
+        return Sight.TO_READ if reads else Sight.ALL, None
 
 
 def _values(
-    session: Session, config: Config, caller: Caller, row: ExamRow, shown: Sight, words: Words
+    session: Session,
+    config: Config,
+    caller: Caller,
+    row: ExamRow,
+    shown: Sight,
+    words: Words,
+    ai: bool,
 ) -> dict[str, Any]:
     line = board_rows.row_of(session, config.reading, caller, row.study_key, config.zone)
     whole = shown is Sight.ALL
     found = history(session, row.study_key) if shown is not Sight.TO_READ else History((), 0)
     entries = found.entries if whole else _own(found, caller.name)
-    told = _told(entries, words, whole)
+    told = _told(entries, words, whole, ai)
     return {
         "shown": shown,
         "row": line,
@@ -101,8 +111,9 @@ def _own(found: History, account: str) -> tuple[Written, ...]:
     )
 
 
-def _told(entries: tuple[Written, ...], words: Words, whole: bool) -> list[Told]:
+def _told(entries: tuple[Written, ...], words: Words, whole: bool, ai: bool) -> list[Told]:
     told = []
+    last = max((one.round for one in entries), default=0)
     before: State | None = None
     for one in entries:
         entry = one.entry
@@ -113,8 +124,18 @@ def _told(entries: tuple[Written, ...], words: Words, whole: bool) -> list[Told]
                 one,
                 words.who(one.row.actor),
                 "" if entry is None else words.reason(entry),
-                () if entry is None else tuple(words.details(entry)),
+                _details(one, words, ai and one.round == last),
                 changed,
             )
         )
     return told
+
+
+def _details(one: Written, words: Words, ai: bool) -> tuple[str, ...]:
+    """What an entry holds; of the AI's opinion its seal alone where nobody is shown it."""
+    if one.entry is None:
+        return ()
+    content = one.entry.content
+    if isinstance(content, Sealed) and (not ai or one.entry.kind is Kind.LATE_AI):
+        return (words.t("history_ai_kept"), words.t("entry_seal", seal=content.seal))
+    return tuple(words.details(one.entry))

@@ -8,6 +8,7 @@ import pytest
 from board_site import UNITS, Board
 from reading_room import NORMAL, RECALL, TECHNICAL
 
+import gransk
 from gransk.delivery import messages
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State
@@ -67,6 +68,16 @@ def test_open_exams_by_state_and_age(room):
     assert kim.get("/reading/board?age=tomorrow").status_code == 422
 
 
+def test_an_empty_board_says_that_no_policy_is_approved(room):
+    kim = room.signed_in("kim")
+    told = "exams do not enter the reading room until a version is."
+    html = kim.get("/reading/board").text
+    assert told in html
+    assert 'href="/reading/policies"' in html.split(told)[1]
+    room.exam()
+    assert told not in kim.get("/reading/board").text
+
+
 def test_only_what_changed_comes_anew(room):
     key = room.exam()
     kim = room.signed_in("kim")
@@ -112,6 +123,8 @@ def test_returned_and_withdrawn(room):
     assert f'id="return-{both}"' not in html
     for what in ("return", "withdraw"):
         shown = kim.get(f"/reading/board/exams/{alone}/{what}").text
+        assert "ACC1" in shown, "whose exam it is"
+        assert f"Gransk {gransk.__version__}" in shown
         answer = kim.post(
             f"/reading/board/exams/{alone}/{what}", data={"version": form(shown), "reason": "why"}
         )

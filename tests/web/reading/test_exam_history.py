@@ -76,7 +76,7 @@ def test_every_entry_with_who_when_and_why(room, language):
         "en": ("doubt", "Kim Koordinator", "Right breast, MLO, mass, suspicion 4",
                "one of them did not see it", "Seal checked; it holds.", "All 13 entries stand",
                "Why: given to two people", "Radiologist"),
-        "da": ("doubt", "Kim Koordinator", "Højre bryst, MLO, proces, mistanke 4",
+        "da": ("doubt", "Kim Koordinator", "Højre bryst, MLO, tumor, mistanke 4",
                "den ene så det ikke", "Forseglingen er kontrolleret", "Alle 13 registreringer",
                "Hvorfor: givet til to granskere", "Udtrukket: "),
     }  # fmt: skip
@@ -84,6 +84,18 @@ def test_every_entry_with_who_when_and_why(room, language):
         assert words in html, words
     assert len(written) == 13
     assert room.state_of(key).seal in html
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"), [(PolicyKind.REPLACE_READER, True), (PolicyKind.SHADOW, False)]
+)
+def test_an_opinion_kept_as_shadow_is_told_by_its_seal_alone(room, kind, shown):
+    key = room.exam(plan(kind), opinion=ai(AiSaid.RECALL, exam_score=9.0))
+    html = history(room, "kim", key)
+    assert ("AI: recall" in html, "Score 9" in html) == (shown, shown)
+    assert ("The AI&#39;s opinion is sealed and is not shown." in html) is not shown
+    assert room.state_of(key).seal in html
+    assert "Seal checked; it holds." in html
 
 
 def test_a_changed_entry_and_a_broken_seal_are_told(room):

@@ -87,7 +87,7 @@ def test_a_coordinator_takes_people_off_and_qualifies_nobody(room):
 @pytest.mark.parametrize(
     ("account", "ticks", "said"),
     [
-        ("anna", {"trainee": True, "reads": True, "active": True}, "Who is a trainee"),
+        ("anna", {"trainee": True, "reads": True, "active": True}, "A trainee cannot"),
         ("anna", {"experienced": True, "active": True}, "Say what the person does"),
         ("nobody", {"reads": True, "active": True}, "There is no such person"),
     ],
