@@ -12,6 +12,8 @@ from gransk.delivery import messages
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State
 from gransk.reading.ledger import wrong_rows
+from gransk.reading.targets import Targets
+from gransk.reading.working_days import WorkingDays
 from gransk.results.decisions import Decision, announce
 from gransk.results.message_tables import MessageState
 from gransk.site.database import utcnow
@@ -65,6 +67,15 @@ def test_open_exams_by_state_and_age(room):
     assert len(rows(decided)) == 1
     assert "Normal" in line(decided, rows(decided)[0])
     assert kim.get("/reading/board?age=tomorrow").status_code == 422
+
+
+def test_days_of_work_are_those_of_the_sites_country(make_site, monkeypatch):
+    room = Board(make_site(reading=UNITS | {"holidays": "DE-BY"}))
+    room.staff()
+    asked, by = [], Targets.by
+    monkeypatch.setattr(Targets, "by", lambda *terms: asked.append(terms[-1]) or by(*terms))
+    assert room.signed_in("kim").get("/reading/board").status_code == 200
+    assert asked == [WorkingDays("DE-BY")]
 
 
 def test_only_what_changed_comes_anew(room):
