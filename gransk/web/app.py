@@ -58,6 +58,7 @@ from gransk.web.reading import (
     trainee_pages,
     unit_readers,
     validation_pages,
+    view_pictures,
 )
 from gransk.web.rendering import page
 from gransk.web.texts import catalogue, text
@@ -111,7 +112,8 @@ def create_app(
         unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
-        exam_pages, arbitration_pages, reading_calls, api, fhir, fhir_outcomes, dicomweb, viewer,
+        exam_pages, view_pictures, arbitration_pages, reading_calls, api, fhir, fhir_outcomes,
+        dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
