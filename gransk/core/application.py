@@ -170,8 +170,12 @@ class Placed:
         """A region in the picture's own pixels; empty where it is of another image."""
         if (region.sop_instance_uid, region.frame) != (self.sop_instance_uid, self.frame):
             return ()
+        return tuple(self.point(x, y) for x, y in region.points)
+
+    def point(self, column: float, row: float) -> tuple[float, float]:
+        """A point of the image in the picture's own pixels."""
         a, b, c, d, e, f = self.affine
-        return tuple((a * x + b * y + c, d * x + e * y + f) for x, y in region.points)
+        return a * column + b * row + c, d * column + e * row + f
 
 
 @dataclass(frozen=True)

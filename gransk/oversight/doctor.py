@@ -25,7 +25,10 @@ from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import ModelLibrary
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.reading import ledger
+from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.followup import count_overdue
+from gransk.reading.noting import unconfirmed
+from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import events, people
 from gransk.site.anchor import FILE, Anchor, read_anchor
@@ -441,6 +444,11 @@ def _follow_up(config: Config, session: Session) -> Iterator[Result]:
         yield Result("follow_up", Level.WARN, "follow_up_overdue", {"count": count})
     else:
         yield Result("follow_up", Level.OK, "follow_up_good")
+    confirmation = SpareConfirmation(config, BlobStore(config.blob_folder))
+    found = unconfirmed(session, config.follow_up, confirmation)
+    if found:
+        values = {"count": len(found), "some": ", ".join(found[:5])}
+        yield Result("follow_up", Level.WARN, "follow_up_unconfirmed", values)
 
 
 def _file_missing(url: str) -> bool:

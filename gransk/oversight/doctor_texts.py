@@ -139,6 +139,12 @@ SEEN: dict[str, dict[str, str]] = {
         "en": "{count} patients are overdue",
         "da": "{count} patienter er over tiden",
     },
+    "follow_up_unconfirmed": {
+        "en": "{count} patients are due though nobody signed their report and the models behind "
+        "it may not spare that: studies {some}",
+        "da": "{count} patienter står til opfølgning, selv om ingen har underskrevet rapporten, og "
+        "modellerne bag den ikke må gøre en underskrift overflødig: undersøgelser {some}",
+    },
     "waiting_good": {"en": "{count} waiting or running", "da": "{count} venter eller kører"},
     "waiting_long": {
         "en": "{count} waiting or running, the oldest for {minutes} minutes",
@@ -351,6 +357,12 @@ REMEDIES: dict[str, dict[str, str]] = {
     "follow_up_overdue": {
         "en": "somebody looks at /follow-up, books each or closes it with a reason",
         "da": "nogen ser på /follow-up og booker hver enkelt eller afslutter med en begrundelse",
+    },
+    "follow_up_unconfirmed": {
+        "en": "a radiologist looks at each report and signs it, or somebody closes the follow-up "
+        "with a reason",
+        "da": "en radiolog ser hver rapport igennem og underskriver den, eller nogen afslutter "
+        "opfølgningen med en begrundelse",
     },
     "waiting_long": {
         "en": "look at the workers' log; more workers.processes clear a queue faster",

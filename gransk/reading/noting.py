@@ -215,6 +215,50 @@ def catch_up(session: Session, noter: Noter) -> int:
     return len(found)
 
 
+def unconfirmed(
+    session: Session, settings: FollowUpSection, confirmation: Confirmation
+) -> list[str]:
+    """Studies whose advice is due though nobody signed it and no model may spare that now.
+
+    The gate was open when they were put on the list, or nothing asked it: its validation fell
+    short later, the unit's AI was paused, or the site asks for signatures again. Nothing takes
+    such a patient off the list. Rows that a person has changed since are that person's.
+
+    Parameters
+    ----------
+    session : Session
+    settings : FollowUpSection
+        ``config.follow_up``.
+    confirmation : callable
+        The gate.
+    """
+    query = (
+        select(FollowUpRow.study_key, Workitem, Report)
+        .outerjoin(
+            Workitem,
+            and_(
+                Workitem.study_key == FollowUpRow.study_key,
+                Workitem.application == FollowUpRow.application,
+            ),
+        )
+        .outerjoin(Report, Report.key == FollowUpRow.report_key)
+        .where(
+            FollowUpRow.state == FollowUpState.DUE,
+            FollowUpRow.signed.is_(False),
+            FollowUpRow.changed_by == SYSTEM,
+        )
+        .order_by(FollowUpRow.due_to, FollowUpRow.id)
+    )
+    return [
+        key
+        for key, item, report in session.execute(query)
+        if settings.after == "signed"
+        or item is None
+        or report is None
+        or confirmation(session, item, report)
+    ]
+
+
 def tend(session: Session, noter: Noter, today: datetime.date) -> None:
     """What the service does now and then: catch up, and tell what has become overdue."""
     catch_up(session, noter)

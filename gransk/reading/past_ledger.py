@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from gransk.core.findings import Findings
 from gransk.core.screening import Breast, Verdict
 from gransk.reading.exam import Exam, Read, State
@@ -16,6 +14,7 @@ from gransk.reading.outcomes import Outcome
 from gransk.reading.past import Density, PastAi, PastExam, PastRead
 from gransk.reading.plan import PolicyKind
 from gransk.reading.planning import Known
+from gransk.reading.working_days import MONDAY_TO_FRIDAY, WorkingDays
 
 CLOSED = (State.DECIDED, State.TECHNICAL_REPEAT)
 """States in which an exam may be counted; who may see it there, `gransk.reading.sight` says."""
@@ -61,7 +60,11 @@ class Beside:
 
 
 def past_exam(
-    study_key: str, exam: Exam, beside: Beside, zone: datetime.tzinfo | None = None
+    study_key: str,
+    exam: Exam,
+    beside: Beside,
+    zone: datetime.tzinfo | None = None,
+    working: WorkingDays = MONDAY_TO_FRIDAY,
 ) -> PastExam:
     """An exam that has ended, as it is counted.
 
@@ -73,6 +76,8 @@ def past_exam(
     beside : Beside
     zone : tzinfo, optional
         The site's, in which days are counted; None: the machine's own.
+    working : WorkingDays
+        Of the site, for how long the decision took.
 
     Raises
     ------
@@ -105,7 +110,7 @@ def past_exam(
         ai=_ai(exam),
         arbitration=_arbitration(exam),
         decision=exam.outcome.verdict,
-        working_days=int(np.busday_count(date, decided)) if decided >= date else None,
+        working_days=working.between(date, decided) if decided >= date else None,
         outcome=beside.outcome,
     )
 

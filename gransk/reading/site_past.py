@@ -34,6 +34,7 @@ from gransk.reading.policy import Room
 from gransk.reading.policy_tables import OutcomeStatement, RoomApproval
 from gransk.reading.readers import qualifications
 from gransk.reading.sight import Sight, sight
+from gransk.reading.working_days import MONDAY_TO_FRIDAY, WorkingDays
 from gransk.results.exam_facts import rows, standing_of
 from gransk.results.store import BlobError, BlobStore, read_findings
 from gransk.results.tables import ExamFact, ExamProgramme, ProgrammeStatement, Workitem
@@ -94,14 +95,21 @@ class SitePast:
         With the findings, for density and models.
     zone : tzinfo, optional
         The site's; None: the machine's own.
+    working : WorkingDays
+        Of the site.
     """
 
     def __init__(
-        self, owners: Owners, blobs: BlobStore, zone: datetime.tzinfo | None = None
+        self,
+        owners: Owners,
+        blobs: BlobStore,
+        zone: datetime.tzinfo | None = None,
+        working: WorkingDays = MONDAY_TO_FRIDAY,
     ) -> None:
         self._owners = owners
         self._blobs = blobs
         self._zone = zone
+        self._working = working
         self._lock = threading.Lock()
         self._folded: dict[str, tuple[int, Exam]] = {}
         self._densities: dict[str, Density | None] = {}
@@ -188,7 +196,8 @@ class SitePast:
         self._fold(session, counts)
         exams = {key: self._folded[key][1] for key in counts}
         beside = _beside(session, exams, self._owners, room)
-        closed = [_closed(key, exams[key], beside[key], self._zone) for key in exams]
+        terms = (self._zone, self._working)
+        closed = [_closed(key, exams[key], beside[key], *terms) for key in exams]
         self._kept = (mark, sorted(closed, key=lambda one: (one.past.date, one.past.exam)))
         return self._kept[1]
 
@@ -215,11 +224,13 @@ def _last_words(session: Session) -> tuple[int | None, ...]:
     return tuple(session.scalar(select(func.max(column))) for column in columns)
 
 
-def _closed(key: str, exam: Exam, beside: Beside, zone: datetime.tzinfo | None) -> Closed:
+def _closed(
+    key: str, exam: Exam, beside: Beside, zone: datetime.tzinfo | None, working: WorkingDays
+) -> Closed:
     found = opinion_of(exam)
     free = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
     return Closed(
-        past_exam(key, exam, beside, zone),
+        past_exam(key, exam, beside, zone, working),
         "" if found is None else found[0].analysis_key,
         None if free else exam,
     )

@@ -1,7 +1,7 @@
 """The response target: in how many working days of its arrival an exam should be decided.
 
-Working days are Monday to Friday. Public holidays count as working days: a board that goes by
-this warns a day early, never a day late.
+Working days are those of `gransk.reading.working_days`. Where the site names no country, public
+holidays count as working days: a board that goes by this warns a day early, never a day late.
 """
 
 from __future__ import annotations
@@ -10,39 +10,13 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from gransk.reading.policy import Room
+from gransk.reading.working_days import WorkingDays
 
 USUAL_DAYS = 10
 """Where the site has no policies."""
 SOON_DAYS = 2
 """Working days before the target from which on an exam is due soon."""
-
-
-def due_on(arrived: datetime.date, days: int) -> datetime.date:
-    """The last day of the target of an exam that arrived on a day."""
-    return _moved(arrived, days, "preceding")
-
-
-def first_arrival(due: datetime.date, days: int) -> datetime.date:
-    """The first day whose exams are due on a day or later; those of earlier days are due before."""
-    return _moved(due, -days, "forward")
-
-
-def soon_until(today: datetime.date) -> datetime.date:
-    """What is due until this day is due soon."""
-    return _moved(today, SOON_DAYS, "preceding")
-
-
-def days_over(due: datetime.date, today: datetime.date) -> int:
-    """Working days since a target passed; 0 before."""
-    return max(0, int(np.busday_count(due, today)))
-
-
-def _moved(day: datetime.date, days: int, roll: str) -> datetime.date:
-    found: datetime.date = np.busday_offset(day, days, roll=roll).astype(datetime.date)  # type: ignore[call-overload]
-    return found
 
 
 @dataclass(frozen=True)
@@ -72,31 +46,40 @@ class Targets:
         Of exams without a plan, or by a policy that is not named.
     of : mapping of str to int
         By name of a policy, where it differs.
+    working : WorkingDays
     """
 
     zone: datetime.tzinfo | None = None
     days: int = USUAL_DAYS
     of: Mapping[str, int] = field(default_factory=dict)
+    working: WorkingDays = field(default_factory=WorkingDays)
 
     @classmethod
-    def by(cls, room: Room | None, zone: datetime.tzinfo | None) -> Targets:
+    def by(
+        cls,
+        room: Room | None,
+        zone: datetime.tzinfo | None,
+        working: WorkingDays,
+    ) -> Targets:
         """Those of the policies in force; what has no plan yet goes by the shortest."""
         if room is None:
-            return cls(zone)
+            return cls(zone, working=working)
         by_policy = {policy.name: policy.target_working_days for policy in room.policies}
         used = {by_policy[rule.policy] for rule in room.rules if rule.policy is not None}
         shortest = min(used, default=USUAL_DAYS)
-        return cls(zone, shortest, {n: days for n, days in by_policy.items() if days != shortest})
+        others = {name: days for name, days in by_policy.items() if days != shortest}
+        return cls(zone, shortest, others, working)
 
     def due(self, arrived: datetime.datetime, policy: str = "") -> datetime.date:
         """The last day of an exam's target."""
-        return due_on(arrived.astimezone(self.zone).date(), self.of.get(policy, self.days))
+        arrival = arrived.astimezone(self.zone).date()
+        return self.working.moved(arrival, self.of.get(policy, self.days), "preceding")
 
     def before(self, due: datetime.date) -> Limit:
         """Exams that are due before a day arrived before this."""
         return Limit(
-            self.midnight(first_arrival(due, self.days)),
-            {name: self.midnight(first_arrival(due, days)) for name, days in self.of.items()},
+            self._first_arrival(due, self.days),
+            {name: self._first_arrival(due, days) for name, days in self.of.items()},
         )
 
     def overdue(self, today: datetime.date) -> Limit:
@@ -105,8 +88,20 @@ class Targets:
 
     def soon(self, today: datetime.date) -> Limit:
         """Exams whose target passes within `SOON_DAYS`, or has passed, arrived before this."""
-        return self.before(_moved(today, SOON_DAYS + 1, "preceding"))
+        return self.before(self.working.moved(today, SOON_DAYS + 1, "preceding"))
+
+    def soon_until(self, today: datetime.date) -> datetime.date:
+        """What is due until this day is due soon."""
+        return self.working.moved(today, SOON_DAYS, "preceding")
+
+    def days_over(self, due: datetime.date, today: datetime.date) -> int:
+        """Working days since a target passed; 0 before."""
+        return max(0, self.working.between(due, today))
 
     def midnight(self, day: datetime.date) -> datetime.datetime:
         """When a day of the site begins."""
         return datetime.datetime.combine(day, datetime.time(), self.zone).astimezone(datetime.UTC)
+
+    def _first_arrival(self, due: datetime.date, days: int) -> datetime.datetime:
+        """When the first day begins whose exams are due on a day or later."""
+        return self.midnight(self.working.moved(due, -days, "forward"))

@@ -34,6 +34,7 @@ from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
 from gransk.site.config_types import (
     AeTitle,
     DatabaseUrl,
+    HolidayCountry,
     HttpUrl,
     Name,
     Number,
@@ -314,6 +315,7 @@ class ReadingSection(Section):
     units: tuple[Unit, ...] = ()
     suspicion: tuple[SuspicionLevel, ...] = Field(default=SUSPICION, min_length=2, max_length=9)
     systems: tuple[str, ...] = ()
+    holidays: HolidayCountry = "DK"
     levels_file: SitePath | None = None
     background_per_1000: float | None = Field(default=None, gt=0, le=100)
 

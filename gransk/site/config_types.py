@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from holidays import list_supported_countries
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 from sqlalchemy import make_url
@@ -68,10 +69,21 @@ def time_zone(value: str) -> str:
     return value
 
 
+def holiday_country(value: str) -> str:
+    name, hyphen, part = value.partition("-")
+    known = list_supported_countries(include_aliases=False)
+    if value and (name not in known or (hyphen and part not in known[name])):
+        raise PydanticCustomError(
+            "country", "a country of ISO 3166-1 with its part, if any, such as DK or DE-BY, or ''"
+        )
+    return value
+
+
 SitePath = Annotated[Path, AfterValidator(resolve)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 TimeZone = Annotated[str, AfterValidator(time_zone)]
+HolidayCountry = Annotated[str, AfterValidator(holiday_country)]
 Whole = Annotated[int, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,12 +58,14 @@ from gransk.web.reading import (
     trainee_pages,
     unit_readers,
     validation_pages,
+    view_pictures,
 )
 from gransk.web.rendering import page
 from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
 from gransk.web.wiring import Nudged, Wiring
 
+SIGN_OUT = "/sign-out"
 MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/nudge")
 log = logging.getLogger(__name__)
 
@@ -111,7 +113,8 @@ def create_app(
         unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
-        exam_pages, arbitration_pages, reading_calls, api, fhir, fhir_outcomes, dicomweb, viewer,
+        exam_pages, view_pictures, arbitration_pages, reading_calls, api, fhir, fhir_outcomes,
+        dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")
@@ -156,7 +159,18 @@ def _to_sign_in(request: Request) -> Response:
     address = "/sign-in"
     if request.headers.get("hx-request"):
         return Response(status_code=401, headers={"hx-redirect": address})
-    if request.method == "GET" and request.url.path != "/":
-        query = f"?{request.url.query}" if request.url.query else ""
-        address += "?" + urlencode({"next": request.url.path + query})
+    back = _page_of(request)
+    if urlsplit(back).path != "/":
+        address += "?" + urlencode({"next": back})
     return RedirectResponse(address, 303)
+
+
+def _page_of(request: Request) -> str:
+    """The page that was asked for, or whose form was sent; the first page where none is known."""
+    if request.method == "GET":
+        page_of = urlsplit(str(request.url))
+    else:
+        page_of = urlsplit(request.headers.get("referer", ""))
+        if page_of.netloc != request.url.netloc or request.url.path == SIGN_OUT:
+            return "/"
+    return page_of.path + (f"?{page_of.query}" if page_of.query else "")

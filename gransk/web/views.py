@@ -32,6 +32,8 @@ class View:
     caption : str
     names : tuple of (float, float, str)
         What stands beside outlines, and where, in the picture's pixels.
+    points : tuple of (float, float, str)
+        Where people pointed, in the picture's pixels, and who.
     """
 
     number: int
@@ -41,6 +43,7 @@ class View:
     bar: float | None
     caption: str
     names: tuple[tuple[float, float, str], ...] = ()
+    points: tuple[tuple[float, float, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from gransk.reading.entering import Entering
 from gransk.reading.indicators import levels
 from gransk.reading.site_past import SitePast, Whose
 from gransk.reading.site_policies import SitePolicies
+from gransk.reading.working_days import WorkingDays
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, read_findings
@@ -131,7 +132,8 @@ class Wiring:
         self.blobs = BlobStore(self.config.blob_folder)
         self.lines = Lines(self.blobs)
         self.version = OrthancVersion(self.orthanc)
-        self.past = SitePast(_whose, self.blobs, self.config.zone)
+        working = WorkingDays(self.config.reading.holidays)
+        self.past = SitePast(_whose, self.blobs, self.config.zone, working)
         own = self.config.reading.levels_file
         self.levels = (levels.shipped(), *(() if own is None else (levels.load(own),)))
         self.entering = Entering(SitePolicies(self.config, self.blobs, is_earlier))

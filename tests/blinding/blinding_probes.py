@@ -217,6 +217,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /reading/compared": ask("/reading/compared"),
     "GET /reading/{key}": ask("/reading/{key}", "/reading/{key}?saved={key}", status=EXAM),
     "GET /reading/{key}/correct": ask("/reading/{key}/correct", status=EXAM),
+    "GET /reading/{key}/views": ask("/reading/{key}/views", status=EXAM),
     "GET /reading/{key}/pictures/{index}.png": nothing("/reading/{key}/pictures/0.png"),
     "POST /reading/{key}/open": ends("/reading/{key}/open", status=(303, 409)),
     "POST /reading/next": ends("/reading/next"),

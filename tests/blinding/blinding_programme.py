@@ -128,6 +128,10 @@ class Programme:
 
     def run(self) -> Programme:
         """Everything that happens before the doors are tried."""
+        # The same in each run: forms carry keys that are derived from it.
+        secret = self.config.service.nudge_secret_file
+        secret.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        secret.write_text("of every run", encoding="utf-8")
         self.site = open_site(self.config)
         self.blobs = BlobStore(self.config.blob_folder)
         self.policies = SitePolicies(self.config, self.blobs, is_earlier)

@@ -22,6 +22,7 @@ from gransk.site import people
 from gransk.site.anchor import advance
 from gransk.site.config import load_config
 from gransk.site.database import utcnow
+from gransk.site.events import SYSTEM
 from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
 from gransk.site.tables import Executor, Role
@@ -268,20 +269,36 @@ def test_command_prints_a_table(path):
     assert "Data folder" in outcome.stdout
 
 
+def follow(database, last, **values):
+    """Put a patient on the follow-up list, signed and due."""
+    row = FollowUpRow(
+        id="f" * 32, application="nodule", patient_key="p", study_key="s",
+        study_date=None, report_key="r", advice=None, due_from=None,
+        due_to=datetime.date.fromisoformat(last), signed=True, state="due", closing=None,
+        responsible="", next_step="", note="", booked_on=None, told_overdue=None,
+        changed_at=utcnow(), changed_by=SYSTEM, version=1,
+    )  # fmt: skip
+    for name, value in values.items():
+        setattr(row, name, value)
+    with database.begin() as session:
+        session.add(row)
+
+
 @pytest.mark.parametrize(("last", "found"), [("2020-01-01", "follow_up_overdue"),
                                             ("2999-01-01", "follow_up_good")])  # fmt: skip
 def test_overdue_patients_are_told(path, database, last, found):
-    with database.begin() as session:
-        session.add(
-            FollowUpRow(
-                id="f" * 32, application="nodule", patient_key="p", study_key="s",
-                study_date=None, report_key="r", advice=None, due_from=None,
-                due_to=datetime.date.fromisoformat(last), signed=True, state="due", closing=None,
-                responsible="", next_step="", note="", booked_on=None, told_overdue=None,
-                changed_at=utcnow(), changed_by="gransk", version=1,
-            )
-        )  # fmt: skip
+    follow(database, last)
     assert found in seen(path)
+    assert "follow_up_unconfirmed" not in seen(path)
+
+
+@pytest.mark.parametrize("after", ["signed", "released"])
+def test_advice_in_force_that_nobody_confirmed_is_told(path, database, after):
+    path.write_text(f"{path.read_text()}follow_up: {{after: {after}}}\n")
+    follow(database, "2999-01-01", signed=False)
+    result = seen(path)["follow_up_unconfirmed"]
+    assert result.level is Level.WARN
+    assert "undersøgelser s" in result.what("da")
 
 
 def test_a_changed_ledger_fails(path, database):

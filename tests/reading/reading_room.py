@@ -43,6 +43,7 @@ from gransk.reading.opinions import (
 )
 from gransk.reading.plan import Plan, PlanReason, PolicyKind
 from gransk.reading.refusals import LedgerError, Refusal
+from gransk.reading.sight import Sight, sight
 from gransk.site.events import SYSTEM
 
 START = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.UTC)
@@ -210,6 +211,11 @@ def opened(how: Plan | None = None, opinion: AiOpinion | None = None) -> Room:
     room = Room()
     room.open(how or plan(), opinion)
     return room
+
+
+def see(room: Room, account: str, oversees: bool = False) -> Sight:
+    """What a person sees of the room's exam."""
+    return sight(room.exam, account, room.readers.get(account), oversees)
 
 
 def refused(

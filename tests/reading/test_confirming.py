@@ -13,7 +13,7 @@ from gransk.core.followup import Advice, Assessment, FollowUp
 from gransk.core.patients import PatientStudy
 from gransk.reading import gate, rooms
 from gransk.reading.confirming import SpareConfirmation
-from gransk.reading.noting import Noter
+from gransk.reading.noting import Noter, unconfirmed
 from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room
 from gransk.reading.release import release_report
@@ -23,6 +23,7 @@ from gransk.results.tables import ExamKnown, Report
 from gransk.site import people
 from gransk.site.config import FollowUpSection, parse_config
 from gransk.site.database import Database, utcnow
+from gransk.site.events import SYSTEM
 from gransk.site.migrate import upgrade
 from gransk.site.tables import Role
 
@@ -184,11 +185,11 @@ def test_the_follow_up_list_asks_before_advice_is_in_force(ward):
         tracking_uid="1.1", guideline="fleischner-2017", version="1", source_state="primary",
         status="advice", row="r1", action="ct", due=(day, day), text=said, reason=said,
     )  # fmt: skip
-    told = FollowUp(assessment=Assessment(advice=(advice,)))
+    advised = FollowUp(assessment=Assessment(advice=(advice,)))
 
     def listed(patient):
         key = ward.seen()
-        kept = ward.blobs.put(told.model_dump_json().encode())
+        kept = ward.blobs.put(advised.model_dump_json().encode())
         with ward.database.begin() as session:
             report = session.get_one(Report, ward.item(session, key).report_key)
             report.follow_up_sha256 = kept.sha256
@@ -206,6 +207,30 @@ def test_the_follow_up_list_asks_before_advice_is_in_force(ward):
     assert listed("anna") == FollowUpState.PROPOSED
     ward.sign(nodules().models)
     assert listed("bo") == FollowUpState.DUE
+
+    def told(after="released"):
+        with ward.database.read() as session:
+            return unconfirmed(session, FollowUpSection(after=after), ward.confirmation)
+
+    def change(**values):
+        with ward.database.begin() as session:
+            row = session.query(FollowUpRow).filter_by(patient_key="bo").one()
+            for name, value in values.items():
+                setattr(row, name, value)
+            return [row.study_key]
+
+    due = change()
+    assert told() == []
+    assert told("signed") == due
+    ward.sign(nodules().models, missing=["few_cancers"])
+    assert told() == due
+    change(changed_by="anna")
+    assert told() == []
+    change(changed_by=SYSTEM, signed=True)
+    assert told() == []
+    change(signed=False, report_key="gone")
+    ward.sign(nodules().models)
+    assert told() == due
 
 
 def test_the_service_asks_the_gate(ward, monkeypatch):

@@ -27,6 +27,7 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.planning import Known
 from gransk.reading.policy import Room as Policies
 from gransk.reading.site_past import SitePast, Whose
+from gransk.reading.working_days import WorkingDays
 from gransk.results.store import BlobStore
 from gransk.results.tables import FactSource, Report
 from gransk.site import people
@@ -112,6 +113,14 @@ def test_days_are_those_of_the_site():
     assert (utc.date, utc.working_days) == (datetime.date(2026, 3, 2), 1)
     east = past_exam("k", exam, Beside(), datetime.timezone(datetime.timedelta(hours=1)))
     assert (east.date, east.working_days) == (datetime.date(2026, 3, 3), 0)
+
+
+def test_public_holidays_are_no_days_of_work():
+    exam = read(None, ai(), NORMAL, NORMAL).exam
+    before, after = (datetime.datetime(2026, 4, day, 12, tzinfo=datetime.UTC) for day in (1, 7))
+    exam = replace(exam, images_at=before, decided_at=after)
+    assert past_exam("k", exam, Beside(), datetime.UTC).working_days == 4
+    assert past_exam("k", exam, Beside(), datetime.UTC, WorkingDays("DK")).working_days == 1
 
 
 # Of a site

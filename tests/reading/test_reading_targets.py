@@ -8,49 +8,75 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gransk.reading.policy import Room
-from gransk.reading.targets import Targets, days_over, due_on, first_arrival, soon_until
+from gransk.reading.targets import Targets
+from gransk.reading.working_days import MONDAY_TO_FRIDAY, WorkingDays
 
 FRIDAY = datetime.date(2026, 3, 6)
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
+DENMARK = WorkingDays("DK")
+EASTER = {datetime.date(2026, 4, day) for day in (2, 3, 6)}
+"""Thursday, Friday and Monday."""
 
 
-def working(day, days):
+def working(day, days, free=()):
     """Some working days after a day, one after the other."""
     while days:
         day += datetime.timedelta(days=1)
-        days -= day.weekday() < 5
+        days -= day.weekday() < 5 and day not in free
     return day
 
 
 def test_ten_working_days_are_two_weeks():
-    assert due_on(FRIDAY, 10) == datetime.date(2026, 3, 20)
+    assert MONDAY_TO_FRIDAY.moved(FRIDAY, 10, "preceding") == datetime.date(2026, 3, 20)
     saturday = FRIDAY + datetime.timedelta(days=1)
-    assert due_on(saturday, 1) == datetime.date(2026, 3, 9)
+    assert MONDAY_TO_FRIDAY.moved(saturday, 1, "preceding") == datetime.date(2026, 3, 9)
     for offset in range(14):
         day = FRIDAY + datetime.timedelta(days=offset)
         for days in (1, 2, 5, 10):
-            assert due_on(day, days) == working(day, days)
+            assert MONDAY_TO_FRIDAY.moved(day, days, "preceding") == working(day, days)
 
 
+def test_public_holidays_are_no_working_days():
+    for offset in range(28):
+        day = datetime.date(2026, 3, 16) + datetime.timedelta(days=offset)
+        for days in (1, 2, 10):
+            assert DENMARK.moved(day, days, "preceding") == working(day, days, EASTER)
+    assert DENMARK.between(datetime.date(2026, 4, 1), datetime.date(2026, 4, 8)) == 2
+    assert MONDAY_TO_FRIDAY.between(datetime.date(2026, 4, 1), datetime.date(2026, 4, 8)) == 5
+    turn = datetime.date(2026, 12, 23)
+    assert DENMARK.moved(turn, 5, "preceding") == datetime.date(2026, 12, 31)
+    assert DENMARK.moved(turn, 6, "preceding") == datetime.date(2027, 1, 4)
+
+
+def test_a_part_of_a_country_has_holidays_of_its_own():
+    epiphany = datetime.date(2026, 1, 6)
+    after = epiphany + datetime.timedelta(days=1)
+    assert WorkingDays("DE-BY").between(epiphany, after) == 0
+    assert WorkingDays("DE").between(epiphany, after) == 1
+
+
+@pytest.mark.parametrize(
+    ("today", "country"),
+    [(FRIDAY, ""), (datetime.date(2026, 3, 30), "DK"), (datetime.date(2026, 12, 21), "DK")],
+)
 @pytest.mark.parametrize("days", [1, 3, 10])
-def test_limits_divide_exams_as_their_days_do(days):
-    targets = Targets(COPENHAGEN, days)
-    for offset in range(14):
-        today = FRIDAY + datetime.timedelta(days=offset)
+def test_limits_divide_exams_as_their_days_do(today, country, days):
+    targets = Targets(COPENHAGEN, days, working=WorkingDays(country))
+    for _ in range(14):
         overdue, soon = targets.overdue(today).at, targets.soon(today).at
-        assert first_arrival(today, days) == overdue.astimezone(COPENHAGEN).date()
         for before in range(35):
             arrived = datetime.datetime.combine(
                 today - datetime.timedelta(days=before), datetime.time(23, 30), COPENHAGEN
             )
             due = targets.due(arrived)
             assert (arrived < overdue) is (due < today), (today, arrived)
-            assert (arrived < soon) is (due <= soon_until(today)), (today, arrived)
-            assert (days_over(due, today) > 0) is (due < today)
+            assert (arrived < soon) is (due <= targets.soon_until(today)), (today, arrived)
+            assert (targets.days_over(due, today) > 0) is (due < today)
+        today += datetime.timedelta(days=1)
 
 
 def test_targets_of_policies():
-    assert Targets.by(None, None).days == 10
+    assert Targets.by(None, None, DENMARK).days == 10
     days = {"usual": 10, "fast": 5, "unused": 2}
     room = Room(
         valid_from=FRIDAY,
@@ -63,7 +89,8 @@ def test_targets_of_policies():
             {"when": {"programmes": ["clinical"]}, "policy": "fast"},
         ],
     )
-    found = Targets.by(room, COPENHAGEN)
+    found = Targets.by(room, COPENHAGEN, DENMARK)
+    assert found.working == DENMARK
     assert (found.days, dict(found.of)) == (5, {"usual": 10, "unused": 2})
     monday = datetime.datetime(2026, 3, 2, 9, tzinfo=datetime.UTC)
     assert found.due(monday) == datetime.date(2026, 3, 9)

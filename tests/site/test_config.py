@@ -106,6 +106,13 @@ def test_paths_follow_the_file_and_the_data_folder(tmp_path):
         ("time_zone: ../UTC", "time_zone: got '../UTC', wants a name of the IANA time zone"),
         ("time_zone: Europe", "time_zone: got 'Europe', wants a name of the IANA time zone"),
         ("time_zone: ''", "time_zone: got '', wants a name of the IANA time zone"),
+        ("reading: {holidays: Denmark}", "reading.holidays: got 'Denmark', wants a country of ISO"),
+        (
+            "reading: {holidays: DE-XX}",
+            "reading.holidays: got 'DE-XX', wants a country of ISO 3166",
+        ),
+        ("reading: {holidays: DK-}", "reading.holidays: got 'DK-', wants a country of ISO 3166-1"),
+        ("reading: {holidays: NO}", "reading.holidays: got false (as YAML reads yes, no, on"),
         ("service: {port: 99999}", "service.port: got 99999, wants at most 65535"),
         ("service: {port: often}", "service.port: got 'often', wants a whole number"),
         ("service: {port: yes}", "service.port: got true (as YAML reads yes, no, on and off), wan"),
@@ -163,6 +170,13 @@ def test_time_zone(tmp_path):
     path = tmp_path / "gransk.yaml"
     assert parse_config("", path).zone is None
     assert str(parse_config("time_zone: Europe/Copenhagen", path).zone) == "Europe/Copenhagen"
+
+
+def test_holidays_of_a_country_or_of_none(tmp_path):
+    path = tmp_path / "gransk.yaml"
+    assert parse_config("", path).reading.holidays == "DK"
+    for name in ("NO", "DE-BY", ""):
+        assert parse_config(f"reading: {{holidays: '{name}'}}", path).reading.holidays == name
 
 
 def test_every_fault_is_told_at_once():

@@ -171,6 +171,19 @@ def test_cookies_are_for_tls_alone_where_there_is_tls(make_site):
     assert "max-age" in answer.headers["strict-transport-security"]
 
 
+def test_a_form_that_came_too_late_leads_back_to_its_page(site):
+    client = site.client()
+    ours, theirs = f"{client.base_url}/reading/k?saved=s", "http://elsewhere/reading/k"
+    for path, referer, found in (
+        ("/reading/k/read", ours, "/sign-in?next=%2Freading%2Fk%3Fsaved%3Ds"),
+        ("/reading/k/read", theirs, "/sign-in"),
+        ("/reading/k/read", "", "/sign-in"),
+        ("/sign-out", ours, "/sign-in"),
+    ):
+        answer = client.post(path, headers={"referer": referer})
+        assert (answer.status_code, answer.headers["location"]) == (303, found)
+
+
 @pytest.mark.parametrize("next_page", ["//evil.example", "https://evil.example", "/\\evil.example"])
 def test_signing_in_leads_to_no_other_site(site, next_page):
     client = site.client()

@@ -22,8 +22,9 @@ from gransk.reading.lists import Count, Line, Load, Wanted
 from gransk.reading.machine import TABLE
 from gransk.reading.readers import units_of
 from gransk.reading.rooms import in_force
-from gransk.reading.targets import Limit, Targets, days_over, soon_until
+from gransk.reading.targets import Limit, Targets
 from gransk.reading.troubles import Stuck, Trouble
+from gransk.reading.working_days import WorkingDays
 from gransk.results.message_tables import OutgoingMessage
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
@@ -167,7 +168,7 @@ def board(
     """The board as a person may see it."""
     now = utcnow()
     today = now.astimezone(zone).date()
-    targets = Targets.by(in_force(session, today), zone)
+    targets = Targets.by(in_force(session, today), zone, WorkingDays(section.holidays))
     gone = troubles.gone(session)
     limits = (Limit(targets.midnight(today)), targets.soon(today), targets.overdue(today))
     counts = lists.counts(session, caller.name, limits)
@@ -208,7 +209,7 @@ def row_of(
     if line is None:
         raise KeyError(study_key)
     today = utcnow().astimezone(zone).date()
-    targets = Targets.by(in_force(session, today), zone)
+    targets = Targets.by(in_force(session, today), zone, WorkingDays(section.holidays))
     (row,) = _rows(session, section, caller, [line], targets, today, troubles.gone(session))
     return row
 
@@ -261,8 +262,8 @@ def _rows(
     for line in lines:
         due = targets.due(line.arrived_at, line.policy)
         ended = line.state in (State.DECIDED, State.WITHDRAWN)
-        late = 0 if ended else days_over(due, today)
-        soon = not (late or ended) and due <= soon_until(today)
+        late = 0 if ended else targets.days_over(due, today)
+        soon = not (late or ended) and due <= targets.soon_until(today)
         key = line.study_key
         may = acting(section, caller, line.unit) is not None
         acts = _acts(line, bool(given.get(key)), key in alone) if may else ()

@@ -35,6 +35,7 @@ from gransk.web.reading.common import (
     refusal_text,
     studies,
 )
+from gransk.web.reading.drafts import draft_key
 from gransk.web.reading.forms import ROWS, VIEWS, WHOLE, FormError, OpinionForm
 from gransk.web.reading.list_pages import go_on
 from gransk.web.reading.told import ai_says, own_said, people_said
@@ -126,12 +127,16 @@ def show(
         seen = studies(session, [key, saved])
         if template == "form" and form is None:
             form = OpinionForm(images=found.exam.images)
+    mode, draft = _mode(found, correcting), ""
+    if form is not None:
+        secret = known.config.service.nudge_secret()
+        draft = draft_key(secret, caller.name, key, mode, form.images)
     return page(
         request, f"reading/{template}.html", caller, status,
         **values, study=seen.get(key), saved=saved,
         saved_study=seen.get(saved), form=form, errors=errors, choices=choices(known, language),
         rows=ROWS, stale=form is not None and form.stale, correcting=correcting,
-        mode=_mode(found, correcting), images=Permission.IMAGES in caller.may,
+        mode=mode, draft=draft, images=Permission.IMAGES in caller.may,
     )  # fmt: skip
 
 

@@ -10,11 +10,13 @@ from starlette.datastructures import FormData
 
 from gransk.core.errors import GranskError
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
-from gransk.reading.opinions import WORDS, DifferenceReason, Opinion, Suspect, Technical
+from gransk.reading.opinions import WORDS, DifferenceReason, Opinion, Place, Suspect, Technical
 
 T = TypeVar("T", Verdict, Breast, View, FindingType, TechnicalReason, DifferenceReason)
 ROWS = 6
 """Findings that a form has room for."""
+UNKNOWN = "-"
+"""Side or view of an image that does not say it."""
 WHOLE = "both"
 """View of a finding that is told of no single view."""
 VIEWS = tuple(f"{breast} {view}" for view in View for breast in Breast)
@@ -37,6 +39,8 @@ class FindingForm:
     view: str = ""
     type: str = ""
     suspicion: str = ""
+    place: str = ""
+    """Side, view, image, column, row and radius, as ``static/place.js`` writes them."""
 
     @property
     def filled(self) -> bool:
@@ -85,7 +89,7 @@ class OpinionForm:
         """The form that an opinion would be typed in."""
         rows = [
             FindingForm(one.breast.value, one.view.value if one.view else WHOLE,
-                        one.finding_type.value, str(one.suspicion))
+                        one.finding_type.value, str(one.suspicion), place_of(one))
             for one in opinion.suspects[:ROWS]
         ]  # fmt: skip
         technical = opinion.technical
@@ -189,8 +193,34 @@ VIEW_OF: Mapping[str, tuple[Breast, View]] = {
 
 
 def _finding(sent: Mapping[str, str], number: int) -> FindingForm:
-    parts = (sent.get(f"{name}-{number}", "") for name in ("side", "view", "type", "suspicion"))
-    return FindingForm(*parts)
+    names = ("side", "view", "type", "suspicion", "place")
+    return FindingForm(*(sent.get(f"{name}-{number}", "") for name in names))
+
+
+def place_of(suspect: Suspect) -> str:
+    """A finding's place as a form carries it; empty where it has none."""
+    if suspect.place is None:
+        return ""
+    view = suspect.view.value if suspect.view else UNKNOWN
+    numbers = (*suspect.place.centre_px, suspect.place.radius_px)
+    image = suspect.place.sop_instance_uid
+    return " ".join((suspect.breast.value, view, image, *(f"{one:.1f}" for one in numbers)))
+
+
+def _place(typed: FindingForm, wrong: dict[str, None]) -> Place | None:
+    """The place that was pointed at; it lies in the breast and view that were chosen."""
+    if not typed.place:
+        return None
+    try:
+        side, view, image, *numbers = typed.place.split(" ")
+        column, row, radius = map(float, numbers)
+        found = Place(sop_instance_uid=image, centre_px=(column, row), radius_px=radius)
+    except ValueError:
+        wrong["reading_wants_place"] = None
+        return None
+    if side not in (typed.side, UNKNOWN) or (view != UNKNOWN and typed.view not in (view, WHOLE)):
+        wrong["reading_place_elsewhere"] = None
+    return found
 
 
 def _suspect(typed: FindingForm, levels: Sequence[int], wrong: dict[str, None]) -> Suspect | None:
@@ -201,9 +231,12 @@ def _suspect(typed: FindingForm, levels: Sequence[int], wrong: dict[str, None]) 
     kind = _one_of(FindingType, typed.type, "reading_wants_type", wrong)
     if typed.suspicion not in {str(level) for level in levels}:
         wrong["reading_wants_suspicion"] = None
+    place = _place(typed, wrong)
     if wrong or side is None or kind is None:
         return None
-    return Suspect(breast=side, view=view, finding_type=kind, suspicion=int(typed.suspicion))
+    return Suspect(
+        breast=side, view=view, finding_type=kind, suspicion=int(typed.suspicion), place=place
+    )
 
 
 def _one_of(kind: type[T], value: str, code: str, wrong: dict[str, None]) -> T | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
@@ -118,116 +118,95 @@ def read_list(
 @router.post("/api/reading/exams/{key}/open")
 async def open_exam(key: str, request: Request, caller: Calling) -> JSONResponse:
     """Open an exam of a reader's list: what it came for, and the digest of its images."""
-    given = await body_of(request)
 
-    def act(session: Session, person: Person) -> dict[str, Any]:
+    def act(session: Session, person: Person, _said: Kept) -> dict[str, Any]:
         found = desk.open_exam(session, key, person)
         record(session, caller.name, EventKind.STUDY_OPENED, key, {"in": "reading"})
         return _opened(found)
 
-    return await run_in_threadpool(_act, request, caller, Kept, given, lambda _said: act)
+    return await _answered(request, caller, Kept, act)
 
 
 @router.put("/api/reading/exams/{key}/read")
 async def put_read(key: str, request: Request, caller: Calling) -> JSONResponse:
     """Record a reader's opinion; nothing is told of what it led to."""
-    given = await body_of(request)
     via = caller.machine.name if caller.machine else ""
 
-    def make(said: Said) -> Act:
-        _on_scale(request, said.opinion)
+    def act(session: Session, person: Person, said: Said) -> None:
+        desk.read(session, key, person, said.opinion, said.images, via)
 
-        def act(session: Session, person: Person) -> dict[str, Any]:
-            desk.read(session, key, person, said.opinion, said.images, via)
-            return {}
-
-        return act
-
-    return await run_in_threadpool(_act, request, caller, Said, given, make)
+    return await _answered(request, caller, Said, act)
 
 
 @router.put("/api/reading/exams/{key}/correction")
 async def put_correction(key: str, request: Request, caller: Calling) -> JSONResponse:
     """Change a reader's own opinion, where that tells nothing of others."""
-    given = await body_of(request)
 
-    def make(said: Said) -> Act:
-        _on_scale(request, said.opinion)
+    def act(session: Session, person: Person, said: Said) -> None:
+        desk.correct(session, key, person, said.opinion, said.images)
 
-        def act(session: Session, person: Person) -> dict[str, Any]:
-            desk.correct(session, key, person, said.opinion, said.images)
-            return {}
-
-        return act
-
-    return await run_in_threadpool(_act, request, caller, Said, given, make)
+    return await _answered(request, caller, Said, act)
 
 
 @router.put("/api/reading/exams/{key}/kept")
 async def put_kept(key: str, request: Request, caller: Calling) -> JSONResponse:
     """Keep to normal after the AI's opinion was shown (safety net)."""
-    given = await body_of(request)
 
-    def act(session: Session, person: Person) -> dict[str, Any]:
+    def act(session: Session, person: Person, _said: Kept) -> None:
         acts.keep(session, key, person.actor(TaskKind.SAFETY))
-        return {}
 
-    return await run_in_threadpool(_act, request, caller, Kept, given, lambda _said: act)
+    return await _answered(request, caller, Kept, act)
 
 
 @router.put("/api/reading/exams/{key}/changed")
 async def put_changed(key: str, request: Request, caller: Calling) -> JSONResponse:
     """Change to recall after the AI's opinion was shown (safety net)."""
-    given = await body_of(request)
 
-    def make(said: Said) -> Act:
-        _on_scale(request, said.opinion)
+    def act(session: Session, person: Person, said: Said) -> None:
+        acts.change(session, key, person.actor(TaskKind.SAFETY), said.opinion, said.images)
 
-        def act(session: Session, person: Person) -> dict[str, Any]:
-            actor = person.actor(TaskKind.SAFETY)
-            acts.change(session, key, actor, said.opinion, said.images)
-            return {}
-
-        return act
-
-    return await run_in_threadpool(_act, request, caller, Said, given, make)
+    return await _answered(request, caller, Said, act)
 
 
 @router.put("/api/reading/exams/{key}/verdict")
 async def put_verdict(key: str, request: Request, caller: Calling) -> JSONResponse:
     """Decide where opinions differ, as who opened the arbitration."""
+
+    def act(session: Session, person: Person, said: Judged) -> None:
+        met = said.participants or None
+        desk.decide(session, key, person, said.opinion, said.why, met, said.images)
+
+    return await _answered(request, caller, Judged, act)
+
+
+Content = TypeVar("Content", Kept, Said, Judged)
+Act = Callable[[Session, Person, Content], dict[str, Any] | None]
+"""Does what a call asks for; what it answers with, if anything."""
+
+
+async def _answered(
+    request: Request, caller: Caller, shape: type[Content], act: Act[Content]
+) -> JSONResponse:
+    """The answer to a call: checked by its shape, done for its reader, and once for each id."""
     given = await body_of(request)
-
-    def make(said: Judged) -> Act:
-        _on_scale(request, said.opinion)
-
-        def act(session: Session, person: Person) -> dict[str, Any]:
-            met = said.participants or None
-            desk.decide(session, key, person, said.opinion, said.why, met, said.images)
-            return {}
-
-        return act
-
-    return await run_in_threadpool(_act, request, caller, Judged, given, make)
-
-
-Act = Callable[[Session, Person], dict[str, Any]]
+    return await run_in_threadpool(_act, request, caller, shape, given, act)
 
 
 def _act(
     request: Request,
     caller: Caller,
-    shape: type[Any],
+    shape: type[Content],
     given: Mapping[str, Any],
-    make: Callable[[Any], Act],
+    act: Act[Content],
 ) -> JSONResponse:
     """Do what a call asks for, once for each ``Idempotency-Key``."""
     try:
         said = shape.model_validate(given)
-        act = make(said)
     except ValidationError as error:
         wrong = sorted({".".join(map(str, part["loc"])) or part["msg"] for part in error.errors()})
         return JSONResponse({"error": "wants another content", "fields": wrong}, 422)
+    if not isinstance(said, Kept):
+        _on_scale(request, said.opinion)
     known = wiring(request)
     control_id = request.headers.get("idempotency-key", "") if request.method == "PUT" else ""
     if len(control_id) > LONGEST_ID:
@@ -237,7 +216,7 @@ def _act(
             person = _person(known, session, caller, said.reader)
             if control_id and not _first(session, request, caller, control_id, given):
                 return JSONResponse({"repeated": True})
-            return JSONResponse(act(session, person))
+            return JSONResponse(act(session, person, said) or {})
     except LedgerError as error:
         told = {"error": refusal_text(error, language_of(request)), "code": error.code.value}
         return JSONResponse(told, STATUS.get(error.code, 409))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from gransk.core.application import Picture
 from gransk.reading.desk import Desk
 from gransk.reading.exam import Read
 from gransk.reading.opinions import NOT_CALIBRATED, AiOpinion, Opinion
@@ -29,6 +30,11 @@ class PersonSaid:
     at: datetime.datetime
     corrected: bool
     trainee: bool = False
+
+    @property
+    def initials(self) -> str:
+        """As they stand beside what the person pointed at."""
+        return "".join(part[0] for part in self.name.split())
 
 
 @dataclass(frozen=True)
@@ -103,12 +109,18 @@ def ai_says(
             if opinion.reason == NOT_CALIBRATED
             else reason_text(opinion.reason, language)
         ),
-        hung=_hung(known, session, opinion, language) if pictures else (),
+        hung=_hung(known, session, opinion, language, people_said(session, desk))
+        if pictures
+        else (),
     )
 
 
 def _hung(
-    known: Wiring, session: Session, opinion: AiOpinion, language: str
+    known: Wiring,
+    session: Session,
+    opinion: AiOpinion,
+    language: str,
+    said: Sequence[PersonSaid],
 ) -> Sequence[Sequence[Hung]]:
     application = known.applications.get(opinion.application)
     if application is None or not opinion.analysis_key:
@@ -118,4 +130,19 @@ def _hung(
     except (BlobError, KeyError, ValueError):
         return ()
     drawn = known.pictures(session, opinion.analysis_key)
-    return hung(application.presentation.layout, drawn, findings.standing, language)
+    rows = hung(application.presentation.layout, drawn, findings.standing, language)
+    return [[_pointed(one, drawn, said) for one in row] for row in rows]
+
+
+def _pointed(one: Hung, drawn: Sequence[Picture], said: Sequence[PersonSaid]) -> Hung:
+    """A picture with the places at which people pointed on its image."""
+    placed = None if one.view is None else drawn[one.view.number].placed
+    if one.view is None or placed is None:
+        return one
+    points = tuple(
+        (*placed.point(*suspect.place.centre_px), person.initials)
+        for person in said
+        for suspect in person.opinion.suspects
+        if suspect.place is not None and suspect.place.sop_instance_uid == one.image
+    )
+    return replace(one, view=replace(one.view, points=points))

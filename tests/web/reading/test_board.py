@@ -13,6 +13,8 @@ from gransk.delivery import messages
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State
 from gransk.reading.ledger import wrong_rows
+from gransk.reading.targets import Targets
+from gransk.reading.working_days import WorkingDays
 from gransk.results.decisions import Decision, announce
 from gransk.results.message_tables import MessageState
 from gransk.site.database import utcnow
@@ -76,6 +78,15 @@ def test_an_empty_board_says_that_no_policy_is_approved(room):
     assert 'href="/reading/policies"' in html.split(told)[1]
     room.exam()
     assert told not in kim.get("/reading/board").text
+
+
+def test_days_of_work_are_those_of_the_sites_country(make_site, monkeypatch):
+    room = Board(make_site(reading=UNITS | {"holidays": "DE-BY"}))
+    room.staff()
+    asked, by = [], Targets.by
+    monkeypatch.setattr(Targets, "by", lambda *terms: asked.append(terms[-1]) or by(*terms))
+    assert room.signed_in("kim").get("/reading/board").status_code == 200
+    assert asked == [WorkingDays("DE-BY")]
 
 
 def test_only_what_changed_comes_anew(room):
