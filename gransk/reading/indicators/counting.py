@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field
@@ -186,29 +187,29 @@ class Group:
     terms: Terms = field(default_factory=Terms)
     outside: Outside = field(default_factory=Outside)
 
-    @property
+    @cached_property
     def decided(self) -> list[PastExam]:
         return [exam for exam in self.exams if exam.decision is not None]
 
-    @property
+    @cached_property
     def recalled(self) -> list[PastExam]:
         return [exam for exam in self.exams if exam.recalled]
 
-    @property
+    @cached_property
     def detected(self) -> list[Outcome]:
         return [exam.outcome for exam in self.exams if exam.detected and exam.outcome]
 
-    @property
+    @cached_property
     def invasive(self) -> list[Outcome]:
         return [outcome for outcome in self.detected if outcome.invasive]
 
-    @property
+    @cached_property
     def outcomes_known(self) -> bool:
         """Is the outcome known of nearly all who were recalled?"""
         known = sum(exam.outcome is not None for exam in self.recalled)
         return known >= LEAST_KNOWN * len(self.recalled)
 
-    @property
+    @cached_property
     def followed(self) -> list[PastExam]:
         return [exam for exam in self.decided if exam.known(self.terms.follow_up_months)]
 
