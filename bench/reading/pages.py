@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,19 @@ from gransk.archive.orthanc_config import ensure_secret
 from gransk.reading.exam import State
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.ledger import wrong_rows
+from gransk.reading.outcome_store import state_outcomes
+from gransk.reading.outcomes import ACCESSION, Found, Outcome
 from gransk.reading.readers import Listing, list_reader
+from gransk.results.tables import FactSource
 from gransk.site import people
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade
 from gransk.web.app import create_app
+
+COUNTING = 202
+"""Answered where figures are not there yet."""
+POLL_SECONDS = 0.05
 
 
 def pages(database: Database) -> list[tuple[str, str, str]]:
@@ -54,14 +62,42 @@ def pages(database: Database) -> list[tuple[str, str, str]]:
         ("withdrawing", "kim", f"{exam}/withdraw"),
         ("pausing", "kim", f"{board}/units/ribe/pause"),
         ("readers", "kim", "/reading/readers"),
+        ("a reader's list", "ribe0", "/reading"),
+        ("policies", "karen", "/reading/policies"),
     ]
 
 
-def _client(config: Config, database: Database, name: str) -> Any:
+FIGURES = (
+    ("indicators", "kim", "/reading/indicators"),
+    ("indicators, one unit", "kim", "/reading/indicators?unit=ribe"),
+    ("indicators by month", "kim", "/reading/indicators?by=month&indicator=recall"),
+    ("indicators by unit", "kim", "/reading/indicators?by=unit&indicator=recall"),
+    ("indicators by age and month", "kim", "/reading/indicators?by=age&by=month&indicator="),
+    ("indicators by density", "kim", "/reading/indicators?by=density&indicator=recall"),
+    ("indicators by reader", "karen", "/reading/indicators?by=reader&indicator=reader_recall"),
+    ("own figures", "ribe0", "/reading/own-figures?by=quarter"),
+    ("validation", "karen", "/reading/validation?unit=ribe"),
+    ("simulation, nothing tried", "kim", "/reading/simulation?unit=ribe"),
+    ("simulation, replacing a reader", "kim",
+     "/reading/simulation?unit=ribe&kind=replace_reader&recall_from=9"),
+    ("simulation, triage", "kim", "/reading/simulation?unit=ribe&kind=triage&double_from=8"),
+)  # fmt: skip
+"""Pages of what is counted of decided exams."""
+FILES = (
+    ("indicators, CSV", "kim", "/reading/indicators.csv"),
+    ("indicators by unit, PDF", "kim", "/reading/indicators.pdf?by=unit&indicator=recall"),
+)
+
+
+def clients_of(app: Any, database: Database) -> dict[str, Any]:
+    """Signed-in browsers of one service."""
+    return {name: _client(app, database, name) for name in ("kim", "ole", "karen", "ribe0")}
+
+
+def _client(app: Any, database: Database, name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from fastapi.testclient import TestClient
-    app = create_app(config, database, Orthanc(config.orthanc))
     client = TestClient(app, base_url="http://127.0.0.1:8080", client=("127.0.0.1", 50000))
     client.cookies.set("gransk_session", people.sign_in(database, name, PASSWORD, 12).token)
     return client
@@ -107,6 +143,67 @@ def measure(client: Any, address: str, repeat: int) -> tuple[list[float], list[f
     return seconds[1:], processor[1:], size
 
 
+@dataclass(frozen=True)
+class Look:
+    """Seconds of one look at a page of figures: its first answer, of the processor, all there."""
+
+    answer: float
+    processor: float
+    there: float
+
+
+def look(client: Any, address: str) -> Look:
+    """Ask for a page, and again until its figures are there."""
+    began, busy = time.perf_counter(), time.process_time()
+    status = client.get(address).status_code
+    answer, processor = time.perf_counter() - began, time.process_time() - busy
+    while status == COUNTING:
+        time.sleep(POLL_SECONDS)
+        status = client.get(address).status_code
+    if status != 200:
+        raise RuntimeError(f"{address} answered {status}")
+    return Look(answer, processor, time.perf_counter() - began)
+
+
+def figures(config: Config, database: Database, opened: int, repeat: int) -> None:
+    """Pages of figures: right after a start, after each change of an exam, and again."""
+    first = {}
+    for name, who, address in FIGURES:
+        # Each as the first page after a start of the service.
+        client = _client(create_app(config, database, Orthanc(config.orthanc)), database, who)
+        first[name] = look(client, address)
+    clients = clients_of(create_app(config, database, Orthanc(config.orthanc)), database)
+    print("| figures | after a start, ms | there, s | after a change, ms | 95th percentile | "
+          "of the processor | 95th | there, ms | 95th | again, ms | 95th |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    number = 0
+    for name, who, address in FIGURES:
+        look(clients[who], address)
+        changed, again = [], []
+        for _ in range(repeat):
+            number += 1
+            change(database, opened + number)
+            changed.append(look(clients[who], address))
+            again.append(look(clients[who], address))
+        cells = [f"{1000 * first[name].answer:.0f} | {first[name].there:.1f}"]
+        cells += [_ms([getattr(one, what) for one in changed])
+                  for what in ("answer", "processor", "there")]  # fmt: skip
+        print(
+            f"| {name} | {' | '.join(cells)} | {_ms([one.answer for one in again])} |", flush=True
+        )
+    for name, who, address in FILES:
+        seconds, processor, size = measure(clients[who], address, repeat)
+        print(f"| {name} | {_ms(seconds)} | {_ms(processor)} | {size / 1000:.0f} kB |")
+
+
+def change(database: Database, number: int) -> None:
+    """Another outcome of an exam that is decided."""
+    with database.begin() as session:
+        found = Outcome(cancer=True, found=Found.INTERVAL, invasive=True, size_mm=1 + number % 100)
+        name = (ACCESSION, f"A{number}")
+        state_outcomes(session, {name: found}, FactSource.FILE, "kim")
+
+
 def _ms(seconds: list[float]) -> str:
     """Median and 95th percentile."""
     high = statistics.quantiles(seconds, n=20)[-1]
@@ -127,7 +224,7 @@ def main() -> None:
         fill(database, arguments.open, arguments.decided)
         with database.begin() as session:
             list_reader(session, UNITS[0], "ole", Listing(), "admin")
-        clients = {name: _client(config, database, name) for name in ("kim", "ole")}
+        clients = clients_of(create_app(config, database, Orthanc(config.orthanc)), database)
         kind = database.engine.dialect.name
         print(f"{arguments.open} open and {arguments.decided} decided exams, {kind}")
         print("| page | median, ms | 95th percentile | of the processor | 95th | kB |")
@@ -136,6 +233,7 @@ def main() -> None:
             seconds, processor, size = measure(clients[who], address, arguments.repeat)
             told = " | ".join(f"{_ms(values)}" for values in (seconds, processor))
             print(f"| {name} | {told} | {size / 1000:.0f} |", flush=True)
+        figures(config, database, arguments.open, arguments.repeat)
         with database.read() as session:
             wrong = len(wrong_rows(session))
         print(f"rows that are not what their entries make: {wrong}")

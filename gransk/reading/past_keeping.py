@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -27,7 +27,7 @@ from gransk.reading.machine import fold
 from gransk.reading.outcome_store import name_of, outcomes_of
 from gransk.reading.outcomes import ACCESSION, STUDY, Name, Outcome
 from gransk.reading.past import PastExam
-from gransk.reading.past_ledger import CLOSED, Beside, opinion_of, past_exam
+from gransk.reading.past_ledger import CLOSED, Beside, Told, told
 from gransk.reading.planning import Known, resolved
 from gransk.reading.policy import Room
 from gransk.reading.policy_tables import OutcomeStatement, RoomApproval
@@ -47,6 +47,8 @@ LATE = 500
 order than they took their numbers."""
 PAUSE_SECONDS = 0.0001
 """Between exams, so that whoever asks for a page meanwhile comes in between."""
+
+T = TypeVar("T")
 
 
 class Whose(NamedTuple):
@@ -105,6 +107,33 @@ class Closed:
     guarded: Exam | None = None
 
 
+class Whole(NamedTuple):
+    """Every exam that has ended.
+
+    Parameters
+    ----------
+    version : int
+        Another one wherever the past has changed.
+    closed : list of Closed
+        By date.
+    guarded : list of Closed
+        Those among them of which it depends on the person what may be seen.
+    """
+
+    version: int
+    closed: list[Closed]
+    guarded: list[Closed]
+
+
+class _Folded(NamedTuple):
+    """What is kept of a ledger that was folded."""
+
+    entries: int
+    application: str
+    told: Told
+    guarded: Exam | None
+
+
 class _Marks(NamedTuple):
     """Where none is another, the past is the same."""
 
@@ -129,17 +158,18 @@ class KeptPast:
         self._zone = zone
         self._marks: _Marks | None = None
         self._stands: dict[str, tuple[Any, ...]] = {}
-        self._folded: dict[str, tuple[int, Exam]] = {}
+        self._folded: dict[str, _Folded] = {}
+        self._heard: set[int] = set()
+        self._heard_to = 0
         self._whose: dict[str, Whose] = {}
         self._named: dict[Name, set[str]] = {}
         self._women: dict[str, set[str]] = {}
         self._beside: dict[str, Beside] = {}
         self._closed: dict[str, Closed] = {}
-        self._sorted: list[Closed] = []
-        self._version = 0
+        self._whole = Whole(0, [], [])
 
-    def __call__(self, session: Session, today: datetime.date) -> tuple[int, list[Closed]]:
-        """The past as it is now, by date, and a number that rises wherever it changes.
+    def __call__(self, session: Session, today: datetime.date) -> Whole:
+        """The past as it is now.
 
         Parameters
         ----------
@@ -157,7 +187,7 @@ class KeptPast:
         if marks != self._marks:
             self._bring_up(session, room, marks)
             self._marks = marks
-        return self._version, self._sorted
+        return self._whole
 
     def _bring_up(self, session: Session, room: Room | None, marks: _Marks) -> None:
         before = self._marks
@@ -166,8 +196,8 @@ class KeptPast:
         changed = {key for key, stand in stands.items() if self._stands.get(key) != stand}
         if before is None or (before.room, before.owners) != (marks.room, marks.owners):
             changed = set(stands)
-        elif before.outcomes != marks.outcomes:
-            changed |= self._told_of(session, before.outcomes[0]) & stands.keys()
+        told_of = self._told_of(session, marks.outcomes[0])
+        changed |= told_of & stands.keys()
         touched = self._women_of(changed | gone)
         for key in gone:
             self._forget(key)
@@ -179,14 +209,22 @@ class KeptPast:
             self._convert(key)
         self._stands = stands
         if again or gone:
-            self._version += 1
-            order = lambda one: (one.past.date, one.past.exam)  # noqa: E731
-            self._sorted = sorted(self._closed.values(), key=order)
+            every = sorted(self._closed.values(), key=lambda one: (one.past.date, one.past.exam))
+            guarded = [one for one in every if one.guarded is not None]
+            self._whole = Whole(self._whole.version + 1, every, guarded)
 
     def _told_of(self, session: Session, last: int) -> set[str]:
-        """Exams of which an outcome was stated since."""
-        query = select(OutcomeStatement).where(OutcomeStatement.number > last - LATE)
-        names = {name_of(row) for row in session.scalars(query)}
+        """Exams of which an outcome was stated that has not been heard yet."""
+        number = OutcomeStatement.number
+        since = (last if self._marks is None else self._heard_to) - LATE
+        new = set(session.scalars(select(number).where(number > since))) - self._heard
+        names = {
+            name_of(row)
+            for some in _chunks(sorted(new))
+            for row in session.scalars(select(OutcomeStatement).where(number.in_(some)))
+        }
+        self._heard_to = max(self._heard_to, last)
+        self._heard = {one for one in self._heard | new if one > self._heard_to - LATE}
         return set().union(*(self._named.get(name, ()) for name in names))
 
     def _women_of(self, keys: Iterable[str]) -> set[str]:
@@ -206,15 +244,25 @@ class KeptPast:
             self._women.get(self._beside[key].woman, set()).discard(key)
 
     def _fold(self, session: Session, counts: Mapping[str, int]) -> None:
-        new = [key for key, count in counts.items() if self._folded.get(key, (0,))[0] != count]
+        new = [
+            key
+            for key, count in counts.items()
+            if key not in self._folded or self._folded[key].entries != count
+        ]
         columns = (EntryRow.study_key, EntryRow.kind, EntryRow.content, EntryRow.at,
                    EntryRow.actor, EntryRow.role, EntryRow.reason)  # fmt: skip
         for some in _chunks(new):
             query = select(*columns).where(EntryRow.study_key.in_(some))
             found = session.execute(query.order_by(EntryRow.study_key, EntryRow.place)).all()
             for key, those in groupby(found, key=lambda row: row[0]):
-                entries = [Entry.read(*row[1:]) for row in those]
-                self._folded[key] = (len(entries), fold(entries))
+                exam = fold(Entry.read(*row[1:]) for row in those)
+                free = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
+                self._folded[key] = _Folded(
+                    exam.entries,
+                    exam.application,
+                    told(key, exam, self._zone),
+                    None if free else exam,
+                )
                 time.sleep(PAUSE_SECONDS)
 
     def _look_up(self, session: Session, keys: Collection[str], room: Room | None) -> None:
@@ -253,17 +301,12 @@ class KeptPast:
             Workitem.study_key.in_(keys), Workitem.incomplete
         )
         found = session.execute(query)
-        return {key for key, name in found if self._folded[key][1].application == name}
+        return {key for key, name in found if self._folded[key].application == name}
 
     def _convert(self, key: str) -> None:
-        exam, beside = self._folded[key][1], self._beside[key]
-        found = opinion_of(exam)
-        free = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
-        self._closed[key] = Closed(
-            past_exam(key, exam, replace(beside, previous_on=self._previous(beside)), self._zone),
-            "" if found is None else found[0].analysis_key,
-            None if free else exam,
-        )
+        folded, beside = self._folded[key], self._beside[key]
+        past = folded.told.beside(replace(beside, previous_on=self._previous(beside)))
+        self._closed[key] = Closed(past, folded.told.analysis_key, folded.guarded)
 
     def _previous(self, beside: Beside) -> datetime.date | None:
         """The day of the woman's screening before, as far as the ledger has it."""
@@ -330,5 +373,5 @@ def _humans_only(room: Room | None, known: Known) -> bool:
     return any(resolved(room, known, fact) is not False for fact in FLAGS)
 
 
-def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
+def _chunks(keys: Sequence[T]) -> Iterable[Sequence[T]]:
     return (keys[n : n + TOGETHER] for n in range(0, len(keys), TOGETHER))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -13,11 +13,14 @@ from gransk.core.findings import ModelIdentity
 from gransk.reading.exam import Exam
 from gransk.reading.model_name import model_name
 from gransk.reading.past import Density, PastExam
-from gransk.reading.past_keeping import Closed, KeptPast, Owners
+from gransk.reading.past_keeping import Closed, KeptPast, Owners, Whole
 from gransk.reading.past_ledger import density_of
 from gransk.reading.readers import qualifications
 from gransk.reading.sight import Sight, sight
 from gransk.results.store import BlobError, BlobStore, read_findings
+
+KEPT = 8
+"""Of how many that see different exams the lists are kept."""
 
 
 class Seen(NamedTuple):
@@ -25,13 +28,13 @@ class Seen(NamedTuple):
 
     Parameters
     ----------
-    mark : hashable
+    mark : tuple of int and frozenset of str
         Equal only where the same exams, as they then were, are seen.
     closed : list of Closed
         By date.
     """
 
-    mark: Hashable
+    mark: tuple[int, frozenset[str]]
     closed: list[Closed]
 
 
@@ -53,6 +56,7 @@ class SitePast:
         self._blobs = blobs
         self._lock = threading.Lock()
         self._kept = KeptPast(owners, zone)
+        self._seen: dict[tuple[int, frozenset[str]], Seen] = {}
         self._densities: dict[str, Density | None] = {}
 
     def __call__(
@@ -70,8 +74,8 @@ class SitePast:
             By the policies of which it is told whether two people would read an exam anyway.
         """
         with self._lock:
-            version, every = self._kept(session, today)
-        guarded = {one.past.exam: one.guarded for one in every if one.guarded is not None}
+            whole = self._kept(session, today)
+        guarded = {one.past.exam: one.guarded for one in whole.guarded if one.guarded is not None}
         who = {
             unit: qualifications(session, unit).get(account)
             for unit in {exam.unit for exam in guarded.values()}
@@ -81,7 +85,19 @@ class SitePast:
             return sight(exam, account, who[exam.unit], oversees) is Sight.ALL
 
         hidden = frozenset(key for key, exam in guarded.items() if not seen(exam))
-        return Seen((version, hidden), [one for one in every if one.past.exam not in hidden])
+        return self._without(whole, hidden)
+
+    def _without(self, whole: Whole, hidden: frozenset[str]) -> Seen:
+        """What is left where some exams are hidden; of the last that asked it is kept."""
+        mark = (whole.version, hidden)
+        with self._lock:
+            found = self._seen.get(mark)
+            if found is None:
+                left = [one for one in whole.closed if one.past.exam not in hidden]
+                kept = [one for key, one in self._seen.items() if key[0] == whole.version]
+                self._seen = {one.mark: one for one in kept[-KEPT:]}
+                found = self._seen[mark] = Seen(mark, left if hidden else whole.closed)
+        return found
 
     def models(self, session: Session, closed: Sequence[Closed]) -> tuple[ModelIdentity, ...]:
         """The models that gave exams their scores, as a validation is signed for them.
