@@ -24,6 +24,8 @@ PATIENCE_SECONDS = 0.1
 """How long an answer waits for its figures."""
 KEPT = 64
 """Figures that are kept, of the last that were asked for."""
+THREAD = "figures"
+"""What the threads are called that count."""
 FRESH_SECONDS = 5.0
 """How long figures that came too late for an answer wait to be asked for again."""
 
@@ -115,8 +117,7 @@ class Figures:
             job = self._jobs.get(key)
             if job is None or job.stale:
                 job = self._jobs[key] = _Job()
-                arguments = (job, asker, what, make)
-                threading.Thread(target=self._work, args=arguments, daemon=True).start()
+                self._start(job, asker, what, make)
         if not wait([job.future], None if until_there else self.patience_seconds).done:
             raise NotYetCountedError("the figures are being counted: ask again")
         with self._lock:
@@ -127,10 +128,10 @@ class Figures:
 
     def warm(self, today: datetime.date) -> None:
         """Convert the past before anybody asks for it."""
-        asker = Asker("", oversees=False, today=today)
-        threading.Thread(
-            target=self._work, args=(_Job(), asker, "warm", _nothing), daemon=True
-        ).start()
+        self._start(_Job(), Asker("", oversees=False, today=today), "warm", _nothing)
+
+    def _start(self, *arguments: Any) -> None:
+        threading.Thread(target=self._work, args=arguments, name=THREAD, daemon=True).start()
 
     def _work(self, job: _Job, asker: Asker, what: Hashable, make: Make[Any]) -> None:
         try:
