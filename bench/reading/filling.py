@@ -257,7 +257,10 @@ def _people(session: Session) -> None:
     for unit in UNITS:
         for number in range(READERS):
             name = f"{unit}{number}"
-            account = people.create_account(session, name, name.title(), [Role.RADIOLOGIST])
+            password = PASSWORD if number == 0 else None
+            account = people.create_account(
+                session, name, name.title(), [Role.RADIOLOGIST], password=password
+            )
             account.created_at = start
             session.flush()
             arbitrates = number >= READERS - 2

@@ -195,9 +195,9 @@ def started(config: Config, database: Database) -> dict[str, Any]:
     looks = [look(clients[who], address) for _, who, address in FIGURES]
     everything = time.perf_counter() - began
     seconds, processor = ([one[n] for one in answers] for n in (0, 1))
-    print(f"figures as the service starts: {len(looks)} pages answered in {1000 * max(seconds):.0f} "
-          f"ms at most, {1000 * max(processor):.0f} ms of the processor; all of them there after "
-          f"{everything:.1f} s", flush=True)  # fmt: skip
+    print(f"figures as the service starts: {len(looks)} pages answered in at most "
+          f"{1000 * max(seconds):.0f} ms, {1000 * max(processor):.0f} ms of the processor; "
+          f"all of them there after {everything:.1f} s", flush=True)  # fmt: skip
     return clients
 
 

@@ -24,6 +24,8 @@ PATIENCE_SECONDS = 0.1
 """How long an answer waits for its figures."""
 KEPT = 64
 """Figures that are kept, of the last that were asked for."""
+AT_ONCE = 2
+"""Questions that are counted at a time, so that connections are left for every other page."""
 THREAD = "figures"
 """What the threads are called that count."""
 FRESH_SECONDS = 5.0
@@ -85,6 +87,7 @@ class Figures:
         self._past = past
         self.patience_seconds = PATIENCE_SECONDS
         self._lock = threading.Lock()
+        self._turns = threading.Semaphore(AT_ONCE)
         self._jobs: dict[Hashable, _Job] = {}
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
 
@@ -145,7 +148,7 @@ class Figures:
         self._sweep()
 
     def _counted(self, asker: Asker, what: Hashable, make: Make[T]) -> T:
-        with self._database.read() as session:
+        with self._turns, self._database.read() as session:
             seen = self._past(session, *asker)
             key = (seen.mark, what)
             with self._lock:
