@@ -1,284 +1,46 @@
-"""How long the board's pages take on a list of 10,000 open exams.
+"""How long pages of the reading room take on 10,000 open exams and as many decided ones.
 
     python -m bench.reading.pages [--open 10000] [--decided 10000] [--repeat 30] [--database URL]
 
-Made-up women and readers; every exam is written by the ledger's own rules (`gransk.reading.book`),
-so that its row and tasks are what its entries make, which is checked for each at the end. The
-time is that of the service, from the request to the last byte, on this machine.
+Made-up women and readers (`bench.reading.filling`); that each exam's row is what its entries make
+is checked at the end. The time is that of the service, from the request to the last byte, on this
+machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import statistics
 import tempfile
+import threading
 import time
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
+from bench.reading.filling import PASSWORD, UNITS, fill
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.orthanc_config import ensure_secret
-from gransk.archive.tables import Archive, SeenStudy
-from gransk.core.keys import digest
-from gransk.core.reasons import Reason
-from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
-from gransk.reading.book import Book
-from gransk.reading.entries import (
-    Arrival,
-    Content,
-    Entry,
-    Judgement,
-    Kind,
-    Nothing,
-    Reading,
-    Sealed,
-    TaskKind,
-)
-from gransk.reading.exam import Exam, Qualification, State, TaskState
-from gransk.reading.exam_tables import EntryRow, ExamRow, TaskRow
-from gransk.reading.ledger import cached, wrong_rows
-from gransk.reading.opinions import (
-    AiOpinion,
-    AiSaid,
-    DifferenceReason,
-    Opinion,
-    Suspect,
-    Technical,
-    seal,
-)
-from gransk.reading.plan import Plan, PlanReason, PolicyKind
-from gransk.reading.readers import Listing, list_reader, qualifications
-from gransk.results.tables import Workitem, WorkState
+from gransk.reading.exam import State
+from gransk.reading.exam_tables import ExamRow
+from gransk.reading.figures import THREAD
+from gransk.reading.ledger import wrong_rows
+from gransk.reading.outcome_store import state_outcomes
+from gransk.reading.outcomes import ACCESSION, Found, Outcome
+from gransk.reading.readers import Listing, list_reader
+from gransk.results.tables import FactSource
 from gransk.site import people
 from gransk.site.config import Config
-from gransk.site.database import Database, utcnow
+from gransk.site.database import Database
 from gransk.site.migrate import upgrade
-from gransk.site.tables import Role
 from gransk.web.app import create_app
 
-UNITS = ("herlev", "odense", "ribe", "viborg")
-READERS = 8
-"""Of a unit; the last two arbitrate."""
-PASSWORD = "a long enough password"
-TOGETHER = 2000
-NORMAL = Opinion(verdict=Verdict.NORMAL)
-RECALL = Opinion(
-    verdict=Verdict.RECALL,
-    suspects=(
-        Suspect(breast=Breast.RIGHT, finding_type=FindingType.MASS, suspicion=4, view=View.MLO),
-    ),
-)
-REPEAT = Opinion(
-    verdict=Verdict.TECHNICAL,
-    technical=Technical(views=((Breast.LEFT, View.CC),), reason=TechnicalReason.BLURRED),
-)
-OPEN_STATES = (
-    State.WAITING, State.FIRST_READ, State.FIRST_READ, State.FIRST_READ, State.SECOND_READ,
-    State.SECOND_READ, State.DISCORDANT, State.DISCORDANT, State.ARBITRATION,
-    State.TECHNICAL_REPEAT,
-)  # fmt: skip
-"""Open exams are spread over these evenly."""
-ALONE = Plan(
-    policy="ai", version=1, kind=PolicyKind.REPLACE_READER, human_reads=1, ai_counts=True,
-    reasons=(PlanReason.POLICY,),
-)  # fmt: skip
-TWO = Plan(
-    policy="ai", version=1, kind=PolicyKind.REPLACE_READER, human_reads=2, ai_counts=False,
-    reasons=(PlanReason.LATE,),
-)  # fmt: skip
-
-
-@dataclass
-class Filling:
-    """One made-up exam, written as the ledger would."""
-
-    number: int
-    unit: Mapping[str, Qualification]
-    load: Counter[str]
-    at: datetime.datetime
-    book: Book = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.book = Book(f"{self.number:032d}", self.unit, lambda _task, _at: self.load)
-
-    @property
-    def exam(self) -> Exam:
-        if self.book.exam is None:
-            raise KeyError(self.number)
-        return self.book.exam
-
-    def add(self, kind: Kind, content: Content, actor: str = "") -> None:
-        """An entry, and what follows from it."""
-        self.at += datetime.timedelta(minutes=3)
-        role = Role.RADIOLOGIST.value if actor else ""
-        entry = Entry(kind, content, self.at, role=role)
-        self.book.add(entry if not actor else Entry(kind, content, self.at, actor, role))
-        self.book.settle(self.at)
-
-    def arrive(self, unit: str) -> None:
-        self.add(
-            Kind.ARRIVED,
-            Arrival(
-                unit=unit, application="mammo", images=f"{self.number:064d}", images_at=self.at,
-                opens_at=self.at + datetime.timedelta(minutes=1),
-            ),
-        )  # fmt: skip
-
-    def open(self, plan: Plan) -> None:
-        if plan.ai_counts:
-            opinion = AiOpinion(
-                said=AiSaid.NORMAL, exam_score=2, analysis_key="a" * 64, report_key="b" * 64,
-                application="mammo", policy="ai", policy_version=1, sealed_at=self.at,
-            )  # fmt: skip
-            self.add(Kind.AI_SEALED, Sealed(opinion=opinion, seal=seal(opinion)))
-        self.at += datetime.timedelta(minutes=3)
-        self.book.open(plan, self.at)
-        self.load.update(self.exam.drawn)
-
-    def read(self, opinion: Opinion) -> None:
-        reader = self.exam.open_tasks(TaskKind.FIRST)[0].account
-        content = Reading(opinion=opinion, images=self.exam.images, seal=self.exam.seal)
-        self.add(Kind.READ, content, reader)
-
-    def take(self) -> str:
-        arbiter = self.exam.open_tasks(TaskKind.ARBITRATION)[0].account
-        self.add(Kind.TAKEN, Nothing(), arbiter)
-        return arbiter
-
-    def reach(self, state: State) -> None:
-        """Go on until the exam is in a state."""
-        if state is State.WAITING:
-            return
-        alone = self.number % 2 == 0 and state is not State.SECOND_READ
-        self.open(ALONE if alone else TWO)
-        if state is State.FIRST_READ:
-            return
-        if state is State.TECHNICAL_REPEAT:
-            for _ in range(1 if alone else 2):
-                self.read(REPEAT)
-            return
-        differs = state in (State.DISCORDANT, State.ARBITRATION) or self.number % 20 == 0
-        self.read(RECALL if differs else NORMAL)
-        if not alone and state is not State.SECOND_READ:
-            self.read(NORMAL)
-        if state is State.ARBITRATION or (state is State.DECIDED and differs):
-            arbiter = self.take()
-            if state is State.DECIDED:
-                why = Judgement(opinion=NORMAL, why=DifferenceReason.OVERLOOKED)
-                self.add(Kind.ARBITRATED, why, arbiter)
-
-    def rows(self) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
-        """The exam's row, its entries and its tasks."""
-        key = self.book.study_key
-        entries = [
-            {
-                "study_key": key, "place": place, "kind": entry.kind.value, "actor": entry.actor,
-                "role": entry.role, "at": entry.at, "reason": entry.reason,
-                "content": entry.content.model_dump(mode="json"), "salt": digest([key, place])[:32],
-            }
-            for place, entry in enumerate(self.book.new, 1)
-        ]  # fmt: skip
-        tasks = [
-            {
-                "study_key": key, "round": given.round, "kind": given.task.value,
-                "account": given.account, "state": given.state.value, "unit": self.exam.unit,
-                "arrived_at": self.exam.arrived_at, "given_at": self.at, "looked_at": None,
-                "ended_at": None if given.state is TaskState.ASSIGNED else self.at,
-            }
-            for given in self.exam.tasks
-        ]  # fmt: skip
-        return {"study_key": key, **cached(self.book)}, entries, tasks
-
-
-def exams(
-    units: Mapping[str, Mapping[str, Qualification]], opened: int, decided: int
-) -> Iterator[Filling]:
-    """Open exams of the last 14 days, and decided ones of the last 28."""
-    now = utcnow()
-    loads: dict[str, Counter[str]] = {unit: Counter() for unit in units}
-    for number in range(opened + decided):
-        unit = UNITS[number % len(UNITS)]
-        days = 14 if number < opened else 28
-        share = number / opened if number < opened else (number - opened) / decided
-        at = now - datetime.timedelta(days=days * share, hours=2)
-        made = Filling(number, units[unit], loads[unit], at)
-        made.arrive(unit)
-        made.reach(OPEN_STATES[number // len(UNITS) % 10] if number < opened else State.DECIDED)
-        yield made
-
-
-def fill(database: Database, opened: int, decided: int) -> None:
-    """People, and the exams that they read."""
-    with database.begin() as session:
-        _people(session)
-        units = {unit: qualifications(session, unit) for unit in UNITS}
-    coming = exams(units, opened, decided)
-    while made := list(islice(coming, TOGETHER)):
-        rows = [one.rows() for one in made]
-        with database.begin() as session:
-            session.execute(insert(SeenStudy), [_study(one) for one in made])
-            session.execute(insert(Workitem), [_item(one) for one in made])
-            session.execute(insert(ExamRow), [exam for exam, _, _ in rows])
-            session.execute(insert(EntryRow), [entry for _, found, _ in rows for entry in found])
-            session.execute(insert(TaskRow), [task for _, _, found in rows for task in found])
-
-
-def _people(session: Session) -> None:
-    session.add(Archive(name="orthanc", identity="one", cursor=0, swept_at=None))
-    start = utcnow() - datetime.timedelta(days=90)
-    given = {"admin": Role.ADMINISTRATOR, "kim": Role.COORDINATOR, "ole": Role.COORDINATOR}
-    for name, role in given.items():
-        people.create_account(session, name, name.title(), [role], password=PASSWORD)
-    for unit in UNITS:
-        for number in range(READERS):
-            name = f"{unit}{number}"
-            account = people.create_account(session, name, name.title(), [Role.RADIOLOGIST])
-            account.created_at = start
-            session.flush()
-            arbitrates = number >= READERS - 2
-            list_reader(session, unit, name, Listing(arbitrates=arbitrates), "admin")
-    # Ole reads where he coordinates: given nothing yet, and what is open is hidden from him.
-    list_reader(session, UNITS[0], "ole", Listing(active=False), "admin")
-
-
-def _study(made: Filling) -> dict[str, Any]:
-    number, at = made.number, made.exam.arrived_at
-    return {
-        "key": made.book.study_key, "archive": "orthanc", "orthanc_id": f"id-{number}",
-        "study_instance_uid": f"1.2.3.{number}", "issuer_of_patient_id": "",
-        "patient_name": f"Family{number * 7919 % 10007}^Given", "patient_id": f"ID{number}",
-        "patient_birth_date": "19611224", "patient_sex": "F", "study_date": "20260105",
-        "study_time": "101500", "description": "Screening", "accession_number": f"A{number}",
-        "modalities": ["MG"], "images": 4, "fingerprint": made.exam.images,
-        "settled_fingerprint": made.exam.images, "priority": 0, "first_seen_at": at,
-        "changed_at": at, "deleted_at": None, "pending": False,
-    }  # fmt: skip
-
-
-def _item(made: Filling) -> dict[str, Any]:
-    refused = made.number % 25 == 0
-    key, at = made.book.study_key, made.exam.arrived_at
-    return {
-        "id": key, "study_key": key, "application": "mammo",
-        "state": WorkState.NOT_ANALYSED if refused else WorkState.READY,
-        "reason": Reason.IMAGE_QUALITY.value if refused else None, "detail": "", "step": "",
-        "share": 1.0, "priority": 0, "incomplete": False, "fingerprint": made.exam.images,
-        "generation": 0, "attempt": 0, "deaths": 0, "analysis_key": None, "report_key": None,
-        "settings_version": 1, "created_at": at, "images_at": at, "started_at": None,
-        "finished_at": None,
-    }  # fmt: skip
-
-
-# The pages
+COUNTING = 202
+"""Answered where figures are not there yet."""
+POLL_SECONDS = 0.05
 
 
 def pages(database: Database) -> list[tuple[str, str, str]]:
@@ -302,14 +64,42 @@ def pages(database: Database) -> list[tuple[str, str, str]]:
         ("withdrawing", "kim", f"{exam}/withdraw"),
         ("pausing", "kim", f"{board}/units/ribe/pause"),
         ("readers", "kim", "/reading/readers"),
+        ("a reader's list", "ribe0", "/reading"),
+        ("policies", "karen", "/reading/policies"),
     ]
 
 
-def _client(config: Config, database: Database, name: str) -> Any:
+FIGURES = (
+    ("indicators", "kim", "/reading/indicators"),
+    ("indicators, one unit", "kim", "/reading/indicators?unit=ribe"),
+    ("indicators by month", "kim", "/reading/indicators?by=month&indicator=recall"),
+    ("indicators by unit", "kim", "/reading/indicators?by=unit&indicator=recall"),
+    ("indicators by age and month", "kim", "/reading/indicators?by=age&by=month&indicator="),
+    ("indicators by density", "kim", "/reading/indicators?by=density&indicator=recall"),
+    ("indicators by reader", "karen", "/reading/indicators?by=reader&indicator=reader_recall"),
+    ("own figures", "ribe0", "/reading/own-figures?by=quarter"),
+    ("validation", "karen", "/reading/validation?unit=ribe"),
+    ("simulation, nothing tried", "kim", "/reading/simulation?unit=ribe"),
+    ("simulation, replacing a reader", "kim",
+     "/reading/simulation?unit=ribe&kind=replace_reader&recall_from=9"),
+    ("simulation, triage", "kim", "/reading/simulation?unit=ribe&kind=triage&double_from=8"),
+)  # fmt: skip
+"""Pages of what is counted of decided exams."""
+FILES = (
+    ("indicators, CSV", "kim", "/reading/indicators.csv"),
+    ("indicators by unit, PDF", "kim", "/reading/indicators.pdf?by=unit&indicator=recall"),
+)
+
+
+def clients_of(app: Any, database: Database) -> dict[str, Any]:
+    """Signed-in browsers of one service."""
+    return {name: _client(app, database, name) for name in ("kim", "ole", "karen", "ribe0")}
+
+
+def _client(app: Any, database: Database, name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from fastapi.testclient import TestClient
-    app = create_app(config, database, Orthanc(config.orthanc))
     client = TestClient(app, base_url="http://127.0.0.1:8080", client=("127.0.0.1", 50000))
     client.cookies.set("gransk_session", people.sign_in(database, name, PASSWORD, 12).token)
     return client
@@ -355,6 +145,104 @@ def measure(client: Any, address: str, repeat: int) -> tuple[list[float], list[f
     return seconds[1:], processor[1:], size
 
 
+@dataclass(frozen=True)
+class Look:
+    """Seconds of one look at a page of figures.
+
+    Parameters
+    ----------
+    answer, processor : float
+        Of the first answer; what is counted beside it is left out of the processor's.
+    there, whole : float
+        Until the figures are there; of the processor, the counting and every answer.
+    """
+
+    answer: float
+    processor: float
+    there: float
+    whole: float
+
+
+def look(client: Any, address: str) -> Look:
+    """Ask for a page, and again until its figures are there."""
+    began, busy = time.perf_counter(), time.process_time()
+    answer, processor, status = ask(client, address)
+    while status == COUNTING:
+        time.sleep(POLL_SECONDS)
+        status = ask(client, address)[2]
+    there, whole = time.perf_counter() - began, time.process_time() - busy
+    return Look(answer, processor, there, whole)
+
+
+def ask(client: Any, address: str) -> tuple[float, float, int]:
+    """Seconds and seconds of the processor of one answer, and its status."""
+    began, busy, before = time.perf_counter(), time.process_time(), _behind()
+    status = client.get(address).status_code
+    seconds, processor = time.perf_counter() - began, time.process_time() - busy
+    if status not in (200, COUNTING):
+        raise RuntimeError(f"{address} answered {status}")
+    behind = sum(used - before.get(thread, 0.0) for thread, used in _behind().items())
+    return seconds, processor - behind, status
+
+
+def _behind() -> dict[int, float]:
+    """Seconds of the processor of each thread that is counting figures."""
+    return {
+        thread.ident: time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+        for thread in threading.enumerate()
+        if thread.name == THREAD and thread.ident is not None
+    }
+
+
+def started(config: Config, database: Database) -> dict[str, Any]:
+    """Ask for every page of figures as the service starts; who goes on looking."""
+    clients = clients_of(create_app(config, database, Orthanc(config.orthanc)), database)
+    for client in clients.values():
+        client.get("/account")
+    began = time.perf_counter()
+    answers = [ask(clients[who], address) for _, who, address in FIGURES]
+    looks = [look(clients[who], address) for _, who, address in FIGURES]
+    everything = time.perf_counter() - began
+    seconds, processor = ([one[n] for one in answers] for n in (0, 1))
+    print(f"figures as the service starts: {len(looks)} pages answered in at most "
+          f"{1000 * max(seconds):.0f} ms, {1000 * max(processor):.0f} ms of the processor; "
+          f"all of them there after {everything:.1f} s", flush=True)  # fmt: skip
+    return clients
+
+
+def figures(config: Config, database: Database, opened: int, repeat: int) -> None:
+    """Pages of figures: as the service starts, after each change of an exam, and again."""
+    clients = started(config, database)
+    print("| figures | after a change, ms | 95th percentile | of the processor | 95th | with the "
+          "counting | 95th | there | 95th | again | 95th |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    number = 0
+    for name, who, address in FIGURES:
+        look(clients[who], address)
+        changed, again = [], []
+        for _ in range(repeat):
+            number += 1
+            change(database, opened + number)
+            changed.append(look(clients[who], address))
+            again.append(look(clients[who], address))
+        cells = [_ms([getattr(one, what) for one in changed])
+                 for what in ("answer", "processor", "whole", "there")]  # fmt: skip
+        print(
+            f"| {name} | {' | '.join(cells)} | {_ms([one.answer for one in again])} |", flush=True
+        )
+    for name, who, address in FILES:
+        seconds, processor, size = measure(clients[who], address, repeat)
+        print(f"| {name} | {_ms(seconds)} | {_ms(processor)} | {size / 1000:.0f} kB |", flush=True)
+
+
+def change(database: Database, number: int) -> None:
+    """Another outcome of an exam that is decided."""
+    with database.begin() as session:
+        found = Outcome(cancer=True, found=Found.INTERVAL, invasive=True, size_mm=1 + number % 100)
+        name = (ACCESSION, f"A{number}")
+        state_outcomes(session, {name: found}, FactSource.FILE, "kim")
+
+
 def _ms(seconds: list[float]) -> str:
     """Median and 95th percentile."""
     high = statistics.quantiles(seconds, n=20)[-1]
@@ -375,7 +263,7 @@ def main() -> None:
         fill(database, arguments.open, arguments.decided)
         with database.begin() as session:
             list_reader(session, UNITS[0], "ole", Listing(), "admin")
-        clients = {name: _client(config, database, name) for name in ("kim", "ole")}
+        clients = clients_of(create_app(config, database, Orthanc(config.orthanc)), database)
         kind = database.engine.dialect.name
         print(f"{arguments.open} open and {arguments.decided} decided exams, {kind}")
         print("| page | median, ms | 95th percentile | of the processor | 95th | kB |")
@@ -384,6 +272,7 @@ def main() -> None:
             seconds, processor, size = measure(clients[who], address, arguments.repeat)
             told = " | ".join(f"{_ms(values)}" for values in (seconds, processor))
             print(f"| {name} | {told} | {size / 1000:.0f} |", flush=True)
+        figures(config, database, arguments.open, arguments.repeat)
         with database.read() as session:
             wrong = len(wrong_rows(session))
         print(f"rows that are not what their entries make: {wrong}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from typing import NamedTuple
 
 from sqlalchemy import distinct, func, select
@@ -74,11 +74,30 @@ def exams_of(session: Session, study_keys: Collection[str]) -> dict[str, Followe
     return found
 
 
-def _shared(session: Session, numbers: Collection[str]) -> set[str]:
-    """Accession numbers that studies of more than one patient bear."""
+class ExamsMark:
+    """Another value where `exams_of` may say otherwise of a study that has not changed itself."""
+
+    def __init__(self) -> None:
+        self._looked: Hashable = None
+        self._shared: frozenset[str] = frozenset()
+
+    def __call__(self, session: Session) -> Hashable:
+        latest = select(func.max(SeenStudy.changed_at), func.max(SeenStudy.deleted_at))
+        looked = tuple(session.execute(latest).one())
+        if looked != self._looked:
+            self._looked, self._shared = looked, frozenset(_shared(session, None))
+        joined = select(func.count(JoinedPatient.id), func.count(JoinedPatient.parted_at))
+        return tuple(session.execute(joined).one()), self._shared
+
+
+def _shared(session: Session, numbers: Collection[str] | None) -> set[str]:
+    """Accession numbers that studies of more than one patient bear; of all, or of some."""
+    among = SeenStudy.accession_number != "" if numbers is None else (
+        SeenStudy.accession_number.in_(numbers)
+    )  # fmt: skip
     query = (
         select(SeenStudy.accession_number)
-        .where(SeenStudy.accession_number.in_(numbers), SeenStudy.deleted_at.is_(None))
+        .where(among, SeenStudy.deleted_at.is_(None))
         .group_by(SeenStudy.accession_number)
         .having(func.count(distinct(SeenStudy.patient_id)) > 1)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from gransk.reading.past import PastExam
@@ -32,21 +32,24 @@ class Dimension(StrEnum):
 
 def group_of(exam: PastExam, dimension: Dimension) -> tuple[str, ...]:
     """Groups that an exam belongs to: one, or one for each of its readers."""
-    day = exam.date
     if dimension is Dimension.READER:
         return tuple(read.reader or UNKNOWN for read in exam.reads)
-    found = {
-        Dimension.MONTH: f"{day:%Y-%m}",
-        Dimension.QUARTER: f"{day:%Y}-Q{(day.month + 2) // 3}",
-        Dimension.YEAR: f"{day:%Y}",
-        Dimension.UNIT: exam.unit,
-        Dimension.AGE: age_band(exam.age),
-        Dimension.DENSITY: exam.density or UNKNOWN,
-        Dimension.EQUIPMENT: exam.equipment or UNKNOWN,
-        Dimension.POLICY: f"{exam.policy} {exam.policy_version}" if exam.policy else UNKNOWN,
-        Dimension.MODEL: exam.ai.model if exam.ai is not None and exam.ai.model else UNKNOWN,
-    }
-    return (str(found[dimension]),)
+    return (str(_NAMES[dimension](exam)),)
+
+
+_NAMES: Mapping[Dimension, Callable[[PastExam], str]] = {
+    Dimension.MONTH: lambda exam: f"{exam.date:%Y-%m}",
+    Dimension.QUARTER: lambda exam: f"{exam.date:%Y}-Q{(exam.date.month + 2) // 3}",
+    Dimension.YEAR: lambda exam: f"{exam.date:%Y}",
+    Dimension.UNIT: lambda exam: exam.unit,
+    Dimension.AGE: lambda exam: age_band(exam.age),
+    Dimension.DENSITY: lambda exam: exam.density or UNKNOWN,
+    Dimension.EQUIPMENT: lambda exam: exam.equipment or UNKNOWN,
+    Dimension.POLICY: lambda exam: (
+        f"{exam.policy} {exam.policy_version}" if exam.policy else UNKNOWN
+    ),
+    Dimension.MODEL: lambda exam: (exam.ai.model if exam.ai is not None else "") or UNKNOWN,
+}
 
 
 def grouped(exams: Iterable[PastExam], dimension: Dimension) -> dict[str, list[PastExam]]:

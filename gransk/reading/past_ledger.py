@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gransk.core.findings import Findings
 from gransk.core.screening import Breast, Verdict
@@ -59,6 +60,49 @@ class Beside:
     outcome: Outcome | None = None
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an exam's ledger tells.
+
+    Parameters
+    ----------
+    past : PastExam
+        Of a woman of her own, on the day of the images' arrival.
+    decided_on : date
+    analysis_key : str
+        Of the AI's opinion that is counted; empty where there is none.
+    """
+
+    past: PastExam
+    decided_on: datetime.date
+    analysis_key: str
+
+    def beside(self, beside: Beside, working: WorkingDays = MONDAY_TO_FRIDAY) -> PastExam:
+        """The exam with what others say of it, as it is counted.
+
+        Parameters
+        ----------
+        beside : Beside
+        working : WorkingDays
+            Of the site, for how long the decision took.
+        """
+        date, decided = beside.date or self.past.date, self.decided_on
+        values = dict(self.past) | {
+            "woman": beside.woman or self.past.exam,
+            "date": date,
+            "programme": beside.known.programme,
+            "round": beside.known.round,
+            "age": beside.known.age,
+            "density": beside.density,
+            "equipment": beside.equipment,
+            "previous_on": beside.previous_on,
+            "humans_only": beside.humans_only,
+            "working_days": working.between(date, decided) if decided >= date else None,
+            "outcome": beside.outcome,
+        }
+        return PastExam(**values)
+
+
 def past_exam(
     study_key: str,
     exam: Exam,
@@ -66,18 +110,20 @@ def past_exam(
     zone: datetime.tzinfo | None = None,
     working: WorkingDays = MONDAY_TO_FRIDAY,
 ) -> PastExam:
-    """An exam that has ended, as it is counted.
+    """An exam that has ended, as it is counted; of `told` and what stands beside it."""
+    return told(study_key, exam, zone).beside(beside, working)
+
+
+def told(study_key: str, exam: Exam, zone: datetime.tzinfo | None = None) -> Told:
+    """What the ledger of an exam that has ended tells.
 
     Parameters
     ----------
     study_key : str
     exam : Exam
         In a state of `CLOSED`.
-    beside : Beside
     zone : tzinfo, optional
         The site's, in which days are counted; None: the machine's own.
-    working : WorkingDays
-        Of the site, for how long the decision took.
 
     Raises
     ------
@@ -86,33 +132,24 @@ def past_exam(
     """
     if exam.state not in CLOSED or exam.outcome is None or exam.decided_at is None:
         raise ValueError(f"exam {study_key} is {exam.state}, and has no decision to be counted")
-    date = beside.date or exam.images_at.astimezone(zone).date()
-    decided = exam.decided_at.astimezone(zone).date()
-    plan = exam.plan
-    return PastExam(
+    plan, found = exam.plan, opinion_of(exam)
+    past = PastExam(
         exam=study_key,
-        woman=beside.woman or study_key,
-        date=date,
+        woman=study_key,
+        date=exam.images_at.astimezone(zone).date(),
         unit=exam.unit,
-        programme=beside.known.programme,
-        round=beside.known.round,
-        age=beside.known.age,
-        density=beside.density,
-        equipment=beside.equipment,
-        previous_on=beside.previous_on,
-        humans_only=beside.humans_only,
         policy="" if plan is None else plan.policy,
         policy_version=0 if plan is None else plan.version,
         kind=PolicyKind.DOUBLE_READING if plan is None else plan.kind,
         marks_shown=plan is not None and plan.shows_marks,
         ai_counted=exam.ai_counted,
         reads=tuple(_read(read) for read in exam.counting[:2]),
-        ai=_ai(exam),
+        ai=None if found is None else _ai(*found),
         arbitration=_arbitration(exam),
         decision=exam.outcome.verdict,
-        working_days=working.between(date, decided) if decided >= date else None,
-        outcome=beside.outcome,
     )
+    key = "" if found is None else found[0].analysis_key
+    return Told(past, exam.decided_at.astimezone(zone).date(), key)
 
 
 def density_of(findings: Findings) -> Density | None:
@@ -124,7 +161,8 @@ def density_of(findings: Findings) -> Density | None:
 def opinion_of(exam: Exam) -> tuple[AiOpinion, bool] | None:
     """The AI's opinion that is counted, and whether it was there in time.
 
-    The sealed one; where that has no score, or there is none, one that came too late.
+    None where no model gave anything: refused, or never analysed. The sealed one; where that has
+    no score, or there is none, one that came too late.
     """
     found = [
         (sealed.opinion, in_time)
@@ -140,12 +178,7 @@ def name_of(opinion: AiOpinion) -> str:
     return model_name(opinion.application, opinion.application_version, opinion.models)
 
 
-def _ai(exam: Exam) -> PastAi | None:
-    """None where no model gave anything: refused, or never analysed."""
-    found = opinion_of(exam)
-    if found is None:
-        return None
-    opinion, in_time = found
+def _ai(opinion: AiOpinion, in_time: bool) -> PastAi:
     return PastAi(
         score=opinion.exam_score,
         high=None if opinion.category is None else opinion.category == "high",
@@ -164,7 +197,13 @@ def _read(read: Read) -> PastRead:
 def _said(reader: str, opinion: Opinion) -> PastRead:
     recalled = opinion.verdict is Verdict.RECALL
     breasts: frozenset[Breast] = frozenset(s.breast for s in opinion.suspects if recalled)
-    return PastRead(reader=reader, verdict=opinion.verdict, breasts=breasts)
+    return _one_read(reader, opinion.verdict, breasts)
+
+
+@lru_cache(maxsize=4096)
+def _one_read(reader: str, verdict: Verdict, breasts: frozenset[Breast]) -> PastRead:
+    """Equal reads are one object: a past of many exams holds few."""
+    return PastRead(reader=reader, verdict=verdict, breasts=breasts)
 
 
 def _arbitration(exam: Exam) -> PastRead | None:

@@ -1,87 +1,42 @@
-"""A site's own past: every exam that has ended, as one person may see it.
-
-Folding an exam's ledger costs, so each is kept folded in memory until another entry is written;
-what others said of it (facts, programme, outcome) is looked up anew where any of it changed.
-"""
+"""A site's own past: every exam that has ended, as one person may see it."""
 
 from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from gransk.core.exam_facts import FLAGS, Fact, Round
 from gransk.core.findings import ModelIdentity
-from gransk.core.programme import Programme
-from gransk.reading import rooms
-from gransk.reading.entries import Entry, TaskKind
-from gransk.reading.exam import Exam, State
-from gransk.reading.exam_tables import EntryRow, ExamRow
-from gransk.reading.knowing import known_by
-from gransk.reading.machine import fold
+from gransk.reading.exam import Exam
 from gransk.reading.model_name import model_name
-from gransk.reading.outcome_store import outcomes_of
-from gransk.reading.outcomes import ACCESSION, STUDY, Outcome
 from gransk.reading.past import Density, PastExam
-from gransk.reading.past_ledger import CLOSED, Beside, density_of, opinion_of, past_exam
-from gransk.reading.planning import Known, resolved
-from gransk.reading.policy import Room
-from gransk.reading.policy_tables import OutcomeStatement, RoomApproval
+from gransk.reading.past_keeping import Closed, KeptPast, Owners, Whole
+from gransk.reading.past_ledger import density_of
 from gransk.reading.readers import qualifications
 from gransk.reading.sight import Sight, sight
 from gransk.reading.working_days import MONDAY_TO_FRIDAY, WorkingDays
-from gransk.results.exam_facts import rows, standing_of
 from gransk.results.store import BlobError, BlobStore, read_findings
-from gransk.results.tables import ExamFact, ExamProgramme, ProgrammeStatement, Workitem
 
-TOGETHER = 400
-"""Exams that are asked for at once; SQLite takes so many values in one question."""
-
-
-class Whose(NamedTuple):
-    """Who and when an exam is of, as the archive knows it.
-
-    Parameters
-    ----------
-    woman : str
-        Pseudonymous key.
-    date : date, optional
-    accession_number, study_instance_uid : str
-        By which outcomes find it; an accession number that several patients' exams bear is left
-        empty.
-    """
-
-    woman: str
-    date: datetime.date | None
-    accession_number: str
-    study_instance_uid: str
+KEPT = 8
+"""Of how many that see different exams the lists are kept."""
 
 
-NOBODY = Whose("", None, "", "")
-Owners = Callable[[Session, Collection[str]], Mapping[str, Whose]]
-
-
-@dataclass(frozen=True)
-class Closed:
-    """An exam that has ended.
+class Seen(NamedTuple):
+    """Exams that have ended and of which a person may see everything.
 
     Parameters
     ----------
-    past : PastExam
-    analysis_key : str
-        Of the AI's opinion that is counted; empty where there is none.
-    guarded : Exam, optional
-        The exam itself where what a person may see of it depends on the person.
+    mark : tuple of int and frozenset of str
+        Equal only where the same exams, as they then were, are seen.
+    closed : list of Closed
+        By date.
     """
 
-    past: PastExam
-    analysis_key: str
-    guarded: Exam | None = None
+    mark: tuple[int, frozenset[str]]
+    closed: list[Closed]
 
 
 class SitePast:
@@ -89,8 +44,7 @@ class SitePast:
 
     Parameters
     ----------
-    owners : callable
-        Whose exams are, by their study keys.
+    owners : Owners
     blobs : BlobStore
         With the findings, for density and models.
     zone : tzinfo, optional
@@ -106,19 +60,16 @@ class SitePast:
         zone: datetime.tzinfo | None = None,
         working: WorkingDays = MONDAY_TO_FRIDAY,
     ) -> None:
-        self._owners = owners
         self._blobs = blobs
-        self._zone = zone
-        self._working = working
         self._lock = threading.Lock()
-        self._folded: dict[str, tuple[int, Exam]] = {}
+        self._kept = KeptPast(owners, zone, working)
+        self._seen: dict[tuple[int, frozenset[str]], Seen] = {}
         self._densities: dict[str, Density | None] = {}
-        self._kept: tuple[object, list[Closed]] = (None, [])
 
     def __call__(
         self, session: Session, account: str, oversees: bool, today: datetime.date
-    ) -> list[Closed]:
-        """Exams that have ended and of which the person may see everything.
+    ) -> Seen:
+        """What a person may count.
 
         Parameters
         ----------
@@ -130,14 +81,30 @@ class SitePast:
             By the policies of which it is told whether two people would read an exam anyway.
         """
         with self._lock:
-            every = self._all(session, today)
-        units = {one.guarded.unit for one in every if one.guarded is not None}
-        who = {unit: qualifications(session, unit).get(account) for unit in units}
+            whole = self._kept(session, today)
+        guarded = {one.past.exam: one.guarded for one in whole.guarded if one.guarded is not None}
+        who = {
+            unit: qualifications(session, unit).get(account)
+            for unit in {exam.unit for exam in guarded.values()}
+        }
 
         def seen(exam: Exam) -> bool:
             return sight(exam, account, who[exam.unit], oversees) is Sight.ALL
 
-        return [one for one in every if one.guarded is None or seen(one.guarded)]
+        hidden = frozenset(key for key, exam in guarded.items() if not seen(exam))
+        return self._without(whole, hidden)
+
+    def _without(self, whole: Whole, hidden: frozenset[str]) -> Seen:
+        """What is left where some exams are hidden; of the last that asked it is kept."""
+        mark = (whole.version, hidden)
+        with self._lock:
+            found = self._seen.get(mark)
+            if found is None:
+                left = [one for one in whole.closed if one.past.exam not in hidden]
+                kept = [one for key, one in self._seen.items() if key[0] == whole.version]
+                self._seen = {one.mark: one for one in kept[-KEPT:]}
+                found = self._seen[mark] = Seen(mark, left if hidden else whole.closed)
+        return found
 
     def models(self, session: Session, closed: Sequence[Closed]) -> tuple[ModelIdentity, ...]:
         """The models that gave exams their scores, as a validation is signed for them.
@@ -167,9 +134,10 @@ class SitePast:
 
     def with_density(self, session: Session, closed: Iterable[Closed]) -> list[PastExam]:
         """The exams with the density that their findings name; those are read once."""
+        found = ((one.past, self._density(session, one.analysis_key)) for one in closed)
         return [
-            one.past.model_copy(update={"density": self._density(session, one.analysis_key)})
-            for one in closed
+            past if density is None else past.model_copy(update={"density": density})
+            for past, density in found
         ]
 
     def _density(self, session: Session, analysis_key: str) -> Density | None:
@@ -183,129 +151,3 @@ class SitePast:
                 found = None
             self._densities[analysis_key] = found
         return self._densities[analysis_key]
-
-    def _all(self, session: Session, today: datetime.date) -> list[Closed]:
-        room = rooms.in_force(session, today)
-        mark = (*_last_words(session), 0 if room is None else room.version)
-        if mark == self._kept[0]:
-            return self._kept[1]
-        ended = select(ExamRow.study_key, ExamRow.entries).where(
-            ExamRow.state.in_([state.value for state in CLOSED])
-        )
-        counts = {key: count for key, count in session.execute(ended)}
-        self._fold(session, counts)
-        exams = {key: self._folded[key][1] for key in counts}
-        beside = _beside(session, exams, self._owners, room)
-        terms = (self._zone, self._working)
-        closed = [_closed(key, exams[key], beside[key], *terms) for key in exams]
-        self._kept = (mark, sorted(closed, key=lambda one: (one.past.date, one.past.exam)))
-        return self._kept[1]
-
-    def _fold(self, session: Session, counts: Mapping[str, int]) -> None:
-        new = [key for key, count in counts.items() if self._folded.get(key, (0,))[0] != count]
-        for some in _chunks(new):
-            entries: dict[str, list[Entry]] = {}
-            query = select(EntryRow).where(EntryRow.study_key.in_(some))
-            for row in session.scalars(query.order_by(EntryRow.study_key, EntryRow.place)):
-                entry = Entry.read(row.kind, row.content, row.at, row.actor, row.role, row.reason)
-                entries.setdefault(row.study_key, []).append(entry)
-                session.expunge(row)
-            for key, found in entries.items():
-                self._folded[key] = (len(found), fold(found))
-        self._folded = {key: self._folded[key] for key in counts}
-
-
-def _last_words(session: Session) -> tuple[int | None, ...]:
-    """Numbers of the last entry and statements: where none is new, the past is the same."""
-    columns = (
-        EntryRow.number, ExamFact.number, ProgrammeStatement.number, OutcomeStatement.number,
-        RoomApproval.number,
-    )  # fmt: skip
-    return tuple(session.scalar(select(func.max(column))) for column in columns)
-
-
-def _closed(
-    key: str, exam: Exam, beside: Beside, zone: datetime.tzinfo | None, working: WorkingDays
-) -> Closed:
-    found = opinion_of(exam)
-    free = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
-    return Closed(
-        past_exam(key, exam, beside, zone, working),
-        "" if found is None else found[0].analysis_key,
-        None if free else exam,
-    )
-
-
-def _beside(
-    session: Session, exams: Mapping[str, Exam], owners: Owners, room: Room | None
-) -> dict[str, Beside]:
-    found: dict[str, Beside] = {}
-    for some in _chunks(list(exams)):
-        whose = owners(session, some)
-        programmes = {
-            row.study_key: row
-            for row in session.scalars(
-                select(ExamProgramme).where(ExamProgramme.study_key.in_(some))
-            )
-        }
-        facts = rows(session, some)
-        incomplete = _incomplete(session, some, exams)
-        outcomes = _outcomes(session, {key: whose.get(key, NOBODY) for key in some})
-        for key in some:
-            standing = standing_of(facts.get(key))
-            known = known_by(programmes.get(key), standing, incomplete=key in incomplete)
-            owner, equipment = whose.get(key, NOBODY), standing.get(Fact.EQUIPMENT)
-            found[key] = Beside(
-                woman=owner.woman,
-                date=owner.date,
-                known=known,
-                humans_only=_humans_only(room, known),
-                equipment=equipment.value if equipment else "",
-                outcome=outcomes.get(key),
-            )
-    return _with_previous(found)
-
-
-def _incomplete(session: Session, keys: Sequence[str], exams: Mapping[str, Exam]) -> set[str]:
-    query = select(Workitem.study_key, Workitem.application).where(
-        Workitem.study_key.in_(keys), Workitem.incomplete
-    )
-    return {key for key, name in session.execute(query) if exams[key].application == name}
-
-
-def _outcomes(session: Session, whose: Mapping[str, Whose]) -> dict[str, Outcome]:
-    """What became of each exam: by its study where that was said, else by its accession number."""
-    names = {
-        key: ((STUDY, one.study_instance_uid), (ACCESSION, one.accession_number))
-        for key, one in whose.items()
-    }
-    asked = {name for pair in names.values() for name in pair if name[1]}
-    said = outcomes_of(session, asked)
-    found = {key: next((said[n] for n in pair if n in said), None) for key, pair in names.items()}
-    return {key: outcome for key, outcome in found.items() if outcome is not None}
-
-
-def _humans_only(room: Room | None, known: Known) -> bool:
-    """Would two people read it under every policy, for what is known of the woman and images?"""
-    if known.incomplete or room is None:
-        return known.incomplete
-    return any(resolved(room, known, fact) is not False for fact in FLAGS)
-
-
-def _with_previous(beside: dict[str, Beside]) -> dict[str, Beside]:
-    """With the date of each woman's screening before, as far as the ledger has it."""
-    days: dict[str, list[datetime.date]] = {}
-    for one in beside.values():
-        if one.woman and one.date and one.known.programme is Programme.SCREENING:
-            days.setdefault(one.woman, []).append(one.date)
-    found = {}
-    for key, one in beside.items():
-        date = one.date
-        earlier = [] if date is None else [day for day in days.get(one.woman, ()) if day < date]
-        known = bool(earlier) and one.known.round is not Round.FIRST
-        found[key] = replace(one, previous_on=max(earlier)) if known else one
-    return found
-
-
-def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (keys[n : n + TOGETHER] for n in range(0, len(keys), TOGETHER))

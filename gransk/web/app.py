@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 
 from gransk.archive.orthanc import Orthanc
 from gransk.core.application import applications
+from gransk.reading.figures import NotYetCountedError
 from gransk.site.config import Config
-from gransk.site.database import Database
+from gransk.site.database import Database, utcnow
 from gransk.web import (
     account_pages,
     api,
@@ -99,6 +100,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         wiring.upstream.open()
+        wiring.figures.warm(utcnow().astimezone(config.zone).date())
         yield
         await wiring.upstream.close()
 
@@ -122,6 +124,7 @@ def create_app(
     app.include_router(viewer.files)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(NotYetCountedError, _counting)
     app.add_exception_handler(Exception, _failed)
     app.add_middleware(Guard, wiring=wiring)
     return app
@@ -133,6 +136,12 @@ async def _refused(request: Request, error: HTTPException) -> Response:
 
 async def _invalid(request: Request, _error: RequestValidationError) -> Response:
     return await _answer(request, 422, "")
+
+
+async def _counting(request: Request, _error: Exception) -> Response:
+    """A page whose figures are not there yet: it comes by itself."""
+    again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return page(request, "reading/counting.html", await caller_of(request), 202, again=again)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

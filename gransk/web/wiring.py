@@ -15,15 +15,17 @@ from zipfile import BadZipFile
 from fastapi import Request
 from sqlalchemy.orm import Session
 
-from gransk.archive.followed import exams_of, is_earlier
+from gransk.archive.followed import ExamsMark, exams_of, is_earlier
 from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
 from gransk.reading.entering import Entering
+from gransk.reading.figures import Figures
 from gransk.reading.indicators import levels
-from gransk.reading.site_past import SitePast, Whose
+from gransk.reading.past_keeping import Owners, Whose
+from gransk.reading.site_past import SitePast
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.working_days import WorkingDays
 from gransk.results import edits, tracks
@@ -119,6 +121,8 @@ class Wiring:
     version: OrthancVersion = field(init=False)
     past: SitePast = field(init=False)
     """Exams that were read to the end, as each person may see them."""
+    figures: Figures = field(init=False)
+    """What is counted of them."""
     levels: tuple[levels.Levels, ...] = field(init=False)
     """That indicators are held against: European ones, and the site's own."""
     entering: Entering = field(init=False)
@@ -133,7 +137,9 @@ class Wiring:
         self.lines = Lines(self.blobs)
         self.version = OrthancVersion(self.orthanc)
         working = WorkingDays(self.config.reading.holidays)
-        self.past = SitePast(_whose, self.blobs, self.config.zone, working)
+        owners = Owners(_whose, ExamsMark())
+        self.past = SitePast(owners, self.blobs, self.config.zone, working)
+        self.figures = Figures(self.database, self.past)
         own = self.config.reading.levels_file
         self.levels = (levels.shipped(), *(() if own is None else (levels.load(own),)))
         self.entering = Entering(SitePolicies(self.config, self.blobs, is_earlier))

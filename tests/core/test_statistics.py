@@ -9,7 +9,7 @@ from scipy import stats
 from gransk.core.errors import InvalidValueError
 from gransk.core.statistics.agreement import kappa
 from gransk.core.statistics.areas import areas, auc, difference, mean_area
-from gransk.core.statistics.bootstrap import interval, ratio_interval
+from gransk.core.statistics.bootstrap import Draws, interval, ratio_interval
 from gransk.core.statistics.curve import (
     area,
     curve,
@@ -104,6 +104,33 @@ def test_rows_counted_twice_tell_nothing_more_of_the_people():
     twice = areas([np.tile(s, 2) for s in scores], np.tile(disease, 2), who * 2)
     assert twice.values == pytest.approx(once.values)
     assert twice.covariance == pytest.approx(once.covariance)
+
+
+def test_draws_by_kind_are_those_of_every_row():
+    rng = np.random.default_rng(1)
+    who = [f"p{n}" for n in rng.integers(200, size=300)]
+    kinds = rng.integers(4, size=300)
+    above, below = np.array([0.0, 1.0, 1.0, 2.0])[kinds], np.array([1.0, 1.0, 2.0, 2.0])[kinds]
+
+    def figure(rows):
+        return above[rows].sum() / below[rows].sum()
+
+    rowwise = interval(who, figure)
+    draws = Draws(who, kinds)
+    assert draws.ratio(above, below) == pytest.approx(rowwise, rel=1e-12)
+    assert ratio_interval(who, above, below) == pytest.approx(rowwise, rel=1e-12)
+    assert draws.ratio(above, np.ones(300)) == pytest.approx(
+        interval(who, lambda rows: above[rows].mean()), rel=1e-12
+    )
+    assert ratio_interval(who, above, below, seed=1) != pytest.approx(rowwise, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("hits", "cases"), [(0, 1), (1, 1), (0, 40), (3, 40), (40, 40), (70, 9999)]
+)
+def test_exact_intervals_are_those_of_the_binomial(hits, cases):
+    found = stats.binomtest(hits, cases).proportion_ci(0.95, method="exact")
+    assert proportion(hits, cases)[1:] == pytest.approx((found.low, found.high), abs=1e-10)
 
 
 def test_people_with_both_kinds_agree_with_the_bootstrap():

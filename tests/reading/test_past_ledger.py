@@ -13,7 +13,7 @@ from gransk.core.codes import Code
 from gransk.core.findings import Quality
 from gransk.core.programme import Programme
 from gransk.core.screening import Breast, Verdict
-from gransk.reading import rooms, site_past
+from gransk.reading import past_keeping, rooms
 from gransk.reading.entries import Kind, TaskKind
 from gransk.reading.exam import State
 from gransk.reading.machine import fold
@@ -22,11 +22,12 @@ from gransk.reading.opinions import AiSaid
 from gransk.reading.outcome_store import state_outcomes
 from gransk.reading.outcomes import ACCESSION, STUDY, Outcome
 from gransk.reading.past import Density
+from gransk.reading.past_keeping import Owners, Whose
 from gransk.reading.past_ledger import Beside, name_of, past_exam
 from gransk.reading.plan import PolicyKind
 from gransk.reading.planning import Known
 from gransk.reading.policy import Room as Policies
-from gransk.reading.site_past import SitePast, Whose
+from gransk.reading.site_past import SitePast
 from gransk.reading.working_days import WorkingDays
 from gransk.results.store import BlobStore
 from gransk.results.tables import FactSource, Report
@@ -147,9 +148,9 @@ def whose(_session, keys):
 
 
 def past_of(site, kept=None, account="kim", oversees=True, today=TODAY):
-    asked = kept or SitePast(whose, site.blobs, datetime.UTC)
+    asked = kept or SitePast(Owners(whose, lambda _session: 0), site.blobs, datetime.UTC)
     with site.database.read() as session:
-        return {one.past.exam: one.past for one in asked(session, account, oversees, today)}
+        return {one.past.exam: one.past for one in asked(session, account, oversees, today).closed}
 
 
 def test_a_sites_past_with_what_stands_beside_the_ledger(site):
@@ -173,10 +174,10 @@ def test_a_sites_past_with_what_stands_beside_the_ledger(site):
 
 def test_what_is_new_comes_in_and_the_rest_is_not_folded_again(site, monkeypatch):
     (one,) = close(site.database, [Made(1)])
-    kept = SitePast(whose, site.blobs, datetime.UTC)
+    kept = SitePast(Owners(whose, lambda _session: 0), site.blobs, datetime.UTC)
     assert set(past_of(site, kept)) == {one}
     folded = []
-    monkeypatch.setattr(site_past, "fold", lambda e: folded.append(1) or fold(e))
+    monkeypatch.setattr(past_keeping, "fold", lambda e: folded.append(1) or fold(e))
     assert set(past_of(site, kept)) == {one}
     assert folded == []
     (two,) = close(site.database, [Made(2)])
@@ -241,9 +242,9 @@ def test_density_comes_from_the_findings(site):
         report = site.item(session, key).report_key
         analysis = session.get_one(Report, report).analysis_key
     close(site.database, [Made(6, ai={"analysis_key": analysis}), Made(7)])
-    kept = SitePast(whose, site.blobs, datetime.UTC)
+    kept = SitePast(Owners(whose, lambda _session: 0), site.blobs, datetime.UTC)
     with site.database.read() as session:
-        closed = kept(session, "kim", True, TODAY)
+        closed = kept(session, "kim", True, TODAY).closed
         densities = {one.exam: one.density for one in kept.with_density(session, closed)}
         assert kept.models(session, closed) == (), "of other models than were sealed"
     assert densities == {Made(6).key: Density.C, Made(7).key: None}

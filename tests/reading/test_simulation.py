@@ -17,6 +17,7 @@ from gransk.core.statistics.shares import proportion
 from gransk.reading.outcomes import Found, Outcome
 from gransk.reading.past import PastAi, PastRead
 from gransk.reading.plan import Differing, PolicyKind
+from gransk.reading.simulation import figures
 from gransk.reading.simulation.figures import Assumption, simulate
 from gransk.reading.simulation.worlds import Scenario, Unknown, World, as_it_was, course
 
@@ -257,3 +258,39 @@ def test_exams_of_one_woman_are_drawn_together():
     ]
     together = simulate([*EXAMS, *twice], "odense", "", REPLACE).rounds["later"].change.recall.low
     assert together == pytest.approx(apart), "the same women twice tell nothing more"
+
+
+def test_exams_alike_are_counted_together_as_each_by_itself(monkeypatch):
+    rng = np.random.default_rng(3)
+    people = [("nn", ""), ("rr", ""), ("nr", "n"), ("rn", "r"), ("n", ""), ("tt", "")]
+    outcomes = [FREE, ILL, Outcome(cancer=True, found=Found.INTERVAL), None]
+    exams = []
+    for n in range(400):
+        reads, arbiter = people[rng.integers(len(people))]
+        side = frozenset({Breast.LEFT if rng.random() < 0.5 else Breast.RIGHT})
+        ai = PastAi(score=float(rng.integers(1, 11)), breasts=side, in_time=rng.random() < 0.9)
+        exams.append(
+            past(n, reads, arbiter, outcome=outcomes[rng.choice(4, p=[0.8, 0.1, 0.05, 0.05])],
+                 ai=ai if rng.random() < 0.9 else None, woman=f"w{rng.integers(300)}",
+                 round=Round.FIRST if rng.random() < 0.3 else Round.LATER,
+                 humans_only=bool(rng.random() < 0.1), marks_shown=bool(rng.random() < 0.5))
+        )  # fmt: skip
+    scenarios = [REPLACE, TRIAGE, NET, DOUBLE]
+    together = [simulate(exams, "odense", "", scenario) for scenario in scenarios]
+    monkeypatch.setattr(figures, "decisive", lambda exam, _scenario: exam.exam)
+    for scenario, found in zip(scenarios, together, strict=True):
+        alone = simulate(exams, "odense", "", scenario)
+        assert numbers(found) == pytest.approx(numbers(alone), rel=1e-12, nan_ok=True)
+        for name, result in found.rounds.items():
+            assert result.assumptions == alone.rounds[name].assumptions
+
+
+def numbers(value):
+    """Every number of a result, in order."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [number for one in value for number in numbers(one)]
+    return [float(value)] if isinstance(value, int | float) else []

@@ -213,4 +213,7 @@ def open_site(config: Config, intake: Any = None) -> Site:
     ensure_secret(config.service.nudge_secret_file)
     database = open_database(config)
     orthanc = Orthanc(config.orthanc)
-    return Site(config, database, orthanc, create_app(config, database, orthanc, intake))
+    app = create_app(config, database, orthanc, intake)
+    # A test reads figures, not that they are being counted.
+    app.state.wiring.figures.patience_seconds = 60.0
+    return Site(config, database, orthanc, app)

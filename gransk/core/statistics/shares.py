@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special, stats
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.statistics.figure import LEVEL, Figure
 
 
 def proportion(hits: int, cases: int) -> Figure:
-    """A share and Clopper and Pearson's exact 95 % interval.
+    """A share and Clopper and Pearson's exact 95 % interval, by quantiles of the beta.
 
     Raises
     ------
@@ -20,8 +20,10 @@ def proportion(hits: int, cases: int) -> Figure:
     """
     if not 0 <= hits <= cases or cases == 0:
         raise InvalidValueError("proportion", (hits, cases), "hits among at least one case")
-    found = stats.binomtest(hits, cases).proportion_ci(LEVEL, method="exact")
-    return Figure(hits / cases, float(found.low), float(found.high))
+    tail = (1 - LEVEL) / 2
+    low = special.betaincinv(hits, cases - hits + 1, tail) if hits else 0.0
+    high = special.betaincinv(hits + 1, cases - hits, 1 - tail) if hits < cases else 1.0
+    return Figure(hits / cases, float(low), float(high))
 
 
 def rate(events: int, exposure: float, per: float = 1000) -> Figure:

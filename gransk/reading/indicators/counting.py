@@ -7,9 +7,11 @@ form that could be read: levels are data (`gransk.reading.indicators.levels`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field
@@ -186,31 +188,51 @@ class Group:
     terms: Terms = field(default_factory=Terms)
     outside: Outside = field(default_factory=Outside)
 
-    @property
+    @cached_property
     def decided(self) -> list[PastExam]:
         return [exam for exam in self.exams if exam.decision is not None]
 
-    @property
+    @cached_property
     def recalled(self) -> list[PastExam]:
         return [exam for exam in self.exams if exam.recalled]
 
-    @property
+    @cached_property
     def detected(self) -> list[Outcome]:
         return [exam.outcome for exam in self.exams if exam.detected and exam.outcome]
 
-    @property
+    @cached_property
     def invasive(self) -> list[Outcome]:
         return [outcome for outcome in self.detected if outcome.invasive]
 
-    @property
+    @cached_property
     def outcomes_known(self) -> bool:
         """Is the outcome known of nearly all who were recalled?"""
         known = sum(exam.outcome is not None for exam in self.recalled)
         return known >= LEAST_KNOWN * len(self.recalled)
 
-    @property
+    @cached_property
     def followed(self) -> list[PastExam]:
         return [exam for exam in self.decided if exam.known(self.terms.follow_up_months)]
+
+    @cached_property
+    def with_ai(self) -> list[tuple[Verdict, Verdict, PastExam]]:
+        """First reader's and AI's opinions, counted or not, where both have one."""
+        return [
+            (exam.reads[0].verdict, exam.ai.said, exam)
+            for exam in self.exams
+            if exam.reads and exam.ai is not None and exam.ai.said is not None
+        ]
+
+    @cached_property
+    def differing(self) -> list[tuple[Verdict, PastExam]]:
+        """The AI's opinion where it differs from the first reader's and the outcome is known."""
+        return [
+            (said, exam)
+            for read, said, exam in self.with_ai
+            if read is not said
+            and read is not Verdict.TECHNICAL
+            and exam.known(self.terms.follow_up_months)
+        ]
 
 
 def share(
@@ -337,13 +359,14 @@ def _technical(group: Group) -> Count:
 def _pairs(indicator: Indicator, pairs: Sequence[tuple[Verdict, Verdict]], needs: Needs) -> Count:
     """Kappa of pairs of opinions; technical ones are left out."""
     order = (Verdict.NORMAL, Verdict.RECALL)
-    clear = [pair for pair in pairs if Verdict.TECHNICAL not in pair]
-    table = [[clear.count((one, other)) for other in order] for one in order]
+    found = Counter(pairs)
+    table = [[found[one, other] for other in order] for one in order]
+    clear = sum(map(sum, table))
     try:
         figure = kappa(table)
     except InvalidValueError:
-        return Count(indicator, cases=len(clear), needs=needs)
-    return Count(indicator, "", None, len(clear), figure)
+        return Count(indicator, cases=clear, needs=needs)
+    return Count(indicator, "", None, clear, figure)
 
 
 def _agreement(group: Group) -> Count:
@@ -352,17 +375,8 @@ def _agreement(group: Group) -> Count:
     return _pairs(Indicator.AGREEMENT, pairs, Needs.TWO_READERS)
 
 
-def _with_ai(group: Group) -> list[tuple[Verdict, Verdict, PastExam]]:
-    """First reader's and AI's opinions, counted or not, where both have one."""
-    return [
-        (exam.reads[0].verdict, exam.ai.said, exam)
-        for exam in group.exams
-        if exam.reads and exam.ai is not None and exam.ai.said is not None
-    ]
-
-
 def _ai_agreement(group: Group) -> Count:
-    pairs = [(one, other) for one, other, _ in _with_ai(group)]
+    pairs = [(one, other) for one, other, _ in group.with_ai]
     return _pairs(Indicator.AI_AGREEMENT, pairs, Needs.AI)
 
 
@@ -371,25 +385,14 @@ def _arbitration(group: Group) -> Count:
     return share(Indicator.ARBITRATION, settled, len(group.decided))
 
 
-def _differing(group: Group) -> list[tuple[Verdict, PastExam]]:
-    """The AI's opinion where it differs from the first reader's and the outcome is known."""
-    return [
-        (said, exam)
-        for read, said, exam in _with_ai(group)
-        if read is not said
-        and read is not Verdict.TECHNICAL
-        and exam.known(group.terms.follow_up_months)
-    ]
-
-
 def _ai_right(group: Group) -> Count:
-    differing = _differing(group)
+    differing = group.differing
     right = sum((said is Verdict.RECALL) == exam.cancer for said, exam in differing)
     return share(Indicator.AI_RIGHT, right, len(differing), Needs.FOLLOW_UP)
 
 
 def _ai_right_in_cancer(group: Group) -> Count:
-    said = [said for said, exam in _differing(group) if exam.cancer]
+    said = [said for said, exam in group.differing if exam.cancer]
     right = sum(one is Verdict.RECALL for one in said)
     return share(Indicator.AI_RIGHT_IN_CANCER, right, len(said), Needs.FOLLOW_UP)
 

@@ -6,7 +6,7 @@ by exam, and their intervals come from drawing women with replacement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -16,7 +16,7 @@ from pydantic import Field
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Frozen
 from gransk.core.programme import Programme
-from gransk.core.statistics.bootstrap import ratio_interval
+from gransk.core.statistics.bootstrap import Draws
 from gransk.core.statistics.figure import BoolArray, Figure, FloatArray
 from gransk.core.statistics.shares import proportion
 from gransk.reading.groups import by_round
@@ -30,6 +30,7 @@ from gransk.reading.simulation.worlds import (
     as_it_was,
     can_be_told,
     course,
+    decisive,
 )
 
 FEWEST = 1
@@ -216,44 +217,80 @@ def _with_model(exam: PastExam, model: str) -> PastExam:
 
 def _result(exams: Sequence[PastExam], scenario: Scenario, months: float, usual: Usual) -> Result:
     told = [exam for exam in exams if can_be_told(exam)]
-    courses = [course(exam, scenario) for exam in told]
-    was = [Course(ways=(Way(as_it_was(exam)),)) for exam in told]
-    known = [exam.known(months) for exam in told]
-    before = _Counted(told, was, known, usual)
-    after = _Counted(told, courses, known, usual)
+    alike = _Alike(told, scenario, months)
+    courses = [course(exam, scenario) for exam in alike.exams]
+    was = [Course(ways=(Way(as_it_was(exam)),)) for exam in alike.exams]
+    before = _Counted(alike, was, usual)
+    after = _Counted(alike, courses, usual)
     return Result(
         exams=len(told),
-        known=sum(known),
+        known=int(alike.known.sum()),
         cancers=int(after.cancer.sum()),
         was=before.figures(),
         would_be=after.figures(),
         change=after.changes(before),
-        assumptions=_assumed(exams, told, courses, after, usual),
+        assumptions=_assumed(len(exams) - len(told), alike, courses, after, usual),
     )
+
+
+class _Alike:
+    """Exams by kind: of one kind are those that a scenario and its figures cannot tell apart.
+
+    Parameters
+    ----------
+    told : sequence of PastExam
+    scenario : Scenario
+    months : float
+        After which an exam without cancer counts as known.
+
+    Attributes
+    ----------
+    exams : list of PastExam
+        One of each kind.
+    kind : array of int, shape (exams,)
+    counts : array of int, shape (kinds,)
+    known : array of bool, shape (exams,)
+    draws : Draws
+        Of women.
+    """
+
+    def __init__(self, told: Sequence[PastExam], scenario: Scenario, months: float) -> None:
+        numbers: dict[Hashable, int] = {}
+        self.exams: list[PastExam] = []
+        kinds = []
+        for exam in told:
+            key = (decisive(exam, scenario), exam.decision, exam.cancer, exam.detected,
+                   exam.human_readings, exam.known(months))  # fmt: skip
+            if key not in numbers:
+                numbers[key] = len(numbers)
+                self.exams.append(exam)
+            kinds.append(numbers[key])
+        self.kind = np.array(kinds)
+        self.counts = np.bincount(self.kind)
+        self.known = np.array([exam.known(months) for exam in self.exams])[self.kind]
+        self.draws = Draws([exam.woman for exam in told], self.kind)
+
+    def sum(self, touched: Iterable[bool]) -> int:
+        """How many exams are of kinds that something holds of."""
+        return int(self.counts[np.fromiter(touched, bool, len(self.exams))].sum())
 
 
 class _Counted:
     """Exams as arrays: what the lowest, the highest and the usual way of each gives."""
 
-    def __init__(
-        self,
-        exams: Sequence[PastExam],
-        courses: Sequence[Course],
-        known: Sequence[bool],
-        usual: Usual,
-    ) -> None:
-        self.women = [exam.woman for exam in exams]
-        self.known = np.array(known, bool)
-        self.cancer = np.array([exam.cancer for exam in exams]) & self.known
+    def __init__(self, alike: _Alike, courses: Sequence[Course], usual: Usual) -> None:
+        exams, kind = alike.exams, alike.kind
+        self.draws, self.kind, self.known = alike.draws, kind, alike.known
+        self.cancer = np.array([exam.cancer for exam in exams])[kind] & self.known
         self.free = self.known & ~self.cancer
         expected = [usual.expected(exam, one) for exam, one in zip(exams, courses, strict=True)]
         told = None if None in expected else np.array(expected, float).T
         self.recalled = self._ends(courses, "recalled", None if told is None else told[0])
         self.arbitrated = self._ends(courses, "arbitrated", None if told is None else told[1])
         self.readings = self._ends(courses, "readings", None if told is None else told[2])
-        found = np.array([exam.detected for exam in exams])
+        found = np.array([exam.detected for exam in exams])[kind]
         # An interval cancer of a woman whom the past recalled was missed by work-up: so again.
-        maybe = np.array([exam.interval_cancer and not exam.recalled for exam in exams])
+        maybe = np.array([exam.interval_cancer and not exam.recalled for exam in exams])[kind]
         self.detected = _Ends(
             self.recalled.low * found,
             self.recalled.high * (found | maybe),
@@ -261,14 +298,14 @@ class _Counted:
         )
         self.newly = int((maybe & (self.recalled.high > 0)).sum())
 
-    @staticmethod
     def _ends(
+        self,
         courses: Sequence[Course],
         what: Literal["recalled", "arbitrated", "readings"],
         likely: FloatArray | None,
     ) -> _Ends:
-        pairs = np.array([one.range(what) for one in courses], float)
-        return _Ends(pairs[:, 0], pairs[:, 1], likely)
+        pairs = np.array([one.range(what) for one in courses], float)[self.kind]
+        return _Ends(pairs[:, 0], pairs[:, 1], None if likely is None else likely[self.kind])
 
     def figures(self) -> Figures:
         n, known = len(self.known), int(self.known.sum())
@@ -277,7 +314,7 @@ class _Counted:
             recall=_share(self.recalled, n),
             arbitration=_share(self.arbitrated, n),
             readings=self.readings.bounds(
-                lambda end: Figure(float(end.mean()), *ratio_interval(self.women, end, ones)),
+                lambda end: Figure(float(end.mean()), *self.draws.ratio(end, ones)),
                 lambda end: float(end.mean()),
             ),
         )
@@ -332,7 +369,7 @@ class _Counted:
             return float((end - was).sum() / among.sum()) * per
 
         def figure(end: FloatArray) -> Figure:
-            low, high = ratio_interval(self.women, end - was, among)
+            low, high = self.draws.ratio(end - was, among)
             return Figure(value(end), low * per, high * per)
 
         return ends.bounds(figure, value)
@@ -370,31 +407,33 @@ def _share(ends: _Ends, cases: int, per: float = 1) -> Bounds:
 
 
 def _assumed(
-    exams: Sequence[PastExam],
-    told: Sequence[PastExam],
+    left_out: int,
+    alike: _Alike,
     courses: Sequence[Course],
     counted: _Counted,
     usual: Usual,
 ) -> tuple[Assumed, ...]:
-    pairs = list(zip(told, courses, strict=True))
-    dropped = sum(exam.detected and one.range("recalled")[0] == 0 for exam, one in pairs)
-    looked = sum(
+    pairs = list(zip(alike.exams, courses, strict=True))
+    dropped = alike.sum(exam.detected and one.range("recalled")[0] == 0 for exam, one in pairs)
+    looked = alike.sum(
         one.range("recalled")[1] == 1 and not exam.recalled and not exam.cancer
         for exam, one in pairs
     )
     guessed = any(one.unknown for one in courses)
     habits = usual.arbiter_cancer.cases + usual.arbiter_free.cases
     counts = {
-        Assumption.SAME_ARBITER: sum(one.kept_arbiter for one in courses),
-        Assumption.ARBITER_UNKNOWN: sum(Unknown.ARBITER in one.unknown for one in courses),
-        Assumption.SECOND_UNKNOWN: sum(Unknown.SECOND_READER in one.unknown for one in courses),
-        Assumption.ALONE: sum(one.alone and len(exam.reads) > 1 for exam, one in pairs),
-        Assumption.MARKS: sum(one.marks_differ for one in courses),
+        Assumption.SAME_ARBITER: alike.sum(one.kept_arbiter for one in courses),
+        Assumption.ARBITER_UNKNOWN: alike.sum(Unknown.ARBITER in one.unknown for one in courses),
+        Assumption.SECOND_UNKNOWN: alike.sum(
+            Unknown.SECOND_READER in one.unknown for one in courses
+        ),
+        Assumption.ALONE: alike.sum(one.alone and len(exam.reads) > 1 for exam, one in pairs),
+        Assumption.MARKS: alike.sum(one.marks_differ for one in courses),
         Assumption.INTERVAL: counted.newly,
         Assumption.MISSED: dropped,
         Assumption.UNDIAGNOSED: looked,
-        Assumption.UNKNOWN_OUTCOME: len(told) - int(counted.known.sum()),
-        Assumption.LEFT_OUT: len(exams) - len(told),
+        Assumption.UNKNOWN_OUTCOME: int((~counted.known).sum()),
+        Assumption.LEFT_OUT: left_out,
         Assumption.AS_USUAL: habits * (guessed and counted.recalled.likely is not None),
     }
     return tuple(Assumed(what=what, exams=count) for what, count in counts.items() if count)

@@ -8,6 +8,7 @@ followed.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -129,6 +130,18 @@ def can_be_told(exam: PastExam) -> bool:
     """Does the past hold what every policy starts from? Technical repeats are left out."""
     said = (*exam.first_verdicts, exam.decision)
     return bool(exam.reads) and exam.decision is not None and Verdict.TECHNICAL not in said
+
+
+def decisive(exam: PastExam, scenario: Scenario) -> Hashable:
+    """What `course` goes by: exams of one scenario in which it is equal take the same courses."""
+    limits = (scenario.recall_from, scenario.double_from, scenario.marks_from)
+    return (
+        tuple((read.verdict, read.breasts) for read in exam.reads),
+        None if exam.arbitration is None else exam.arbitration.verdict,
+        tuple(reaches(exam, limit) for limit in limits),
+        None if exam.ai is None else exam.ai.breasts,
+        exam.marks_shown,
+    )
 
 
 def course(exam: PastExam, scenario: Scenario) -> Course:

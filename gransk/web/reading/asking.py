@@ -11,10 +11,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from gransk.core.screening import Verdict
+from gransk.reading.figures import Asker
 from gransk.reading.gate import responsible
 from gransk.reading.past import PastExam
+from gransk.reading.past_keeping import Closed
 from gransk.reading.readers import OVERSEEING
-from gransk.reading.site_past import Closed
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role
@@ -63,11 +64,23 @@ def today(known: Wiring) -> datetime.date:
     return utcnow().astimezone(known.config.zone).date()
 
 
+def asker_of(known: Wiring, caller: Caller) -> Asker:
+    """Who asks for figures.
+
+    Raises
+    ------
+    HTTPException
+        403 for a machine.
+    """
+    account = person_of(caller)
+    oversees = bool(OVERSEEING & {Role(role) for role in account.roles})
+    return Asker(account.name, oversees, today(known))
+
+
 def past_of(request: Request, session: Session, caller: Caller) -> list[Closed]:
     """Exams that have ended and of which the person may see everything."""
-    known, account = wiring(request), person_of(caller)
-    oversees = bool(OVERSEEING & {Role(role) for role in account.roles})
-    return known.past(session, account.name, oversees, today(known))
+    known = wiring(request)
+    return known.past(session, *asker_of(known, caller)).closed
 
 
 def chosen(closed: Iterable[Closed], asked: Asked) -> list[Closed]:

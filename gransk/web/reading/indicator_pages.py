@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ from gransk.reading.indicators.charts import Chart
 from gransk.reading.indicators.counting import DANISH, OF_READERS, Indicator, Kind, Outside
 from gransk.reading.indicators.table import Row, as_csv, kept_back, table
 from gransk.reading.indicators.texts import text as indicator_text
-from gransk.reading.site_past import Closed
+from gransk.reading.past_keeping import Closed
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Account
@@ -32,9 +32,9 @@ from gransk.web.reading.asking import (
     Asked,
     Count,
     answers_for,
+    asker_of,
     check_unit,
     chosen,
-    past_of,
     person_of,
     titles,
 )
@@ -106,8 +106,8 @@ class Counted:
 def show_indicators(request: Request, asked: Given, caller: Seeing) -> Response:
     """Indicators of decided exams, rounds apart, against levels."""
     known, account = wiring(request), person_of(caller)
+    counted = _counted(known, caller, asked)
     with known.database.read() as session:
-        counted = _counted(request, session, caller, asked)
         names = _names(session) if Dimension.READER in asked.by else {}
     language = language_of(request)
     return page(
@@ -179,42 +179,47 @@ def shown_values(
 
 
 def _exported(request: Request, caller: Caller, asked: IndicatorsAsked, form: str) -> Counted:
-    with wiring(request).database.begin() as session:
-        counted = _counted(request, session, caller, asked)
+    known = wiring(request)
+    counted = _counted(known, caller, asked, until_there=True)
+    with known.database.begin() as session:
         data = {"what": "indicators", "form": form, "unit": asked.unit,
                 "by": [one.value for one in asked.by], "exams": counted.exams}  # fmt: skip
         record(session, caller.name, EventKind.FIGURES_EXPORTED, caller.name, data)
     return counted
 
 
-def _counted(request: Request, session: Session, caller: Caller, asked: IndicatorsAsked) -> Counted:
-    known, account = wiring(request), person_of(caller)
+def _counted(
+    known: Wiring, caller: Caller, asked: IndicatorsAsked, until_there: bool = False
+) -> Counted:
     check_unit(known.config, asked.unit)
-    closed = chosen(past_of(request, session, caller), asked)
-    if Dimension.READER in asked.by:
-        closed = _answered_for(known, account, closed, asked.unit)
-    past = [one.past for one in closed]
-    if Dimension.DENSITY in asked.by:
-        past = known.past.with_density(session, closed)
-    rows = table(
-        past,
-        asked.by,
-        levels=known.levels,
-        outside=asked.outside,
-        background_per_1000=known.config.reading.background_per_1000,
-    )
-    shown = _of_indicator(rows, asked)
-    return Counted(len(past), rows, shown, _charts(shown, asked))
+    of_readers = Dimension.READER in asked.by
+    units = _answered_for(known, person_of(caller), asked.unit) if of_readers else ()
+
+    def make(session: Session, every: list[Closed]) -> Counted:
+        closed = [one for one in chosen(every, asked) if not of_readers or one.past.unit in units]
+        past = [one.past for one in closed]
+        if Dimension.DENSITY in asked.by:
+            past = known.past.with_density(session, closed)
+        rows = table(
+            past,
+            asked.by,
+            levels=known.levels,
+            outside=asked.outside,
+            background_per_1000=known.config.reading.background_per_1000,
+        )
+        shown = _of_indicator(rows, asked)
+        return Counted(len(past), rows, shown, _charts(shown, asked))
+
+    what = ("indicators", asked, units)
+    return known.figures(asker_of(known, caller), what, make, until_there)
 
 
-def _answered_for(
-    known: Wiring, account: Account, closed: Iterable[Closed], unit: str
-) -> list[Closed]:
+def _answered_for(known: Wiring, account: Account, unit: str) -> tuple[str, ...]:
     """Figures of readers are for the responsible radiologist of their unit alone."""
     mine = answers_for(known.config, account)
     if not mine or (unit and unit not in mine):
         raise HTTPException(403, "figures_of_readers")
-    return [one for one in closed if one.past.unit in mine]
+    return tuple(mine)
 
 
 def _of_indicator(rows: Sequence[Row], asked: IndicatorsAsked) -> list[Row]:

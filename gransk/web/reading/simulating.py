@@ -79,13 +79,13 @@ def past_of_model(past: Sequence[PastExam], unit: str, model: str) -> Past:
     Exams from before it came, or after it went, would only say that it had no opinion.
     """
     days = [one.date for one in past if _scored(one, unit) and one.ai and one.ai.model == model]
+    if not days:
+        return Past(unit, model, [])
+    first, last = min(days), max(days)
     ours = [
         one
         for one in past
-        if one.unit == unit
-        and one.programme is Programme.SCREENING
-        and days
-        and min(days) <= one.date <= max(days)
+        if one.unit == unit and one.programme is Programme.SCREENING and first <= one.date <= last
     ]
     return Past(unit, model, ours)
 

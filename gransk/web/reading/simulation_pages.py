@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from gransk.core.errors import InvalidValueError
 from gransk.reading import rooms
 from gransk.reading.past import PastExam
+from gransk.reading.past_keeping import Closed
 from gransk.reading.plan import Differing, PolicyKind
 from gransk.reading.policy import LIMITS, Limit, Policy, Room
 from gransk.reading.room_words import policy_words
@@ -22,7 +24,7 @@ from gransk.web import texts
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.reading import simulating
-from gransk.web.reading.asking import Asked, check_unit, countable, past_of, titles, today
+from gransk.web.reading.asking import Asked, asker_of, check_unit, countable, titles, today
 from gransk.web.reading.policy_form import CHOICES
 from gransk.web.reading.policy_pages import round_name
 from gransk.web.reading.simulating import Past, in_force_at
@@ -77,6 +79,29 @@ class SimulationAsked(Asked):
         )
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What was simulated: the policy in force where it is another, and the one asked for.
+
+    Parameters
+    ----------
+    models : list of str
+        Of the unit, the one of the latest exam first.
+    past : Past
+    current : Policy, optional
+        In force at the unit.
+    made : sequence of Simulation
+    error : str
+        Key of the text that says what is wrong; else empty.
+    """
+
+    models: list[str]
+    past: Past
+    current: Policy | None
+    made: Sequence[Simulation]
+    error: str
+
+
 @router.get("/reading/simulation")
 def show_simulation(
     request: Request,
@@ -88,26 +113,26 @@ def show_simulation(
     units = known.config.reading.names
     check_unit(known.config, asked.unit)
     unit = asked.unit or (units[0] if units else "")
-    with known.database.read() as session:
-        past = _past(request, session, caller, asked)
-        room = rooms.in_force(session, today(known))
-    models = simulating.models_of(past, unit)
-    model = asked.model if asked.model in models else (models[0] if models else "")
-    ours = simulating.past_of_model(past, unit, model)
-    current = in_force_at(room, unit)
-    made, error = _simulated(asked, ours, current, room, language)
+
+    def make(session: Session, closed: list[Closed]) -> Tried:
+        past = [one for one in countable(closed) if asked.holds(one.date)]
+        return _tried(asked, past, unit, rooms.in_force(session, today(known)))
+
+    tried = known.figures(asker_of(known, caller), ("simulation", unit, asked), make)
+    made, error = tried.made, tried.error
     return page(
         request,
         "reading/simulation.html",
         caller,
-        200 if not error else 422,
-        asked=asked.model_copy(update={"unit": unit, "model": model}),
+        # A page that waited for its figures takes no refusal in.
+        200 if not error or request.headers.get("hx-request") else 422,
+        asked=asked.model_copy(update={"unit": unit, "model": tried.past.model}),
         units=titles(known.config),
-        models=models,
+        models=tried.models,
         choices=CHOICES,
-        past=ours,
-        error=error,
-        current=None if current is None else policy_words(current, language),
+        past=tried.past,
+        error=texts.text(error, language) if error else "",
+        current=None if tried.current is None else policy_words(tried.current, language),
         shown=simulating.shown(made, language) if made else [],
         both=len(made) > 1,
         assumed=simulating.assumptions(made[-1]) if made else {},
@@ -116,32 +141,34 @@ def show_simulation(
     )
 
 
-def _past(
-    request: Request, session: Session, caller: Caller, asked: SimulationAsked
-) -> list[PastExam]:
-    found = countable(past_of(request, session, caller))
-    return [one for one in found if asked.holds(one.date)]
+def _tried(asked: SimulationAsked, past: list[PastExam], unit: str, room: Room | None) -> Tried:
+    models = simulating.models_of(past, unit)
+    model = asked.model if asked.model in models else (models[0] if models else "")
+    ours = simulating.past_of_model(past, unit, model)
+    current = in_force_at(room, unit)
+    made, error = _simulated(asked, ours, current, room)
+    return Tried(models, ours, current, made, error)
 
 
 def _simulated(
-    asked: SimulationAsked, past: Past, current: Policy | None, room: Room | None, language: str
+    asked: SimulationAsked, past: Past, current: Policy | None, room: Room | None
 ) -> tuple[Sequence[Simulation], str]:
     """The policy in force, where it is another one, and the one asked for; or what is wrong."""
     if asked.kind is None:
         return (), ""
     if not past.model:
-        return (), texts.text("policy_no_simulation_no_scores", language)
+        return (), "policy_no_simulation_no_scores"
     try:
         wanted = asked.policy()
     except ValidationError:
-        return (), texts.text("simulation_limits_wrong", language)
+        return (), "simulation_limits_wrong"
     months = 24.0 if room is None else simulating.months(room)
     same = current is not None and _what(current) == _what(wanted)
     policies = [wanted] if current is None or same else [current, wanted]
     try:
         return [simulating.simulated_by(one, past, months) for one in policies], ""
     except InvalidValueError:
-        return (), texts.text("policy_no_simulation_no_exams", language)
+        return (), "policy_no_simulation_no_exams"
 
 
 def _what(policy: Policy) -> object:

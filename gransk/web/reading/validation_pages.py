@@ -17,6 +17,7 @@ from gransk.core.findings import ModelIdentity
 from gransk.core.keys import digest
 from gransk.reading import gate, rooms
 from gransk.reading.past import PastExam
+from gransk.reading.past_keeping import Closed
 from gransk.reading.policy import Minimum, Room
 from gransk.reading.policy_refusals import PolicyError
 from gransk.reading.policy_tables import Validation
@@ -29,9 +30,9 @@ from gransk.web.reading import roc, simulating, validation_pdf
 from gransk.web.reading.asking import (
     Asked,
     answers_for,
+    asker_of,
     check_unit,
     countable,
-    past_of,
     person_of,
     titles,
     today,
@@ -39,7 +40,7 @@ from gransk.web.reading.asking import (
 from gransk.web.reading.policy_pages import BEGINNING, told
 from gransk.web.reading.said import named, percent, plain
 from gransk.web.rendering import page
-from gransk.web.wiring import wiring
+from gransk.web.wiring import Wiring, wiring
 
 APPLICATION = "mammo"
 """Whose models are validated where no version of the policies names another."""
@@ -80,6 +81,14 @@ class Made:
     minimum_set: bool
 
 
+@dataclass(frozen=True)
+class Counted:
+    """The models that gave a unit's exams a score, and the report of one; None without any."""
+
+    models: list[str]
+    made: Made | None
+
+
 @router.get("/reading/validation")
 def show_validation(
     request: Request, asked: Annotated[ValidationAsked, Query()], caller: Seeing
@@ -105,8 +114,7 @@ def sign(
     asked = ValidationAsked.model_validate(
         {"unit": unit, "model": model, "recall_from": recall_from, "first": first, "last": last}
     )
-    with known.database.read() as session:
-        made = _made(request, session, caller, asked)
+    made = _counted(known, caller, asked, until_there=True).made
     if made is None:
         raise HTTPException(404)
     if made.digest != seen:
@@ -195,10 +203,9 @@ def _show(
     check_unit(known.config, asked.unit)
     units = known.config.reading.names
     asked = asked.model_copy(update={"unit": asked.unit or (units[0] if units else "")})
+    counted = _counted(known, caller, asked)
+    made = counted.made
     with known.database.read() as session:
-        past = countable(past_of(request, session, caller))
-        models = simulating.models_of(past, asked.unit)
-        made = _made(request, session, caller, asked)
         application = APPLICATION if made is None else made.application
         signed = gate.validations(session, asked.unit, application)
     may = Permission.VALIDATION_SIGN in caller.may and asked.unit in answers_for(
@@ -211,7 +218,7 @@ def _show(
         status,
         asked=asked,
         units=titles(known.config),
-        models=models,
+        models=counted.models,
         made=made,
         signed=signed,
         may_sign=may and made is not None and made.minimum_set and bool(made.models),
@@ -220,15 +227,27 @@ def _show(
     )
 
 
+def _counted(
+    known: Wiring,
+    caller: Caller,
+    asked: ValidationAsked,
+    until_there: bool = False,
+) -> Counted:
+    def make(session: Session, closed: list[Closed]) -> Counted:
+        models = simulating.models_of(countable(closed), asked.unit)
+        return Counted(models, _made(known, session, closed, asked))
+
+    return known.figures(asker_of(known, caller), ("validation", asked), make, until_there)
+
+
 def _made(
-    request: Request, session: Session, caller: Caller, asked: ValidationAsked
+    known: Wiring, session: Session, every: list[Closed], asked: ValidationAsked
 ) -> Made | None:
     """The report of what is asked for; None where no model gave the unit a score."""
-    known = wiring(request)
     room = rooms.in_force(session, today(known))
     application = APPLICATION if room is None else room.application
     minimum = None if room is None else room.minimum.get(application)
-    closed = [one for one in past_of(request, session, caller) if asked.holds(one.past.date)]
+    closed = [one for one in every if asked.holds(one.past.date)]
     models = simulating.models_of(countable(closed), asked.unit)
     if not models:
         return None

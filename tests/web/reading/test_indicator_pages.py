@@ -178,3 +178,23 @@ def test_figures_are_held_against_the_sites_own_levels_too(tmp_path):
         read_site(tmp_path / "b", levels_file=str(own)),
     ):
         pass
+
+
+def test_a_page_whose_figures_take_long_says_so_and_brings_them(site, at, monkeypatch):
+    conny = at("conny")
+    asked = "/reading/indicators?by=unit&indicator=recall&last=2040-01-01"
+    wrong = "/reading/simulation?unit=herlev&kind=triage&recall_from=9"
+    with monkeypatch.context() as patch:
+        patch.setattr(site.app.state.wiring.figures, "patience_seconds", 0.0)
+        page = conny.get(asked)
+        assert page.status_code == 202
+        assert "The figures are being counted" in page.text
+        assert 'hx-get="/reading/indicators?by=unit&amp;indicator=recall' in page.text
+        assert at("karen").get("/reading/validation?unit=herlev").status_code == 202
+        assert conny.get(wrong).status_code == 202
+        # A download waits.
+        assert rows(conny.get("/reading/indicators.csv?unit=herlev&last=2041-01-01"))
+    there = conny.get(asked)
+    assert there.status_code == 200
+    assert "Exams counted: 46." in there.text
+    assert conny.get(wrong, headers={"hx-request": "true"}).status_code == 200
