@@ -21,6 +21,11 @@ from blinding_look import Answers
 from blinding_programme import Ai, Mammo, Programme, configuration
 from harness_orthanc import OrthancProcess, free_port
 
+STANDS_STILL = {"StableAge": 24 * 60 * 60}
+"""Orthanc says by its own clock when nothing came to a series for a while: in no run, however slow
+the machine is. Else whether that stands before or after what came next in `/changes` would differ.
+"""
+
 Living = Callable[[Ai], "contextmanager[Programme]"]
 
 
@@ -34,7 +39,8 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Living:
     def make(ai: Ai) -> Iterator[Programme]:
         folder = tmp_path_factory.mktemp(f"blinding-{ai}")
         config = configuration(folder, ports)
-        orthanc = OrthancProcess(config, folder / "orthanc", blinding_dicom.listed(peers))
+        extra = blinding_dicom.listed(peers) | STANDS_STILL
+        orthanc = OrthancProcess(config, folder / "orthanc", extra)
         run = Programme(config, orthanc.start(), ai, peers)
         patch = pytest.MonkeyPatch()
         patch.setattr("gransk.web.app.applications", lambda: {"mammo": Mammo()})
