@@ -32,11 +32,12 @@ from gransk.reading.past_ledger import CLOSED, Beside, density_of, opinion_of, p
 from gransk.reading.planning import Known, resolved
 from gransk.reading.policy import Room
 from gransk.reading.policy_tables import OutcomeStatement, RoomApproval
-from gransk.reading.readers import qualifications
-from gransk.reading.sight import Sight, sight
+from gransk.reading.readers import standing
+from gransk.reading.sight import Sight, held_from, sight
 from gransk.results.exam_facts import rows, standing_of
 from gransk.results.store import BlobError, BlobStore, read_findings
 from gransk.results.tables import ExamFact, ExamProgramme, ProgrammeStatement, Workitem
+from gransk.site.database import utcnow
 
 TOGETHER = 400
 """Exams that are asked for at once; SQLite takes so many values in one question."""
@@ -76,11 +77,18 @@ class Closed:
         Of the AI's opinion that is counted; empty where there is none.
     guarded : Exam, optional
         The exam itself where what a person may see of it depends on the person.
+    asks : frozenset of str
+        Of which persons; empty: of everybody.
     """
 
     past: PastExam
     analysis_key: str
     guarded: Exam | None = None
+    asks: frozenset[str] = frozenset()
+
+    def open_to(self, account: str) -> bool:
+        """May the person see everything of it, without anything else being asked?"""
+        return self.guarded is None or (bool(self.asks) and account not in self.asks)
 
 
 class SitePast:
@@ -124,12 +132,14 @@ class SitePast:
         with self._lock:
             every = self._all(session, today)
         units = {one.guarded.unit for one in every if one.guarded is not None}
-        who = {unit: qualifications(session, unit).get(account) for unit in units}
+        asks = {unit: standing(session, unit, account, oversees) for unit in units}
+        now = utcnow()
 
-        def seen(exam: Exam) -> bool:
-            return sight(exam, account, who[exam.unit], oversees) is Sight.ALL
+        def seen(one: Closed) -> bool:
+            exam = one.guarded
+            return exam is None or sight(exam, asks[exam.unit], now) is Sight.ALL
 
-        return [one for one in every if one.guarded is None or seen(one.guarded)]
+        return [one for one in every if one.open_to(account) or seen(one)]
 
     def models(self, session: Session, closed: Sequence[Closed]) -> tuple[ModelIdentity, ...]:
         """The models that gave exams their scores, as a validation is signed for them.
@@ -217,11 +227,14 @@ def _last_words(session: Session) -> tuple[int | None, ...]:
 
 def _closed(key: str, exam: Exam, beside: Beside, zone: datetime.tzinfo | None) -> Closed:
     found = opinion_of(exam)
-    free = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
+    # Nobody reads it any more: from whom it is held now, it is later from nobody else.
+    held = held_from(exam, utcnow())
+    of_some = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
     return Closed(
         past_exam(key, exam, beside, zone),
         "" if found is None else found[0].analysis_key,
-        None if free else exam,
+        None if of_some and not held else exam,
+        held if of_some else frozenset(),
     )
 
 

@@ -64,9 +64,9 @@ from gransk.reading.opinions import (
     seal,
     verify,
 )
-from gransk.reading.plan import Arbitration, Differing, PlanReason, PolicyKind
+from gransk.reading.plan import COUNTING, Arbitration, Differing, PlanReason, PolicyKind
 from gransk.reading.refusals import TEXTS, LedgerError, Refusal
-from gransk.reading.sight import Sight, marks_shown, sight
+from gransk.reading.sight import HELD, Sight, Spell, Standing, marks_shown, sight
 from gransk.site.events import SYSTEM
 
 # Opinions
@@ -602,10 +602,29 @@ def test_who_could_see_undecided_exams_gets_those_alone_that_come_later():
     assert room.asked(TaskKind.ARBITRATION) == []
     one = moved(TaskKind.ARBITRATION, "", "eva")
     refused(room, Kind.REASSIGNED, one, "kim", Refusal.SEEN_BEFORE)
-    assert sight(room.exam, "eva", late, oversees=True) is Sight.ALL
+    assert sight(room.exam, Standing("eva", True, late), room.at) is Sight.ALL
 
 
 # What is refused
+
+
+def test_a_concluded_arbitration_is_given_to_nobody():
+    """Between the conclusion and the decision that follows from it."""
+    room = opened()
+    room.read(NORMAL, RECALL)
+    taker = room.take()
+    (other,) = {"cara", "dan"} - {taker}
+    entry = Entry(Kind.ARBITRATED, judgement(NORMAL), room.at, taker, "arbiter")
+    concluded = apply(room.exam, entry)
+    assert concluded.state is State.ARBITRATION
+    assert concluded.conclusion is not None
+    for giver in ("", taker):
+        move = moved(TaskKind.ARBITRATION, giver, other)
+        again = Entry(Kind.REASSIGNED, move, room.at, "kim", "coordinator", "ill")
+        with pytest.raises(LedgerError) as error:
+            check(concluded, again, room.readers[other])
+        wanted = Refusal.NOT_YOURS if giver else Refusal.WRONG_STATE
+        assert error.value.code is wanted
 
 
 def test_refusals_of_what_comes_before_reading():
@@ -754,8 +773,8 @@ def test_every_refusal_has_its_words():
 # Who sees what
 
 
-def see(room, name, oversees=False):
-    return sight(room.exam, name, room.readers.get(name), oversees)
+def see(room, name, oversees=False, after=datetime.timedelta(0)):
+    return sight(room.exam, Standing(name, oversees, room.readers.get(name)), room.at + after)
 
 
 def test_sight_until_the_decision():
@@ -774,8 +793,57 @@ def test_sight_until_the_decision():
     room.take()
     assert see(room, arbiter) is Sight.ALL
     room.add(Kind.ARBITRATED, judgement(NORMAL), arbiter)
-    assert all(see(room, name) is Sight.ALL for name in (*everybody[:4], "guest"))
+    others = [name for name in (*everybody[:4], "guest") if name != reader]
+    assert all(see(room, name) is Sight.ALL for name in others)
     assert see(room, "tove") is Sight.TO_READ
+    assert see(room, reader, oversees=True) is Sight.OWN
+    assert see(room, reader, after=HELD) is Sight.ALL
+
+
+@pytest.mark.parametrize("kind", PolicyKind)
+def test_who_read_is_told_nothing_for_a_while_where_one_or_two_read(kind):
+    """By the time of the own read alone; where two read anyway the decision tells nothing."""
+    room = opened(plan(kind), ai())
+    while room.state is not State.DECIDED:
+        room.read(NORMAL)
+    reads = room.exam.counting
+    for read in reads:
+        name, since = read.account, read.at - room.at
+        early = HELD - datetime.timedelta(seconds=1)
+        held = Sight.OWN if kind in COUNTING else Sight.ALL
+        assert see(room, name, True, since + early) is held
+        assert see(room, name, True, since + HELD) is Sight.ALL
+    (other, *_) = sorted(set(room.readers) - {read.account for read in reads} - {"tove"})
+    assert see(room, other) is Sight.ALL
+
+
+def test_who_was_at_the_consensus_meeting_is_told_at_once():
+    room = opened(plan(PolicyKind.TRIAGE, human_reads=2, arbitration=Arbitration.CONSENSUS))
+    room.read(NORMAL, RECALL)
+    one, other = (read.account for read in room.exam.counting)
+    leader = room.take()
+    met = tuple(dict.fromkeys((leader, one)))
+    if len(met) < 2:
+        met = (leader, other)
+    room.add(Kind.CONSENSUS, judgement(NORMAL, *met), leader)
+    assert room.state is State.DECIDED
+    for name in (one, other):
+        assert see(room, name) is (Sight.ALL if name in met else Sight.OWN)
+
+
+def test_who_leaves_the_list_sees_no_more_of_what_could_be_given_until_then():
+    room = opened(plan(PolicyKind.TRIAGE), ai(AiSaid.RECALL))
+    arrived, hour = room.exam.arrived_at, datetime.timedelta(hours=1)
+
+    def left(since, until):
+        asks = Standing("anna", True, spells=(Spell(arrived + since, arrived + until),))
+        return sight(room.exam, asks, room.at)
+
+    assert left(-hour, hour) is Sight.TO_READ
+    assert left(0 * hour, hour) is Sight.TO_READ
+    assert left(hour, 2 * hour) is Sight.ALL, "listed after it arrived, as somebody who saw it"
+    assert left(-2 * hour, -hour) is Sight.ALL, "off the list before it arrived"
+    assert left(-hour, 0 * hour) is Sight.ALL
 
 
 def test_a_read_of_earlier_images_is_not_shown_to_who_reads_anew():
