@@ -180,7 +180,9 @@ def _fits(images: Images, asked: Sequence[tuple[str, str]]) -> bool:
 
 
 def _of_images(entry: dict[str, Any], images: Images) -> dict[str, Any]:
-    told = {tag: value for tag, value in entry.items() if tag in OF_STUDY}
+    # An attribute that the images leave empty is looked up by the archive in any instance of the
+    # study: whether it stands in the answer would tell of ours.
+    told = {tag: one for tag, one in entry.items() if tag in OF_STUDY and one.get("Value")}
     told[MODALITIES] = {"vr": "CS", "Value": list(images.modalities)}
     told[IMAGES] = {"vr": "IS", "Value": [images.count]}
     return dict(sorted(told.items()))
