@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gransk.web.withheld import STUDY_UID, Images, studies
+from gransk.web.withheld import STUDY_UID, Images, by_more, studies
 
 KNOWN = {"1.2": Images(("CR",), 2, frozenset({"1.2.99"}), frozenset({"1.2.99.1"}))}
 OF_IMAGES = {
@@ -33,6 +33,16 @@ def test_a_study_with_results_is_told_as_one_without():
     (told,) = json.loads(said(OF_IMAGES))
     assert told["00080050"]["Value"] == ["A1"]
     assert told["00201208"]["Value"] == [2]
+
+
+def test_a_study_that_is_left_out_takes_no_place_of_a_search():
+    other = OF_IMAGES | {STUDY_UID: {"vr": "UI", "Value": ["1.3"]}}
+    asked = [("ModalitiesInStudy", "SR"), ("limit", "1")]
+    assert by_more(asked)
+    alone = studies(json.dumps([other]).encode(), KNOWN, asked)
+    assert studies(json.dumps([OF_IMAGES, other], indent=1).encode(), KNOWN, asked) == alone
+    assert studies(json.dumps([other, other]).encode(), KNOWN, asked) == alone
+    assert not by_more([("PatientID", "T1"), ("limit", "1"), ("includefield", "all")])
 
 
 def test_a_study_that_is_shown_whole_is_told_as_the_archive_says():
