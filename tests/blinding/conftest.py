@@ -77,6 +77,7 @@ def answers(living: Living, folder: Path) -> Callable[[Ai, bool], Answers]:
 
 def everything(run: Programme, folder: Path, full: bool) -> Answers:
     """All doors of a run, in the order in which one changes least for the next."""
+    reader = run.blinded[0]
     found = [
         blinding_look.look(run, full=full),
         blinding_messages.look(run),
@@ -84,6 +85,7 @@ def everything(run: Programme, folder: Path, full: bool) -> Answers:
         blinding_orthanc.look(run, folder),
         blinding_messages.outputs(run),
         blinding_look.last(run),
+        blinding_look.after(run, reader, full),
     ]
     of = {key: said for answers in found for key, said in answers.of.items()}
     return Answers(of, found[0].secrets)
