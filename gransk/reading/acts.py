@@ -27,6 +27,7 @@ from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.reading.ledger import write
 from gransk.reading.opinions import DifferenceReason, Opinion
 from gransk.reading.plan import Arbitration, Plan, PlanReason, PolicyKind
+from gransk.reading.readers import standing
 from gransk.reading.refusals import LedgerError, Refusal
 from gransk.reading.sight import Sight, sight
 from gransk.site.database import utcnow
@@ -169,8 +170,11 @@ def reassign(
     LedgerError
         ``blinded`` where the coordinator may still be given the exam; else of `checking.check`.
     """
-    make = _oversee(actor, lambda book: _add(book, actor, Kind.REASSIGNED, moved, reason))
-    return write(session, study_key, make, version)
+
+    def make(book: Book) -> None:
+        _add(book, actor, Kind.REASSIGNED, moved, reason)
+
+    return write(session, study_key, _oversee(session, actor, make), version)
 
 
 def return_to_humans(
@@ -182,7 +186,7 @@ def return_to_humans(
         plan = humans(_exam(book).plan)
         _add(book, actor, Kind.RETURNED_TO_HUMANS, Planned(plan=plan), reason)
 
-    return write(session, study_key, _oversee(actor, make), version)
+    return write(session, study_key, _oversee(session, actor, make), version)
 
 
 def withdraw(
@@ -193,7 +197,7 @@ def withdraw(
     def make(book: Book) -> None:
         _add(book, actor, Kind.WITHDRAWN, Nothing(), reason)
 
-    return write(session, study_key, _oversee(actor, make), version)
+    return write(session, study_key, _oversee(session, actor, make), version)
 
 
 def one_human(session: Session, unit: str) -> list[str]:
@@ -246,13 +250,17 @@ def _reading(
     write(session, study_key, make)
 
 
-def _oversee(actor: Actor, make: Callable[[Book], None]) -> Callable[[Book], None]:
+def _oversee(
+    session: Session, actor: Actor, make: Callable[[Book], None]
+) -> Callable[[Book], None]:
     """Only who may see everything of an exam changes how it is read."""
 
     def checked(book: Book) -> None:
-        exam, who = _exam(book), book.readers.get(actor.account)
-        if actor != SUITE and sight(exam, actor.account, who, oversees=True) is not Sight.ALL:
-            raise LedgerError(Refusal.BLINDED)
+        exam = _exam(book)
+        if actor != SUITE:
+            who = standing(session, exam.unit, actor.account, oversees=True)
+            if sight(exam, who, utcnow()) is not Sight.ALL:
+                raise LedgerError(Refusal.BLINDED)
         make(book)
 
     return checked

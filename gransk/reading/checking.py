@@ -179,10 +179,12 @@ def _moves(exam: Exam, entry: Entry, who: Qualification | None) -> None:
     new: Moved = _content(entry)
     _refuse(bool(new.giver) and not exam.holds(new.giver, new.task), Refusal.NOT_YOURS)
     if new.task is TaskKind.SAFETY:
-        _refuse(bool(new.taker) or not new.giver, Refusal.WRONG_CONTENT, "only taken back")
+        _refuse(bool(new.taker), Refusal.WRONG_CONTENT, "only taken back")
         answered = len(exam.kept) + len(exam.open_tasks(TaskKind.SAFETY)) - 1
         _refuse(answered < 1, Refusal.NOT_COMPLETE, "nobody would look again")
         return
+    concluded = new.task is TaskKind.ARBITRATION and exam.conclusion is not None
+    _refuse(concluded, Refusal.WRONG_STATE, "it is concluded")
     if not new.giver:
         full = exam.missing_reads() == 0 if new.task is TaskKind.FIRST else bool(
             exam.open_tasks(new.task)

@@ -22,7 +22,7 @@ from gransk.reading.exam import Exam, Qualification, Read, State, TaskState, bli
 from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.reading.ledger import exam_of
 from gransk.reading.opinions import DifferenceReason, Opinion
-from gransk.reading.readers import OVERSEEING, qualifications
+from gransk.reading.readers import OVERSEEING, standing
 from gransk.reading.refusals import LedgerError, Refusal
 from gransk.reading.sight import Sight, marks_shown, sight
 from gransk.site.database import utcnow
@@ -127,8 +127,8 @@ def desk(session: Session, study_key: str, person: Person) -> Desk:
         ``no_exam``.
     """
     exam = exam_of(session, study_key)
-    who = qualifications(session, exam.unit).get(person.account)
     oversees = bool(OVERSEEING & set(person.roles))
+    asks = standing(session, exam.unit, person.account, oversees)
     task = _assigned(session, study_key, person.account)
     opened = task is not None and task.looked_at is not None
     if task is not None and task.kind == TaskKind.ARBITRATION:
@@ -137,11 +137,11 @@ def desk(session: Session, study_key: str, person: Person) -> Desk:
         study_key=study_key,
         exam=exam,
         account=person.account,
-        sight=sight(exam, person.account, who, oversees),
+        sight=sight(exam, asks, utcnow()),
         task=TaskKind(task.kind) if task is not None and opened else None,
         unopened=task is not None and not opened,
         opened_at=task.looked_at if task is not None and opened else None,
-        who=who,
+        who=asks.who,
     )
 
 

@@ -30,9 +30,10 @@ from sqlalchemy.orm import Session
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State, TaskState
 from gransk.reading.exam_tables import ExamRow, TaskRow
-from gransk.reading.readers import units_of
+from gransk.reading.hiding import could_be_given, held, read_of_late, to_train, untrained
+from gransk.reading.readers import spells, units_of
 from gransk.reading.targets import Limit
-from gransk.site.database import UtcDateTime
+from gransk.site.database import UtcDateTime, utcnow
 
 PAGE = 50
 
@@ -163,22 +164,29 @@ def hidden(session: Session, account: str) -> ColumnElement[bool]:
     """Of which exams a person sees "to read" alone, as a condition on `ExamRow`.
 
     It never shows more than `gransk.reading.sight.sight` does: of the units in which the person
-    may be given something it hides everything undecided, withdrawn or not, and what a trainee
-    has yet to read.
+    may be given something it hides everything undecided, withdrawn or not, of others what the
+    person could be given before, and what a trainee has yet to read or a reader read of late.
     """
     # As `gransk.reading.seeing.hidden_keys` for who oversees; without a subquery where it can be.
-    own = units_of(session, account)
-    to_train = (
-        TaskRow.account == account,
-        TaskRow.state == TaskState.ASSIGNED,
-        TaskRow.kind == TaskKind.TRAINEE,
-    )
+    own, before, now = units_of(session, account), spells(session, account), utcnow()
     found: list[ColumnElement[bool]] = []
-    if own:
-        found.append(and_(ExamRow.unit.in_(own), ExamRow.state != State.DECIDED))
-    if session.scalar(select(TaskRow.study_key).where(*to_train).limit(1)) is not None:
-        found.append(ExamRow.study_key.in_(select(TaskRow.study_key).where(*to_train)))
+    if own or before:
+        could = could_be_given(own, tuple(before.items()))
+        found.append(and_(could, ExamRow.state != State.DECIDED))
+    if session.scalar(to_train(account).limit(1)) is not None:
+        found.append(untrained(account))
+    if session.scalar(read_of_late(account, now).limit(1)) is not None:
+        found.append(held(account, now))
     return or_(*found) if found else false()
+
+
+def blind_units(session: Session, account: str) -> frozenset[str]:
+    """Units of which a person is told no loads: where they read, or an exam is hidden from them.
+
+    There the numbers would tell who was asked for how much, and so of opinions.
+    """
+    query = select(ExamRow.unit).where(hidden(session, account)).distinct()
+    return units_of(session, account) | set(session.scalars(query))
 
 
 def board(
@@ -332,11 +340,9 @@ class Load:
 
 
 def workload(session: Session, account: str, since: datetime.datetime) -> list[Load]:
-    """First reads and arbitrations by reader, without the units in which the person reads.
-
-    There the numbers would tell who was asked for how much, and so of opinions.
-    """
-    visible = (TaskRow.kind != TaskKind.TRAINEE, TaskRow.unit.not_in(units_of(session, account)))
+    """First reads and arbitrations by reader, without the person's `blind_units`."""
+    blind = blind_units(session, account)
+    visible = (TaskRow.kind != TaskKind.TRAINEE, TaskRow.unit.not_in(blind))
     whose = (TaskRow.unit, TaskRow.account)
     arbitrations = func.sum(case((TaskRow.kind == TaskKind.ARBITRATION, 1), else_=0))
     open_ = (

@@ -31,6 +31,7 @@ from gransk.reading.past_ledger import CLOSED, Beside, Told, told
 from gransk.reading.planning import Known, resolved
 from gransk.reading.policy import Room
 from gransk.reading.policy_tables import OutcomeStatement, RoomApproval
+from gransk.reading.sight import held_from
 from gransk.reading.working_days import MONDAY_TO_FRIDAY, WorkingDays
 from gransk.results.exam_facts import rows, standing_of
 from gransk.results.tables import (
@@ -40,6 +41,7 @@ from gransk.results.tables import (
     ProgrammeStatement,
     Workitem,
 )
+from gransk.site.database import utcnow
 
 TOGETHER = 400
 """Exams that are asked for at once; SQLite takes so many values in one question."""
@@ -101,11 +103,18 @@ class Closed:
         Of the AI's opinion that is counted; empty where there is none.
     guarded : Exam, optional
         The exam itself where what a person may see of it depends on the person.
+    asks : frozenset of str
+        Of which persons; empty: of everybody.
     """
 
     past: PastExam
     analysis_key: str
     guarded: Exam | None = None
+    asks: frozenset[str] = frozenset()
+
+    def open_to(self, account: str) -> bool:
+        """May the person see everything of it, without anything else being asked?"""
+        return self.guarded is None or (bool(self.asks) and account not in self.asks)
 
 
 class Whole(NamedTuple):
@@ -133,6 +142,7 @@ class _Folded(NamedTuple):
     application: str
     told: Told
     guarded: Exam | None
+    asks: frozenset[str]
 
 
 class _Marks(NamedTuple):
@@ -263,13 +273,7 @@ class KeptPast:
             found = session.execute(query.order_by(EntryRow.study_key, EntryRow.place)).all()
             for key, those in groupby(found, key=lambda row: row[0]):
                 exam = fold(Entry.read(*row[1:]) for row in those)
-                free = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
-                self._folded[key] = _Folded(
-                    exam.entries,
-                    exam.application,
-                    told(key, exam, self._zone),
-                    None if free else exam,
-                )
+                self._folded[key] = _folded(key, exam, self._zone)
                 time.sleep(PAUSE_SECONDS)
 
     def _look_up(self, session: Session, keys: Collection[str], room: Room | None) -> None:
@@ -315,7 +319,7 @@ class KeptPast:
         past = folded.told.beside(
             replace(beside, previous_on=self._previous(beside)), self._working
         )
-        self._closed[key] = Closed(past, folded.told.analysis_key, folded.guarded)
+        self._closed[key] = Closed(past, folded.told.analysis_key, folded.guarded, folded.asks)
 
     def _previous(self, beside: Beside) -> datetime.date | None:
         """The day of the woman's screening before, as far as the ledger has it."""
@@ -325,6 +329,19 @@ class KeptPast:
         others = (self._beside[key] for key in self._women[beside.woman])
         days = (one.date for one in others if one.known.programme is Programme.SCREENING)
         return max((day for day in days if day is not None and day < date), default=None)
+
+
+def _folded(key: str, exam: Exam, zone: datetime.tzinfo | None) -> _Folded:
+    # Nobody reads it any more: from whom it is held now, it is later from nobody else.
+    held = held_from(exam, utcnow())
+    of_some = exam.state is State.DECIDED and not exam.open_tasks(TaskKind.TRAINEE)
+    return _Folded(
+        exam.entries,
+        exam.application,
+        told(key, exam, zone),
+        None if of_some and not held else exam,
+        held if of_some else frozenset(),
+    )
 
 
 def _last_words(session: Session) -> tuple[Hashable, ...]:

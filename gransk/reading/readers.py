@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from gransk.core.errors import InvalidValueError
 from gransk.reading.exam import Qualification
 from gransk.reading.exam_tables import ReaderRow
+from gransk.reading.sight import Spell, Standing
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account, Event, Role
@@ -19,7 +20,9 @@ from gransk.site.tables import Account, Event, Role
 OVERSEEING = frozenset(
     {Role.COORDINATOR, Role.RESPONSIBLE_RADIOLOGIST, Role.ADMINISTRATOR, Role.AUDITOR}
 )
-"""Roles that see undecided exams, where the person can be given none of them."""
+"""Roles that see undecided exams, where the person could be given none of them."""
+FIRST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+"""Before every exam."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Listing:
         if self.trainee and (self.reads or self.arbitrates or self.experienced):
             raise InvalidValueError("trainee", self, "a trainee who is nothing else")
 
+    @property
+    def able(self) -> bool:
+        """Can the person be given anything?"""
+        return self.active and (self.reads or self.arbitrates or self.trainee)
+
 
 def list_reader(
     session: Session, unit: str, account: str, listing: Listing, actor: str
@@ -67,7 +75,7 @@ def list_reader(
     if row is None:
         row = ReaderRow(unit=unit, account=account, blind_since=_blind_since(session, person, now))
         session.add(row)
-    elif not row.active and listing.active:
+    elif listing.able and not _able(row):
         row.blind_since = max(row.blind_since, _blind_since(session, person, now))
     row.reads, row.arbitrates = listing.reads, listing.arbitrates
     row.experienced, row.trainee = listing.experienced, listing.trainee
@@ -81,6 +89,7 @@ def list_reader(
         "experienced": row.experienced,
         "trainee": row.trainee,
         "active": row.active,
+        "blind_since": row.blind_since.isoformat(),
     }
     record(session, actor, EventKind.READER_CHANGED, account, data)
     return row
@@ -112,6 +121,44 @@ def units_of(session: Session, account: str) -> frozenset[str]:
     """Units in which a person may be given something."""
     query = select(ReaderRow.unit).where(ReaderRow.account == account, ReaderRow.active)
     return frozenset(session.scalars(query))
+
+
+def standing(session: Session, unit: str, account: str, oversees: bool) -> Standing:
+    """How a person stands to a unit: what its list says, and said before.
+
+    Parameters
+    ----------
+    oversees : bool
+        Whether a role of the person is one of `OVERSEEING`.
+    """
+    who = qualifications(session, unit).get(account)
+    # Of who does not oversee the spells make no difference.
+    before = spells(session, account).get(unit, ()) if oversees else ()
+    return Standing(account, oversees, who, before)
+
+
+def spells(session: Session, account: str) -> dict[str, tuple[Spell, ...]]:
+    """When units let a person be given exams and do not any more, by unit, from the event log."""
+    query = select(Event).where(
+        Event.kind == EventKind.READER_CHANGED.value, Event.subject == account
+    )
+    found: dict[str, tuple[Spell, ...]] = {}
+    begun: dict[str, datetime.datetime] = {}
+    for event in session.scalars(query.order_by(Event.number)):
+        unit = event.data["unit"]
+        if event.data["active"] and any(
+            event.data[name] for name in ("reads", "arbitrates", "trainee")
+        ):
+            # Events of earlier versions do not say since when: then nothing was seen before.
+            said = event.data.get("blind_since", "")
+            begun.setdefault(unit, datetime.datetime.fromisoformat(said) if said else FIRST)
+        elif unit in begun:
+            found[unit] = (*found.get(unit, ()), Spell(begun.pop(unit), event.at))
+    return found
+
+
+def _able(row: ReaderRow) -> bool:
+    return row.active and (row.reads or row.arbitrates or row.trainee)
 
 
 def _blind_since(session: Session, person: Account, now: datetime.datetime) -> datetime.datetime:

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.reading.entering import Entering
-from gransk.reading.entries import TaskKind
-from gransk.reading.exam import State, TaskState
-from gransk.reading.exam_tables import ExamRow, TaskRow
+from gransk.reading.exam import State
+from gransk.reading.exam_tables import ExamRow
+from gransk.reading.hiding import Spells, could_be_given, held, untrained
 from gransk.reading.ledger import exam_of
-from gransk.reading.readers import OVERSEEING, qualifications, units_of
+from gransk.reading.readers import OVERSEEING, spells, standing, units_of
 from gransk.reading.sight import Sight, marks_shown, sight
+from gransk.site.database import utcnow
 from gransk.site.tables import Event
 
 
@@ -34,12 +35,15 @@ class Looker:
         In which the person may be given exams now.
     entering : frozenset of str
         Study keys of exams that enter the reading room with its loop's next look.
+    spells : tuple
+        When units let the person be given exams before, of who oversees.
     """
 
     account: str
     oversees: bool
     units: frozenset[str]
     entering: frozenset[str] = frozenset()
+    spells: Spells = ()
 
     @property
     def reads(self) -> bool:
@@ -51,11 +55,13 @@ def looker(
     session: Session, account: str, roles: Iterable[str], entering: Entering | None = None
 ) -> Looker:
     """Who looks, as the lists of readers have it now."""
+    oversees = bool(OVERSEEING & set(roles))
     return Looker(
         account,
-        bool(OVERSEEING & set(roles)),
+        oversees,
         units_of(session, account),
         frozenset() if entering is None else entering.keys(session),
+        tuple(spells(session, account).items()) if oversees else (),
     )
 
 
@@ -70,8 +76,8 @@ def sight_of(session: Session, who: Looker, study_key: str) -> Sight:
         hides = study_key in who.entering and (who.reads or not who.oversees)
         return Sight.TO_READ if hides else Sight.ALL
     exam = exam_of(session, study_key)
-    qualification = qualifications(session, row.unit).get(who.account)
-    return sight(exam, who.account, qualification, who.oversees)
+    asks = standing(session, exam.unit, who.account, who.oversees)
+    return sight(exam, asks, utcnow())
 
 
 def sees_all(session: Session, who: Looker, study_key: str) -> bool:
@@ -104,17 +110,9 @@ def hidden_keys(who: Looker) -> Select[str]:
     """Study keys of exams in the reading room that lists hide from the person."""
     undecided: ColumnElement[bool] = ExamRow.state != State.DECIDED
     if who.oversees:
-        undecided = and_(undecided, ExamRow.unit.in_(sorted(who.units)))
-    return select(ExamRow.study_key).where(or_(undecided, untrained(who.account)))
-
-
-def untrained(account: str) -> ColumnElement[bool]:
-    """Is an exam one that the person has yet to read as a trainee?"""
-    return exists().where(
-        TaskRow.study_key == ExamRow.study_key,
-        TaskRow.account == account,
-        TaskRow.kind == TaskKind.TRAINEE,
-        TaskRow.state == TaskState.ASSIGNED,
+        undecided = and_(undecided, could_be_given(who.units, who.spells))
+    return select(ExamRow.study_key).where(
+        or_(undecided, untrained(who.account), held(who.account, utcnow()))
     )
 
 

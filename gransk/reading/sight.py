@@ -7,11 +7,20 @@ else, whatever other roles the person has.
 
 from __future__ import annotations
 
+import datetime
+from dataclasses import dataclass
 from enum import StrEnum
 
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import Exam, Qualification, State, blind
-from gransk.reading.plan import Plan, PlanReason, PolicyKind
+from gransk.reading.plan import COUNTING, Plan, PlanReason, PolicyKind
+
+HELD = datetime.timedelta(days=14)
+"""So long after the own read nobody is told what became of an exam that one or two people read.
+
+From the own read on, not from the decision: that instant is the same however many are asked. Two
+weeks hold the ten working days in which an exam is to be decided.
+"""
 
 
 class Sight(StrEnum):
@@ -24,33 +33,84 @@ class Sight(StrEnum):
     ALL = "all"
 
 
-def sight(exam: Exam, account: str, who: Qualification | None, oversees: bool) -> Sight:
+@dataclass(frozen=True)
+class Spell:
+    """A time, now past, in which a unit's list let a person be given exams.
+
+    Parameters
+    ----------
+    since : datetime
+        Exams that arrived before could not be given: the person may have seen them.
+    until : datetime
+        When the list stopped letting the person.
+    """
+
+    since: datetime.datetime
+    until: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who asks, and how the person stands to a unit; made by `gransk.reading.readers.standing`.
+
+    Parameters
+    ----------
+    account : str
+    oversees : bool
+        Whether the person's roles let them see undecided exams: coordinator, responsible
+        radiologist, administrator, auditor.
+    who : Qualification, optional
+        What the unit lets the person do; None for somebody who is not on its list now.
+    spells : tuple of Spell
+        In which it let the person be given exams before.
+    """
+
+    account: str
+    oversees: bool
+    who: Qualification | None = None
+    spells: tuple[Spell, ...] = ()
+
+
+def sight(exam: Exam, asks: Standing, at: datetime.datetime) -> Sight:
     """What a person may see of an exam.
 
     Parameters
     ----------
     exam : Exam
-    account : str
-    who : Qualification, optional
-        What the unit lets the person do; None for somebody who is not on its list now.
-    oversees : bool
-        Whether the person's roles let them see undecided exams: coordinator, responsible
-        radiologist, administrator, auditor.
+    asks : Standing
+        The person, to the exam's unit.
+    at : datetime
 
     Returns
     -------
     Sight
         Until the decision ``ALL`` only for who has been shown everything by an entry of the
-        ledger and is given nothing of the exam any more, and for who oversees and cannot be
-        given anything of it. After it for everybody but a trainee who has yet to read it.
+        ledger and is given nothing of the exam any more, and for who oversees and could at no
+        time since it arrived be given anything of it. After it for everybody but a trainee who
+        has yet to read it, and who read it of late where one or two people do.
     """
+    if exam.state is State.DECIDED and exam.holds(asks.account, TaskKind.TRAINEE):
+        return Sight.TO_READ
+    if asks.account in exam.seen:
+        return Sight.ALL
     if exam.state is State.DECIDED:
-        return Sight.TO_READ if exam.holds(account, TaskKind.TRAINEE) else Sight.ALL
-    if account in exam.seen:
+        told = asks.account not in held_from(exam, at)
+    else:
+        told = asks.oversees and not _candidate(exam, asks)
+    if told:
         return Sight.ALL
-    if oversees and (who is None or not candidate(exam, who)):
-        return Sight.ALL
-    return Sight.OWN if _read_these(exam, account) else Sight.TO_READ
+    return Sight.OWN if _read_these(exam, asks.account) else Sight.TO_READ
+
+
+def held_from(exam: Exam, at: datetime.datetime) -> frozenset[str]:
+    """Who read an exam so lately that nothing of it is told to them, decided or not.
+
+    Where one or two people read, that an exam is decided once it is read, or is not, tells how
+    many were planned, and by it the AI's score; where the AI is one of two, whether it agreed.
+    """
+    if exam.plan is None or exam.plan.kind not in COUNTING:
+        return frozenset()
+    return frozenset(read.account for read in exam.reads if at < read.at + HELD)
 
 
 def _read_these(exam: Exam, account: str) -> bool:
@@ -59,9 +119,20 @@ def _read_these(exam: Exam, account: str) -> bool:
     return any((read.round, read.account) == (exam.round, account) for read in reads)
 
 
-def candidate(exam: Exam, who: Qualification) -> bool:
-    """Can the person still be given a read or the arbitration, now or after new images?"""
-    return blind(exam, who) and (who.reads or who.arbitrates or who.trainee)
+def _candidate(exam: Exam, asks: Standing) -> bool:
+    """Can the person be given a read or the arbitration, or could they since the exam arrived?
+
+    Who leaves the unit's list sees no more of what could be given to them until then.
+    """
+    who = asks.who
+    if who is not None and blind(exam, who) and able(who):
+        return True
+    return any(spell.since <= exam.arrived_at < spell.until for spell in asks.spells)
+
+
+def able(who: Qualification) -> bool:
+    """Can the person be given anything in the unit?"""
+    return who.reads or who.arbitrates or who.trainee
 
 
 def marks_shown(exam: Exam, account: str) -> bool:

@@ -10,15 +10,15 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from gransk.core.findings import ModelIdentity
-from gransk.reading.exam import Exam
 from gransk.reading.model_name import model_name
 from gransk.reading.past import Density, PastExam
 from gransk.reading.past_keeping import Closed, KeptPast, Owners, Whole
 from gransk.reading.past_ledger import density_of
-from gransk.reading.readers import qualifications
+from gransk.reading.readers import standing
 from gransk.reading.sight import Sight, sight
 from gransk.reading.working_days import MONDAY_TO_FRIDAY, WorkingDays
 from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.site.database import utcnow
 
 KEPT = 8
 """Of how many that see different exams the lists are kept."""
@@ -82,16 +82,17 @@ class SitePast:
         """
         with self._lock:
             whole = self._kept(session, today)
-        guarded = {one.past.exam: one.guarded for one in whole.guarded if one.guarded is not None}
-        who = {
-            unit: qualifications(session, unit).get(account)
-            for unit in {exam.unit for exam in guarded.values()}
-        }
+        units = {one.guarded.unit for one in whole.guarded if one.guarded is not None}
+        asks = {unit: standing(session, unit, account, oversees) for unit in units}
+        now = utcnow()
 
-        def seen(exam: Exam) -> bool:
-            return sight(exam, account, who[exam.unit], oversees) is Sight.ALL
+        def seen(one: Closed) -> bool:
+            exam = one.guarded
+            return exam is None or sight(exam, asks[exam.unit], now) is Sight.ALL
 
-        hidden = frozenset(key for key, exam in guarded.items() if not seen(exam))
+        hidden = frozenset(
+            one.past.exam for one in whole.guarded if not one.open_to(account) and not seen(one)
+        )
         return self._without(whole, hidden)
 
     def _without(self, whole: Whole, hidden: frozenset[str]) -> Seen:

@@ -71,7 +71,9 @@ async def read(
         raise HTTPException(404)
     images = await run_in_threadpool(_may_read, request, caller, path)
     asked = parse_qsl(request.url.query, keep_blank_values=True)
-    sent = asked if images is None else withheld.uncut(asked)
+    search = path == "studies" and await run_in_threadpool(_keeps_back, request, caller)
+    uncut = images is not None or (search and withheld.by_more(asked))
+    sent = withheld.uncut(asked) if uncut else asked
     upstream = wiring(request).upstream
     question = upstream.client.build_request(
         "GET",
@@ -88,10 +90,9 @@ async def read(
     body = await _held(answer)
     if images is not None:
         return _metadata(request, answer, withheld.inside(body, images, asked), kept=False)
-    if path == "studies" and caller.account:
+    if search:
         known = await run_in_threadpool(_blind, request, caller, withheld.uids_in(body))
-        if known:
-            return _metadata(request, answer, withheld.studies(body, known, asked), kept=False)
+        return _metadata(request, answer, withheld.studies(body, known, asked), kept=False)
     return _metadata(request, answer, body)
 
 
@@ -105,16 +106,19 @@ def _may_read(request: Request, caller: Caller, path: str) -> withheld.Images | 
     """
     uid = withheld.study_of(path)
     if not uid:
-        if path != "studies":
-            known = wiring(request)
-            with known.database.read() as session:
-                if withheld.keeps_back(session, looker_of(known, session, caller)):
-                    raise HTTPException(403, BLINDED)
+        if path != "studies" and _keeps_back(request, caller):
+            raise HTTPException(403, BLINDED)
         return None
     images = _blind(request, caller, {uid}).get(uid)
     if images is not None:
         withheld.check(path, images)
     return images
+
+
+def _keeps_back(request: Request, caller: Caller) -> bool:
+    known = wiring(request)
+    with known.database.read() as session:
+        return withheld.keeps_back(session, looker_of(known, session, caller))
 
 
 def _blind(request: Request, caller: Caller, uids: set[str]) -> dict[str, withheld.Images]:

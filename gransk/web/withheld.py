@@ -140,8 +140,7 @@ def inside(body: bytes, images: Images, asked: Sequence[tuple[str, str]]) -> byt
         if _value(entry, SERIES_UID) not in images.series
         and _value(entry, INSTANCE_UID) not in images.instances
     ]
-    start, length = _number(asked, "offset"), _number(asked, "limit")
-    return _written(kept[start or 0 :][: length or None])
+    return _written(_cut(kept, asked))
 
 
 def uncut(asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -149,8 +148,20 @@ def uncut(asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in asked if name not in ("limit", "offset")]
 
 
+def by_more(asked: Sequence[tuple[str, str]]) -> bool:
+    """Does a search match by what our results may say, so that they would count in its limit?"""
+    return any(
+        name not in HOW and name not in OF_STUDY and name not in OF_STUDY.values()
+        for name, _ in asked
+    )
+
+
 def studies(body: bytes, known: Mapping[str, Images], asked: Sequence[tuple[str, str]]) -> bytes:
-    """Answers of a search for studies, of some of which the person may see the images alone."""
+    """Answers of a search for studies, of some of which the person may see the images alone.
+
+    Written anew whether any is among them or not, and cut as limit and offset ask where they were
+    not sent (`by_more`): neither its form nor its length tells of a study that is left out.
+    """
     kept = []
     for entry in json.loads(body or b"[]"):
         images = known.get(_value(entry, STUDY_UID))
@@ -158,7 +169,7 @@ def studies(body: bytes, known: Mapping[str, Images], asked: Sequence[tuple[str,
             kept.append(entry)
         elif _fits(images, asked):
             kept.append(_of_images(entry, images))
-    return _written(kept)
+    return _written(_cut(kept, asked) if by_more(asked) else kept)
 
 
 def uids_in(body: bytes) -> set[str]:
@@ -180,7 +191,9 @@ def _fits(images: Images, asked: Sequence[tuple[str, str]]) -> bool:
 
 
 def _of_images(entry: dict[str, Any], images: Images) -> dict[str, Any]:
-    told = {tag: value for tag, value in entry.items() if tag in OF_STUDY}
+    # An attribute that the images leave empty is looked up by the archive in any instance of the
+    # study: whether it stands in the answer would tell of ours.
+    told = {tag: one for tag, one in entry.items() if tag in OF_STUDY and one.get("Value")}
     told[MODALITIES] = {"vr": "CS", "Value": list(images.modalities)}
     told[IMAGES] = {"vr": "IS", "Value": [images.count]}
     return dict(sorted(told.items()))
@@ -189,6 +202,11 @@ def _of_images(entry: dict[str, Any], images: Images) -> dict[str, Any]:
 def _value(entry: Mapping[str, Any], tag: str) -> str:
     values = entry.get(tag, {}).get("Value") or [""]
     return str(values[0])
+
+
+def _cut(kept: Sequence[Any], asked: Sequence[tuple[str, str]]) -> Sequence[Any]:
+    start, length = _number(asked, "offset"), _number(asked, "limit")
+    return kept[start or 0 :][: length or None]
 
 
 def _number(asked: Sequence[tuple[str, str]], name: str) -> int | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from blinding_probes import PROBES, Ask
+from blinding_probes import PROBES, TELLING, Ask
 from blinding_programme import BLINDED, Programme
 
 HEADERS = ("content-type", "content-length", "location", "etag", "last-modified", "hx-redirect")
@@ -104,7 +104,13 @@ def normalised(said: bytes, client: httpx.Client) -> bytes:
 
 
 def look(
-    run: Programme, doors: Iterable[str] = PROBES, ended: bool = True, full: bool = False
+    run: Programme,
+    doors: Iterable[str] = PROBES,
+    ended: bool = True,
+    full: bool = False,
+    names: Sequence[str] = (),
+    numbers: Sequence[int] = BLINDED,
+    when: str = "",
 ) -> Answers:
     """Ask at doors as each blinded person; in the short form as the first of them.
 
@@ -115,20 +121,27 @@ def look(
     ended : bool
         Whether also what changes something is asked, at the end.
     full : bool
+    names : sequence of str
+        As whom, where it is somebody else.
+    numbers : sequence of int
+        Of which exams.
+    when : str
+        Where the same is asked again of a run.
     """
     found: dict[tuple[str, str], bytes] = {}
+    people = names or (run.blinded if full else run.blinded[:1])
     with run.doors():
-        for name in run.blinded if full else run.blinded[:1]:
+        for name in people:
             with run.person(name) as client:
                 for door in doors:
                     for one in PROBES[door]:
                         if not (one.ends or one.last) and full >= one.full:
-                            _keep(found, run, client, name, door, one)
+                            _keep(found, run, client, name, door, one, numbers, when)
         for door in doors if ended else ():
             for one in PROBES[door]:
                 if one.ends and full >= one.full:
-                    with run.person(run.blinded[0]) as client:
-                        _keep(found, run, client, run.blinded[0], door, one)
+                    with run.person(people[0]) as client:
+                        _keep(found, run, client, people[0], door, one, numbers, when)
     return Answers(found, frozenset(run.secrets()))
 
 
@@ -140,8 +153,19 @@ def last(run: Programme) -> Answers:
         for door, asked in PROBES.items():
             for one in asked:
                 if one.last:
-                    _keep(found, run, client, name, door, one)
+                    _keep(found, run, client, name, door, one, BLINDED, "")
     return Answers(found, frozenset(run.secrets()))
+
+
+def after(run: Programme, name: str, full: bool) -> Answers:
+    """Ask as who has read an exam: in the long form at every door.
+
+    Where one was to read it, it is decided, and its results are in the archive; where two were,
+    it waits.
+    """
+    run.let_out()
+    doors = PROBES if full else TELLING
+    return look(run, doors, full, full, names=(name,), when=" after the own read")
 
 
 def _keep(
@@ -151,9 +175,11 @@ def _keep(
     name: str,
     door: str,
     one: Ask,
+    numbers: Sequence[int],
+    when: str,
 ) -> None:
     method = door.split(" ")[0]
-    for values in _exams(run, one):
+    for values in _exams(run, one, numbers):
         address = _filled(one.address, values)
         form = {key: _filled(value, values) for key, value in one.form.items()}
         body = dict(one.body)
@@ -169,14 +195,14 @@ def _keep(
         head = [f"{key}: {answer.headers[key]}" for key in HEADERS
                 if key in answer.headers and (one.told or key == "content-type")]  # fmt: skip
         said = "\n".join([str(answer.status_code), *head, ""]).encode() + told
-        sent = f"{sorted(form.items())} {body.get('json', '')}{' last' if one.last else ''}"
+        sent = f"{sorted(form.items())} {body.get('json', '')}{' last' if one.last else ''}{when}"
         found[door, f"{name} {address} {sent}"] = normalised(said, client)
 
 
 PLACEHOLDERS = ("key", "uid", "item", "accession", "number", "images")
 
 
-def _exams(run: Programme, one: Ask) -> list[dict[str, str]]:
+def _exams(run: Programme, one: Ask, numbers: Sequence[int]) -> list[dict[str, str]]:
     """Values of the placeholders, once for each blinded exam; once where there are none."""
     asked = one.address + "".join(map(str, one.form.values())) + str(one.body.get("json", ""))
     if not any(f"{{{name}}}" in asked for name in PLACEHOLDERS):
@@ -190,7 +216,7 @@ def _exams(run: Programme, one: Ask) -> list[dict[str, str]]:
             "number": str(number),
             "images": run.images(number),
         }
-        for number in BLINDED
+        for number in numbers
     ]
 
 

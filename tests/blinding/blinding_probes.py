@@ -254,7 +254,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
         *last("/api/reading/exams/{key}/read", status=(200, 403, 404, 409), json=SAID),
     ),
     "PUT /api/reading/exams/{key}/correction": (
-        *ends("/api/reading/exams/{key}/correction", status=(403, 404), json=SAID),
+        *ends("/api/reading/exams/{key}/correction", status=(403, 404, 409), json=SAID),
         *last("/api/reading/exams/{key}/correction", status=(200, 403, 404, 409), json=SAID),
     ),
     # The board, and what is done there: nothing to an exam that the person may be given
@@ -297,9 +297,15 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /reading/indicators.csv": ask("/reading/indicators.csv"),
     "GET /reading/indicators.pdf": ask("/reading/indicators.pdf"),
     "GET /reading/validation": ask("/reading/validation", "/reading/validation?unit=north"),
-    "GET /reading/validation/{number}": nothing("/reading/validation/1"),
-    "GET /reading/validation/{number}/json": nothing("/reading/validation/1/json"),
-    "GET /reading/validation/{number}/pdf": nothing("/reading/validation/1/pdf"),
+    "GET /reading/validation/{number}": (
+        *ask("/reading/validation/1"), *nothing("/reading/validation/2"),
+    ),
+    "GET /reading/validation/{number}/json": (
+        *ask("/reading/validation/1/json"), *nothing("/reading/validation/2/json"),
+    ),
+    "GET /reading/validation/{number}/pdf": (
+        *ask("/reading/validation/1/pdf"), *nothing("/reading/validation/2/pdf"),
+    ),
     "POST /reading/validation/sign": ends(
         "/reading/validation/sign", unit="north", model="none", status=409
     ),
@@ -340,6 +346,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /dicom-web/{path:path}": (
         *ask(f"{PROXY}/studies", f"{PROXY}/studies?includefield=all",
              f"{PROXY}/studies?limit=3&offset=1", f"{PROXY}/studies?ModalitiesInStudy=SR",
+             f"{PROXY}/studies?ModalitiesInStudy=SR&limit=1",
              f"{PROXY}/studies?StudyInstanceUID={{uid}}", f"{PROXY}/studies?00080061=CR",
              f"{STUDY}/series", f"{STUDY}/series?Modality=SR", f"{STUDY}/series?limit=1&offset=1",
              f"{STUDY}/instances", f"{STUDY}/metadata", f"{SERIES}/metadata", f"{SERIES}/instances",
@@ -383,3 +390,19 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /sign-in/provider": ask("/sign-in/provider", status=404),
     "GET /sign-in/provider/answer": ask("/sign-in/provider/answer", status=404),
 }  # fmt: skip
+
+UNDECIDED_DOORS = (
+    "GET /", "GET /worklist/list", "GET /api/worklist", "GET /status", "GET /studies/{key}",
+    "GET /api/studies/{key}", "GET /events", "GET /follow-up", "GET /messages",
+    "GET /api/decisions", "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
+    "GET /reading", "GET /reading/{key}", "GET /reading/board", "GET /reading/board/list",
+    "GET /reading/board/exams/{key}", "GET /reading/own-figures", "GET /reading/indicators",
+    "GET /api/reading/list",
+)  # fmt: skip
+"""Doors at which the state of an exam would show."""
+TELLING = (
+    *UNDECIDED_DOORS, "GET /reading/list", "GET /reading/indicators.csv", "GET /reading/validation",
+    "GET /dicom-web/{path:path}", "GET /viewer/app-config.js",
+    "POST /reading/board/exams/{key}/{what}",
+)  # fmt: skip
+"""Doors at which it would show that an exam is decided, or its results are there."""

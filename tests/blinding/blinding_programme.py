@@ -32,7 +32,7 @@ from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 from radiographs import radiograph
-from reading_room import NORMAL, suspect
+from reading_room import NORMAL, ai, plan, sealed, suspect
 from reading_site import findings, mark
 from sqlalchemy import select
 from web_objects import Lesions
@@ -47,16 +47,20 @@ from gransk.core.screening import Verdict
 from gransk.delivery import deliver
 from gransk.reading import acts, entering, release, rooms
 from gransk.reading.acts import Actor
-from gransk.reading.entries import TaskKind
+from gransk.reading.book import Book
+from gransk.reading.entries import Arrival, Entry, Kind, Moved, TaskKind
 from gransk.reading.exam import Exam
 from gransk.reading.exam_tables import EntryRow, ExamRow
-from gransk.reading.ledger import exam_of
+from gransk.reading.ledger import arrive, exam_of, write
 from gransk.reading.opening import Opener
-from gransk.reading.opinions import Opinion
-from gransk.reading.policy import Room
+from gransk.reading.opinions import AiSaid, Opinion
+from gransk.reading.plan import PolicyKind
+from gransk.reading.policy import Minimum, Room
+from gransk.reading.policy_tables import Validation
 from gransk.reading.readers import Listing, list_reader
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.telling import Teller
+from gransk.reading.validation.report import validate
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
 from gransk.results.tables import (
     Delivery,
@@ -151,8 +155,8 @@ class Programme:
         self._hour("08:40")
         self._come_late()
         self._look()
-        self.release()
-        Teller(self.site.database, ()).run_once()
+        self.let_out()
+        self._validated()
         self._study(4, "08:42")
         self._analysed(4, self.ai)
         self._hour("08:45")
@@ -332,11 +336,59 @@ class Programme:
         Opener(self.site.database, self.blobs, self.policies).run_once(self.clock.at)
 
     def read(self, number: int, opinion: Opinion) -> None:
-        exam = self.exam(number)
-        name = exam.open_tasks(TaskKind.FIRST)[0].account
+        """The first of those who are asked reads."""
+        self.say(number, self.exam(number).open_tasks(TaskKind.FIRST)[0].account, opinion)
+
+    def say(self, number: int, name: str, opinion: Opinion) -> None:
+        """A person reads."""
+        images = self.exam(number).images
         with self.site.database.begin() as session:
             actor = Actor(name, "radiologist")
-            acts.read(session, self.key(number), actor, opinion, exam.images)
+            acts.read(session, self.key(number), actor, opinion, images)
+
+    def give(self, number: int, task: TaskKind, giver: str, taker: str) -> None:
+        """A coordinator gives what one person has to another."""
+        moved = Moved(task=task, giver=giver, taker=taker)
+        with self.site.database.begin() as session:
+            acts.reassign(session, self.key(number), Actor("karen", "coordinator"), moved, "ill")
+
+    def safety_net(self, number: int, *names: str) -> None:
+        """Another exam of *south* is open: two people read it, and are shown the AI afterwards."""
+        self._study(number, "08:46")
+        self._analysed(number, self.ai)
+        key, at, high = self.key(number), self.clock.at, self.ai is Ai.HIGH
+        said = ai(AiSaid.RECALL if high else AiSaid.NORMAL, exam_score=9.0 if high else 2.0)
+        new = Arrival(unit="south", application="mammo", images="i", images_at=at, opens_at=at)
+
+        def opens(book: Book) -> None:
+            book.add(Entry(Kind.AI_SEALED, sealed(said), at))
+            book.open(plan(PolicyKind.SAFETY_NET), at)
+
+        with self.site.database.begin() as session:
+            arrive(session, key, new, at)
+            write(session, key, opens)
+        asked = [one.account for one in self.exam(number).open_tasks(TaskKind.FIRST)]
+        others = [name for name in asked if name not in names]
+        for giver, taker in zip(others, [n for n in names if n not in asked], strict=True):
+            self.give(number, TaskKind.FIRST, giver, taker)
+
+    def let_out(self) -> None:
+        """Release what may be, and announce what was decided."""
+        self.release()
+        Teller(self.site.database, ()).run_once()
+
+    def _validated(self) -> None:
+        """A local validation was signed at the unit: of no exam, so that it lets no AI count."""
+        report = validate((), "north", "mammo 1 mass", Minimum(exams=10, cancers=1), 10)
+        said = report.model_dump(mode="json")
+        with self.site.database.begin() as session:
+            session.add(
+                Validation(
+                    unit="north", application="mammo", models={"mass": ["1", "d" * 64]}, exams=0,
+                    cancers=0, report=said, digest=digest(said), signed_by="karen",
+                    signed_at=self.clock.at,
+                )
+            )  # fmt: skip
 
     def release(self) -> None:
         """What the worker does: release what may be, and deliver it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import blinding_dicom
 import blinding_look
 import blinding_orthanc
@@ -9,7 +11,9 @@ import pytest
 from blinding_doors import orthanc, ours
 from blinding_look import PROBES, LeakError, compare, missing
 from blinding_messages import DELIVERED, LOG, OPENING
-from blinding_programme import BLINDED, Ai
+from blinding_probes import UNDECIDED_DOORS
+from blinding_programme import BLINDED, READERS, SECRET, Ai
+from reading_room import suspect
 
 from gransk.core.screening import Verdict
 from gransk.reading import acts
@@ -22,14 +26,8 @@ from gransk.reading.sight import Sight
 
 pytestmark = [pytest.mark.blinding, pytest.mark.system]
 
-UNDECIDED_DOORS = (
-    "GET /", "GET /worklist/list", "GET /api/worklist", "GET /status", "GET /studies/{key}",
-    "GET /api/studies/{key}", "GET /events", "GET /follow-up", "GET /messages",
-    "GET /api/decisions", "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
-    "GET /reading", "GET /reading/{key}", "GET /reading/board", "GET /reading/board/list",
-    "GET /reading/board/exams/{key}", "GET /reading/own-figures", "GET /reading/indicators",
-    "GET /api/reading/list",
-)  # fmt: skip
+SECOND = "zweitbefund"
+"""Stands in what the second reader of an exam says."""
 
 
 def test_runs_that_differ_in_the_ai_alone_answer_alike(answers):
@@ -87,21 +85,106 @@ def _the_event_log_ends_before_the_reading(run):
             ] * 3
 
 
+def _seen(run, name, **asked):
+    """What one person finds, and the words of others that they may not."""
+    found = blinding_look.look(run, UNDECIDED_DOORS, ended=False, names=(name,), **asked)
+    own = name in run.exam(3).readers
+    return replace(found, secrets=found.secrets - {SECRET} | {SECOND} if own else found.secrets)
+
+
+OWN_PAGE = "GET /reading/{key}"
+"""Where two people read anyway it ends to offer a correction once both have."""
+
+
+def _without(answers, door):
+    return replace(answers, of={key: said for key, said in answers.of.items() if key[0] != door})
+
+
+def _asked(run, number, task):
+    return [one.account for one in run.exam(number).open_tasks(task)]
+
+
 def _no_state_shows(run):
-    """From one read to arbitration: who may still be given the exam sees no change."""
+    """From one read to arbitration: who may still be given the exam sees no change.
+
+    Nor does who read it first, nor who is given its arbitration until they open it: it stands on
+    their list as a first read did.
+    """
     assert run.exam(3).state is State.SECOND_READ
-    before = blinding_look.look(run, UNDECIDED_DOORS, ended=False)
-    run.read(3, Opinion(verdict=Verdict.NORMAL))
+    (first,), (second,) = run.exam(3).readers, _asked(run, 3, TaskKind.FIRST)
+    blinded = run.blinded[0]
+    assert blinded not in (first, second)
+    third = next(name for name, arbitrates in READERS.items()
+                 if arbitrates and name not in (first, second, blinded))  # fmt: skip
+    before, own = _seen(run, blinded), _seen(run, first)
+    run.give(3, TaskKind.FIRST, second, third)
+    to_read = _seen(run, third)
+    run.give(3, TaskKind.FIRST, third, second)
+    run.read(3, Opinion(verdict=Verdict.NORMAL, comment=SECOND))
     assert run.exam(3).state is State.DISCORDANT
-    (arbiter,) = [one.account for one in run.exam(3).open_tasks(TaskKind.ARBITRATION)]
-    assert arbiter != run.blinded[0]
-    compare(before, blinding_look.look(run, UNDECIDED_DOORS, ended=False))
+    (arbiter,) = _asked(run, 3, TaskKind.ARBITRATION)
+    if arbiter != third:
+        run.give(3, TaskKind.ARBITRATION, arbiter, third)
+    compare(before, _seen(run, blinded))
+    read = _seen(run, first)
+    compare(_without(own, OWN_PAGE), _without(read, OWN_PAGE))
+    compare(to_read, _seen(run, third))
     with run.site.database.begin() as session:
-        acts.take(session, run.key(3), Actor(arbiter, "arbiter"))
-    compare(before, blinding_look.look(run, UNDECIDED_DOORS, ended=False))
+        acts.take(session, run.key(3), Actor(third, "arbiter"))
+    compare(before, _seen(run, blinded))
+    compare(read, _seen(run, first))
+    opened = blinding_look.look(run, (OWN_PAGE,), ended=False, names=(third,), numbers=(3,))
+    with pytest.raises(LeakError, match="tells a secret"):
+        compare(opened, opened)  # who opened the arbitration sees it
     with run.site.database.begin() as session:
         acts.return_to_humans(session, run.key(1), Actor("karen", "coordinator"), "as asked")
-    compare(before, blinding_look.look(run, UNDECIDED_DOORS, ended=False))
+    compare(before, _seen(run, blinded))
+
+
+SAFETY = 6
+
+
+def _safety_net(run):
+    """Looks of three people at an exam of the safety net, in the order of what happens."""
+    spared = set(READERS) - {run.exam(1).drawn[1]}
+    third = next(name for name in sorted(spared) if READERS[name])
+    one, other = sorted(spared - {third})[:2]
+    run.safety_net(SAFETY, one, other)
+    found = [(name, _seen(run, name, numbers=(SAFETY,))) for name in (one, third)]
+    run.say(SAFETY, one, Opinion(verdict=Verdict.NORMAL))
+    found += [(name, _seen(run, name, numbers=(SAFETY,))) for name in (one, other, third)]
+    return one, other, third, found
+
+
+def test_the_safety_net_shows_nothing_before_both_have_read(living):
+    with living(Ai.LOW) as run:
+        *_, found = _safety_net(run)
+        run.read(SAFETY, Opinion(verdict=Verdict.NORMAL))
+        assert run.exam(SAFETY).state is State.DECIDED
+    with living(Ai.HIGH) as run:
+        one, other, third, then = _safety_net(run)
+        for (name, said), (same, again) in zip(found, then, strict=True):
+            assert name == same
+            compare(said, again)
+        own, unasked = then[2][1], then[4][1]
+        compare(then[1][1], unasked)
+        run.give(SAFETY, TaskKind.FIRST, other, third)
+        to_read = _seen(run, third, numbers=(SAFETY,))
+        run.give(SAFETY, TaskKind.FIRST, third, other)
+        run.read(SAFETY, Opinion(verdict=Verdict.NORMAL))
+        assert sorted(_asked(run, SAFETY, TaskKind.SAFETY)) == sorted([one, other])
+        compare(unasked, _seen(run, third, numbers=(SAFETY,)))
+        with pytest.raises(LeakError):
+            compare(own, _seen(run, one, numbers=(SAFETY,)))  # who read is shown the AI now
+        with run.site.database.begin() as session:
+            recall = Opinion(verdict=Verdict.RECALL, suspects=(suspect("L"),), comment=SECRET)
+            actor = Actor(other, "radiologist")
+            acts.change(session, run.key(SAFETY), actor, recall, run.exam(SAFETY).images)
+        assert run.exam(SAFETY).state is State.DISCORDANT
+        (arbiter,) = _asked(run, SAFETY, TaskKind.ARBITRATION)
+        if arbiter != third:
+            run.give(SAFETY, TaskKind.ARBITRATION, arbiter, third)
+        compare(to_read, _seen(run, third, numbers=(SAFETY,)))
 
 
 def test_a_door_without_a_probe_is_named():

@@ -175,6 +175,13 @@ LEAKS = {
         corrected,
         lambda run: blinding_look.last(run).at(CORRECTION),
     ),
+    "what was read": Leak(
+        "GET /reading/{key}",
+        patched("gransk.reading.sight.held_from", lambda *_: frozenset()),
+        lambda run: blinding_look.look(
+            run, ["GET /reading/{key}"], ended=False, names=sorted(run.exam(1).readers)
+        ),
+    ),
 }
 
 

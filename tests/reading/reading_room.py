@@ -43,7 +43,7 @@ from gransk.reading.opinions import (
 )
 from gransk.reading.plan import Plan, PlanReason, PolicyKind
 from gransk.reading.refusals import LedgerError, Refusal
-from gransk.reading.sight import Sight, sight
+from gransk.reading.sight import Sight, Standing, sight
 from gransk.site.events import SYSTEM
 
 START = datetime.datetime(2026, 3, 2, 8, 0, tzinfo=datetime.UTC)
@@ -213,9 +213,14 @@ def opened(how: Plan | None = None, opinion: AiOpinion | None = None) -> Room:
     return room
 
 
-def see(room: Room, account: str, oversees: bool = False) -> Sight:
-    """What a person sees of the room's exam."""
-    return sight(room.exam, account, room.readers.get(account), oversees)
+def see(
+    room: Room,
+    name: str,
+    oversees: bool = False,
+    after: datetime.timedelta = datetime.timedelta(0),
+) -> Sight:
+    """What a person may see of the room's exam, some time after its last entry."""
+    return sight(room.exam, Standing(name, oversees, room.readers.get(name)), room.at + after)
 
 
 def refused(

@@ -28,7 +28,7 @@ from gransk.reading.lists import Wanted
 from gransk.reading.opinions import DifferenceReason
 from gransk.reading.plan import PolicyKind
 from gransk.reading.policy_tables import AiPause
-from gransk.reading.readers import Listing, list_reader, qualifications
+from gransk.reading.readers import Listing, list_reader, standing
 from gransk.reading.refusals import LedgerError
 from gransk.reading.sight import Sight, sight
 from gransk.reading.targets import Limit
@@ -254,14 +254,14 @@ def test_no_list_shows_more_than_sight_on_random_days(site, seed):
         key, name = chance.choice(exams), chance.choice(names)
         _try(site, chance, chance.choice(ACTS), key, name)
         with site.database.read() as session:
-            unit = qualifications(session, UNIT)
             for account in chance.sample(names, 3):
                 shown = {line.study_key for line in lists.board(session, account, Wanted())
                          if line.state is not None}  # fmt: skip
                 shown |= set(keys(session, account, states=tuple(State)))
                 for key in shown:
                     exam = exam_of(session, key)
-                    assert sight(exam, account, unit.get(account), oversees=True) is Sight.ALL
+                    asks = standing(session, UNIT, account, oversees=True)
+                    assert sight(exam, asks, utcnow()) is Sight.ALL
                 counts = lists.counts(session, account)
                 told = sum(one.total for one in counts if one.state is not None)
                 assert told <= len(shown)

@@ -42,11 +42,30 @@ from gransk.reading.entries import (
     TaskKind,
 )
 from gransk.reading.exam import Read, State, TaskState
-from gransk.reading.machine import TABLE, BrokenLedgerError, fold
+from gransk.reading.machine import TABLE, BrokenLedgerError, apply, fold
 from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import PolicyKind
 from gransk.reading.refusals import TEXTS, LedgerError, Refusal
 from gransk.site.events import SYSTEM
+
+
+def test_a_concluded_arbitration_is_given_to_nobody():
+    """Between the conclusion and the decision that follows from it."""
+    room = opened()
+    room.read(NORMAL, RECALL)
+    taker = room.take()
+    (other,) = {"cara", "dan"} - {taker}
+    entry = Entry(Kind.ARBITRATED, judgement(NORMAL), room.at, taker, "arbiter")
+    concluded = apply(room.exam, entry)
+    assert concluded.state is State.ARBITRATION
+    assert concluded.conclusion is not None
+    for giver in ("", taker):
+        move = moved(TaskKind.ARBITRATION, giver, other)
+        again = Entry(Kind.REASSIGNED, move, room.at, "kim", "coordinator", "ill")
+        with pytest.raises(LedgerError) as error:
+            check(concluded, again, room.readers[other])
+        wanted = Refusal.NOT_YOURS if giver else Refusal.WRONG_STATE
+        assert error.value.code is wanted
 
 
 def test_refusals_of_what_comes_before_reading():

@@ -25,7 +25,7 @@ from gransk.reading.entries import Kind, TaskKind
 from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import PolicyKind
 from gransk.reading.refusals import Refusal
-from gransk.reading.sight import Sight, sight
+from gransk.reading.sight import Sight, Standing, sight
 
 
 def test_the_first_reader_is_the_same_whether_one_or_two_read():
@@ -91,7 +91,7 @@ def test_who_could_see_undecided_exams_gets_those_alone_that_come_later():
     assert room.asked(TaskKind.ARBITRATION) == []
     one = moved(TaskKind.ARBITRATION, "", "eva")
     refused(room, Kind.REASSIGNED, one, "kim", Refusal.SEEN_BEFORE)
-    assert sight(room.exam, "eva", late, oversees=True) is Sight.ALL
+    assert sight(room.exam, Standing("eva", True, late), room.at) is Sight.ALL
 
 
 @pytest.mark.parametrize(

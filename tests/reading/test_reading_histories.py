@@ -35,7 +35,7 @@ from gransk.reading.machine import TABLE, fold
 from gransk.reading.opinions import AiSaid
 from gransk.reading.plan import Arbitration, Differing, PolicyKind
 from gransk.reading.refusals import LedgerError
-from gransk.reading.sight import Sight, sight
+from gransk.reading.sight import Sight, Standing, sight
 
 PEOPLE = sorted([*UNIT, "eva", "kim"])
 OPINIONS = st.sampled_from([NORMAL, NORMAL, RECALL, RECALL, RECALL_LEFT, TECHNICAL])
@@ -91,7 +91,7 @@ class Histories(RuleBasedStateMachine):
             return
         for name in PEOPLE:
             who = self.room.readers.get(name)
-            if sight(self.room.exam, name, who, oversees=True) is Sight.ALL:
+            if sight(self.room.exam, Standing(name, True, who), self.room.at) is Sight.ALL:
                 self.saw.add(name)
 
     @rule(how=plans(), said=st.sampled_from([None, *AiSaid]))
@@ -262,7 +262,7 @@ class Histories(RuleBasedStateMachine):
             return
         for name, who in self.room.readers.items():
             if exam.holds(name, TaskKind.FIRST) and who.reads:
-                seen = sight(exam, name, who, oversees=True)
+                seen = sight(exam, Standing(name, True, who), self.room.at)
                 assert seen is Sight.TO_READ or who.blind_since > START
 
 

@@ -20,7 +20,6 @@ from gransk.reading.exam_tables import ExamRow, ReaderRow, TaskRow
 from gransk.reading.gate import last_pause
 from gransk.reading.lists import Count, Line, Load, Wanted
 from gransk.reading.machine import TABLE
-from gransk.reading.readers import units_of
 from gransk.reading.rooms import in_force
 from gransk.reading.targets import Limit, Targets
 from gransk.reading.troubles import Stuck, Trouble
@@ -328,7 +327,7 @@ def _units(
 ) -> list[UnitNow]:
     since = midnight - datetime.timedelta(days=DIFFERED_DAYS)
     decided = day.decided(session, caller.name, since, midnight)
-    own = units_of(session, caller.name)
+    own = lists.blind_units(session, caller.name)
     names = dict.fromkeys([*section.names, *(one.unit for one in counts)])
     found = []
     for name in names:
@@ -358,7 +357,7 @@ def _loads(
     """Every reader with a load, and those of the list who have none."""
     loads = lists.workload(session, caller.name, midnight)
     known = {(one.unit, one.account) for one in loads}
-    own = units_of(session, caller.name)
+    own = lists.blind_units(session, caller.name)
     query = select(ReaderRow.unit, ReaderRow.account).where(
         ReaderRow.active, ReaderRow.reads | ReaderRow.arbitrates, ReaderRow.unit.not_in(own)
     )

@@ -13,8 +13,8 @@ from gransk.reading.entries import Kind, Sealed
 from gransk.reading.exam import Exam, State
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.history import History, Written, history
+from gransk.reading.lists import blind_units
 from gransk.reading.machine import BrokenLedgerError
-from gransk.reading.readers import units_of
 from gransk.reading.sight import Sight, ai_shown
 from gransk.site.config import Config
 from gransk.web.access import Caller, allow, language_of
@@ -72,7 +72,7 @@ def _sight(session: Session, caller: Caller, row: ExamRow) -> tuple[Sight, Exam 
         found = seen(session, caller, row.study_key)
         return found.sight, found.exam
     except (BrokenLedgerError, ValidationError):
-        reads = row.unit in units_of(session, caller.name)
+        reads = row.unit in blind_units(session, caller.name)
         return Sight.TO_READ if reads else Sight.ALL, None
 
 

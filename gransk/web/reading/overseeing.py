@@ -13,9 +13,10 @@ from gransk.reading.exam import Exam
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.gate import responsible
 from gransk.reading.ledger import exam_of
-from gransk.reading.readers import OVERSEEING, qualifications
+from gransk.reading.readers import OVERSEEING, standing
 from gransk.reading.sight import Sight, sight
 from gransk.site.config import ReadingSection
+from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role
 from gransk.web.access import Caller
 
@@ -41,8 +42,8 @@ def seen(session: Session, caller: Caller, study_key: str) -> Seen:
     if row is None:
         raise HTTPException(404)
     exam = exam_of(session, study_key)
-    who = qualifications(session, row.unit).get(caller.name)
-    return Seen(row, exam, sight(exam, caller.name, who, oversees(caller)))
+    asks = standing(session, exam.unit, caller.name, oversees(caller))
+    return Seen(row, exam, sight(exam, asks, utcnow()))
 
 
 def wholly(session: Session, caller: Caller, study_key: str) -> Seen:

@@ -30,6 +30,7 @@ from gransk.reading.entries import (
 )
 from gransk.reading.exam import State
 from gransk.reading.exam_tables import EntryRow
+from gransk.reading.ledger import settle
 from gransk.reading.opinions import AiSaid, DifferenceReason, Technical
 from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.site.tables import Role
@@ -146,6 +147,11 @@ def test_who_may_still_be_given_the_exam_sees_the_own_read_alone(room):
         assert hidden not in after, hidden
     room.listed("dan", arbitrates=True)
     room.listed("ole", active=False)
+    assert history(room, "ole", key) == after, "who could be given it sees no more off the list"
+    with room.database.begin() as session:
+        settle(session, key)
+    room.act(acts.take, key, "dan")
+    room.act(acts.arbitrate, key, "dan", RECALL, WHY)
     assert "Cara" in history(room, "ole", key)
 
 

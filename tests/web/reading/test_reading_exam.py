@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 from reading_desks import NORMAL, RECALL, TECHNICAL
@@ -304,11 +305,18 @@ def test_the_safety_net_shows_the_ai_afterwards_and_asks_again(desks):
     assert desks.of(key).state is State.DISCORDANT
 
 
-def test_after_the_decision_everything_is_told(desks):
+def test_after_the_decision_everything_is_told(desks, monkeypatch):
     key = desks.exam(plan(PolicyKind.REPLACE_READER), ai(exam_score=2.0))
     reader = desks.asked(key)[0]
     desks.say(reader, key, **NORMAL)
     assert desks.of(key).state is State.DECIDED
+    other = next(name for name in ("anna", "bo") if name != reader)
+    html = desks.at(other, "da").get(f"/reading/{key}").text
+    assert "Afgørelse" in html
+    own = desks.at(reader, "da").get(f"/reading/{key}").text
+    assert "Afgørelse" not in own
+    assert 'class="said by-ai"' not in own
+    monkeypatch.setattr("gransk.reading.sight.HELD", datetime.timedelta(0))
     html = desks.at(reader, "da").get(f"/reading/{key}").text
     assert "Afgørelse" in html
     assert html.count('class="said by-person"') == 1

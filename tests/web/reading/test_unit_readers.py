@@ -6,8 +6,10 @@ import re
 
 import pytest
 from board_site import UNITS, Board
+from reading_room import NORMAL, RECALL
 from sqlalchemy import select
 
+from gransk.reading.exam import State
 from gransk.reading.exam_tables import ReaderRow
 from gransk.site.tables import Event, Role
 
@@ -100,3 +102,63 @@ def test_what_is_refused(room, account, ticks, said):
     after = row(room, account)
     assert before is None or after.changed_at == before.changed_at
     assert change(room, "admin", "anna", unit="nowhere", reads=True).status_code == 404
+
+
+DRAWN = 'class="states-drawn'
+"""Of the history of an exam, as who sees all of it has it."""
+
+
+def page_of(room, who, key):
+    return room.signed_in(who).get(f"/reading/board/exams/{key}").text
+
+
+def told(room, who, key):
+    """What a person's pages and calls tell of exams of which they may see that they are here."""
+    client = room.signed_in(who)
+    pages = ("/reading/board", "/reading/board?state=decided", "/reading/board?state=discordant",
+             f"/reading/board/exams/{key}", "/worklist/list", "/events")  # fmt: skip
+    said = [re.sub(r'name="csrf" value="[^"]+"', "", client.get(page).text) for page in pages]
+    answer = client.post(f"/reading/board/exams/{key}/withdraw", data={"version": "1"})
+    return [*said, answer.status_code, client.get("/api/worklist").text,
+            client.get(f"/api/studies/{key}").text]  # fmt: skip
+
+
+def test_who_takes_themselves_off_the_list_sees_no_more(room):
+    """An administrator who reads leaves the list, looks, and comes back."""
+    room.person("ole", "Ole Olsen", *Role)
+    room.listed("ole", reads=False, arbitrates=True)
+    key = room.exam()
+    room.read(key, RECALL, NORMAL)
+    assert room.row(key).state == State.DISCORDANT
+
+    def check(known):
+        """Nobody who reads it is named, nor that it is discordant; others see it at once."""
+        found = told(room, "ole", key)
+        history = found[3]
+        for words in (DRAWN, "Opinions differ", "Carlsen", "Andersen", "Bach", "Dam<"):
+            assert words not in history, words
+        assert f'id="exam-{key}"' in found[0]
+        assert f'id="exam-{key}"' not in found[2]
+        assert "Exam read" not in found[5]
+        assert found[6] == 403
+        assert '"to_read"' in found[7]
+        if known is not None:
+            assert (found[3], found[6], found[8]) == (known[3], known[6], known[8])
+        return found
+
+    before = check(None)
+    assert change(room, "ole", "ole", arbitrates=True).status_code == 303
+    assert not row(room, "ole").active
+    check(before)
+    between = room.exam()
+    assert DRAWN in page_of(room, "ole", between), "it arrived while ole was on no list"
+    assert change(room, "ole", "ole", arbitrates=True, active=True).status_code == 303
+    check(before)
+    later = room.exam()
+    assert DRAWN in page_of(room, "ole", between), "ole has seen it, and is given it no more"
+    assert change(room, "ole", "ole", arbitrates=True).status_code == 303
+    check(before)
+    assert DRAWN in page_of(room, "ole", room.exam())
+    assert DRAWN not in page_of(room, "ole", later)
+    kim = told(room, "kim", key)
+    assert f'id="exam-{key}"' in kim[2], "who was never on the list sees it"
