@@ -202,18 +202,21 @@ class KeptPast:
             self._owners.mark(session),
         )
         if marks != self._marks:
-            self._bring_up(session, room, marks)
+            # Where it fails midway, what was heard would not be heard again: then all is looked up.
+            before, self._marks = self._marks, None
+            self._bring_up(session, room, marks, before)
             self._marks = marks
         return self._whole
 
-    def _bring_up(self, session: Session, room: Room | None, marks: _Marks) -> None:
-        before = self._marks
+    def _bring_up(
+        self, session: Session, room: Room | None, marks: _Marks, before: _Marks | None
+    ) -> None:
         stands = _stands(session)
         gone = self._closed.keys() - stands.keys()
         changed = {key for key, stand in stands.items() if self._stands.get(key) != stand}
         if before is None or (before.room, before.owners) != (marks.room, marks.owners):
             changed = set(stands)
-        told_of = self._told_of(session, marks.outcomes[0])
+        told_of = self._told_of(session, marks.outcomes[0], anew=before is None)
         changed |= told_of & stands.keys()
         touched = self._women_of(changed | gone)
         for key in gone:
@@ -225,15 +228,15 @@ class KeptPast:
         for key in again:
             self._convert(key)
         self._stands = stands
-        if again or gone:
+        if again or gone or before is None:
             every = sorted(self._closed.values(), key=lambda one: (one.past.date, one.past.exam))
             guarded = [one for one in every if one.guarded is not None]
             self._whole = Whole(self._whole.version + 1, every, guarded)
 
-    def _told_of(self, session: Session, last: int) -> set[str]:
+    def _told_of(self, session: Session, last: int, anew: bool) -> set[str]:
         """Exams of which an outcome was stated that has not been heard yet."""
         number = OutcomeStatement.number
-        since = (last if self._marks is None else self._heard_to) - LATE
+        since = (last if anew else self._heard_to) - LATE
         new = set(session.scalars(select(number).where(number > since))) - self._heard
         names = {
             name_of(row)

@@ -19,7 +19,7 @@ HELD = datetime.timedelta(days=14)
 """So long after the own read nobody is told what became of an exam that one or two people read.
 
 From the own read on, not from the decision: that instant is the same however many are asked. Two
-weeks hold the ten working days in which an exam is to be decided.
+weeks hold the ten working days in which an exam is to be decided, where none is a public holiday.
 """
 
 

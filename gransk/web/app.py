@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gransk.archive.orthanc import Orthanc
 from gransk.core.application import applications
@@ -182,4 +183,15 @@ def _page_of(request: Request) -> str:
         page_of = urlsplit(request.headers.get("referer", ""))
         if page_of.netloc != request.url.netloc or request.url.path == SIGN_OUT:
             return "/"
+        if not _shows(request, page_of.path):
+            # A form that was shown again stands where it was sent to: below the page of its exam.
+            return page_of.path.rpartition("/")[0] or "/"
     return page_of.path + (f"?{page_of.query}" if page_of.query else "")
+
+
+def _shows(request: Request, path: str) -> bool:
+    """Is there a page at an address, and not only a form's?"""
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": ""}
+    found = (route.matches(scope)[0] for route in request.app.routes)
+    # The viewer's files, the last of all, take every address.
+    return next((match for match in found if match is not Match.NONE), None) is Match.FULL

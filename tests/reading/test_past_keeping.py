@@ -252,6 +252,24 @@ def test_only_what_changed_is_converted_again(watched, monkeypatch):
     assert set(converted) == {Made(1).key, Made(2).key}, "the woman's exams"
 
 
+def test_what_was_heard_when_it_failed_is_heard_again(watched, monkeypatch):
+    with watched.database.begin() as session:
+        said = {(ACCESSION, "ACC3"): Outcome(cancer=True)}
+        state_outcomes(session, said, FactSource.FILE, "kim")
+    watched.entry(4, Kind.IMAGES_CHANGED, images("i2", START + datetime.timedelta(days=80)))
+
+    def away(*_):
+        raise OSError("the database went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(past_keeping.KeptPast, "_look_up", away)
+        with watched.database.read() as session, pytest.raises(OSError, match="went away"):
+            watched.kept(session, "kim", True, TODAY)
+    found = watched.same()["kim"]
+    assert found[Made(3).key].cancer
+    assert Made(4).key not in found
+
+
 def test_the_mark_of_the_archive_tells_what_exams_do_not(watched):
     mark = ExamsMark()
 

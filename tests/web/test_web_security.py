@@ -176,6 +176,7 @@ def test_a_form_that_came_too_late_leads_back_to_its_page(site):
     ours, theirs = f"{client.base_url}/reading/k?saved=s", "http://elsewhere/reading/k"
     for path, referer, found in (
         ("/reading/k/read", ours, "/sign-in?next=%2Freading%2Fk%3Fsaved%3Ds"),
+        ("/reading/k/read", f"{client.base_url}/reading/k/read", "/sign-in?next=%2Freading%2Fk"),
         ("/reading/k/read", theirs, "/sign-in"),
         ("/reading/k/read", "", "/sign-in"),
         ("/sign-out", ours, "/sign-in"),

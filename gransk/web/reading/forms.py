@@ -44,7 +44,7 @@ class FindingForm:
 
     @property
     def filled(self) -> bool:
-        return bool(self.side or self.view or self.type or self.suspicion)
+        return bool(self.side or self.view or self.type or self.suspicion or self.place)
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,8 @@ def _show(
     check_unit(known.config, asked.unit)
     units = known.config.reading.names
     asked = asked.model_copy(update={"unit": asked.unit or (units[0] if units else "")})
-    counted = _counted(known, caller, asked)
+    # A refusal cannot be asked for again: it waits for its figures.
+    counted = _counted(known, caller, asked, until_there=bool(error))
     made = counted.made
     with known.database.read() as session:
         application = APPLICATION if made is None else made.application

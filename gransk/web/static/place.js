@@ -66,9 +66,13 @@
   async function load() {
     if (pictures().length || fetching) return;
     fetching = true;
-    const answer = await fetch(form.dataset.places);
-    if (!answer.ok || answer.redirected) panel.textContent = panel.dataset.failed;
-    else panel.innerHTML = await answer.text();
+    try {
+      const answer = await fetch(form.dataset.places);
+      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+      panel.innerHTML = await answer.text();
+    } catch {
+      panel.textContent = panel.dataset.failed;
+    }
     fetching = false;
   }
 

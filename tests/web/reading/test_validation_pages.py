@@ -81,13 +81,18 @@ def test_density_comes_from_the_findings(at):
     assert rows == ["c", "unknown"]
 
 
-def test_the_report_is_signed_as_it_was_seen_and_kept(site, at):
+def test_the_report_is_signed_as_it_was_seen_and_kept(site, at, monkeypatch):
     karen = at("karen")
     assert 'action="/reading/validation/sign"' not in at("conny").get(ASKED).text
     assert at("conny").post("/reading/validation/sign").status_code == 403
     changed = sign(karen, seen="0" * 64)
     assert changed.status_code == 409
     assert "have come since" in changed.text
+    sent = fields(karen.get(ASKED)) | {"seen": "0" * 64}
+    with monkeypatch.context() as patch:
+        patch.setattr(site.app.state.wiring.figures, "patience_seconds", 0.0)
+        busy = karen.post("/reading/validation/sign", data=sent)
+    assert busy.status_code == 409, "what cannot be asked for again waits"
     refused = at("svend").post("/reading/validation/sign", data=fields(karen.get(ASKED)))
     assert refused.status_code == 409
     assert "Kun enhedens ansvarlige radiolog" in refused.text

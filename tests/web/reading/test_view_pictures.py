@@ -131,6 +131,8 @@ def test_a_place_that_cannot_be_is_shown_again(desks):
         assert answer.status_code == 422, typed
         assert said in answer.text
         assert f'name="place-1" value="{typed}"' in answer.text
+    alone = desks.say(reader, key, **RECALL, **{"place-2": place("- -")})
+    assert alone.status_code == 422, "a place alone is no finding, and is not dropped"
     assert desks.of(key).reads == ()
     unknown = {"place-1": place("- -"), "view-1": "both"}
     assert desks.say(reader, key, **(RECALL | unknown)).status_code == 303
