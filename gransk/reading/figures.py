@@ -6,6 +6,7 @@ Whoever asks waits a moment; what takes longer is asked for again until it is th
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -19,6 +20,8 @@ from gransk.core.errors import GranskError
 from gransk.reading.past_keeping import Closed
 from gransk.reading.site_past import SitePast
 from gransk.site.database import Database
+
+log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 0.1
 """How long an answer waits for its figures."""
@@ -139,7 +142,8 @@ class Figures:
     def _work(self, job: _Job, asker: Asker, what: Hashable, make: Make[Any]) -> None:
         try:
             found = self._counted(asker, what, make)
-        except Exception as error:  # noqa: BLE001 - whoever asks is told
+        except Exception as error:  # whoever asks is told; nobody may
+            log.exception("figures could not be counted")
             job.ended = time.monotonic()
             job.future.set_exception(error)
         else:

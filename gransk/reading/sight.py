@@ -15,11 +15,11 @@ from gransk.reading.entries import TaskKind
 from gransk.reading.exam import Exam, Qualification, State, blind
 from gransk.reading.plan import COUNTING, Plan, PlanReason, PolicyKind
 
-HELD = datetime.timedelta(days=14)
+HELD = datetime.timedelta(days=21)
 """So long after the own read nobody is told what became of an exam that one or two people read.
 
-From the own read on, not from the decision: that instant is the same however many are asked. Two
-weeks hold the ten working days in which an exam is to be decided, where none is a public holiday.
+From the own read on, not from the decision: that instant is the same however many are asked. Three
+weeks hold the ten working days in which an exam is to be decided, public holidays too.
 """
 
 

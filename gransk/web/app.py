@@ -147,6 +147,9 @@ async def _counting(request: Request, _error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     # Starlette raises it again after this answer, so that the server logs it.
+    if request.headers.get("x-gransk-counting"):
+        # The page that waits for figures asks no more: it shows the error itself.
+        return Response(status_code=500, headers={"hx-refresh": "true"})
     return await _answer(request, 500, "")
 
 

@@ -117,7 +117,8 @@ def views(study_uid: str, images: Iterable[Mapping[str, Any]]) -> list[Shown]:
     of_class: dict[str, list[Shown]] = {FOR_PRESENTATION: [], FOR_PROCESSING: []}
     for tags in images:
         kind = _text(tags, "0008,0016")
-        if kind in of_class and (numbers(tags, "0028,0008") or (1.0,))[0] == 1:
+        single = (numbers(tags, "0028,0008") or (1.0,))[0] == 1
+        if kind in of_class and single and _size(tags) is not None:
             of_class[kind].append(_shown(study_uid, tags))
     found = of_class[FOR_PRESENTATION] or of_class[FOR_PROCESSING]
     return sorted(found, key=_place)[:MOST]
@@ -128,8 +129,15 @@ def _place(one: Shown) -> tuple[int, int, str]:
     return place, one.number or 0, one.sop_instance_uid
 
 
+def _size(tags: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Columns and rows; None of an image that does not say them."""
+    said = [numbers(tags, tag)[:1] for tag in ("0028,0011", "0028,0010")]
+    whole = [int(number) for some in said for number in some if number >= 1]
+    return (whole[0], whole[1]) if len(whole) == 2 else None
+
+
 def _shown(study_uid: str, tags: Mapping[str, Any]) -> Shown:
-    columns, rows = (int(numbers(tags, tag)[0]) for tag in ("0028,0011", "0028,0010"))
+    columns, rows = _size(tags) or (1, 1)
     longer = max(columns, rows)
     scale = min(1.0, SIDE_PX / longer)
     width, height = round(columns * scale), round(rows * scale)

@@ -7,6 +7,7 @@ import re
 from functools import cache
 
 import pytest
+from fastapi.testclient import TestClient
 from pypdf import PdfReader
 from read_site import EXAMS, FIRST_DAY, READERS, Made, read_site
 from sqlalchemy import select
@@ -198,3 +199,18 @@ def test_a_page_whose_figures_take_long_says_so_and_brings_them(site, at, monkey
     assert there.status_code == 200
     assert "Exams counted: 46." in there.text
     assert conny.get(wrong, headers={"hx-request": "true"}).status_code == 200
+
+
+def test_a_page_that_waits_for_figures_which_fail_asks_no_more(site, at, monkeypatch):
+    conny = at("conny")
+    asked = "/reading/indicators?by=unit&indicator=recall&last=2042-01-01"
+
+    def fails(*_arguments):
+        raise OSError("gone")
+
+    monkeypatch.setattr(site.app.state.wiring.figures, "_past", fails)
+    careful = TestClient(site.app, raise_server_exceptions=False)
+    careful.cookies.update(conny.cookies)
+    answer = careful.get(asked, headers={"hx-request": "true", "x-gransk-counting": "1"})
+    assert (answer.status_code, answer.headers["hx-refresh"]) == (500, "true")
+    assert "hx-refresh" not in careful.get(asked, headers={"hx-request": "true"}).headers

@@ -99,6 +99,12 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> Any:
     return monkeypatch
 
 
+@pytest.mark.parametrize("wrong", [{"rows": None}, {"columns": "0"}, {"rows": "many"}])
+def test_an_image_that_does_not_say_its_size_is_left_out(wrong):
+    found = views("1.1", [image("R CC", 1, **wrong), image("L CC", 2)])
+    assert [one.name for one in found] == ["L CC"]
+
+
 def test_a_place_is_kept_with_the_finding(desks):
     key = desks.exam()
     reader = desks.asked(key)[0]
