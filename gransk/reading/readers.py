@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from gransk.core.errors import InvalidValueError
 from gransk.reading.exam import Qualification
 from gransk.reading.exam_tables import ReaderRow
-from gransk.reading.sight import Spell, Standing
+from gransk.reading.sight import Spell, Standing, able
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account, Event, Role
@@ -51,7 +51,7 @@ class Listing:
     @property
     def able(self) -> bool:
         """Can the person be given anything?"""
-        return self.active and (self.reads or self.arbitrates or self.trainee)
+        return self.active and able(self)
 
 
 def list_reader(
@@ -75,7 +75,7 @@ def list_reader(
     if row is None:
         row = ReaderRow(unit=unit, account=account, blind_since=_blind_since(session, person, now))
         session.add(row)
-    elif listing.able and not _able(row):
+    elif listing.able and not (row.active and able(row)):
         row.blind_since = max(row.blind_since, _blind_since(session, person, now))
     row.reads, row.arbitrates = listing.reads, listing.arbitrates
     row.experienced, row.trainee = listing.experienced, listing.trainee
@@ -155,10 +155,6 @@ def spells(session: Session, account: str) -> dict[str, tuple[Spell, ...]]:
         elif unit in begun:
             found[unit] = (*found.get(unit, ()), Spell(begun.pop(unit), event.at))
     return found
-
-
-def _able(row: ReaderRow) -> bool:
-    return row.active and (row.reads or row.arbitrates or row.trainee)
 
 
 def _blind_since(session: Session, person: Account, now: datetime.datetime) -> datetime.datetime:

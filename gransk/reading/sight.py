@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import Exam, Qualification, State, blind
@@ -130,7 +131,18 @@ def _candidate(exam: Exam, asks: Standing) -> bool:
     return any(spell.since <= exam.arrived_at < spell.until for spell in asks.spells)
 
 
-def able(who: Qualification) -> bool:
+class Ticks(Protocol):
+    """What a unit lets a person do."""
+
+    @property
+    def reads(self) -> bool: ...
+    @property
+    def arbitrates(self) -> bool: ...
+    @property
+    def trainee(self) -> bool: ...
+
+
+def able(who: Ticks) -> bool:
     """Can the person be given anything in the unit?"""
     return who.reads or who.arbitrates or who.trainee
 

@@ -118,8 +118,9 @@ def views(study_uid: str, images: Iterable[Mapping[str, Any]]) -> list[Shown]:
     for tags in images:
         kind = _text(tags, "0008,0016")
         single = (numbers(tags, "0028,0008") or (1.0,))[0] == 1
-        if kind in of_class and single and _size(tags) is not None:
-            of_class[kind].append(_shown(study_uid, tags))
+        size = _size(tags)
+        if kind in of_class and single and size is not None:
+            of_class[kind].append(_shown(study_uid, tags, size))
     found = of_class[FOR_PRESENTATION] or of_class[FOR_PROCESSING]
     return sorted(found, key=_place)[:MOST]
 
@@ -136,8 +137,8 @@ def _size(tags: Mapping[str, Any]) -> tuple[int, int] | None:
     return (whole[0], whole[1]) if len(whole) == 2 else None
 
 
-def _shown(study_uid: str, tags: Mapping[str, Any]) -> Shown:
-    columns, rows = _size(tags) or (1, 1)
+def _shown(study_uid: str, tags: Mapping[str, Any], size: tuple[int, int]) -> Shown:
+    columns, rows = size
     longer = max(columns, rows)
     scale = min(1.0, SIDE_PX / longer)
     width, height = round(columns * scale), round(rows * scale)
