@@ -15,7 +15,7 @@ from gransk.archive.remote import Listed
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import KnownStudy
 from gransk.core.reasons import Reason
-from gransk.site.config import PriorsSection
+from gransk.site.config_archives import PriorsSection
 
 DAYS_A_YEAR = 365.25
 

@@ -34,7 +34,7 @@ from gransk.archive.tables import (
     SeenStudy,
 )
 from gransk.core.reasons import Reason
-from gransk.site.config import PriorsSection
+from gransk.site.config_archives import PriorsSection
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 

@@ -28,7 +28,7 @@ from gransk.archive.remote import (
 )
 from gransk.core.decode import read_dataset
 from gransk.core.errors import UnreadableInputError
-from gransk.site.config import PriorArchive
+from gransk.site.config_archives import PriorArchive
 
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 MOST_BYTES = 1 << 31

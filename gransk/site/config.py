@@ -28,6 +28,8 @@ from gransk.core.errors import ConfigurationError
 from gransk.core.exam_facts import Where
 from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
+from gransk.site.config_archives import PriorsSection
+from gransk.site.config_destinations import ORTHANC, Destination
 from gransk.site.config_files import with_files
 from gransk.site.config_messages import MessagesSection
 from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
@@ -154,73 +156,6 @@ class WorkersSection(Section):
         if value < 3 * info.data.get("heartbeat_seconds", 0):
             raise PydanticCustomError("order", "at least three times heartbeat_seconds")
         return value
-
-
-class PriorArchive(Section):
-    """A remote archive that may hold a patient's earlier studies.
-
-    ``dimse`` is asked by C-FIND and C-MOVE, ``dicomweb`` by QIDO-RS and WADO-RS.
-    """
-
-    name: Name
-    kind: Literal["dimse", "dicomweb"]
-    aet: AeTitle | None = None
-    host: str = ""
-    port: Port = 104
-    calling_aet: AeTitle | None = None
-    url: HttpUrl | None = None
-    username: str = ""
-    password_file: SitePath | None = None
-    token_file: SitePath | None = None
-    certificate_file: SitePath | None = None
-    timeout_seconds: Number = Field(default=30, gt=0, le=600)
-
-    @model_validator(mode="after")
-    def _whole(self) -> PriorArchive:
-        if self.kind == "dimse" and not (self.aet and self.host):
-            raise PydanticCustomError("archive", "aet and host, as kind dimse has them")
-        if self.kind == "dicomweb" and self.url is None:
-            raise PydanticCustomError("archive", "url, as kind dicomweb has it")
-        if self.username and self.password_file is None:
-            raise PydanticCustomError("archive", "password_file beside username")
-        return self
-
-    def secret(self) -> str:
-        """Password or token, read from its file; empty where none is named.
-
-        Raises
-        ------
-        ConfigurationError
-            Where the file is missing or empty.
-        """
-        path = self.password_file or self.token_file
-        return read_secret(path, f"priors.archives.{self.name}") if path else ""
-
-
-class PriorsSection(Section):
-    """Which earlier studies are looked for, how long is waited, how long they stay."""
-
-    most: Whole = Field(default=3, ge=0, le=20)
-    oldest_years: Number = Field(default=6, gt=0, le=100)
-    wait_minutes: Number = Field(default=20, ge=0, le=1440)
-    search_hours: Number = Field(default=24, gt=0, le=168)
-    keep_days: Number = Field(default=14, gt=0, le=3650)
-    issuer: str = ""
-    archives: tuple[PriorArchive, ...] = ()
-
-    @field_validator("archives")
-    @classmethod
-    def _unique(cls, values: tuple[PriorArchive, ...]) -> tuple[PriorArchive, ...]:
-        if len({archive.name for archive in values}) != len(values):
-            raise PydanticCustomError("unique", "archives whose names differ")
-        return values
-
-
-class Destination(Section):
-    """Where results are sent."""
-
-    name: Name
-    kind: Literal["orthanc"]
 
 
 class FhirSection(Section):
@@ -382,7 +317,7 @@ class Config(Section):
     intake: IntakeSection = Field(default_factory=IntakeSection)
     workers: WorkersSection = Field(default_factory=WorkersSection)
     applications: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    destinations: tuple[Destination, ...] = (Destination(name="orthanc", kind="orthanc"),)
+    destinations: tuple[Destination, ...] = (ORTHANC,)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
     priors: PriorsSection = Field(default_factory=PriorsSection)
     follow_up: FollowUpSection = Field(default_factory=FollowUpSection)

@@ -15,6 +15,7 @@ import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.results.message_tables
 import gransk.results.tables
+import gransk.results.urgency
 import gransk.site.tables  # noqa: F401
 from gransk.core.errors import ConfigurationError
 from gransk.reading.exam_tables import EntryRow, ExamRow
