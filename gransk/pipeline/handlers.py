@@ -24,7 +24,8 @@ from gransk.pipeline.priors import STEP, changed, in_work, show_waiting, shown_w
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
-from gransk.site.config_archives import PriorsSection, ProgrammeSection, ReadingSection
+from gransk.site.config import ProgrammeSection, ReadingSection
+from gransk.site.config_archives import PriorsSection
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
