@@ -49,7 +49,7 @@ def worker(
 ) -> None:
     """Analyse, release and deliver, until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "dbos", "httpx", "urllib3"):
+    for chatty in ("alembic", "dbos", "httpx", "pynetdicom", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         _work(load_config(config_path(config)), slot)

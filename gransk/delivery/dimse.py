@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -118,8 +119,28 @@ def associate(peer: Peer, kinds: Iterable[Kind]) -> Association:
         raise UnavailableError(
             f"{peer} rejects the association{why}; does it know {peer.calling_aet}?"
         )
-    how = "no association" if peer.tls is None else "no association over TLS"
-    raise UnavailableError(f"{peer} accepts {how}; is it running?")
+    raise UnavailableError(f"{peer} does not answer: {_fault(peer)}")
+
+
+def _fault(peer: Peer) -> str:
+    """Why no association could be made: the connection is tried once more by itself."""
+    try:
+        with socket.create_connection((peer.host, peer.port), peer.timeout_seconds) as plain:
+            if peer.tls is not None:
+                _shake_hands(plain, peer.tls, peer.host)
+    except (OSError, UnavailableError) as error:
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return "it takes the connection and makes no association"
+
+
+def _shake_hands(plain: socket.socket, tls: ssl.SSLContext, host: str) -> None:
+    try:
+        tls.wrap_socket(plain, server_hostname=host).close()
+    except ssl.SSLCertVerificationError as error:
+        told = f"the certificate does not stand: {error.verify_message}"
+        raise UnavailableError(f"TLS: {told}") from error
+    except OSError as error:
+        raise UnavailableError(f"TLS: {error.strerror or type(error).__name__}") from error
 
 
 def store(association: Association, path: Path, kind: Kind) -> int:
