@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import secrets
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -21,6 +23,8 @@ AGAIN = frozenset({401, 403, 408, 425, 429})
 """Refusals that pass: a token that is renewed, a server that is busy."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
 REFERENCED_SOP_INSTANCE_UID = "00081155"
+LONGEST_AFTER_SECONDS = 3600.0
+"""A server that asks to be left alone for longer is asked again by then."""
 DUPLICATE = 0x0111
 """Failure Reason of servers that will not store again what they have (PS3.7 Annex C)."""
 
@@ -135,7 +139,20 @@ def _check(answer: httpx.Response) -> None:
         raise UnavailableError(f"{told}: redirects are not followed; give the final address")
     if answer.is_client_error and answer.status_code not in AGAIN:
         raise RefusedError(told)
-    raise UnavailableError(told)
+    raise UnavailableError(told, _after(answer))
+
+
+def _after(answer: httpx.Response) -> float:
+    """Seconds of Retry-After (RFC 9110 10.2.3), within reason; 0 where it says none."""
+    said = answer.headers.get("retry-after", "")
+    if said.isdecimal() and len(said) < 10:
+        return min(float(said), LONGEST_AFTER_SECONDS)
+    try:
+        then = parsedate_to_datetime(said)
+        seconds = (then - datetime.datetime.now(datetime.UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+    return min(max(seconds, 0.0), LONGEST_AFTER_SECONDS)
 
 
 def _failures(answer: httpx.Response, sop_instance_uid: str) -> list[int] | None:
