@@ -268,6 +268,7 @@ def answered(
         return Answer(Result.REFUSED, str(error))
     except Exception as error:
         log.exception("delivery %s, %s", delivery_id, state)
+        note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, type(error).__name__)
 
 
@@ -458,8 +459,9 @@ def note(
 
 
 def told(error: Exception) -> str:
-    """What went wrong; a database's own words repeat values."""
-    return type(error).__name__ if isinstance(error, OperationalError) else str(error)
+    """What went wrong; words that are not ours may repeat values of an object."""
+    ours = isinstance(error, GranskError | OSError)
+    return str(error) if ours else type(error).__name__
 
 
 def study_of(session: Session, delivery: Delivery) -> str:

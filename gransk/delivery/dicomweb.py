@@ -23,6 +23,9 @@ AGAIN = frozenset({401, 403, 408, 425, 429})
 """Refusals that pass: a token that is renewed, a server that is busy."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
 REFERENCED_SOP_INSTANCE_UID = "00081155"
+NO_QUERIES = frozenset({400, 405, 501})
+NOBODY = "2.25.0"
+"""A UID that no object bears."""
 LONGEST_AFTER_SECONDS = 3600.0
 """A server that asks to be left alone for longer is asked again by then."""
 DUPLICATE = 0x0111
@@ -68,6 +71,22 @@ class DicomwebCarrier:
             answer = self._ask("DELETE", path, {"accept": JSON})
             if answer.status_code not in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
                 _check(answer)
+
+    def echo(self) -> None:
+        """Ask whether the server is there, by a query that finds nothing.
+
+        One that answers no queries is there all the same.
+
+        Raises
+        ------
+        UnavailableError
+            Where it does not answer, or does not take our credentials.
+        RefusedError
+            Where nothing is at its address.
+        """
+        answer = self._ask("GET", f"/instances?SOPInstanceUID={NOBODY}", {"accept": JSON})
+        if answer.status_code not in NO_QUERIES:
+            _check(answer)
 
     def _ask(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None
