@@ -45,7 +45,9 @@ def route(
         typer.echo(f"gransk route: {error}", err=True)
         raise typer.Exit(1) from error
     router = Router(settings.destinations, BlobStore(settings.blob_folder))
-    day = since.astimezone(settings.zone) if since is not None else None
+    day = (
+        None if since is None else since.replace(tzinfo=settings.zone or since.astimezone().tzinfo)
+    )
     actor = f"shell:{getpass.getuser()}"[:64]
     queued: Counter[str] = Counter()
     unread = 0
