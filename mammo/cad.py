@@ -16,7 +16,7 @@ _SHOWN = {f"{side} {view}": Shown(side=BREASTS[side], view=VIEWS[view]) for side
 
 def left_out(what: str, sop_instance_uid: str, refusal: RefusalError) -> Note:
     """Why an image that was to be analysed is not; ``what`` is what people call it."""
-    values = {"image": what, _IMAGE: sop_instance_uid}
+    values: dict[str, str | float | int] = {"image": what, _IMAGE: sop_instance_uid}
     return Note(code=f"{LEFT_OUT}{refusal.reason.value}", values=values)
 
 
