@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,8 @@ class Checker:
         self.extensions: list[Violation] = []
         self.rows: set[str] = set()
         """Rows that the document fills."""
+        self._image = ""
+        """The image that the walk is at or below."""
 
     def run(self) -> list[Violation]:
         named = self.document.get("ContentTemplateSequence")
@@ -96,6 +98,8 @@ class Checker:
     def _below(
         self, item: Dataset, row: Row, parameters: tuple[tuple[str, str], ...], where: str
     ) -> None:
+        if "ReferencedSOPSequence" in item:
+            self._image = str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
         template = TEMPLATES[row.template]
         specs = list(_expand(row.below, "", parameters, ()))
         level = _Level(item, [])
@@ -148,9 +152,7 @@ class Checker:
             found = below[place - 1] if 0 < place <= len(below) else None
         return found
 
-    def _unknown(
-        self, item: Dataset, specs: list[_Spec], template: Template, where: str
-    ) -> None:
+    def _unknown(self, item: Dataset, specs: list[_Spec], template: Template, where: str) -> None:
         """Nearly a row, or no row at all."""
         for spec in specs:
             row = spec.row
@@ -194,15 +196,9 @@ class Checker:
         if words[0] == "with":
             return bool(level.of(_key(words[1], row)))
         if words[0] == "header":
-            return any(_has(self._header(level.parent), path) for path in words[1:])
+            header = self.headers.get(self._image, Dataset())
+            return any(_has(header, path) for path in words[1:])
         return False
-
-    def _header(self, item: Dataset) -> Dataset:
-        """Header of the image that an item is, or hangs below."""
-        referenced = item.get("ReferencedSOPSequence")
-        if referenced:
-            self._image = str(referenced[0].ReferencedSOPInstanceUID)
-        return self.headers.get(getattr(self, "_image", ""), Dataset())
 
     def _counts(self, level: _Level, specs: list[_Spec], where: str) -> None:
         told: set[str] = set()
@@ -428,5 +424,5 @@ def _has(header: Dataset, path: str) -> bool:
     first, _, rest = path.partition("/")
     value = header.get(first)
     if not rest:
-        return value is not None and value != "" and len(str(value)) > 0 and value != []
+        return value is not None and (not isinstance(value, Sized) or len(value) > 0)
     return any(_has(item, rest) for item in value or [])

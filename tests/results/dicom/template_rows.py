@@ -16,9 +16,9 @@ How the columns are written:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from template_tables_cad import TABLES as CAD
-from template_tables_reports import TABLES as REPORTS
+TABLES = Path(__file__).parent / "templates"
 
 RELATIONSHIPS = {
     "", "CONTAINS", "HAS CONCEPT MOD", "HAS OBS CONTEXT", "HAS ACQ CONTEXT", "HAS PROPERTIES",
@@ -70,7 +70,8 @@ class Template:
 def read(text: str) -> dict[str, Template]:
     """Templates of a text, by their number."""
     found = {}
-    for block in text.strip().split("\n\n"):
+    told = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for block in told.strip().split("\n\n"):
         head, *lines = block.splitlines()
         name, extension, order = (part.strip() for part in head.split(";"))
         number, _, title = name.removeprefix("TID ").partition(" ")
@@ -118,4 +119,8 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(";") if part.strip())
 
 
-TEMPLATES = {**read(CAD), **read(REPORTS)}
+TEMPLATES = {
+    number: template
+    for path in sorted(TABLES.glob("*.txt"))
+    for number, template in read(path.read_text(encoding="utf-8")).items()
+}
