@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gransk.core.application import Presentation
-from gransk.core.findings import Finding, Findings, FrameRef, Region
+from gransk.core.findings import Finding, Findings, FrameRef, centroid
+from mammo.cad import CAD
 from mammo.coding import KINDS, PROPERTIES, value_of
 from mammo.labels import LABELS, REJECTIONS
 from mammo.texts import NAMES, texts, value
@@ -256,7 +257,7 @@ def finding_json(finding: Finding, findings: Sequence[Finding]) -> dict[str, Any
         "view": value_of("view", finding.quality("view")),
         "kind": value_of("kind", finding.kind),
         "outline_px": [] if region is None else [list(point) for point in region.points],
-        "centre_px": None if region is None else list(centre_of(region)),
+        "centre_px": None if region is None else list(centroid(region.points)),
         "size_mm": finding.measured("size_mm"),
         "pair": paired[0].tracking_uid if paired else None,
         "shape": value_of("shape", finding.quality("shape")),
@@ -266,23 +267,6 @@ def finding_json(finding: Finding, findings: Sequence[Finding]) -> dict[str, Any
         "nipple_distance_mm": finding.measured("nipple_distance_mm"),
         "score_share": finding.measured("score_share"),
     }
-
-
-def centre_of(region: Region) -> tuple[float, float]:
-    """Centroid (column, row) of a polygon's area; of its points where it has none."""
-    points = region.points
-    area = column = row = 0.0
-    for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True):
-        cross = x0 * y1 - x1 * y0
-        area += cross
-        column += (x0 + x1) * cross
-        row += (y0 + y1) * cross
-    if abs(area) < 1e-9:
-        return (
-            sum(x for x, _ in points) / len(points),
-            sum(y for _, y in points) / len(points),
-        )
-    return column / (3 * area), row / (3 * area)
 
 
 def presentation(commands: Mapping[str, Any] | None = None) -> Presentation:
@@ -311,4 +295,5 @@ def presentation(commands: Mapping[str, Any] | None = None) -> Presentation:
         rejections=tuple(REJECTIONS),
         layout=LAYOUT,
         summary=summary,
+        cad=CAD,
     )

@@ -11,6 +11,7 @@ from gransk.core.errors import RefusalError
 from gransk.core.findings import Measurement, Note
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance
+from mammo.cad import left_out
 from mammo.exam.choice import Exam, Look, ViewRules, assemble
 from mammo.exam.recognise import Recogniser
 from mammo.image.anatomy import Anatomy, find_anatomy
@@ -245,7 +246,7 @@ def _prepared(
             share(0.5 * (number + 1) / len(instances))
             if isinstance(got, RefusalError):
                 first = first or got
-                notes.append(_left_out(str(number + 1), got))
+                notes.append(left_out(str(number + 1), instance.sop_instance_uid, got))
             else:
                 images[instance.sop_instance_uid] = got
     return images, notes, first
@@ -265,9 +266,5 @@ def _checked(
             good.append((view, check_view(image.pixels, image.prepared, anatomy, view)))
         except RefusalError as refusal:
             first = first or refusal
-            notes.append(_left_out(view.name, refusal))
+            notes.append(left_out(view.name, view.instance.sop_instance_uid, refusal))
     return good, notes, first
-
-
-def _left_out(what: str, refusal: RefusalError) -> Note:
-    return Note(code=f"image_left_out_{refusal.reason.value}", values={"image": what})

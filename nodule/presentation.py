@@ -7,6 +7,8 @@ from typing import Any
 
 from gransk.core import reasons
 from gransk.core.application import Presentation
+from gransk.core.cad import Cad, CadReport
+from gransk.core.codes import NODULE
 from gransk.core.findings import Finding, Findings
 from gransk.core.reasons import Reason
 from nodule import assess_texts
@@ -452,4 +454,5 @@ def presentation(commands: Mapping[str, Any]) -> Presentation:
         codes={name: values for name, (_, values) in PROPERTIES.items()},
         course="volume_mm3",
         rejections=tuple(REJECTIONS),
+        cad=Cad(report=CadReport.CHEST, detects=(NODULE,)),
     )

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from gransk.core.cad import Cad
 from gransk.core.codes import Code
 from gransk.core.errors import ConfigurationError, RefusalError
 from gransk.core.findings import Finding, Findings, Note, Quality, Region
@@ -114,6 +115,9 @@ class Presentation:
         Places of the overview page, by the `Picture.role` that each shows; empty for none.
     summary : callable
         ``summary(findings, language)``: (label, value) pairs of the study as a whole.
+    cad : Cad, optional
+        How findings become a CAD report; None for an application that the standard has no
+        such template for.
     """
 
     title: Mapping[str, str]
@@ -130,6 +134,7 @@ class Presentation:
     rejections: tuple[str, ...] = ()
     layout: tuple[tuple[str, ...], ...] = ()
     summary: Callable[[Findings, str], list[tuple[str, str]]] = lambda findings, language: []
+    cad: Cad | None = None
 
     def text(self, note: Note, language: str) -> str:
         """A note as a person reads it."""

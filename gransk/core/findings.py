@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import zlib
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -81,6 +82,22 @@ class Region(Frozen):
     sop_instance_uid: str
     frame: int | None = None
     points: tuple[tuple[float, float], ...] = Field(min_length=3)
+
+
+def centroid(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Centroid (column, row) of a polygon's area; of its points where it has none."""
+    area = column = row = 0.0
+    for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True):
+        cross = x0 * y1 - x1 * y0
+        area += cross
+        column += (x0 + x1) * cross
+        row += (y0 + y1) * cross
+    if abs(area) < 1e-9:
+        return (
+            sum(x for x, _ in points) / len(points),
+            sum(y for _, y in points) / len(points),
+        )
+    return column / (3 * area), row / (3 * area)
 
 
 class Mask(Frozen):

@@ -11,6 +11,7 @@ from gransk.core.findings import Findings
 from gransk.core.followup import FollowUp
 from gransk.core.study import Study
 from gransk.results.acts import Signature
+from gransk.results.dicom.cad import make_cad
 from gransk.results.dicom.common import (
     MadeObject,
     Predecessor,
@@ -43,7 +44,7 @@ def make_objects(
     signature: Signature | None = None,
     organization: str = "",
 ) -> list[MadeObject]:
-    """Structured report, segmentation where there are masks, and summary pages.
+    """Structured report, segmentation where there are masks, summary pages and CAD report.
 
     Equal inputs give equal bytes.
 
@@ -108,4 +109,5 @@ def make_objects(
             make_sr(report),
             *([] if segmentation is None else [segmentation]),
             *make_sc(report, pictures, compared),
+            *(made for made in [make_cad(report)] if made is not None),
         ]

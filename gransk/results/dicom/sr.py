@@ -9,7 +9,6 @@ from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
     CodedConcept,
-    ComprehensiveSR,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
@@ -37,25 +36,16 @@ from gransk.core.codes import Code
 from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
 from gransk.results.dicom import longitudinal
-from gransk.results.dicom.common import (
-    DEVICE_UID,
-    PRIVATE_SCHEME,
-    MadeObject,
-    Predecessor,
-    Report,
-    bare_source,
-    seal,
-)
+from gransk.results.dicom.common import DEVICE_UID, PRIVATE_SCHEME, MadeObject, Report
+from gransk.results.dicom.documents import document, images, remarks, seal_document
 from gransk.results.dicom.items import concept, container, measurement
 from gransk.results.dicom.regions import Points, drawn_regions
 from gransk.results.dicom.reviews import (
     person_observer,
     rejected_container,
     review_items,
-    statements,
-    verify,
 )
-from gransk.results.dicom.texts import LANGUAGES, any_suspicion
+from gransk.results.dicom.texts import LANGUAGES
 
 CONTAINS = RelationshipTypeValues.CONTAINS
 
@@ -72,24 +62,8 @@ def make_sr(report: Report) -> MadeObject:
     under another title it shows the text, so a report without findings bears
     a title of its own and only text.
     """
-    series_uid, sop_uid = report.uid("SR", "series"), report.uid("SR", "1")
-    dataset = ComprehensiveSR(
-        evidence=_evidence(report),
-        content=_content(report),
-        series_instance_uid=series_uid,
-        series_number=report.series_number(1),
-        sop_instance_uid=sop_uid,
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        is_complete=not report.incomplete,
-        is_final=report.signature is not None,
-        is_verified=False,
-        previous_versions=[_reference(p) for p in report.predecessors] or None,
-        series_description=f"{report.title}: {report.say('report')}"[:64],
-    )
-    verify(dataset, report)
-    _declare_private_schemes(dataset)
-    return seal(dataset, report, "SR", (series_uid, sop_uid))
+    description = f"{report.title}: {report.say('report')}"
+    return seal_document(document(report, "SR", 1, _content(report), description), report, "SR")
 
 
 def _content(report: Report) -> Dataset:
@@ -172,7 +146,7 @@ def _image_library(report: Report) -> Dataset:
                 RelationshipTypeValues.HAS_ACQ_CONTEXT,
             )
         )
-    for frame in _images(report):
+    for frame in images(report):
         image = ImageContentItem(
             CodedConcept("260753009", "SCT", "Source"),
             frame.sop_class_uid,
@@ -190,7 +164,7 @@ def _image_library(report: Report) -> Dataset:
 
 def _frame_of_reference(report: Report) -> str:
     """The one that every analysed image shares; empty where one differs or has none."""
-    headers = [report.by_uid[frame.sop_instance_uid].header for frame in _images(report)]
+    headers = [report.by_uid[frame.sop_instance_uid].header for frame in images(report)]
     found = {str(header.get("FrameOfReferenceUID", "") or "") for header in headers}
     return found.pop() if len(found) == 1 else ""
 
@@ -344,89 +318,7 @@ def _algorithm(report: Report) -> AlgorithmIdentification:
 
 def _statements(report: Report) -> Dataset:
     """What a reader must know, as text (TID 1500, Qualitative Evaluations)."""
-    findings = report.findings
-    lines = [report.say("research")]
-    if report.incomplete:
-        lines.append(report.say("incomplete"))
-    if not findings.standing:
-        lines.append(report.say("none"))
-        lines.append(f"{len(findings.frames)} {report.say('images')}, {_models(findings)}")
-    else:
-        lines.append(report.say("score_text"))
-    if any_suspicion(findings.standing):
-        lines.append(report.say("suspicion_text"))
-    lines.extend(statements(report))
-    told = report.presentation.summary(findings, report.language)
-    lines.extend(f"{label}: {value}" for label, value in told)
-    lines.extend(report.presentation.text(note, report.language) for note in findings.notes)
-    if any(m.interval for f in findings.standing for m in f.measurements):
-        lines.append(report.say("intervals"))
     made = container(CodedConcept("C0034375", "UMLS", "Qualitative Evaluations"))
-    for line in lines:
+    for line in remarks(report):
         made.ContentSequence.append(TextContentItem(codes.DCM.Comment, line, CONTAINS))
     return made
-
-
-def _models(findings: model.Findings) -> str:
-    """Who looked, where no measurement group says it."""
-    who = f"{MANUFACTURER} {findings.application} {findings.application_version}"
-    return "; ".join([who, *(f"{m.id} {m.version} sha256={m.sha256}" for m in findings.models)])
-
-
-def _images(report: Report) -> list[model.FrameRef]:
-    """One frame of each analysed object."""
-    return list({frame.sop_instance_uid: frame for frame in report.findings.frames}.values())
-
-
-def _evidence(report: Report) -> list[Dataset]:
-    evidence = []
-    for frame in _images(report):
-        item = bare_source(report)
-        item.SOPClassUID = frame.sop_class_uid
-        item.SOPInstanceUID = frame.sop_instance_uid
-        item.SeriesInstanceUID = frame.series_instance_uid
-        evidence.append(item)
-    for study, frame in longitudinal.evidence(report.follow_up):
-        item = bare_source(report)
-        item.StudyInstanceUID = study
-        item.SOPClassUID = frame.sop_class_uid
-        item.SOPInstanceUID = frame.sop_instance_uid
-        item.SeriesInstanceUID = frame.series_instance_uid
-        evidence.append(item)
-    return evidence
-
-
-def _reference(predecessor: Predecessor) -> Dataset:
-    item = Dataset()
-    item.StudyInstanceUID = predecessor.study_instance_uid
-    item.SeriesInstanceUID = predecessor.series_instance_uid
-    item.SOPClassUID = predecessor.sop_class_uid
-    item.SOPInstanceUID = predecessor.sop_instance_uid
-    return item
-
-
-def _declare_private_schemes(dataset: Dataset) -> None:
-    """Coding Scheme Identification Sequence for schemes that begin with 99 (PS3.3 C.12.1)."""
-    schemes = set()
-    for item in _items(dataset):
-        scheme = str(item.get("CodingSchemeDesignator", ""))
-        if scheme.startswith("99"):
-            schemes.add(scheme)
-    declared = []
-    for scheme in sorted(schemes):
-        item = Dataset()
-        item.CodingSchemeDesignator = scheme
-        item.CodingSchemeName = MANUFACTURER if scheme == PRIVATE_SCHEME else scheme
-        item.CodingSchemeResponsibleOrganization = MANUFACTURER
-        declared.append(item)
-    if declared:
-        dataset.CodingSchemeIdentificationSequence = declared
-
-
-def _items(dataset: Dataset) -> list[Dataset]:
-    found = []
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value:
-                found.extend([item, *_items(item)])
-    return found

@@ -42,6 +42,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "cancer": {"en": "Probability of cancer", "da": "Sandsynlighed for kræft"},
     "summary": {"en": "summary", "da": "oversigt"},
     "report": {"en": "report", "da": "rapport"},
+    "cad": {"en": "CAD, research use", "da": "CAD, til forskningsbrug"},
     "segmentation": {"en": "segmentation", "da": "segmentering"},
     "analysed": {"en": "Analysed", "da": "Analyseret"},
     "images": {"en": "images", "da": "billeder"},
