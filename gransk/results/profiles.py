@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import UnreadableInputError
@@ -200,6 +200,20 @@ def keep(
         }
         record(session, actor, EventKind.PROFILE_ANSWERED, study.key, data)
     return len(added)
+
+
+def move(session: Session, study: Whose) -> None:
+    """A study is another patient's by its identity of now, and so is what was answered at it."""
+    session.execute(
+        update(ProfileAnswer)
+        .where(ProfileAnswer.study_key == study.key)
+        .values(
+            patient_id=study.patient_id,
+            issuer_of_patient_id=study.issuer_of_patient_id,
+            patient_birth_date=study.patient_birth_date,
+            patient_sex=study.patient_sex,
+        )
+    )
 
 
 def answers(profile: Mapping[str, Any]) -> Iterator[Given]:

@@ -48,6 +48,9 @@ class Workitem(Base):
     priority: Mapped[int]
     incomplete: Mapped[bool]
     fingerprint: Mapped[str] = mapped_column(String(64))
+    read_as: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """The fingerprint under which readers know the images, where their identity alone changed
+    since; empty where it is ``fingerprint``."""
     generation: Mapped[int]
     attempt: Mapped[int]
     deaths: Mapped[int]
@@ -62,6 +65,11 @@ class Workitem(Base):
     finished_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (UniqueConstraint("study_key", "application"),)
+
+    @property
+    def images_key(self) -> str:
+        """What the reading room knows the images by."""
+        return self.read_as or self.fingerprint
 
 
 class Blob(Base):
@@ -133,7 +141,8 @@ class Track(Base):
 
 
 class ProfileAnswer(Base):
-    """One answer of a risk profile; rows are added and never changed."""
+    """One answer of a risk profile; rows are added and never changed, but for whose they are
+    where the identity of the study is corrected."""
 
     __tablename__ = "profile_answer"
 

@@ -1,0 +1,60 @@
+"""Who a patient is by other systems' word, what that changed, and images that are corrected."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "identity_statement",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("actor", sa.String(64), nullable=False),
+        sa.Column("event", sa.String(8), nullable=False),
+        sa.Column("said_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("patient_id", sa.String(128), nullable=False),
+        sa.Column("issuer", sa.String(128), nullable=False),
+        sa.Column("prior_id", sa.String(128), nullable=False),
+        sa.Column("prior_issuer", sa.String(128), nullable=False),
+        sa.Column("patient_name", sa.Text(), nullable=False),
+        sa.Column("birth_date", sa.String(16), nullable=False),
+        sa.Column("sex", sa.String(16), nullable=False),
+        sa.Column("undoes", sa.Integer(), sa.ForeignKey("identity_statement.number")),
+    )
+    for column in ("patient_id", "prior_id", "undoes"):
+        op.create_index(op.f(f"ix_identity_statement_{column}"), "identity_statement", [column])
+    op.create_table(
+        "identity_change",
+        sa.Column("number", sa.Integer(), primary_key=True),
+        sa.Column("study_key", sa.String(32), nullable=False),
+        sa.Column("statement", sa.Integer(), sa.ForeignKey("identity_statement.number")),
+        sa.Column("actor", sa.String(64), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("after", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    for column in ("study_key", "statement"):
+        op.create_index(op.f(f"ix_identity_change_{column}"), "identity_change", [column])
+    op.create_table(
+        "identity_correction",
+        sa.Column("orthanc_id", sa.String(64), primary_key=True),
+        sa.Column("study_key", sa.String(32), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
+    for column in ("study_key", "state"):
+        op.create_index(op.f(f"ix_identity_correction_{column}"), "identity_correction", [column])
+    columns = [("study", "pictures"), ("study", "read_as"), ("study", "modified_from")]
+    for table, name in (*columns, ("workitem", "read_as")):
+        op.add_column(table, sa.Column(name, sa.String(64), nullable=False, server_default=""))
+    op.add_column("joined_patient", sa.Column("statement", sa.Integer(), nullable=True))
