@@ -25,7 +25,7 @@ def queue(session: Session, seen: SeenStudy) -> None:
         return
     row = session.get(IdentityCorrection, seen.orthanc_id, with_for_update=True)
     if row is None:
-        row = IdentityCorrection(orthanc_id=seen.orthanc_id)
+        row = IdentityCorrection(orthanc_id=seen.orthanc_id, target="")
         session.add(row)
     row.study_key = seen.key
     _open(row)
@@ -50,6 +50,17 @@ def state_of(session: Session, seen: SeenStudy) -> CorrectionState | None:
     """Where the correction of a study's images is; None where none was asked for."""
     row = session.get(IdentityCorrection, seen.orthanc_id)
     return None if row is None else CorrectionState(row.state)
+
+
+def made(session: Session, seen: SeenStudy) -> bool:
+    """Did we make what the archive's log says is a new study? Asked once."""
+    query = select(IdentityCorrection).where(
+        IdentityCorrection.study_key == seen.key, IdentityCorrection.target == seen.orthanc_id
+    )
+    found = session.scalars(query).all()
+    for row in found:
+        row.target = ""
+    return bool(found) or held(session, seen.key)
 
 
 def belongs(session: Session, orthanc_id: str, rows: Sequence[SeenStudy]) -> bool:

@@ -148,6 +148,7 @@ class Corrector:
             if seen is None or Who.of(seen) != who:
                 return
             row.state, row.error = CorrectionState.DONE, ""
+            row.target = seen.orthanc_id if seen.orthanc_id != orthanc_id else ""
             notice(seen, utcnow())
             if changed:
                 data = {"objects": changed}

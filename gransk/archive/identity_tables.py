@@ -76,6 +76,8 @@ class IdentityCorrection(Base):
 
     orthanc_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     study_key: Mapped[str] = mapped_column(String(32), index=True)
+    target: Mapped[str] = mapped_column(String(64))
+    """Where Orthanc holds it since; empty before, and once the archive's log told of it."""
     state: Mapped[CorrectionState] = mapped_column(String(16), index=True)
     tries: Mapped[int]
     error: Mapped[str] = mapped_column(Text)

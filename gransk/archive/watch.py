@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors, studies
-from gransk.archive.correcting import Absorb, belongs
+from gransk.archive.correcting import Absorb, belongs, made
 from gransk.archive.orthanc import Change, NotInArchiveError, Orthanc
 from gransk.archive.tables import Archive, Purpose, SeenStudy
 from gransk.site.database import Database, utcnow
@@ -207,7 +207,8 @@ class Watch:
         now = utcnow()
         name = self._orthanc.name
         seen = studies.by_orthanc_id(session, name, found.orthanc_id)
-        if seen is not None and found.created and seen.settled_fingerprint:
+        ours = seen is not None and found.created and made(session, seen)
+        if seen is not None and found.created and seen.settled_fingerprint and not ours:
             # Deleted and sent again between two looks: our objects went with it.
             self.withdraw(session, seen)
         if seen is None and found.continues is not None:

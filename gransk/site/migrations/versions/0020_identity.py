@@ -46,6 +46,7 @@ def upgrade() -> None:
         "identity_correction",
         sa.Column("orthanc_id", sa.String(64), primary_key=True),
         sa.Column("study_key", sa.String(32), nullable=False),
+        sa.Column("target", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
