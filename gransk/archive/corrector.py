@@ -136,7 +136,10 @@ class Corrector:
                 SeenStudy.archive == seen.archive, SeenStudy.orthanc_id == orthanc_id
             )
             for other in session.scalars(query).all():
-                self._absorb(session, seen, other)
+                if not self._absorb(session, seen, other):
+                    raise ArchiveRefusedError(
+                        "the study is here under that identity already, and people worked on it"
+                    )
             seen.orthanc_id = orthanc_id
             notice(seen, utcnow())
 

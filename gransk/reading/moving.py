@@ -27,7 +27,7 @@ def follow_ups(session: Session, study_key: str, who: PatientStudy) -> int:
     one of the newer study stands and the other is closed.
     """
     query = select(FollowUpRow).where(
-        FollowUpRow.study_key == study_key, FollowUpRow.patient_key.not_in(who.keys)
+        FollowUpRow.study_key == study_key, FollowUpRow.patient_key != who.keys[0]
     )
     rows = session.scalars(query.with_for_update()).all()
     for row in rows:

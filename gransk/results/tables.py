@@ -141,8 +141,7 @@ class Track(Base):
 
 
 class ProfileAnswer(Base):
-    """One answer of a risk profile; rows are added and never changed, but for whose they are
-    where the identity of the study is corrected."""
+    """One answer of a risk profile; rows are added and never changed."""
 
     __tablename__ = "profile_answer"
 
@@ -164,6 +163,18 @@ class ProfileAnswer(Base):
     """The study that it was given at; None where it came without one."""
     whole_patient: Mapped[bool]
     """Whether it counts at the patient's other studies too."""
+    patient_id: Mapped[str] = mapped_column(String(128), index=True)
+    issuer_of_patient_id: Mapped[str] = mapped_column(String(128))
+    patient_birth_date: Mapped[str] = mapped_column(String(16))
+    patient_sex: Mapped[str] = mapped_column(String(16))
+
+
+class ProfileOwner(Base):
+    """Whose the answers are that were given at a study, where its identity changed since."""
+
+    __tablename__ = "profile_owner"
+
+    study_key: Mapped[str] = mapped_column(String(32), primary_key=True)
     patient_id: Mapped[str] = mapped_column(String(128), index=True)
     issuer_of_patient_id: Mapped[str] = mapped_column(String(128))
     patient_birth_date: Mapped[str] = mapped_column(String(16))

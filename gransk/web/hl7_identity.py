@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,9 @@ class IdentityTaker:
                 sex=word.sex,
             )
             said_at = word.said_at
-            if said_at.tzinfo is None:
+            if said_at.tzinfo is None and self.config.zone is not None:
                 said_at = said_at.replace(tzinfo=self.config.zone)
+            said_at = said_at.astimezone(datetime.UTC)
             changed = known.take(session, Said(word.event, said_at, who, word.prior), sender)
             follow(session, known, changed, self.moved)
             if word.prior is not None:
