@@ -15,10 +15,13 @@ from gransk.archive.headers import Shared, dataset, is_input
 from gransk.archive.orthanc import ArchiveFaultError, Orthanc, StoredInstance
 from gransk.core.decode import read_dataset
 from gransk.core.errors import InvalidValueError, UnreadableInputError
+from gransk.core.identity import COPIED
 from gransk.core.keys import digest
 from gransk.core.study import Instance, Study
 
 REMEMBERED = 50_000
+IDENTITY = frozenset({*COPIED, "OriginalAttributesSequence", "InstanceCoercionDateTime"})
+"""What may change where images are filed under another identity."""
 DICOM_NODE = "DicomProtocol"
 """Orthanc's word for what came by C-STORE."""
 
@@ -42,6 +45,10 @@ class Inputs:
         Every object, reports and our own included.
     first_id : str
         Orthanc's id of the first image of ``headers``; empty where there is none.
+    pictures : str
+        Digest of the SOP Instance UIDs and of every attribute but those that say whose the
+        images are (`gransk.core.identity.COPIED`); empty where there is no input image. An image
+        keeps its SOP Instance UID only as long as its pixels stay (PS3.4 B.4.1).
     """
 
     headers: Study | None
@@ -49,6 +56,7 @@ class Inputs:
     images: int
     instances: int
     first_id: str = ""
+    pictures: str = ""
 
 
 class FileFact(NamedTuple):
@@ -102,13 +110,16 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
     instances: list[Instance] = []
     ids: dict[str, str] = {}
     prints: list[list[str]] = []
+    pictures: list[list[str]] = []
     shared: Shared = {}
     for stored in listed:
-        header = dataset(tags.pop(stored.orthanc_id, {}), shared=shared)
+        told = tags.pop(stored.orthanc_id, {})
+        header = dataset(told, shared=shared)
         if not is_input(header):
             continue
         fact = facts.of(stored)
         prints.append([stored.sop_instance_uid, fact.md5])
+        pictures.append([stored.sop_instance_uid, _told(told)])
         header.file_meta.TransferSyntaxUID = UID(fact.transfer_syntax)
         if fact.aet:
             header.file_meta.SendingApplicationEntityTitle = fact.aet
@@ -123,7 +134,13 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
         images=len(instances),
         instances=len(listed),
         first_id=ids[headers.series[0].instances[0].sop_instance_uid] if headers else "",
+        pictures=digest(sorted(pictures)) if instances else "",
     )
+
+
+def _told(tags: dict[str, Any]) -> str:
+    """Digest of what an image says of itself, whose it is left out."""
+    return digest({tag: told for tag, told in tags.items() if told.get("Name") not in IDENTITY})
 
 
 def read_headers(orthanc: Orthanc, orthanc_id: str) -> Study | None:

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from sqlalchemy import select
@@ -22,6 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors, studies
+from gransk.archive.correcting import held, queue, state_of
+from gransk.archive.identity import Changed, Identities, Who
+from gransk.archive.identity_tables import CorrectionState
 from gransk.archive.inputs import FileFacts, read_identity, read_inputs
 from gransk.archive.orthanc import (
     ArchiveError,
@@ -31,7 +34,7 @@ from gransk.archive.orthanc import (
     Orthanc,
 )
 from gransk.archive.status import Cause, State, Status
-from gransk.archive.tables import Archive, SeenStudy
+from gransk.archive.tables import Archive, Purpose, SeenStudy
 from gransk.archive.watch import Watch
 from gransk.core.errors import GranskError
 from gransk.core.study import Study
@@ -61,6 +64,12 @@ class Handlers(Protocol):
 
     def restore(self, session: Session, seen: SeenStudy) -> None:
         """A withdrawn study is back with the same input."""
+
+    def identified(self, session: Session, changed: Changed, said: bool) -> None:
+        """A study became another identity's, by its images or because somebody said so."""
+
+    def absorb(self, session: Session, kept: SeenStudy, other: SeenStudy) -> bool:
+        """Two rows turned out to be one study; False where ``other`` must stay."""
 
 
 @dataclass
@@ -95,7 +104,9 @@ class Intake:
         self._judged: dict[str, datetime.datetime] = {}
         self._learnt: dict[str, datetime.datetime] = {}
         self._retries: dict[str, _Retry] = {}
-        self._watch = Watch(orthanc, database, handlers.withdraw, config.intake.reconcile_seconds)
+        self._identities = Identities(config.identity, config.priors.issuer)
+        seconds = config.intake.reconcile_seconds
+        self._watch = Watch(orthanc, database, handlers.withdraw, seconds, handlers.absorb)
         self._due: datetime.datetime | None = None
         self._attend_next = 0.0
 
@@ -204,7 +215,9 @@ class Intake:
         )
         with self._database.read() as session:
             waiting = [
-                seen for seen in session.scalars(query) if not priors.arriving(session, seen)
+                seen
+                for seen in session.scalars(query)
+                if not (priors.arriving(session, seen) or held(session, seen.key))
             ]
         quiet = datetime.timedelta(seconds=self._config.intake.quiet_seconds)
         self._due = min(
@@ -274,23 +287,56 @@ class Intake:
         hold = complete is False and not self._waited(seen)
         with self._database.begin() as session:
             row = session.get_one(SeenStudy, key, with_for_update=True)
+            if held(session, key):
+                return
+            was = Who.of(row)
             studies.update(row, inputs, identity)
+            if identity is not None and headers and self._identify(session, row, was, headers):
+                return
             row.last_update = str(listed.get("LastUpdate", ""))
             if headers is None:
                 self._without_images(session, row)
             elif not hold:
                 row.pending = False
-                self._hand_over(session, row, headers, incomplete=complete is False)
+                self._hand_over(session, row, headers, complete is False, inputs.pictures)
         if hold:
             self._judged[key] = seen.noticed_at
+
+    def _identify(self, session: Session, row: SeenStudy, was: Who, headers: Study) -> bool:
+        """Whose the study is by its images and by what was said; True where images wait for it.
+
+        ``was`` is whose it was here before.
+        """
+        images = Who.of(row)
+        said, word = self._identities.stated(session, images, row.first_seen_at)
+        studies.write_patient(row, asdict(said))
+        known = bool(row.settled_fingerprint)
+        before = was if known else images
+        if before.differs(said):
+            actor = word.actor if word is not None else self._orthanc.name
+            number = None if word is None else word.number
+            self._identities.note(session, row.key, before, said, actor, number)
+            if known:
+                self._handlers.identified(session, Changed(row, before), word is not None)
+        if not self._identities.corrects or row.purpose == Purpose.PRIOR:
+            return False
+        corrected = state_of(session, row)
+        if corrected is None:
+            stale = bool(images.differs(said))
+        else:
+            stale = corrected == CorrectionState.DONE and _others(headers, said)
+        if not stale:
+            return False
+        queue(session, row)
+        row.fingerprint = ""  # its images are read again when they are changed
+        return True
 
     def _merged(self, seen: SeenStudy) -> str:
         """A study under a new Orthanc id whose old one went meanwhile keeps the old row."""
         if seen.settled_fingerprint:
             return seen.key
-        name = self._orthanc.name
         with self._database.read() as session:
-            others = studies.siblings(session, name, seen.study_instance_uid, seen.orthanc_id)
+            others = studies.forerunners(session, seen)
         old = next((other for other in others if self._watch.gone(other)), None)
         if old is None:
             return seen.key
@@ -308,7 +354,12 @@ class Intake:
             self._watch.withdraw(session, row)
 
     def _hand_over(
-        self, session: Session, row: SeenStudy, headers: Study, incomplete: bool
+        self,
+        session: Session,
+        row: SeenStudy,
+        headers: Study,
+        incomplete: bool,
+        pictures: str,
     ) -> None:
         returned = row.deleted_at is not None
         row.deleted_at = None
@@ -322,8 +373,20 @@ class Intake:
             record(session, SYSTEM, EventKind.STUDY_CHANGED, row.key)
         kind = EventKind.STUDY_INCOMPLETE if incomplete else EventKind.STUDY_READY
         record(session, SYSTEM, kind, row.key, {"images": row.images})
-        row.settled_fingerprint = row.fingerprint
+        same = bool(row.settled_fingerprint) and row.pictures == pictures
+        row.read_as = (row.read_as or row.settled_fingerprint) if same else ""
+        row.pictures, row.settled_fingerprint = pictures, row.fingerprint
         self._handlers.submit(session, row, headers, incomplete)
+
+
+def _others(headers: Study, said: Who) -> bool:
+    """Did images come that name another patient than the corrected ones?"""
+    wanted = (said.patient_id, said.birth_date, said.sex)
+    keywords = ("PatientID", "PatientBirthDate", "PatientSex")
+    return any(
+        tuple(str(one.header.get(keyword) or "").strip() for keyword in keywords) != wanted
+        for one in headers.instances
+    )
 
 
 def place(error: Exception) -> str:

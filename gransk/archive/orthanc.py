@@ -266,6 +266,13 @@ class Orthanc:
         found = self._json("GET", f"/instances/{instance_id}/metadata?expand")
         return {str(key): str(value) for key, value in found.items()}
 
+    def modified_from(self, study_id: str) -> str:
+        """Orthanc's id of the study that it made this one of (``/modify``); empty where of none."""
+        try:
+            return self._text(f"/studies/{study_id}/metadata/ModifiedFrom")
+        except NotInArchiveError:
+            return ""
+
     def modalities(self) -> dict[str, Any]:
         """The remote DICOM nodes that Orthanc knows."""
         return dict(self._json("GET", "/modalities?expand"))

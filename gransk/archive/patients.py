@@ -178,6 +178,35 @@ def join(session: Session, one: Identifier, other: Identifier, actor: str, study
     return True
 
 
+def link_by(
+    session: Session, one: Identifier, other: Identifier, actor: str, statement: int
+) -> None:
+    """Join two identifiers by the word of a patient administration, where they are not joined.
+
+    Parameters
+    ----------
+    statement : int
+        Number of what was said, by which the join is found again.
+    """
+    if other in identifiers(session, one):
+        return
+    session.add(
+        JoinedPatient(
+            id=secrets.token_hex(16),
+            one_id=one[0],
+            one_issuer=one[1],
+            other_id=other[0],
+            other_issuer=other[1],
+            joined_by=actor,
+            joined_at=utcnow(),
+            parted_by=None,
+            parted_at=None,
+            statement=statement,
+        )
+    )
+    session.flush()
+
+
 def part(session: Session, link_id: str, actor: str, study: str) -> bool:
     """Take a join back; False where there is none."""
     link = session.get(JoinedPatient, link_id, with_for_update=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom.multival import MultiValue
-from sqlalchemy import String, select
+from sqlalchemy import String, and_, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.archive.inputs import Inputs
@@ -35,6 +35,14 @@ _ATTRIBUTES = {
     "accession_number": "AccessionNumber",
 }
 
+_PATIENT = {
+    "patient_id": "patient_id",
+    "issuer_of_patient_id": "issuer",
+    "patient_name": "patient_name",
+    "patient_birth_date": "birth_date",
+    "patient_sex": "sex",
+}
+
 
 def new_study(
     session: Session,
@@ -42,6 +50,7 @@ def new_study(
     listed: Mapping[str, Any],
     now: datetime.datetime,
     priority: int = ROUTINE,
+    modified_from: str = "",
 ) -> SeenStudy:
     """A row for a study of Orthanc's list, under a key that says nothing of the patient."""
     tags = {**listed.get("PatientMainDicomTags", {}), **listed.get("MainDicomTags", {})}
@@ -61,6 +70,7 @@ def new_study(
         pending=True,
         instances=0,
         last_update="",
+        modified_from=modified_from,
     )
     for column, keyword in _ATTRIBUTES.items():
         _set(seen, column, tags.get(keyword, ""))
@@ -99,11 +109,41 @@ def update(seen: SeenStudy, inputs: Inputs, identity: Dataset | None) -> None:
         seen.priority = URGENT
 
 
+def write_patient(seen: SeenStudy, who: Mapping[str, str]) -> None:
+    """Write whose a study is: values by the names of `gransk.archive.identity.Who`."""
+    for column, name in _PATIENT.items():
+        _set(seen, column, who[name])
+
+
 def by_orthanc_id(session: Session, archive: str, orthanc_id: str) -> SeenStudy | None:
     query = select(SeenStudy).where(
         SeenStudy.archive == archive, SeenStudy.orthanc_id == orthanc_id
     )
     return session.scalars(query.order_by(SeenStudy.first_seen_at.desc())).first()
+
+
+def forerunners(session: Session, seen: SeenStudy) -> list[SeenStudy]:
+    """Rows that a study may be under a new Orthanc id, latest first.
+
+    Those of its Study Instance UID, and the one that Orthanc says it was made of.
+    """
+    found = siblings(session, seen.archive, seen.study_instance_uid, seen.orthanc_id)
+    source = seen.modified_from and by_orthanc_id(session, seen.archive, seen.modified_from)
+    return [*found, source] if source and source not in found else found
+
+
+def heirs(session: Session, seen: SeenStudy) -> list[SeenStudy]:
+    """Rows that are here and may be a study that is gone, latest first: see `forerunners`."""
+    query = select(SeenStudy).where(
+        SeenStudy.archive == seen.archive,
+        SeenStudy.key != seen.key,
+        SeenStudy.deleted_at.is_(None),
+        or_(
+            SeenStudy.study_instance_uid == seen.study_instance_uid,
+            and_(SeenStudy.modified_from == seen.orthanc_id, SeenStudy.modified_from != ""),
+        ),
+    )
+    return list(session.scalars(query.order_by(SeenStudy.first_seen_at.desc())))
 
 
 def siblings(

@@ -77,6 +77,13 @@ class SeenStudy(Base):
     purpose: Mapped[Purpose] = mapped_column(
         String(16), default=Purpose.READING, server_default=Purpose.READING.value
     )
+    pictures: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """Digest of the images last handed over, without whose they are; empty before."""
+    read_as: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """The fingerprint of the same images before their identity alone changed; empty where it did
+    not since they came."""
+    modified_from: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """Orthanc's id of the study that it says this one was made of (*ModifiedFrom*)."""
 
     __table_args__ = (Index("ix_study_open", "deleted_at", "changed_at"),)
 
@@ -174,7 +181,7 @@ class PriorFetch(Base):
 
 
 class JoinedPatient(Base):
-    """Two patient identifiers that a person says are one patient's."""
+    """Two patient identifiers that a person, or a patient administration, says are one's."""
 
     __tablename__ = "joined_patient"
 
@@ -187,3 +194,5 @@ class JoinedPatient(Base):
     joined_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     parted_by: Mapped[str | None] = mapped_column(String(64))
     parted_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    statement: Mapped[int | None] = mapped_column(default=None)
+    """Number of the `IdentityStatement` that joined them; None where a person did."""

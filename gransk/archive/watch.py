@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors, studies
+from gransk.archive.correcting import Absorb, belongs, made
 from gransk.archive.orthanc import Change, NotInArchiveError, Orthanc
 from gransk.archive.tables import Archive, Purpose, SeenStudy
 from gransk.site.database import Database, utcnow
@@ -30,7 +31,7 @@ class _Found:
     """A changed study as the archive lists it.
 
     ``continues`` is the study under its old id; ``created`` says that the
-    archive made it anew.
+    archive made it anew, ``modified_from`` of which study of its own.
     """
 
     orthanc_id: str
@@ -38,6 +39,7 @@ class _Found:
     count: int
     continues: SeenStudy | None
     created: bool
+    modified_from: str = ""
 
 
 class Watch:
@@ -51,6 +53,8 @@ class Watch:
         ``withdraw(session, seen)``: a study that was submitted is gone.
     reconcile_seconds : float
         Time between two sweeps.
+    absorb : callable
+        ``absorb(session, kept, other)``: two rows are one study; False where ``other`` stays.
     """
 
     def __init__(
@@ -59,10 +63,12 @@ class Watch:
         database: Database,
         withdraw: Callable[[Session, SeenStudy], None],
         reconcile_seconds: float,
+        absorb: Absorb,
     ) -> None:
         self._orthanc = orthanc
         self._database = database
         self._tell_withdrawn = withdraw
+        self._absorb = absorb
         self._reconcile_seconds = reconcile_seconds
         self._sweep_at = 0.0
         self._count_at = 0.0
@@ -178,8 +184,13 @@ class Watch:
             known = studies.by_orthanc_id(session, name, orthanc_id)
             uid = str(listed.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
             others = [] if known else studies.siblings(session, name, uid, orthanc_id)
+        source = ""
+        if known is None and (source := self._orthanc.modified_from(orthanc_id)):
+            with self._database.read() as session:
+                made_of = studies.by_orthanc_id(session, name, source)
+            others += [made_of] if made_of is not None else []
         gone = next((other for other in others if self.gone(other)), None)
-        return _Found(orthanc_id, listed, count, gone, created)
+        return _Found(orthanc_id, listed, count, gone, created, source)
 
     def gone(self, seen: SeenStudy) -> bool:
         """Is a study that we know gone from the archive?"""
@@ -196,7 +207,8 @@ class Watch:
         now = utcnow()
         name = self._orthanc.name
         seen = studies.by_orthanc_id(session, name, found.orthanc_id)
-        if seen is not None and found.created and seen.settled_fingerprint:
+        ours = seen is not None and found.created and made(session, seen)
+        if seen is not None and found.created and seen.settled_fingerprint and not ours:
             # Deleted and sent again between two looks: our objects went with it.
             self.withdraw(session, seen)
         if seen is None and found.continues is not None:
@@ -205,11 +217,19 @@ class Watch:
                 seen = old
                 seen.orthanc_id = found.orthanc_id
         uid = str(found.listed.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
+        if seen is None and belongs(
+            session,
+            found.orthanc_id,
+            studies.siblings(session, name, uid, found.orthanc_id),
+        ):
+            return  # its images are on their way to another identity
         fetch = priors.expected(session, uid) if seen is None or seen.deleted_at else None
         if seen is None:
             met = session.get_one(Archive, name).swept_at is not None
             priority = studies.ROUTINE if met else studies.BACKLOG
-            seen = studies.new_study(session, name, found.listed, now, priority)
+            seen = studies.new_study(
+                session, name, found.listed, now, priority, found.modified_from
+            )
         if fetch is not None:
             seen.purpose, seen.priority = Purpose.PRIOR, fetch.priority
         else:
@@ -288,9 +308,27 @@ class Watch:
             return False
         with self._database.begin() as session:
             row = session.get_one(SeenStudy, key)
-            row.instances = 0
-            self.withdraw(session, row)
+            if row.orthanc_id != seen.orthanc_id:
+                return False
+            if not self._inherited(session, row):
+                row.instances = 0
+                self.withdraw(session, row)
         return True
+
+    def _inherited(self, session: Session, row: SeenStudy) -> bool:
+        """Is a study that went here under another identity, since before it went?
+
+        Then it goes on as what it was, with all that people did at it.
+        """
+        if row.deleted_at is not None or not row.settled_fingerprint:
+            return False
+        for heir in studies.heirs(session, row):
+            found = heir.orthanc_id
+            if heir.purpose == row.purpose and self._absorb(session, row, heir):
+                row.orthanc_id = found
+                studies.notice(row, utcnow())
+                return True
+        return False
 
     def withdraw(self, session: Session, seen: SeenStudy) -> None:
         """Note that a study, or all its images, went."""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import OperationalError
 
 import gransk
+from gransk.archive.corrector import Corrector
 from gransk.archive.followed import is_earlier, patient_study
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
@@ -30,6 +32,7 @@ from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
+from gransk.reading.moving import touched
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
 from gransk.reading.site_policies import SitePolicies
@@ -42,9 +45,11 @@ from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
 from gransk.web.app import create_app
+from gransk.web.hl7_identity import IdentityTaker
 from gransk.web.hl7_listener import Hl7Listener
 from gransk.web.hl7_reading import takers
 from gransk.web.hl7_taking import Taking
+from gransk.web.identity import Mover
 
 GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
@@ -81,18 +86,24 @@ def _serve(config: Config) -> None:
         record(session, SYSTEM, EventKind.SERVICE_STARTED, "service", data)
     anchor.try_to_advance(database, config.data_folder)
     orthanc = Orthanc(config.orthanc)
-    handlers = Handlers(installed, version, config.priors, config.programme, config.reading)
+    moved = Mover(config)
+    handlers = Handlers(
+        installed, version, config.priors, config.programme, config.reading, moved, touched
+    )
     intake = Intake(config, database, orthanc, handlers)
     remotes = make_remotes(config, orthanc)
     recover(database, remotes)
     loops: list[Callable[[threading.Event], None]] = [
         PriorSearcher(config.priors, database, orthanc, remotes, handlers).run,
         PriorRemover(database, orthanc, remotes, handlers).run,
+        Corrector(database, orthanc, handlers.absorb).run,
         *(PriorFetcher(config, database, orthanc, remote).run for remote in remotes),
     ]
     listener = config.messages.listener
     if listener is not None:
-        taking = Taking(listener, config.messages.codes, database, takers())
+        known = replace(takers(), identity=IdentityTaker(config, moved))
+        codes, authorities = config.messages.codes, config.identity.authorities
+        taking = Taking(listener, codes, database, known, authorities)
         loops.append(Hl7Listener(listener, taking).run)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -8,12 +8,13 @@ the starter's business: a crash between the two loses nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors
+from gransk.archive.identity import Changed
 from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.application import Application, FollowsUp, KnownStudy
 from gransk.core.keys import digest
@@ -24,7 +25,7 @@ from gransk.pipeline.priors import STEP, changed, in_work, show_waiting, shown_w
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results import origins
 from gransk.results.store import restore_report, withdraw_report
-from gransk.results.tables import Report, Workitem, WorkState
+from gransk.results.tables import FindingAct, Report, Workitem, WorkState
 from gransk.site.config import ProgrammeSection, ReadingSection
 from gransk.site.config_archives import PriorsSection
 from gransk.site.database import Database, utcnow
@@ -51,6 +52,10 @@ class Handlers:
         ``config.programme``.
     reading : ReadingSection
         ``config.reading``.
+    moved : callable, optional
+        What else follows where a study became another identity's; True where somebody said so.
+    touched : callable, optional
+        Did a person do anything at a study, beside what is known here?
     """
 
     def __init__(
@@ -60,12 +65,16 @@ class Handlers:
         section: PriorsSection | None = None,
         programme: ProgrammeSection | None = None,
         reading: ReadingSection | None = None,
+        moved: Callable[[Session, Changed, bool], None] | None = None,
+        touched: Callable[[Session, str], bool] | None = None,
     ) -> None:
         self.applications = applications
         self.settings_version = settings_version
         self.section = section or PriorsSection()
         self.programme = programme or ProgrammeSection()
         self.reading = reading or ReadingSection()
+        self.moved = moved
+        self.touched = touched
 
     def complete(self, headers: Study) -> bool | None:
         """Is the exam complete? None where no application reads it."""
@@ -144,6 +153,40 @@ class Handlers:
         programmes.settle(session, seen, SYSTEM)
         exam_facts.settle(session, seen)
 
+    def identified(self, session: Session, changed: Changed, said: bool) -> None:
+        """A study became another identity's, by its images or because somebody said so."""
+        if self.moved is not None:
+            self.moved(session, changed, said)
+
+    def absorb(self, session: Session, kept: SeenStudy, other: SeenStudy) -> bool:
+        """Two rows are one study: what is known of ``other`` becomes ``kept``'s.
+
+        False, and nothing is done, where a person acted at ``other``: what was said of it stays
+        where it was said.
+        """
+        if self.touched is not None and self.touched(session, other.key):
+            return False
+        acts = select(FindingAct.number).where(FindingAct.study_key == other.key)
+        if session.scalars(acts.limit(1)).first() is not None:
+            return False
+        mine = {item.application: item for item in _items(session, kept)}
+        for item in _items(session, other):
+            if item.report_key:
+                withdraw_report(session, item.report_key, item.study_key)
+            into = mine.get(item.application)
+            if into is not None:
+                reports = update(Report).where(Report.workitem_id == item.id)
+                session.execute(reports.values(workitem_id=into.id))
+            item.report_key = item.analysis_key = None
+            item.state, item.reason = WorkState.WITHDRAWN, Reason.WITHDRAWN.value
+            item.step, item.share, item.finished_at = "", 0.0, utcnow()
+        other.orthanc_id, other.deleted_at = "", utcnow()
+        other.pending, other.instances = False, 0
+        session.flush()
+        data = {"kept": kept.key}
+        record(session, SYSTEM, EventKind.STUDY_DELETED, other.key, data)
+        return True
+
     def priors_wanted(self, headers: Study, known: list[KnownStudy]) -> list[str]:
         """Study Instance UIDs of those that applications compare with, most wanted first."""
         wanted: dict[str, None] = {}
@@ -215,7 +258,7 @@ class Handlers:
         wait(item)
         item.priority = seen.priority
         item.incomplete = incomplete
-        item.fingerprint = seen.fingerprint
+        item.fingerprint, item.read_as = seen.fingerprint, seen.read_as
         item.settings_version = self.settings_version
         item.images_at = seen.changed_at
         session.flush()

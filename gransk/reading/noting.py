@@ -150,7 +150,9 @@ class _Note:
         before = (row.due_from, row.due_to, row.state, row.signed)
         self._advise(row, advice)
         state = FollowUpState(row.state)
-        by_suite = row.closing in (Closing.NO_ADVICE, Closing.NEW_STUDY, Closing.OTHER_PATIENT)
+        by_suite = row.closing in (
+            Closing.NO_ADVICE, Closing.NEW_STUDY, Closing.OTHER_PATIENT, Closing.MERGED,
+        )  # fmt: skip
         if advice is None:
             state = FollowUpState.CLOSED if row.state in OPEN else state
             row.closing = Closing.NO_ADVICE if row.state in OPEN else row.closing

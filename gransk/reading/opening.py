@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
@@ -46,6 +46,9 @@ from gransk.site.events import SYSTEM
 
 STUDY_GONE = "study_gone"
 """Reason of a withdrawal where the archive no longer holds the study."""
+
+IMAGES = case((Workitem.read_as != "", Workitem.read_as), else_=Workitem.fingerprint)
+"""What the images of a row are known by here: a corrected identity makes no other images."""
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +173,7 @@ class Opener:
     def _changed(self, session: Session, at: datetime.datetime) -> list[str]:
         return self._joined(
             session,
-            ExamRow.images != Workitem.fingerprint,
+            ExamRow.images != IMAGES,
             Workitem.state != WorkState.WITHDRAWN,
             ExamRow.state.not_in((State.DECIDED, State.WITHDRAWN)),
         )
@@ -182,7 +185,7 @@ class Opener:
         place = self.site.place(session, item)
         waiting = datetime.timedelta() if place is None else place.waiting
         images = Images(
-            images=item.fingerprint,
+            images=item.images_key,
             images_at=item.images_at,
             opens_at=item.images_at + waiting,
         )
@@ -191,7 +194,7 @@ class Opener:
     def _changed_after(self, session: Session, at: datetime.datetime) -> list[str]:
         return self._joined(
             session,
-            ExamRow.images != Workitem.fingerprint,
+            ExamRow.images != IMAGES,
             Workitem.state != WorkState.WITHDRAWN,
             ExamRow.state == State.DECIDED,
         )
@@ -200,7 +203,7 @@ class Opener:
         item = self._item(session, key)
         if item is None:
             return False
-        alert = Alert(code=AlertCode.IMAGES_CHANGED, images=item.fingerprint)
+        alert = Alert(code=AlertCode.IMAGES_CHANGED, images=item.images_key)
         return _wrote(session, key, lambda book: book.add(Entry(Kind.ALERT, alert, at)))
 
     # The AI's opinion
@@ -229,7 +232,7 @@ class Opener:
             ExamRow.state.not_in((State.WAITING, State.WITHDRAWN)),
             Workitem.state == WorkState.READY,
             or_(ExamRow.sealed_as.is_(None), ExamRow.sealed_as != Workitem.analysis_key),
-            ExamRow.images == Workitem.fingerprint,
+            ExamRow.images == IMAGES,
         )
 
     def _keep_late(self, session: Session, key: str, at: datetime.datetime) -> bool:
@@ -241,7 +244,7 @@ class Opener:
     def _opinion(self, session: Session, key: str, at: datetime.datetime) -> AiOpinion | None:
         """What the analysis of the present images says; None while it goes on."""
         item = self._item(session, key)
-        if item is None or item.fingerprint != session.get_one(ExamRow, key).images:
+        if item is None or item.images_key != session.get_one(ExamRow, key).images:
             return None
         if item.state in (WorkState.NOT_ANALYSED, WorkState.FAILED):
             return refused(item.application, item.reason or "", at)
@@ -334,7 +337,7 @@ def _arrival(item: Workitem, place: Place) -> Arrival:
     return Arrival(
         unit=place.unit,
         application=item.application,
-        images=item.fingerprint,
+        images=item.images_key,
         images_at=item.images_at,
         opens_at=item.images_at + place.waiting,
     )

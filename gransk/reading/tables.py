@@ -35,6 +35,8 @@ class Closing(StrEnum):
     """The report of the same study advises no further control."""
     OTHER_PATIENT = "other_patient"
     """The study turned out to be another patient's."""
+    MERGED = "merged"
+    """Two identifiers are one patient's, whose newer follow-up stands."""
     DONE_ELSEWHERE = "done_elsewhere"
     DECLINED = "declined"
     NOT_FIT = "not_fit"

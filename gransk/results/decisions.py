@@ -69,7 +69,9 @@ class Decision(Told):
     repeat : Repeat, optional
         Of a technical recall, and of it alone.
     corrected : bool
-        Whether another decision of the exam was told before.
+        Whether another decision of the exam was told before, or this one under another identity.
+    identity : str
+        Digest of the identity under which a decision is told again; empty at first.
     decided_at : datetime
     """
 
@@ -79,6 +81,7 @@ class Decision(Told):
     marks: tuple[Mark, ...] = Field(default=(), max_length=20)
     repeat: Repeat | None = None
     corrected: bool = False
+    identity: str = ""
     decided_at: AwareDatetime
 
     @model_validator(mode="after")
@@ -104,7 +107,8 @@ def announce(session: Session, decision: Decision, destinations: Iterable[str]) 
     destinations : iterable of str
         Names of ``messages.destinations``.
     """
-    content = decision.model_dump(mode="json")
+    left_out = set() if decision.identity else {"identity"}
+    content = decision.model_dump(mode="json", exclude=left_out)
     identity = digest(["decision", content])[:32]
     known = session.scalar(select(Announcement).where(Announcement.id == identity))
     if known is not None:
@@ -140,6 +144,35 @@ def announce(session: Session, decision: Decision, destinations: Iterable[str]) 
     )
     session.flush()
     return told
+
+
+def announce_again(
+    session: Session, study_key: str, identity: str, destinations: Iterable[str]
+) -> bool:
+    """Tell the last decision of an exam anew, whose patient has another identifier now.
+
+    Who was never told of the exam is not told now: what waits for them is made when it is sent,
+    and names the patient of then. False where nobody was told.
+    """
+    last = session.scalars(
+        select(Announcement)
+        .where(Announcement.study_key == study_key, Announcement.kind == AnnouncementKind.DECISION)
+        .order_by(Announcement.number.desc())
+        .limit(1)
+    ).first()
+    if last is None:
+        return False
+    told = set(
+        session.scalars(
+            select(OutgoingMessage.destination).where(
+                OutgoingMessage.study_key == study_key, OutgoingMessage.sha256.is_not(None)
+            )
+        )
+    )
+    update = {"corrected": True, "identity": identity}
+    names = [name for name in destinations if name in told]
+    announce(session, decision_of(last).model_copy(update=update), names)
+    return True
 
 
 def announcements(

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, case, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import UnreadableInputError
-from gransk.results.tables import ProfileAnswer, Track
+from gransk.results.tables import ProfileAnswer, ProfileOwner, Track
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
 
@@ -202,6 +202,19 @@ def keep(
     return len(added)
 
 
+def move(session: Session, study: Whose) -> None:
+    """A study is another patient's by its identity of now, and so is what was answered at it."""
+    owner = session.get(ProfileOwner, study.key)
+    if owner is None:
+        owner = ProfileOwner(study_key=study.key)
+        session.add(owner)
+    owner.patient_id = study.patient_id
+    owner.issuer_of_patient_id = study.issuer_of_patient_id
+    owner.patient_birth_date = study.patient_birth_date
+    owner.patient_sex = study.patient_sex
+    session.flush()
+
+
 def answers(profile: Mapping[str, Any]) -> Iterator[Given]:
     """Every answer of a profile.
 
@@ -255,30 +268,36 @@ def _renamed(given: Given, uid: str) -> Given:
 def _rows(
     session: Session, study: Whose, application: str, joined: Collection[Identifier]
 ) -> list[ProfileAnswer]:
+    owner = ProfileOwner.patient_id.is_not(None)
+    given_to = case((owner, ProfileOwner.patient_id), else_=ProfileAnswer.patient_id)
+    given_by = case(
+        (owner, ProfileOwner.issuer_of_patient_id), else_=ProfileAnswer.issuer_of_patient_id
+    )
     mine = ProfileAnswer.study_key == study.key
     for patient_id, issuer in {(study.patient_id, study.issuer_of_patient_id), *joined}:
         if patient_id:
             mine = or_(
-                mine,
-                and_(
-                    ProfileAnswer.whole_patient,
-                    ProfileAnswer.patient_id == patient_id,
-                    ProfileAnswer.issuer_of_patient_id == issuer,
-                ),
+                mine, and_(ProfileAnswer.whole_patient, given_to == patient_id, given_by == issuer)
             )
-    chosen = select(ProfileAnswer).where(ProfileAnswer.application == application, mine)
-    rows = session.scalars(chosen.order_by(ProfileAnswer.number)).all()
+    chosen = (
+        select(ProfileAnswer, ProfileOwner)
+        .outerjoin(ProfileOwner, ProfileOwner.study_key == ProfileAnswer.study_key)
+        .where(ProfileAnswer.application == application, mine)
+        .order_by(ProfileAnswer.number)
+    )
     others = {name for name in joined if name[0]}
     return [
         row
-        for row in rows
-        if row.study_key == study.key
-        or (row.patient_id, row.issuer_of_patient_id) in others
-        or _agrees(row, study)
+        for row, moved in session.execute(chosen)
+        if row.study_key == study.key or _is_of(moved or row, study, others)
     ]
 
 
-def _agrees(row: ProfileAnswer, study: Whose) -> bool:
+def _is_of(row: ProfileAnswer | ProfileOwner, study: Whose, others: Collection[Identifier]) -> bool:
+    return (row.patient_id, row.issuer_of_patient_id) in others or _agrees(row, study)
+
+
+def _agrees(row: ProfileAnswer | ProfileOwner, study: Whose) -> bool:
     """Birth date and sex are the same, as far as both are known."""
     pairs = (
         (row.patient_birth_date, study.patient_birth_date),

@@ -48,6 +48,9 @@ class Workitem(Base):
     priority: Mapped[int]
     incomplete: Mapped[bool]
     fingerprint: Mapped[str] = mapped_column(String(64))
+    read_as: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """The fingerprint under which readers know the images, where their identity alone changed
+    since; empty where it is ``fingerprint``."""
     generation: Mapped[int]
     attempt: Mapped[int]
     deaths: Mapped[int]
@@ -62,6 +65,11 @@ class Workitem(Base):
     finished_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (UniqueConstraint("study_key", "application"),)
+
+    @property
+    def images_key(self) -> str:
+        """What the reading room knows the images by."""
+        return self.read_as or self.fingerprint
 
 
 class Blob(Base):
@@ -155,6 +163,18 @@ class ProfileAnswer(Base):
     """The study that it was given at; None where it came without one."""
     whole_patient: Mapped[bool]
     """Whether it counts at the patient's other studies too."""
+    patient_id: Mapped[str] = mapped_column(String(128), index=True)
+    issuer_of_patient_id: Mapped[str] = mapped_column(String(128))
+    patient_birth_date: Mapped[str] = mapped_column(String(16))
+    patient_sex: Mapped[str] = mapped_column(String(16))
+
+
+class ProfileOwner(Base):
+    """Whose the answers are that were given at a study, where its identity changed since."""
+
+    __tablename__ = "profile_owner"
+
+    study_key: Mapped[str] = mapped_column(String(32), primary_key=True)
     patient_id: Mapped[str] = mapped_column(String(128), index=True)
     issuer_of_patient_id: Mapped[str] = mapped_column(String(128))
     patient_birth_date: Mapped[str] = mapped_column(String(16))

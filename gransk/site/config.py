@@ -31,6 +31,7 @@ from gransk.core.programme import CodeKey, Programme
 from gransk.site.config_archives import PriorsSection
 from gransk.site.config_destinations import ORTHANC, Destination
 from gransk.site.config_files import with_files
+from gransk.site.config_identity import IdentitySection
 from gransk.site.config_messages import MessagesSection
 from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
 from gransk.site.config_types import (
@@ -320,6 +321,7 @@ class Config(Section):
     destinations: tuple[Destination, ...] = (ORTHANC,)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
     priors: PriorsSection = Field(default_factory=PriorsSection)
+    identity: IdentitySection = Field(default_factory=IdentitySection)
     follow_up: FollowUpSection = Field(default_factory=FollowUpSection)
     fhir: FhirSection = Field(default_factory=FhirSection)
     programme: ProgrammeSection = Field(default_factory=ProgrammeSection)

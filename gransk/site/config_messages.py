@@ -165,7 +165,7 @@ class Sender(Section):
     addresses: tuple[Network, ...] = Field(min_length=1)
     application: Hl7Name = Field(min_length=1)
     facility: Hl7Name = ""
-    takes: tuple[Literal["reads", "orders"], ...] = ("reads", "orders")
+    takes: tuple[Literal["reads", "orders", "adt"], ...] = ("reads", "orders")
 
     def is_from(self, address: str, application: str, facility: str) -> bool:
         """Whether a message of this application at this address is this sender's."""

@@ -33,6 +33,7 @@ from gransk.web import (
     fhir_outcomes,
     follow_up,
     follow_up_pages,
+    identity_pages,
     message_pages,
     pages,
     people_pages,
@@ -111,7 +112,8 @@ def create_app(
     app.state.wiring = wiring
     for room in (
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
-        profile_pages, prior_pages, programme_pages, fact_pages, message_pages, doors,
+        profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
+        message_pages, doors,
         account_pages, single_sign_on, people_pages, board, board_acts, exam_history,
         unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
         validation_pages, list_pages, trainee_pages,

@@ -24,6 +24,7 @@ from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import Done, study_of
 from gransk.web.edit_actions import EditDone
 from gransk.web.follow_up import Followed, followed
+from gransk.web.identity_pages import identities_shown
 from gransk.web.permissions import Permission
 from gransk.web.prior_pages import earlier_studies
 from gransk.web.programme_pages import programme_shown
@@ -104,6 +105,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         cases = [_case(known, session, study, item, language, caller, who) for item in rows]
         earlier = earlier_studies(session, key, language, who)
         programme = programme_shown(session, study)
+        identity = identities_shown(session, study, caller)
         events = session.scalars(
             select(Event)
             .where(Event.subject == key)
@@ -117,6 +119,7 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
         study=study,
         cases=cases,
         earlier=earlier,
+        identity=identity,
         programme=programme,
         events=events,
         subjects=False,
@@ -140,6 +143,7 @@ def _to_read(
         caller,
         study=study,
         earlier=earlier_studies(session, study.key, language_of(request), who),
+        identity=identities_shown(session, study, caller),
         programme=programme_shown(session, study),
         message=message,
     )

@@ -322,6 +322,8 @@ def _told(event: Event, language: str) -> str:
     words = [text(f"follow_up_state_{data['state']}", language)]
     if data.get("closing"):
         words.append(text(f"closing_{data['closing']}", language))
+    if data.get("identity"):
+        words.append(text("identity_followed", language))
     words += [text(f"follow_up_{name}", language) for name in data.get("fields", ())
               if name not in ("state", "closing")]  # fmt: skip
     return ", ".join(words)

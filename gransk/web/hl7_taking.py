@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from gransk.archive.patients import identifiers_of
 from gransk.archive.tables import SeenStudy
 from gransk.core.errors import InvalidValueError
 from gransk.core.programme import Programme
 from gransk.delivery.hl7.acknowledgement import Refusal, Verdict
+from gransk.delivery.hl7.adt import EVENTS, IdentityWord, identity_words
 from gransk.delivery.hl7.er7 import Message
 from gransk.delivery.hl7.incoming import (
     ExamStatement,
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 
 READS = frozenset({("ORU", "R01")})
 ORDERS = frozenset({("ORM", "O01"), ("OMG", "O19")})
+IDENTITIES = frozenset(("ADT", event) for event in EVENTS)
+TAKEN = READS | ORDERS | IDENTITIES
 LONGEST_ID = 199
 """Of a control id (HL7 v2.7, MSH-10)."""
 
@@ -73,10 +77,13 @@ class Takers:
     facts : callable, optional
         ``facts(session, ExamStatement, sender)``: round, earlier treatment, implant, declining
         of AI. None: a message that says any of them is not taken.
+    identity : callable, optional
+        ``identity(session, words, sender)``: who a patient is. None: ADT is not taken.
     """
 
     read: Callable[[Session, TakenRead], None] | None = None
     facts: Callable[[Session, ExamStatement, str], None] | None = None
+    identity: Callable[[Session, Sequence[IdentityWord], str], None] | None = None
 
 
 class Taking:
@@ -88,6 +95,8 @@ class Taking:
     mapping : Hl7Mapping
     database : Database
     takers : Takers
+    authorities : mapping of str to str, optional
+        ``config.identity.authorities``.
     """
 
     def __init__(
@@ -96,11 +105,13 @@ class Taking:
         mapping: Hl7Mapping,
         database: Database,
         takers: Takers,
+        authorities: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
         self.mapping = mapping
         self.database = database
         self.takers = takers
+        self.authorities = authorities or {}
 
     def take(self, message: Message, content: bytes, address: str) -> Verdict:
         """Take a message, or say why not. Taken means committed."""
@@ -194,7 +205,9 @@ class Taking:
             self._read(session, read_statement(message, self.mapping), sender)
         elif kind in ORDERS and "orders" in sender.takes:
             self._order(session, exam_statement(message, self.mapping), sender)
-        elif kind[0] in {known[0] for known in READS | ORDERS} and kind not in READS | ORDERS:
+        elif kind in IDENTITIES and "adt" in sender.takes:
+            self._identity(session, message, sender)
+        elif kind not in TAKEN and kind[0] in {known[0] for known in TAKEN}:
             raise NotTakenError(Refusal.EVENT_NOT_TAKEN, "MSH-9.2")
         else:
             raise NotTakenError(Refusal.TYPE_NOT_TAKEN, "MSH-9")
@@ -211,7 +224,7 @@ class Taking:
         found = [
             study
             for study in _studies(session, said.accession_number)
-            if study.patient_id.strip() == said.patient_id
+            if said.patient_id in _names(session, study)
             and said.study_instance_uid in ("", study.study_instance_uid)
         ]
         if len(found) != 1:
@@ -220,6 +233,12 @@ class Taking:
                 Refusal.NOT_KNOWN, f"{told} of this accession number, patient and study"
             )
         return found[0]
+
+    def _identity(self, session: Session, message: Message, sender: Sender) -> None:
+        if self.takers.identity is None:
+            raise NotTakenError(Refusal.TYPE_NOT_TAKEN, "MSH-9: ADT is not taken here")
+        words = identity_words(message, self.authorities)
+        self.takers.identity(session, words, sender.name)
 
     def _account(self, session: Session, reader: str) -> str:
         """Name of the account that a sender's reader is, by the site's table or of that name."""
@@ -235,8 +254,8 @@ class Taking:
             number = programmes.accession(said.accession_number)
         except InvalidValueError as error:
             raise NotTakenError(Refusal.MALFORMED, "accession number") from error
-        here = [study.patient_id.strip() for study in _studies(session, number)]
-        if here and said.patient_id and said.patient_id not in here:
+        here = [_names(session, study) for study in _studies(session, number)]
+        if here and said.patient_id and not any(said.patient_id in names for names in here):
             raise NotTakenError(Refusal.NOT_KNOWN, "the accession number is another patient's")
         if said.cancelled:
             return
@@ -256,6 +275,11 @@ def _studies(session: Session, accession_number: str) -> list[SeenStudy]:
         SeenStudy.accession_number == accession_number.strip(), SeenStudy.deleted_at.is_(None)
     )
     return list(session.scalars(query))
+
+
+def _names(session: Session, study: SeenStudy) -> set[str]:
+    """Every identifier of a study's patient: a message may bear one of before a merge."""
+    return {name.strip() for name, _ in identifiers_of(session, study)}
 
 
 def _keep_order(session: Session, number: str, said: ExamStatement, sender: str) -> None:

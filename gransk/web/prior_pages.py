@@ -27,6 +27,7 @@ from gransk.reading.seeing import Looker, hidden
 from gransk.results.tables import Workitem
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import study_of
+from gransk.web.identity_pages import identities_shown
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.texts import text
@@ -176,6 +177,7 @@ def _show(
             caller,
             status,
             study=study,
+            identity=identities_shown(session, study, caller),
             links=links,
             other=other,
             studies=studies if other[0] else [],

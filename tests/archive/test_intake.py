@@ -244,7 +244,7 @@ def test_corrected_patient_id_by_modify(site: Sites) -> None:
     acts = here.look(4)
     row = here.row()
     assert (row.key, row.patient_id, row.patient_name) == (key, "P2", "Right^Name")
-    assert acts == ["submit"]
+    assert acts == ["identified", "submit"]
     assert row.deleted_at is None
 
 
@@ -257,7 +257,7 @@ def test_corrected_patient_id_by_sending_again(site: Sites) -> None:
     assert here.look(2) == ["withdraw"]
     study.patient_id = "P3"
     here.send(*study.images())
-    assert here.look(3) == ["submit"]
+    assert here.look(3) == ["identified", "submit"]
     assert (here.row().key, here.row().patient_id) == (key, "P3")
 
 
@@ -272,7 +272,7 @@ def test_wrong_study_deleted_after_the_corrected_arrived(site: Sites) -> None:
     assert len(here.rows()) == 2
     here.process.client.delete_study(wrong)
     here.send(study.image(4))
-    assert here.look(3) == ["submit"]
+    assert here.look(3) == ["identified", "submit"]
     assert (here.row().key, here.row().patient_id) == (key, "P4")
 
 

@@ -15,12 +15,13 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gransk.archive.identity import Changed
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.tables import SeenStudy
 from gransk.core.study import Study
 from gransk.site.config import Config
-from gransk.site.database import Database
+from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
 from gransk.site.tables import Event
 
@@ -122,6 +123,15 @@ class Diary:
 
     def restore(self, session: Session, seen: SeenStudy) -> None:
         self.told.append(("restore", seen.key))
+
+    def identified(self, session: Session, changed: Changed, said: bool) -> None:
+        self.told.append(("identified", changed.seen.key))
+
+    def absorb(self, session: Session, kept: SeenStudy, other: SeenStudy) -> bool:
+        self.told.append(("absorb", other.key))
+        other.orthanc_id, other.deleted_at, other.pending = "", utcnow(), False
+        other.instances = 0
+        return True
 
     @property
     def acts(self) -> list[str]:

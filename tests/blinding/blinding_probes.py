@@ -198,6 +198,9 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "POST /studies/{key}/read": nothing("/studies/{key}/read"),
     "GET /studies/{key}/patient": ask("/studies/{key}/patient"),
     "POST /studies/{key}/join": ends("/studies/{key}/join", other="", status=422),
+    "POST /studies/{key}/undo-identity": ends(
+        "/studies/{key}/undo-identity", statement="999", status=404
+    ),
     "POST /studies/{key}/part": ends("/studies/{key}/part", link="none", status=404),
     # What is said of exams
     "POST /studies/{key}/programme": ends("/studies/{key}/programme", programme="screening"),

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
+import gransk.archive.identity_tables
 import gransk.archive.tables
 import gransk.delivery.pacing
 import gransk.reading.policy_tables

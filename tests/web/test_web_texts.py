@@ -91,6 +91,8 @@ def used() -> set[str]:
     for prefix, values in (
         ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
         ("prior", PriorState),
+        ("identity", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
+        ("identity_images", ("waiting", "failed")),
         ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
         ("follow_up_state", FollowUpState), ("closing", Closing), ("follow_up", COLUMNS),

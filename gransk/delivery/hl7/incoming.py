@@ -151,7 +151,7 @@ def read_statement(message: Message, mapping: Hl7Mapping) -> ReadStatement:
             marks=groups.marks() if verdict is Verdict.RECALL else (),
             repeat=groups.repeat() if verdict is Verdict.TECHNICAL else None,
             comment="" if comment is None else comment.text(5),
-            read_at=_instant(field(mapping.fields.read_at, outcome) or fields.get("read_at", "")),
+            read_at=instant(field(mapping.fields.read_at, outcome) or fields.get("read_at", "")),
         )
     )
 
@@ -325,8 +325,8 @@ def _number(observation: Segment) -> int:
     return int(text)
 
 
-def _instant(text: str) -> datetime.datetime | None:
-    """A time stamp (data type TS); None where it names no day."""
+def instant(text: str) -> datetime.datetime | None:
+    """A time stamp (data type TS), with its zone where it names one; None where it is none."""
     found = re.fullmatch(r"(\d{8})(\d{4})?(\d{2})?(\.\d{1,4})?([+-]\d{4})?", text)
     if found is None:
         return None
