@@ -107,12 +107,12 @@ def _work(config: Config, slot: int | None) -> None:
     analyse.register(tools)
     confirmation = SpareConfirmation(config, blobs)
     noter = Noter(blobs, patient_study, config.follow_up, confirmation)
-    policies = SitePolicies(config, blobs, is_earlier)
-    covers = partial(entering.covers_now, policies)
+    covers = partial(entering.covers_now, SitePolicies(config, blobs, is_earlier))
     release.register(config, database, tools.look, noter, covers)
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)
-    recall.register(database, destinations)
+    policies = {one.name: one.superseded for one in config.destinations}
+    recall.Recaller(database, blobs, destinations, policies, config.language).register()
     systems = make_systems(config.messages)
     messages.Outbox(config, database, blobs, systems, exam_identity).register()
     _end_on_signals(tools)

@@ -31,6 +31,14 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 PATIENCE_HOURS = 72.0
 REFUSALS = 5
+FALLEN = (
+    DeliveryState.CANCELLED,
+    DeliveryState.RECALL,
+    DeliveryState.RECALLED,
+    DeliveryState.HIDDEN,
+    DeliveryState.KEPT,
+)
+"""What becomes of a line whose report is superseded or withdrawn."""
 
 
 class UnavailableError(GranskError):
@@ -209,7 +217,7 @@ def rerun(session: Session, delivery_id: str, actor: str) -> bool:
     stands = report.withdrawn_at is None and item.report_key == report.key
     delivery.state = DeliveryState.WAITING if stands else DeliveryState.RECALL
     delivery.attempt += 1
-    delivery.error = ""
+    delivery.error, delivery.commit_by = "", None
     data = {"destination": delivery.destination}
     record(session, actor, EventKind.DELIVERY_RETRIED, item.study_key, data)
     return True
@@ -255,6 +263,7 @@ def recall(session: Session, delivery_id: str, states: tuple[DeliveryState, ...]
     if delivery is not None and delivery.state in states:
         delivery.state = DeliveryState.RECALL
         delivery.attempt += 1
+        delivery.sent_at = utcnow()
 
 
 def _wanted(session: Session, delivery_id: str, attempt: int) -> Delivery | None:
@@ -271,8 +280,7 @@ def _sent(session: Session, delivery_id: str, attempt: int) -> Result:
     session.get(Delivery, delivery_id, with_for_update=True)
     delivery = _wanted(session, delivery_id, attempt)
     if delivery is None:
-        fallen = (DeliveryState.CANCELLED, DeliveryState.RECALL, DeliveryState.RECALLED)
-        recall(session, delivery_id, fallen)
+        recall(session, delivery_id, FALLEN)
         return Result.UNWANTED
     delivery.state = DeliveryState.SENT
     delivery.error = ""

@@ -98,6 +98,11 @@ class EventKind(StrEnum):
     REPORT_WITHDRAWN = "report_withdrawn"
     OBJECT_DELIVERED = "object_delivered"
     OBJECT_RECALLED = "object_recalled"
+    OBJECT_HIDDEN = "object_hidden"
+    OBJECT_KEPT = "object_kept"
+    OBJECT_COMMITTED = "object_committed"
+    OBJECT_NOT_COMMITTED = "object_not_committed"
+    REPORT_SENT_ON = "report_sent_on"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_RETRIED = "delivery_retried"
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 import gransk.archive.tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
+import gransk.results.commitment_tables
 import gransk.results.message_tables
 import gransk.results.tables
 import gransk.results.urgency
