@@ -94,7 +94,9 @@ def test_a_superseded_report_is_hidden_once_its_successor_has_arrived(
     assert len(archive.notes) == notes(site) == 1
     assert site.states(OLD) == {DeliveryState.HIDDEN}
     (content,) = archive.notes.values()
-    said = [one.get("TextValue", "") for one in pydicom.dcmread(io.BytesIO(content)).ContentSequence]
+    said = [
+        one.get("TextValue", "") for one in pydicom.dcmread(io.BytesIO(content)).ContentSequence
+    ]
     assert any(text.endswith(" 2.25.20") for text in said), "it names the report in their place"
     assert site.kinds().count("object_hidden") == 2
 
@@ -188,9 +190,7 @@ def test_what_arrives_after_it_was_hidden_is_hidden_again(
 
     archive.meanwhile = falls
     now = site.lines(OLD)[0]
-    result, _ = deliver.send_once(
-        site.database, site.blobs, site.destinations, now.id, now.attempt
-    )
+    result, _ = deliver.send_once(site.database, site.blobs, site.destinations, now.id, now.attempt)
     assert result == Result.UNWANTED
     assert site.recall("hide") == [Result.RECALLED]
     assert archive.seen == set()

@@ -119,8 +119,7 @@ def recaller(database, archive):
 
 def run_recalls(database, archive):
     return [
-        recaller(database, archive).once(line, attempt)[0]
-        for line, attempt in recalls(database)
+        recaller(database, archive).once(line, attempt)[0] for line, attempt in recalls(database)
     ]
 
 

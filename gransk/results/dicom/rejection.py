@@ -71,7 +71,7 @@ def make_rejection(
     first = rejected[0]
     parts = (report_key, "rejection", destination)
     series_uid, sop_uid = uid(*parts, "series"), uid(*parts, str(number))
-    said = text("replaced_by" if replaced_by else "withdrawn", language)
+    said = text("replaced_by" if replaced_by else "not_replaced", language)
     with tolerant():
         note = KeyObjectSelectionDocument(
             evidence=[_evidence(one) for one in rejected],
@@ -86,7 +86,7 @@ def make_rejection(
             sop_instance_uid=sop_uid,
             instance_number=number,
             manufacturer=MANUFACTURER,
-            series_description=text("rejected", language),
+            series_description=text("fallen", language),
         )
         fit_dataset(note, encodings(first))
         add_patient_and_study(note, first)

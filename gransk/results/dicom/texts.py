@@ -24,12 +24,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "No findings.",
         "da": "Ingen fund.",
     },
-    "rejected": {"en": "Results that no longer stand", "da": "Resultater, der ikke gælder mere"},
+    "fallen": {"en": "Results that no longer stand", "da": "Resultater, der ikke gælder mere"},
     "replaced_by": {
         "en": "Replaced by a newer report of Gransk:",
         "da": "Erstattet af en nyere rapport fra Gransk:",
     },
-    "withdrawn": {
+    "not_replaced": {
         "en": "Withdrawn by Gransk; no report stands in its place.",
         "da": "Trukket tilbage af Gransk; ingen rapport er trådt i stedet.",
     },
