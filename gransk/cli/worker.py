@@ -15,16 +15,13 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from gransk.archive.followed import exam_identity, is_earlier, patient_study
-from gransk.archive.orthanc import (
-    ArchiveRefusedError,
-    ArchiveUnavailableError,
-    NotInArchiveError,
-    Orthanc,
-)
+from gransk.archive.orthanc import Orthanc
+from gransk.cli.archive import ArchiveCarrier
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.delivery import deliver, messages, recall
+from gransk.delivery.carriers import make_carriers, paces
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
@@ -32,6 +29,7 @@ from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
 from gransk.reading.site_policies import SitePolicies
+from gransk.results.router import Router
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
 from gransk.site.config import Config, check_applications, load_config
@@ -43,42 +41,6 @@ BUSY_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-class OrthancDestination:
-    """Our own archive as a destination."""
-
-    def __init__(self, orthanc: Orthanc) -> None:
-        self.orthanc = orthanc
-
-    def send(self, sop_instance_uid: str, content: bytes) -> None:
-        """Store the object, unless the same bytes are there."""
-        try:
-            there = self.orthanc.find_instance(sop_instance_uid)
-            if there is None or self._file(there) != content:
-                self.orthanc.store(content)
-        except ArchiveUnavailableError as error:
-            raise deliver.UnavailableError(str(error)) from error
-        except ArchiveRefusedError as error:
-            raise deliver.RefusedError(str(error)) from error
-
-    def remove(self, sop_instance_uid: str) -> None:
-        """Delete the object, wherever in the archive it is."""
-        try:
-            while (there := self.orthanc.find_instance(sop_instance_uid)) is not None:
-                self.orthanc.delete_instance(there)
-        except NotInArchiveError:
-            return
-        except ArchiveUnavailableError as error:
-            raise deliver.UnavailableError(str(error)) from error
-        except ArchiveRefusedError as error:
-            raise deliver.RefusedError(str(error)) from error
-
-    def _file(self, instance_id: str) -> bytes | None:
-        try:
-            return self.orthanc.file(instance_id)
-        except NotInArchiveError:
-            return None
-
-
 def worker(
     slot: Annotated[
         int | None, typer.Option(min=0, help="Seat of this worker; the first free one if absent.")
@@ -87,7 +49,7 @@ def worker(
 ) -> None:
     """Analyse, release and deliver, until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "dbos", "httpx", "urllib3"):
+    for chatty in ("alembic", "dbos", "httpx", "pynetdicom", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         _work(load_config(config_path(config)), slot)
@@ -108,11 +70,12 @@ def _work(config: Config, slot: int | None) -> None:
     confirmation = SpareConfirmation(config, blobs)
     noter = Noter(blobs, patient_study, config.follow_up, confirmation)
     covers = partial(entering.covers_now, SitePolicies(config, blobs, is_earlier))
-    release.register(config, database, tools.look, noter, covers)
-    destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
-    deliver.register(database, blobs, destinations)
+    router = Router(config.destinations, blobs)
+    release.register(database, tools.look, router, noter, covers)
+    carriers = make_carriers(config.destinations, lambda _: ArchiveCarrier(orthanc))
+    deliver.register(database, blobs, carriers, paces(config.destinations))
     policies = {one.name: one.superseded for one in config.destinations}
-    recall.Recaller(database, blobs, destinations, policies, config.language).register()
+    recall.Recaller(database, blobs, carriers, policies, config.language).register()
     systems = make_systems(config.messages)
     messages.Outbox(config, database, blobs, systems, exam_identity).register()
     _end_on_signals(tools)

@@ -8,7 +8,6 @@ store keeps the bytes, and a report that stands again is sent again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +16,14 @@ from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from gransk.delivery.deliver import (
+    Answer,
     Destination,
     Result,
     answered,
     fail,
     named,
     open_line,
+    renew,
     study_of,
     try_until_ended,
 )
@@ -77,34 +78,38 @@ class Recaller:
 
         @DBOS.step(name="recall_once")
         def once(delivery: str, attempt: int) -> dict[str, Any]:
-            result, error = self.once(delivery, attempt)
-            return {"result": result.value, "error": error, "at": time.time()}
+            return self.once(delivery, attempt).told
 
         @DBOS.step(name="recall_give_up")
         def give_up(delivery: str, attempt: int, error: str) -> None:
             with self.database.begin() as session:
                 fail(session, delivery, attempt, error, DeliveryState.RECALL)
 
+        @DBOS.step(name="recall_on")
+        def go_on(delivery: str, attempt: int) -> None:
+            with self.database.begin() as session:
+                renew(session, delivery, attempt, DeliveryState.RECALL)
+
         @workflow(NAME)
         def recall(delivery: str, attempt: int) -> str:
-            return try_until_ended(delivery, attempt, once, give_up)
+            return try_until_ended(delivery, attempt, once, give_up, go_on)
 
-    def once(self, delivery_id: str, attempt: int) -> tuple[Result, str]:
+    def once(self, delivery_id: str, attempt: int) -> Answer:
         """Try once."""
 
-        def act() -> Result:
+        def act() -> Answer:
             with self.database.read() as session:
                 line = open_line(session, delivery_id, attempt, DeliveryState.RECALL)
             if line is None:
-                return Result.UNWANTED
+                return Answer(Result.UNWANTED)
             destination = named(self.destinations, line.destination)
             policy = self.policies[line.destination]
             if policy == "delete":
                 destination.remove(line.sop_instance_uid)
             elif policy == "hide" and not self.hider.hide(destination, line):
-                return Result.UNWANTED
+                return Answer(Result.UNWANTED)
             with self.database.begin() as session:
-                return _done(session, delivery_id, attempt, policy)
+                return Answer(_done(session, delivery_id, attempt, policy))
 
         return answered(self.database, delivery_id, attempt, DeliveryState.RECALL, act)
 

@@ -190,7 +190,9 @@ def test_what_arrives_after_it_was_hidden_is_hidden_again(
 
     archive.meanwhile = falls
     now = site.lines(OLD)[0]
-    result, _ = deliver.send_once(site.database, site.blobs, site.destinations, now.id, now.attempt)
+    result, *_ = deliver.send_once(
+        site.database, site.blobs, site.destinations, now.id, now.attempt
+    )
     assert result == Result.UNWANTED
     assert site.recall("hide") == [Result.RECALLED]
     assert archive.seen == set()

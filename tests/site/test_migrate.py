@@ -11,10 +11,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 import gransk.archive.tables
+import gransk.delivery.pacing
 import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.results.commitment_tables
 import gransk.results.message_tables
+import gransk.results.origins
 import gransk.results.tables
 import gransk.results.urgency
 import gransk.site.tables  # noqa: F401
