@@ -11,12 +11,15 @@ import time
 from collections.abc import Collection
 
 from pydicom import Dataset
-from pydicom.uid import UID
-from pynetdicom import AE, evt
+from pydicom.uid import UID, ImplicitVRLittleEndian
+from pynetdicom import evt
 from pynetdicom.association import Association
 from sqlalchemy.exc import OperationalError
 
 from gransk.delivery.commitment import Answer, Committer, Request, take_answer
+from gransk.delivery.deliver import UnavailableError
+from gransk.delivery.dicom import peer_of
+from gransk.delivery.dimse import associate
 from gransk.site.config_commitment import CommitmentSection
 from gransk.site.config_destinations import DicomDestination
 from gransk.site.database import Database
@@ -35,10 +38,6 @@ HEARD = 1000
 REQUEST, SUCCEEDED, FAILED = 1, 1, 2
 NOT_AUTHORISED, INVALID = 0x0124, 0x0115
 SUCCESS, PROCESSING_FAILURE, UNKNOWN_TYPE, UNKNOWN_TRANSACTION = 0x0000, 0x0110, 0x0113, 0x0112
-
-
-class AwayError(Exception):
-    """The destination cannot be reached."""
 
 
 class Asker:
@@ -64,7 +63,6 @@ class Asker:
         self.destination = destination
         self.section = section
         self.answers = answers
-        self._tls = destination.tls.context() if destination.tls else None
         self._away = 0
         self._next_try = 0.0
         self._probed = time.monotonic()
@@ -93,8 +91,12 @@ class Asker:
             return
         self._probed = time.monotonic()
         try:
-            association = self._associate()
-        except AwayError as error:
+            association = associate(
+                peer_of(self.destination),
+                {(PUSH_MODEL, ImplicitVRLittleEndian)},
+                [(evt.EVT_N_EVENT_REPORT, self._take)],
+            )
+        except UnavailableError as error:
             self._is_away(str(error))
             return
         try:
@@ -130,26 +132,6 @@ class Asker:
         if status.Status != SUCCESS:
             return f"storage commitment was refused with status 0x{status.Status:04X}"
         return ""
-
-    def _associate(self) -> Association:
-        peer = self.destination
-        entity = AE(peer.calling_aet)
-        for seconds in ("acse_timeout", "dimse_timeout", "network_timeout", "connection_timeout"):
-            setattr(entity, seconds, float(peer.timeout_seconds))
-        entity.add_requested_context(PUSH_MODEL)
-        association = entity.associate(
-            peer.host,
-            peer.port,
-            ae_title=peer.aet,
-            tls_args=None if self._tls is None else (self._tls, peer.host),
-            evt_handlers=[(evt.EVT_N_EVENT_REPORT, self._take)],
-        )
-        if not association.is_established:
-            raise AwayError(
-                f"{peer.aet} at {peer.host}:{peer.port} accepts no association; is it running, "
-                f"and does it know {peer.calling_aet}?"
-            )
-        return association
 
     def _take(self, event: evt.Event) -> tuple[int, Dataset | None]:
         return self.answers.take(event, (self.destination.name,))

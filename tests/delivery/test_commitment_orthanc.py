@@ -11,37 +11,18 @@ import pydicom
 import pytest
 from harness_orthanc import OrthancProcess, free_port, make_config
 from outbox_site import OutboxSite
-from pynetdicom import AE
 from sqlalchemy import select
 
 from gransk.delivery import commitment
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
+from gransk.delivery.dicom import DicomCarrier
 from gransk.results.commitment_tables import Commitment, CommitmentObject, CommitmentState
 from gransk.results.tables import DeliveryState, ReportObject
 from gransk.site.config_commitment import CommitmentSection
 from gransk.site.config_destinations import DicomDestination
 
 KEY = "1" * 64
-
-
-class DicomPeer:
-    """C-STORE of one object, as a carrier does it."""
-
-    def __init__(self, peer: DicomDestination) -> None:
-        self.peer = peer
-
-    def send(self, sop_instance_uid: str, content: bytes) -> None:
-        made = pydicom.dcmread(io.BytesIO(content))
-        entity = AE(self.peer.calling_aet)
-        entity.add_requested_context(made.SOPClassUID, made.file_meta.TransferSyntaxUID)
-        door = entity.associate(self.peer.host, self.peer.port, ae_title=self.peer.aet)
-        assert door.is_established
-        assert door.send_c_store(made).Status == 0
-        door.release()
-
-    def remove(self, sop_instance_uid: str) -> None:
-        raise NotImplementedError
 
 
 class Place:
@@ -61,7 +42,8 @@ class Place:
             name="pacs", kind="dicom", aet=config.orthanc.aet, host="127.0.0.1",
             port=config.orthanc.dicom_port, commitment=True, timeout_seconds=5,
         )  # fmt: skip
-        site.destinations["pacs"] = DicomPeer(self.destination)
+        self.carrier = DicomCarrier(self.destination)
+        site.destinations["pacs"] = self.carrier
         self.answers = Answers(site.database)
         self.door = CommitmentDoor([self.destination], self.section, self.answers)
         self.asker = Asker(site.database, self.destination, self.section, self.answers)
@@ -92,6 +74,7 @@ def place(
     site = OutboxSite(tmp_path)
     place = Place(site, tmp_path, orthanc)
     yield place
+    place.carrier.close()
     place.door.close()
     site.database.close()
 
