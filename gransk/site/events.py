@@ -104,7 +104,6 @@ class EventKind(StrEnum):
     OBJECT_KEPT = "object_kept"
     OBJECT_COMMITTED = "object_committed"
     OBJECT_NOT_COMMITTED = "object_not_committed"
-    REPORT_SENT_ON = "report_sent_on"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_RETRIED = "delivery_retried"
 
