@@ -40,6 +40,19 @@ def released(site: Site, number: int = 1, destinations: tuple[str, ...] = ("pacs
     return key
 
 
+def superseded(site: Site, key: str) -> str:
+    """Release another report of a study; the key of the one before."""
+    blobs = BlobStore(site.config.blob_folder)
+    new = NewObject("SR", "1.2", "2.25.77", "2.25.78", blobs.put(b"new"))
+    with site.database.begin() as session:
+        item = session.get_one(Workitem, site.item_id(key))
+        before = str(item.report_key)
+        report = seal_report(session, item, "f" * 64, str(item.analysis_key), utcnow(), [new])
+        session.get_one(Report, report.key).released_at = utcnow()
+        queue_deliveries(session, report.key, {"pacs": KINDS})
+    return before
+
+
 def change(site: Site, uid: str, **values: object) -> str:
     """Change a line of the outbox; its id."""
     with site.database.begin() as session:
@@ -152,14 +165,7 @@ def test_the_case_says_where_its_objects_are(site: Site, language: str) -> None:
     key = released(site)
     for uid in ("2.25.10", "2.25.11"):
         change(site, uid, state=DeliveryState.SENT, sent_at=utcnow(), committed_at=utcnow())
-    blobs = BlobStore(site.config.blob_folder)
-    new = NewObject("SR", "1.2", "2.25.77", "2.25.78", blobs.put(b"new"))
-    with site.database.begin() as session:
-        item = session.get_one(Workitem, site.item_id(key))
-        before = item.report_key
-        report = seal_report(session, item, "f" * 64, str(item.analysis_key), utcnow(), [new])
-        session.get_one(Report, report.key).released_at = utcnow()
-        queue_deliveries(session, report.key, {"pacs": KINDS})
+    before = superseded(site, key)
     change(site, "2.25.10", state=DeliveryState.HIDDEN)
     html = reader.get(f"/studies/{key}").text
     for words in {
