@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness_orthanc import free_port
-from outbox_site import SC, SR, STUDY, OutboxSite
+from sent_reports import SC, SR, STUDY, SentReports
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, build_role, evt
@@ -57,9 +57,9 @@ def destination(**values: object) -> DicomDestination:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutboxSite]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SentReports]:
     monkeypatch.setattr(commitment, "FIRST_WAIT_SECONDS", 0.0)
-    site = OutboxSite(tmp_path)
+    site = SentReports(tmp_path)
     site.destinations["pacs"] = Taker()
     site.seal(KEY)
     site.send(KEY)
@@ -68,7 +68,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutboxSite
 
 
 @pytest.fixture
-def rows(site: OutboxSite) -> Committer:
+def rows(site: SentReports) -> Committer:
     section = CommitmentSection(answer_seconds=60)
     return Committer(site.database, destination(), section)
 
@@ -80,27 +80,27 @@ def ask(rows: Committer) -> Request:
     return request
 
 
-def answer(site: OutboxSite, said: Answer, destinations: tuple[str, ...] = ("pacs",)) -> bool:
+def answer(site: SentReports, said: Answer, destinations: tuple[str, ...] = ("pacs",)) -> bool:
     with site.database.begin() as session:
         return take_answer(session, destinations, said)
 
 
-def change(site: OutboxSite, table: type, **values: object) -> None:
+def change(site: SentReports, table: type, **values: object) -> None:
     with site.database.begin() as session:
         session.execute(update(table).values(**values))
 
 
-def states(site: OutboxSite) -> list[CommitmentState]:
+def states(site: SentReports) -> list[CommitmentState]:
     with site.database.read() as session:
         rows = session.scalars(select(Commitment).order_by(Commitment.asked_at))
         return [row.state for row in rows]
 
 
-def committed(site: OutboxSite) -> set[str]:
+def committed(site: SentReports) -> set[str]:
     return {line.sop_instance_uid for line in site.lines(KEY) if line.committed_at is not None}
 
 
-def test_an_object_is_in_one_open_request_at_a_time(site: OutboxSite, rows: Committer) -> None:
+def test_an_object_is_in_one_open_request_at_a_time(site: SentReports, rows: Committer) -> None:
     request = ask(rows)
     assert dict((uid, sop) for sop, uid in request.objects) == UIDS
     assert rows.next_request() is None
@@ -118,7 +118,7 @@ def test_an_object_is_in_one_open_request_at_a_time(site: OutboxSite, rows: Comm
     assert patience[1].total_seconds() == 120, "waits longer each time"
 
 
-def test_a_late_answer_to_an_earlier_request_counts(site: OutboxSite, rows: Committer) -> None:
+def test_a_late_answer_to_an_earlier_request_counts(site: SentReports, rows: Committer) -> None:
     first = ask(rows)
     change(site, Commitment, ask_again_at=utcnow())
     rows.tidy()
@@ -128,7 +128,7 @@ def test_a_late_answer_to_an_earlier_request_counts(site: OutboxSite, rows: Comm
     assert rows.next_request() is None
 
 
-def test_the_same_answer_again_changes_nothing(site: OutboxSite, rows: Committer) -> None:
+def test_the_same_answer_again_changes_nothing(site: SentReports, rows: Committer) -> None:
     request = ask(rows)
     said = Answer(request.transaction_uid, frozenset(["2.25.10"]), {"2.25.11": 0x0112})
     for _ in range(3):
@@ -141,7 +141,7 @@ def test_the_same_answer_again_changes_nothing(site: OutboxSite, rows: Committer
     assert committed(site) == set(UIDS), "what it said it keeps, it keeps"
 
 
-def test_another_destination_cannot_answer(site: OutboxSite, rows: Committer) -> None:
+def test_another_destination_cannot_answer(site: SentReports, rows: Committer) -> None:
     request = ask(rows)
     said = Answer(request.transaction_uid, frozenset(UIDS))
     assert not answer(site, said, ("vna",))
@@ -150,7 +150,7 @@ def test_another_destination_cannot_answer(site: OutboxSite, rows: Committer) ->
     assert states(site) == [CommitmentState.ASKED]
 
 
-def test_what_was_not_asked_is_not_committed(site: OutboxSite, rows: Committer) -> None:
+def test_what_was_not_asked_is_not_committed(site: SentReports, rows: Committer) -> None:
     site.destinations["vna"] = Taker()
     request = ask(rows)
     assert answer(site, Answer(request.transaction_uid, frozenset(["2.25.10", "2.25.999"])))
@@ -160,7 +160,7 @@ def test_what_was_not_asked_is_not_committed(site: OutboxSite, rows: Committer) 
 
 
 def test_what_is_refused_is_sent_again_and_asked_about_anew(
-    site: OutboxSite, rows: Committer
+    site: SentReports, rows: Committer
 ) -> None:
     taker = site.destinations["pacs"]
     assert isinstance(taker, Taker)
@@ -176,7 +176,7 @@ def test_what_is_refused_is_sent_again_and_asked_about_anew(
 
 
 def test_what_is_not_committed_in_time_is_a_dead_letter_with_its_reason(
-    site: OutboxSite, rows: Committer
+    site: SentReports, rows: Committer
 ) -> None:
     request = ask(rows)
     assert answer(site, Answer(request.transaction_uid, frozenset(["2.25.10"]), {"2.25.11": 0x110}))
@@ -196,7 +196,7 @@ def test_what_is_not_committed_in_time_is_a_dead_letter_with_its_reason(
     assert line.commit_by > utcnow(), "it has its hours again"
 
 
-def test_without_an_answer_it_is_a_dead_letter_too(site: OutboxSite, rows: Committer) -> None:
+def test_without_an_answer_it_is_a_dead_letter_too(site: SentReports, rows: Committer) -> None:
     ask(rows)
     change(site, Delivery, commit_by=utcnow() - HOUR)
     rows.tidy()
@@ -204,7 +204,7 @@ def test_without_an_answer_it_is_a_dead_letter_too(site: OutboxSite, rows: Commi
 
 
 def test_hours_of_a_service_or_destination_that_is_down_do_not_count(
-    site: OutboxSite, rows: Committer
+    site: SentReports, rows: Committer
 ) -> None:
     ask(rows)
     change(site, Delivery, commit_by=utcnow() - HOUR)
@@ -215,7 +215,7 @@ def test_hours_of_a_service_or_destination_that_is_down_do_not_count(
     assert {one.commit_by for one in site.lines(KEY)} == {None}
 
 
-def test_a_fallen_report_is_not_asked_about(site: OutboxSite, rows: Committer) -> None:
+def test_a_fallen_report_is_not_asked_about(site: SentReports, rows: Committer) -> None:
     request = ask(rows)
     with site.database.begin() as session:
         withdraw_report(session, KEY, STUDY)
@@ -272,13 +272,13 @@ def peer() -> Iterator[Callable[..., Peer]]:
         one.server.shutdown()
 
 
-def asker(site: OutboxSite, one: DicomDestination, **values: float) -> Asker:
+def asker(site: SentReports, one: DicomDestination, **values: float) -> Asker:
     section = CommitmentSection.model_validate({"wait_seconds": 5, "answer_seconds": 60} | values)
     return Asker(site.database, one, section, Answers(site.database))
 
 
 def test_an_answer_on_the_same_association_is_taken(
-    site: OutboxSite, peer: Callable[..., Peer]
+    site: SentReports, peer: Callable[..., Peer]
 ) -> None:
     asked = peer()
     asker(site, destination(port=asked.port)).run_once()
@@ -288,7 +288,7 @@ def test_an_answer_on_the_same_association_is_taken(
 
 
 def test_a_request_that_is_refused_is_made_again(
-    site: OutboxSite, peer: Callable[..., Peer]
+    site: SentReports, peer: Callable[..., Peer]
 ) -> None:
     asked = peer()
     asked.status = 0x0110
@@ -304,14 +304,14 @@ def test_a_request_that_is_refused_is_made_again(
     assert {one.error for one in site.lines(KEY)} == {""}
 
 
-def test_nothing_is_written_while_the_destination_is_away(site: OutboxSite) -> None:
+def test_nothing_is_written_while_the_destination_is_away(site: SentReports) -> None:
     asking = asker(site, destination(port=free_port()))
     asking.run_once()
     assert states(site) == []
 
 
 @pytest.fixture
-def door(site: OutboxSite) -> Iterator[CommitmentDoor]:
+def door(site: SentReports) -> Iterator[CommitmentDoor]:
     section = CommitmentSection(port=free_port())
     others = destination(name="vna", aet="VNA")
     door = CommitmentDoor([destination(), others], section, Answers(site.database))
@@ -357,7 +357,7 @@ def said_of(transaction_uid: str) -> Dataset:
 
 
 def test_the_door_takes_an_answer_once(
-    site: OutboxSite, rows: Committer, door: CommitmentDoor
+    site: SentReports, rows: Committer, door: CommitmentDoor
 ) -> None:
     said = said_of(ask(rows).transaction_uid)
     assert [report(door, said), report(door, said, roles=False)] == [0, 0]
@@ -366,7 +366,7 @@ def test_the_door_takes_an_answer_once(
 
 
 def test_the_door_refuses_who_was_not_asked(
-    site: OutboxSite, rows: Committer, door: CommitmentDoor
+    site: SentReports, rows: Committer, door: CommitmentDoor
 ) -> None:
     said = said_of(ask(rows).transaction_uid)
     assert report(door, said, calling="STRANGER") == -1
@@ -382,7 +382,7 @@ def test_the_door_refuses_who_was_not_asked(
     assert committed(site) == set()
 
 
-def test_a_taken_port_is_told(door: CommitmentDoor, site: OutboxSite) -> None:
+def test_a_taken_port_is_told(door: CommitmentDoor, site: SentReports) -> None:
     section = CommitmentSection(port=door.port)
     with pytest.raises(ConfigurationError, match=r"commitment: 127.0.0.1:\d+ cannot be opened"):
         CommitmentDoor([destination()], section, Answers(site.database))

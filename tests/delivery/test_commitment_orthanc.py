@@ -10,7 +10,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from harness_orthanc import OrthancProcess, free_port, make_config
-from outbox_site import OutboxSite
+from sent_reports import SentReports
 from sqlalchemy import select
 
 from gransk.delivery import commitment
@@ -28,7 +28,7 @@ KEY = "1" * 64
 class Place:
     """Our site, Orthanc as its destination, and the door."""
 
-    def __init__(self, site: OutboxSite, folder: Path, orthanc: Callable[..., OrthancProcess]):
+    def __init__(self, site: SentReports, folder: Path, orthanc: Callable[..., OrthancProcess]):
         self.site = site
         port = free_port()
         self.section = CommitmentSection(port=port, answer_seconds=4, wait_seconds=3)
@@ -71,7 +71,7 @@ def place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orthanc: Callable[..., OrthancProcess]
 ) -> Iterator[Place]:
     monkeypatch.setattr(commitment, "FIRST_WAIT_SECONDS", 0.5)
-    site = OutboxSite(tmp_path)
+    site = SentReports(tmp_path)
     place = Place(site, tmp_path, orthanc)
     yield place
     place.carrier.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from dicom_peers import NODE, free_port, wait
-from outbox_site import OutboxSite
+from sent_reports import SentReports
 from sqlalchemy import select
 from test_commitment import KEY, Peer, Taker, committed, destination, states
 
@@ -28,9 +28,9 @@ SERVICE = Path(__file__).with_name("commitment_service.py")
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutboxSite]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SentReports]:
     monkeypatch.setattr(commitment, "FIRST_WAIT_SECONDS", 0.0)
-    site = OutboxSite(tmp_path)
+    site = SentReports(tmp_path)
     site.destinations["pacs"] = Taker()
     site.seal(KEY)
     site.send(KEY)
@@ -38,7 +38,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutboxSite
     site.database.close()
 
 
-def test_another_implementation_answers_on_its_own_association(site: OutboxSite) -> None:
+def test_another_implementation_answers_on_its_own_association(site: SentReports) -> None:
     if not (NODE / "node_modules").is_dir():
         raise RuntimeError("the peer is not installed; run: npm run test-tools")
     section = CommitmentSection(port=free_port(), wait_seconds=10)
@@ -65,7 +65,7 @@ def test_another_implementation_answers_on_its_own_association(site: OutboxSite)
     assert {line.state for line in site.lines(KEY)} == {DeliveryState.SENT, DeliveryState.WAITING}
 
 
-def start(site: OutboxSite, port: int) -> subprocess.Popen[bytes]:
+def start(site: SentReports, port: int) -> subprocess.Popen[bytes]:
     url = site.database.engine.url.render_as_string(hide_password=False)
     return subprocess.Popen([sys.executable, str(SERVICE), url, str(port)], env={**os.environ})
 
@@ -75,7 +75,7 @@ def kill(service: subprocess.Popen[bytes]) -> None:
     service.wait(10)
 
 
-def test_a_service_that_is_killed_asks_again_and_loses_nothing(site: OutboxSite) -> None:
+def test_a_service_that_is_killed_asks_again_and_loses_nothing(site: SentReports) -> None:
     """Killed with a request open, which its peer took and answers to nobody."""
     silent = Peer(answers=False)
     service = start(site, silent.port)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from outbox_site import OutboxSite
+from sent_reports import SentReports
 from sqlalchemy import func, select
 
 from gransk.delivery import deliver
@@ -62,25 +62,25 @@ def archive() -> Archive:
 
 
 @pytest.fixture
-def site(tmp_path: Path, archive: Archive) -> Iterator[OutboxSite]:
-    site = OutboxSite(tmp_path)
+def site(tmp_path: Path, archive: Archive) -> Iterator[SentReports]:
+    site = SentReports(tmp_path)
     site.destinations["pacs"] = archive
     yield site
     site.database.close()
 
 
-def notes(site: OutboxSite) -> int:
+def notes(site: SentReports) -> int:
     with site.database.read() as session:
         return session.scalar(select(func.count()).select_from(RejectionNote)) or 0
 
 
-def withdraw(site: OutboxSite, key: str) -> None:
+def withdraw(site: SentReports, key: str) -> None:
     with site.database.begin() as session:
         withdraw_report(session, key, "s" * 32)
 
 
 def test_a_superseded_report_is_hidden_once_its_successor_has_arrived(
-    site: OutboxSite, archive: Archive
+    site: SentReports, archive: Archive
 ) -> None:
     site.seal(OLD)
     site.send(OLD)
@@ -110,7 +110,7 @@ def test_a_superseded_report_is_hidden_once_its_successor_has_arrived(
     ],
 )
 def test_a_withdrawn_report_falls_at_once_and_comes_back(
-    site: OutboxSite,
+    site: SentReports,
     archive: Archive,
     policy: Superseded,
     state: DeliveryState,
@@ -134,7 +134,7 @@ def test_a_withdrawn_report_falls_at_once_and_comes_back(
 
 
 def test_a_note_whose_sending_was_cut_off_is_sent_again_byte_for_byte(
-    site: OutboxSite, archive: Archive
+    site: SentReports, archive: Archive
 ) -> None:
     site.seal(OLD)
     site.send(OLD)
@@ -153,7 +153,7 @@ def test_a_note_whose_sending_was_cut_off_is_sent_again_byte_for_byte(
 
 
 def test_what_is_hidden_while_its_report_returns_is_sent_again(
-    site: OutboxSite, archive: Archive
+    site: SentReports, archive: Archive
 ) -> None:
     site.seal(OLD)
     site.send(OLD)
@@ -173,7 +173,7 @@ def test_what_is_hidden_while_its_report_returns_is_sent_again(
 
 
 def test_what_arrives_after_it_was_hidden_is_hidden_again(
-    site: OutboxSite, archive: Archive
+    site: SentReports, archive: Archive
 ) -> None:
     """A try that hung ends late, and brings the object back into sight."""
     site.seal(OLD)
@@ -199,7 +199,7 @@ def test_what_arrives_after_it_was_hidden_is_hidden_again(
 
 
 def test_what_may_be_there_falls_too_though_it_waits_or_failed(
-    site: OutboxSite, archive: Archive
+    site: SentReports, archive: Archive
 ) -> None:
     site.seal(OLD)
     site.send(OLD)
@@ -214,7 +214,7 @@ def test_what_may_be_there_falls_too_though_it_waits_or_failed(
 
 @pytest.mark.parametrize("error", [UnavailableError("down"), RefusedError("no notes here")])
 def test_a_note_that_does_not_arrive_is_told(
-    site: OutboxSite, archive: Archive, error: Exception
+    site: SentReports, archive: Archive, error: Exception
 ) -> None:
     site.seal(OLD)
     site.send(OLD)
