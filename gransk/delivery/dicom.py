@@ -98,7 +98,7 @@ class DicomCarrier:
         RefusedError
             Where it takes one and answers no C-ECHO.
         """
-        echo(self._peer())
+        echo(peer_of(self.settings))
 
     def close(self) -> None:
         """Release every association that is not in use."""

@@ -399,7 +399,8 @@ PROBES: dict[str, tuple[Ask, ...]] = {
 UNDECIDED_DOORS = (
     "GET /", "GET /worklist/list", "GET /api/worklist", "GET /status", "GET /studies/{key}",
     "GET /api/studies/{key}", "GET /events", "GET /follow-up", "GET /messages",
-    "GET /deliveries", "GET /api/deliveries", "GET /api/decisions", "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
+    "GET /deliveries", "GET /api/deliveries", "GET /api/decisions",
+    "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
     "GET /reading", "GET /reading/{key}", "GET /reading/board", "GET /reading/board/list",
     "GET /reading/board/exams/{key}", "GET /reading/own-figures", "GET /reading/indicators",
     "GET /api/reading/list",

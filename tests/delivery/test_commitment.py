@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import datetime
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from harness_orthanc import free_port
-from sent_reports import SC, SR, STUDY, SentReports
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
-from sqlalchemy import select, update
+from sent_reports import SC, SR, STUDY, SentReports
+from sqlalchemy import false, select, update
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "site"))
+
+from databases import postgresql, postgresql_server  # noqa: F401
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery import commitment, deliver
+from gransk.delivery import commitment, deliver, overview
 from gransk.delivery.commitment import Answer, Committer, Request, take_answer
 from gransk.delivery.commitment_asking import PUSH_MODEL, PUSH_MODEL_INSTANCE, Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
@@ -65,6 +70,39 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SentReport
     site.send(KEY)
     yield site
     site.database.close()
+
+
+@pytest.mark.system
+def test_on_postgresql_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Asked, refused, sent again, committed; superseded, hidden, and back."""
+    monkeypatch.setattr(commitment, "FIRST_WAIT_SECONDS", 0.0)
+    site = SentReports(tmp_path, request.getfixturevalue("postgresql"))
+    try:
+        site.destinations["pacs"] = Taker()
+        site.seal(KEY)
+        site.send(KEY)
+        rows = Committer(site.database, destination(), CommitmentSection(answer_seconds=60))
+        rows.begin()
+        request_made = ask(rows)
+        assert rows.waits()
+        assert answer(site, Answer(request_made.transaction_uid, failed=dict.fromkeys(UIDS, 0x112)))
+        rows.tidy()
+        assert site.send(KEY) == [Result.SENT] * 2
+        again = ask(rows)
+        assert answer(site, Answer(again.transaction_uid, frozenset(UIDS)))
+        assert committed(site) == set(UIDS)
+        with site.database.begin() as session:
+            withdraw_report(session, KEY, STUDY)
+        assert site.recall("hide") == [Result.RECALLED] * 2
+        assert site.states(KEY) == {DeliveryState.HIDDEN}
+        with site.database.read() as session:
+            (standing,) = overview.standings(session, [destination()], lambda _key: false())
+            assert overview.undelivered(session, 10, lambda _key: false()) == []
+        assert (standing.hidden, standing.uncommitted, standing.error) == (2, 0, "")
+    finally:
+        site.database.close()
 
 
 @pytest.fixture
