@@ -112,15 +112,21 @@ class Committer:
                 .values(state=CommitmentState.UNANSWERED)
             )
             late = select(Delivery).where(*self._pending(), Delivery.commit_by <= now)
-            for line in session.scalars(late).all():
-                self._give_up(session, line)
             refused = select(Delivery).where(
                 *self._pending(),
                 _asked(CommitmentObject.failure.is_not(None)),
                 ~_asked(Commitment.ask_again_at > now),
             )
-            for line in session.scalars(refused).all():
-                line.state, line.attempt = DeliveryState.WAITING, line.attempt + 1
+            # All are locked before an event is recorded of any.
+            found = [
+                session.scalars(one.order_by(Delivery.id).with_for_update()).all()
+                for one in (late, refused)
+            ]
+            for line in found[0]:
+                self._give_up(session, line)
+            for line in found[1]:
+                if line.state == DeliveryState.SENT:
+                    line.state, line.attempt = DeliveryState.WAITING, line.attempt + 1
 
     def next_request(self) -> Request | None:
         """Write down what is to be asked next; None where nothing is."""
@@ -267,11 +273,10 @@ def take_answer(session: Session, destinations: Iterable[str], answer: Answer) -
         .where(CommitmentObject.transaction_uid == row.transaction_uid)
         .order_by(CommitmentObject.delivery_id)
     ).all()
+    lines = {line.id: line for line in _locked(session, row.transaction_uid)}
     times = 0
     for one in asked:
-        line = session.get_one(
-            Delivery, one.delivery_id, with_for_update=True, populate_existing=True
-        )
+        line = lines[one.delivery_id]
         if line.sop_instance_uid in answer.committed:
             _commit(session, one, line, now)
         elif not one.committed:
@@ -335,6 +340,13 @@ def _lines_of(transaction_uid: str) -> Select[str]:
 def _delivered(session: Session, transaction_uid: str) -> Sequence[Delivery]:
     query = select(Delivery).where(Delivery.id.in_(_lines_of(transaction_uid)))
     return session.scalars(query.order_by(Delivery.id)).all()
+
+
+def _locked(session: Session, transaction_uid: str) -> Sequence[Delivery]:
+    """The lines of a request, all locked before an event is recorded of any."""
+    query = select(Delivery).where(Delivery.id.in_(_lines_of(transaction_uid)))
+    locked = query.order_by(Delivery.id).with_for_update()
+    return session.scalars(locked, execution_options={"populate_existing": True}).all()
 
 
 def _references(session: Session, lines: Sequence[Delivery]) -> tuple[tuple[str, str], ...]:

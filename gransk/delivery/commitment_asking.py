@@ -78,6 +78,9 @@ class Asker:
                 self.run_once()
             except OperationalError as error:
                 log.warning("the database did not answer: %s", type(error.orig).__name__)
+            except Exception:
+                # Whatever a peer does, it is asked again.
+                log.exception("storage commitment, %s", self.destination.name)
             stop.wait(LOOK_SECONDS)
 
     def run_once(self) -> None:
