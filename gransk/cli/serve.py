@@ -30,6 +30,8 @@ from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
+from gransk.delivery.commitment_asking import Answers, Asker
+from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.moving import touched
@@ -65,7 +67,7 @@ log = logging.getLogger(__name__)
 def serve(config: ConfigOption = None) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "httpx", "urllib3"):
+    for chatty in ("alembic", "httpx", "pynetdicom", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         site = load_config(config_path(config))
@@ -105,6 +107,7 @@ def _serve(config: Config) -> None:
         codes, authorities = config.messages.codes, config.identity.authorities
         taking = Taking(listener, codes, database, known, authorities)
         loops.append(Hl7Listener(listener, taking).run)
+    loops += _commitment(config, database)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(config, database, orthanc, intake),
@@ -137,6 +140,17 @@ def _serve(config: Config) -> None:
         anchor.try_to_advance(database, config.data_folder)
         orthanc.close()
         database.close()
+
+
+def _commitment(config: Config, database: Database) -> list[Callable[[threading.Event], None]]:
+    """Asks for storage commitment and takes answers, where a destination is to commit."""
+    answers = Answers(database)
+    loops: list[Callable[[threading.Event], None]] = [
+        Asker(database, one, config.commitment, answers).run for one in config.committing
+    ]
+    if loops and config.commitment.port is not None:
+        loops.append(CommitmentDoor(config.committing, config.commitment, answers).run)
+    return loops
 
 
 def _outlast_signals() -> None:

@@ -36,6 +36,13 @@ LIFE = 200
 REFUSALS = 5
 QUEUED = 500
 """Most deliveries of one destination that are in the queue at once."""
+DEALT_WITH = (
+    DeliveryState.RECALL,
+    DeliveryState.RECALLED,
+    DeliveryState.HIDDEN,
+    DeliveryState.KEPT,
+)
+"""What becomes of a line that was sent, once its report fell."""
 
 
 class UnavailableError(GranskError):
@@ -317,7 +324,7 @@ def rerun(session: Session, delivery_id: str, actor: str) -> bool:
     stands = report.withdrawn_at is None and item.report_key == report.key
     delivery.state = DeliveryState.WAITING if stands else DeliveryState.RECALL
     delivery.attempt += 1
-    delivery.error = ""
+    delivery.error, delivery.commit_by = "", None
     data = {"destination": delivery.destination}
     record(session, actor, EventKind.DELIVERY_RETRIED, item.study_key, data)
     return True
@@ -405,6 +412,7 @@ def recall(session: Session, delivery_id: str, states: tuple[DeliveryState, ...]
     if delivery is not None and delivery.state in states:
         delivery.state = DeliveryState.RECALL
         delivery.attempt += 1
+        delivery.sent_at = utcnow()
 
 
 def _left(session: Session, delivery_id: str, attempt: int) -> None:
@@ -433,7 +441,7 @@ def _sent(session: Session, delivery_id: str, attempt: int) -> Result:
     delivery = _wanted(session, delivery_id, attempt)
     if delivery is None:
         _left(session, delivery_id, attempt)
-        recall(session, delivery_id, (DeliveryState.RECALL, DeliveryState.RECALLED))
+        recall(session, delivery_id, DEALT_WITH)
         return Result.UNWANTED
     delivery.state = DeliveryState.SENT
     delivery.error = ""

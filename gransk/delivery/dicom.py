@@ -98,7 +98,7 @@ class DicomCarrier:
         RefusedError
             Where it takes one and answers no C-ECHO.
         """
-        echo(self._peer())
+        echo(peer_of(self.settings))
 
     def close(self) -> None:
         """Release every association that is not in use."""
@@ -125,25 +125,32 @@ class DicomCarrier:
         return found
 
     def _made(self, kind: Kind) -> Association:
-        made = associate(self._peer(), PROPOSED | {kind})
+        made = associate(peer_of(self.settings), PROPOSED | {kind})
         made.network_timeout_response = "A-RELEASE"
         made.network_timeout = self._idle_seconds
         return made
 
-    def _peer(self) -> Peer:
-        settings = self.settings
-        try:
-            tls = None if settings.tls is None else settings.tls.context()
-        except ConfigurationError as error:
-            raise UnavailableError(str(error)) from error
-        return Peer(
-            settings.aet,
-            settings.host,
-            settings.port,
-            settings.calling_aet,
-            tls,
-            settings.timeout_seconds,
-        )
+
+def peer_of(settings: DicomDestination) -> Peer:
+    """Who a destination is on the network.
+
+    Raises
+    ------
+    UnavailableError
+        Where its TLS files cannot be read now.
+    """
+    try:
+        tls = None if settings.tls is None else settings.tls.context()
+    except ConfigurationError as error:
+        raise UnavailableError(str(error)) from error
+    return Peer(
+        settings.aet,
+        settings.host,
+        settings.port,
+        settings.calling_aet,
+        tls,
+        settings.timeout_seconds,
+    )
 
 
 @contextmanager

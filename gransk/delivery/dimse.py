@@ -7,9 +7,10 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom import Dataset, dcmread
-from pynetdicom import AE, _config
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
@@ -26,6 +27,8 @@ DUPLICATE = 0x0111
 
 Kind = tuple[str, str]
 """SOP Class UID and Transfer Syntax UID."""
+Handler = tuple[evt.InterventionEvent, Callable[[evt.Event], Any]]
+"""What is called at an event of an association."""
 
 
 class EndedError(UnavailableError):
@@ -92,8 +95,10 @@ def send(
             association.release()
 
 
-def associate(peer: Peer, kinds: Iterable[Kind]) -> Association:
+def associate(peer: Peer, kinds: Iterable[Kind], handlers: Sequence[Handler] = ()) -> Association:
     """An association that proposes these kinds of object; some may not be accepted.
+
+    ``handlers`` are pynetdicom's, by event.
 
     Raises
     ------
@@ -110,7 +115,12 @@ def associate(peer: Peer, kinds: Iterable[Kind]) -> Association:
     ae.network_timeout = None
     tls = None if peer.tls is None else (peer.tls, peer.host)
     association = ae.associate(
-        peer.host, peer.port, contexts=contexts, ae_title=peer.aet, tls_args=tls
+        peer.host,
+        peer.port,
+        contexts=contexts,
+        ae_title=peer.aet,
+        tls_args=tls,
+        evt_handlers=[*handlers],
     )
     if association.is_established:
         return association

@@ -1,7 +1,9 @@
-"""The workflow *recall*: an object whose report fell leaves its destination.
+"""The workflow *recall*: what becomes of an object at a destination once its report fell.
 
-A superseded report goes once the one in its place has arrived, so that there is
-never nothing; a withdrawn one goes at once. The result store keeps the bytes.
+The destination's policy says it: the object stays (``keep``), is taken out of sight by a
+rejection note (``hide``), or is removed (``delete``). A superseded report goes once the one in
+its place has arrived, so that there is never nothing; a withdrawn one goes at once. The result
+store keeps the bytes, and a report that stands again is sent again.
 """
 
 from __future__ import annotations
@@ -25,59 +27,95 @@ from gransk.delivery.deliver import (
     study_of,
     try_until_ended,
 )
+from gransk.delivery.hiding import Hider
 from gransk.results.starter import Open, Starter
+from gransk.results.store import BlobStore, send_anew
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
+from gransk.site.config_destinations import Superseded
 from gransk.site.database import Database
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.workflows import QueueName, workflow
 
 NAME = "recall"
 
-
-def register(database: Database, destinations: Mapping[str, Destination]) -> None:
-    """Make the workflow known to DBOS; call it before DBOS is launched."""
-
-    @DBOS.step(name="recall_once")
-    def once(delivery: str, attempt: int) -> dict[str, Any]:
-        return remove_once(database, destinations, delivery, attempt).told
-
-    @DBOS.step(name="recall_give_up")
-    def give_up(delivery: str, attempt: int, error: str) -> None:
-        with database.begin() as session:
-            fail(session, delivery, attempt, error, DeliveryState.RECALL)
-
-    @DBOS.step(name="recall_on")
-    def go_on(delivery: str, attempt: int) -> None:
-        with database.begin() as session:
-            renew(session, delivery, attempt, DeliveryState.RECALL)
-
-    @workflow(NAME)
-    def recall(delivery: str, attempt: int) -> str:
-        return try_until_ended(delivery, attempt, once, give_up, go_on)
+BECOMES: dict[Superseded, tuple[DeliveryState, EventKind]] = {
+    "keep": (DeliveryState.KEPT, EventKind.OBJECT_KEPT),
+    "hide": (DeliveryState.HIDDEN, EventKind.OBJECT_HIDDEN),
+    "delete": (DeliveryState.RECALLED, EventKind.OBJECT_RECALLED),
+}
+"""State and event of a line that was dealt with by each policy."""
 
 
-def remove_once(
-    database: Database,
-    destinations: Mapping[str, Destination],
-    delivery_id: str,
-    attempt: int,
-) -> Answer:
-    """Try once to remove."""
+class Recaller:
+    """What deals with fallen objects at the destinations.
 
-    def remove() -> Answer:
-        with database.read() as session:
-            delivery = open_line(session, delivery_id, attempt, DeliveryState.RECALL)
-        if delivery is None:
-            return Answer(Result.UNWANTED)
-        named(destinations, delivery.destination).remove(delivery.sop_instance_uid)
-        with database.begin() as session:
-            return Answer(_removed(session, delivery_id, attempt))
+    Parameters
+    ----------
+    database : Database
+    blobs : BlobStore
+    destinations : mapping of str to Destination
+    policies : mapping of str to str
+        By name of the destination: ``keep``, ``hide`` or ``delete``.
+    language : str
+        Of rejection notes.
+    """
 
-    return answered(database, delivery_id, attempt, DeliveryState.RECALL, remove)
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        destinations: Mapping[str, Destination],
+        policies: Mapping[str, Superseded],
+        language: str = "en",
+    ) -> None:
+        self.database = database
+        self.destinations = destinations
+        self.policies = policies
+        self.hider = Hider(database, blobs, language)
+
+    def register(self) -> None:
+        """Make the workflow known to DBOS; call it before DBOS is launched."""
+
+        @DBOS.step(name="recall_once")
+        def once(delivery: str, attempt: int) -> dict[str, Any]:
+            return self.once(delivery, attempt).told
+
+        @DBOS.step(name="recall_give_up")
+        def give_up(delivery: str, attempt: int, error: str) -> None:
+            with self.database.begin() as session:
+                fail(session, delivery, attempt, error, DeliveryState.RECALL)
+
+        @DBOS.step(name="recall_on")
+        def go_on(delivery: str, attempt: int) -> None:
+            with self.database.begin() as session:
+                renew(session, delivery, attempt, DeliveryState.RECALL)
+
+        @workflow(NAME)
+        def recall(delivery: str, attempt: int) -> str:
+            return try_until_ended(delivery, attempt, once, give_up, go_on)
+
+    def once(self, delivery_id: str, attempt: int) -> Answer:
+        """Try once."""
+
+        def act() -> Answer:
+            with self.database.read() as session:
+                line = open_line(session, delivery_id, attempt, DeliveryState.RECALL)
+            if line is None:
+                return Answer(Result.UNWANTED)
+            destination = named(self.destinations, line.destination)
+            policy = self.policies[line.destination]
+            if policy == "delete":
+                destination.remove(line.sop_instance_uid)
+            elif policy == "hide" and not self.hider.hide(destination, line):
+                return Answer(Result.UNWANTED)
+            with self.database.begin() as session:
+                return Answer(_done(session, delivery_id, attempt, policy))
+
+        return answered(self.database, delivery_id, attempt, DeliveryState.RECALL, act)
 
 
 def starter(database: Database) -> Starter:
-    """Starts a workflow for every object that may be removed."""
+    """Starts a workflow for every object that may be dealt with."""
     return Starter(database, QueueName.DELIVER, NAME, open_rows, lost)
 
 
@@ -112,15 +150,16 @@ def lost(session: Session, row: Open, status: str) -> bool:
     return fail(session, str(delivery), int(attempt), error, DeliveryState.RECALL)
 
 
-def _removed(session: Session, delivery_id: str, attempt: int) -> Result:
+def _done(session: Session, delivery_id: str, attempt: int, policy: Superseded) -> Result:
     now = session.get_one(Delivery, delivery_id, with_for_update=True, populate_existing=True)
+    state, kind = BECOMES[policy]
     if now.state in (DeliveryState.WAITING, DeliveryState.SENT):
-        # The report was restored meanwhile: what was sent may be what is now removed.
-        now.state, now.sent_at = DeliveryState.WAITING, None
-        now.attempt += 1
+        # The report was restored meanwhile: what was sent may be what is now removed or hidden.
+        now.state = state
+        send_anew(now)
     if now.state != DeliveryState.RECALL or now.attempt != attempt:
         return Result.UNWANTED
-    now.state, now.error = DeliveryState.RECALLED, ""
+    now.state, now.error = state, ""
     data = {"destination": now.destination, "object": now.sop_instance_uid}
-    record(session, SYSTEM, EventKind.OBJECT_RECALLED, study_of(session, now), data)
+    record(session, SYSTEM, kind, study_of(session, now), data)
     return Result.RECALLED

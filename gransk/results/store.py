@@ -295,10 +295,20 @@ def restore_report(session: Session, key: str) -> None:
         return
     report.withdrawn_at = None
     for delivery in session.scalars(select(Delivery).where(Delivery.report_key == key)):
-        delivery.state = DeliveryState.WAITING
-        delivery.attempt += 1
-        delivery.error = ""
+        send_anew(delivery)
+
+
+def send_anew(delivery: Delivery) -> None:
+    """Let an object be sent under another attempt, whatever became of it before.
+
+    ``sent_at`` stays where the object may be at its destination, for all to see.
+    """
+    if delivery.state in (DeliveryState.RECALLED, DeliveryState.HIDDEN):
         delivery.sent_at = None
+    delivery.state = DeliveryState.WAITING
+    delivery.attempt += 1
+    delivery.error = ""
+    delivery.committed_at = delivery.commit_by = None
 
 
 def queue_deliveries(
@@ -341,6 +351,8 @@ def queue_deliveries(
                     error="",
                     created_at=utcnow(),
                     sent_at=None,
+                    committed_at=None,
+                    commit_by=None,
                 )
             )
     session.flush()
@@ -348,14 +360,18 @@ def queue_deliveries(
 
 
 def _retire(session: Session, report_key: str) -> None:
-    """Nothing of the report is to reach a destination, or to stay there."""
-    for states, then in (
-        ((DeliveryState.WAITING, DeliveryState.FAILED), DeliveryState.CANCELLED),
-        ((DeliveryState.SENT,), DeliveryState.RECALL),
+    """Nothing of the report is to reach a destination, or to stay there as if it stood.
+
+    What was sent before it was to be sent once more, or failed, may be there.
+    """
+    unsent = (DeliveryState.WAITING, DeliveryState.FAILED)
+    for states, sent, then in (
+        (unsent, Delivery.sent_at.is_(None), DeliveryState.CANCELLED),
+        ((*unsent, DeliveryState.SENT), Delivery.sent_at.is_not(None), DeliveryState.RECALL),
     ):
         session.execute(
             update(Delivery)
-            .where(Delivery.report_key == report_key, Delivery.state.in_(states))
+            .where(Delivery.report_key == report_key, Delivery.state.in_(states), sent)
             .values(state=then)
         )
 

@@ -342,9 +342,13 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     RECALL = "recall"
-    """Sent, and to be removed: its report was superseded or withdrawn."""
+    """Sent, and its report has fallen since: what the destination's policy says is to be done."""
     RECALLED = "recalled"
     """Not at the destination any more."""
+    HIDDEN = "hidden"
+    """Still there, and rejected by a Key Object note."""
+    KEPT = "kept"
+    """Still there, superseded or withdrawn."""
 
 
 class Delivery(Base):
@@ -368,6 +372,10 @@ class Delivery(Base):
     trying: Mapped[int | None]
     """The attempt that is under way, or was when its worker ended: until a workflow of it says
     how it went, nothing of a later report of the study is sent there."""
+    committed_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    """When the destination said that it keeps what was sent (storage commitment)."""
+    commit_by: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    """Until when it may; null before it is asked."""
 
     __table_args__ = (
         UniqueConstraint("sop_instance_uid", "destination"),

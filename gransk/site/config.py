@@ -29,7 +29,8 @@ from gransk.core.exam_facts import Where
 from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
 from gransk.site.config_archives import PriorsSection
-from gransk.site.config_destinations import ORTHANC, Destination
+from gransk.site.config_commitment import CommitmentSection
+from gransk.site.config_destinations import ORTHANC, Destination, DicomDestination
 from gransk.site.config_files import with_files
 from gransk.site.config_identity import IdentitySection
 from gransk.site.config_messages import MessagesSection
@@ -319,6 +320,7 @@ class Config(Section):
     workers: WorkersSection = Field(default_factory=WorkersSection)
     applications: dict[str, dict[str, Any]] = Field(default_factory=dict)
     destinations: tuple[Destination, ...] = (ORTHANC,)
+    commitment: CommitmentSection = Field(default_factory=CommitmentSection)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
     priors: PriorsSection = Field(default_factory=PriorsSection)
     identity: IdentitySection = Field(default_factory=IdentitySection)
@@ -366,6 +368,25 @@ class Config(Section):
         if len({destination.name for destination in values}) != len(values):
             raise PydanticCustomError("unique", "destinations whose names differ")
         return values
+
+    @model_validator(mode="after")
+    def _answered(self) -> Config:
+        """Destinations answer to the title that they were asked under."""
+        for one in self.committing:
+            if self.commitment.port is not None and one.calling_aet != self.commitment.aet:
+                raise PydanticCustomError(
+                    "commitment",
+                    "commitment.aet as calling_aet of destination {name}: answers come to it",
+                    {"name": one.name},
+                )
+        return self
+
+    @property
+    def committing(self) -> tuple[DicomDestination, ...]:
+        """Destinations that are asked for storage commitment."""
+        return tuple(
+            one for one in self.destinations if isinstance(one, DicomDestination) and one.commitment
+        )
 
     @property
     def zone(self) -> ZoneInfo | None:

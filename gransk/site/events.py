@@ -100,6 +100,10 @@ class EventKind(StrEnum):
     REPORT_WITHDRAWN = "report_withdrawn"
     OBJECT_DELIVERED = "object_delivered"
     OBJECT_RECALLED = "object_recalled"
+    OBJECT_HIDDEN = "object_hidden"
+    OBJECT_KEPT = "object_kept"
+    OBJECT_COMMITTED = "object_committed"
+    OBJECT_NOT_COMMITTED = "object_not_committed"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_RETRIED = "delivery_retried"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -12,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 import gransk
 from gransk.archive.orthanc import ArchiveRefusedError, ArchiveUnavailableError
 from gransk.archive.tables import SeenStudy
-from gransk.results.tables import ExamProgramme, Workitem
+from gransk.delivery import overview
+from gransk.results.tables import Delivery, ExamProgramme, ReportObject, Workitem
 from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.dicomweb import limited, note_stored
@@ -89,6 +91,15 @@ def show_study(key: str, request: Request, caller: Reader) -> list[dict[str, Any
                 left_out = {"candidates", "frames"}
                 found["result"] = shown.findings.model_dump(mode="json", exclude=left_out)
                 signed = shown.signature
+                found["deliveries"] = _lines(overview.lines_of(session, item.report_key))
+                found["replaced"] = [
+                    {
+                        "report": one.report.key,
+                        "replaced_by": one.replaced_by.key if one.replaced_by else None,
+                        "deliveries": _lines(one.lines),
+                    }
+                    for one in overview.fallen_of(session, item)
+                ]
                 found["signed"] = None if signed is None else signed.model_dump(mode="json")
             answer.append(found)
     return answer
@@ -114,6 +125,20 @@ async def store(
     wiring(request).nudge()
     await run_in_threadpool(note_stored, request, caller)
     return JSONResponse({"stored": stored}, 201)
+
+
+def _lines(lines: Sequence[tuple[ReportObject, Delivery]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": made.kind,
+            "sop_instance_uid": made.sop_instance_uid,
+            "destination": line.destination,
+            "state": line.state,
+            "committed": line.committed_at is not None,
+            "error": line.error,
+        }
+        for made, line in lines
+    ]
 
 
 def _priority(row: worklist.Row) -> int:

@@ -25,6 +25,7 @@ from gransk.web import (
     api,
     case,
     case_actions,
+    delivery_pages,
     dicomweb,
     doors,
     edit_actions,
@@ -113,7 +114,7 @@ def create_app(
     for room in (
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
-        message_pages, doors,
+        message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages, board, board_acts, exam_history,
         unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
         validation_pages, list_pages, trainee_pages,

@@ -14,6 +14,7 @@ from gransk.archive.tables import SeenStudy
 from gransk.core.application import FollowsUp, Picture, Presentation
 from gransk.core.codes import SUSPICION
 from gransk.core.findings import Finding, Findings
+from gransk.delivery import overview
 from gransk.reading.seeing import Looker, sees_all
 from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
@@ -71,6 +72,7 @@ class Case:
     choice_heading: str = ""
     notes: Sequence[str] = ()
     deliveries: Sequence[tuple[ReportObject, Delivery]] = ()
+    fallen: Sequence[overview.Fallen] = ()
     seconds: str = ""
     followed: Followed | None = None
     asks_profile: bool = False
@@ -214,12 +216,6 @@ def _case(
         replace(one, tracking_uid=edited.names.get(one.tracking_uid, one.tracking_uid))
         for one in (known.pictures(session, analysis_key) if may_see else ())
     ]
-    sent = session.execute(
-        select(ReportObject, Delivery)
-        .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
-        .where(ReportObject.report_key == item.report_key)
-        .order_by(Delivery.destination, ReportObject.kind)
-    ).all()
     analysis = session.get(Analysis, analysis_key)
     return Case(
         row=row,
@@ -229,7 +225,8 @@ def _case(
         choice_heading=presentation.texts.get("choice", {}).get(language)
         or text("choice", language),
         notes=[presentation.text(note, language) for note in findings.notes],
-        deliveries=[(made, delivery) for made, delivery in sent],
+        deliveries=overview.lines_of(session, item.report_key),
+        fallen=overview.fallen_of(session, item),
         seconds=number(analysis.seconds, 1, language) if analysis else "",
         followed=followed(known, session, item, findings, language, may_see, who),
         asks_profile=asks,

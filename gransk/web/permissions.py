@@ -52,6 +52,8 @@ class Permission(StrEnum):
     """Read decisions of exams as other systems are told them."""
     MESSAGES = "messages"
     """See messages that are not delivered, and let them be tried again."""
+    DELIVERIES = "deliveries"
+    """See how destinations stand, and what did not arrive there."""
     READING = "reading"
     """Read exams of the own list, and arbitrate; the unit's list says which."""
     READING_CALLS = "reading_calls"
@@ -106,6 +108,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.PROGRAMME,
         Permission.DECISIONS,
         Permission.MESSAGES,
+        Permission.DELIVERIES,
         Permission.EXAM,
     },
     Role.RESPONSIBLE_RADIOLOGIST: SIGNER
@@ -130,6 +133,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.JOIN,
         Permission.PROGRAMME,
         Permission.MESSAGES,
+        Permission.DELIVERIES,
         Permission.EXAM,
         Permission.BOARD,
         Permission.READERS,
@@ -146,6 +150,7 @@ OF_MACHINE = frozenset(
         Permission.PROFILE,
         Permission.PROGRAMME,
         Permission.DECISIONS,
+        Permission.DELIVERIES,
         Permission.READING_CALLS,
     }
 )

@@ -33,6 +33,7 @@ NAVIGATION = (
     ("nav_own_figures", "/reading/own-figures", Permission.OWN_FIGURES),
     ("nav_policies", "/reading/policies", Permission.POLICIES),
     ("nav_messages", "/messages", Permission.MESSAGES),
+    ("nav_deliveries", "/deliveries", Permission.MESSAGES),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_events", "/events", Permission.EVENTS),
     ("nav_account", "/account", Permission.SIGNED_IN),

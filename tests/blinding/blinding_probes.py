@@ -343,6 +343,11 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /api/follow-up": ask("/api/follow-up?state=all"),
     "GET /messages": ask("/messages"),
     "POST /messages/{row}/retry": ask("/messages/none/retry", status=303),
+    "GET /deliveries": ask("/deliveries", "/deliveries?done=deliveries_started&count=1"),
+    "POST /deliveries/{row}/retry": ask("/deliveries/none/retry", status=303),
+    "POST /deliveries/retry": ask("/deliveries/retry", status=303, destination="orthanc"),
+    "POST /deliveries/send": ends("/deliveries/send", destination="orthanc", days="30"),
+    "GET /api/deliveries": ask("/api/deliveries"),
     "GET /api/decisions": ask("/api/decisions", "/api/decisions?since=1"),
     "GET /events": ask("/events", "/events?verify=1", "/events?before=100000", "/events?before=2"),
     # Images: the proxy, and the viewer, which has them from it alone
@@ -397,7 +402,8 @@ PROBES: dict[str, tuple[Ask, ...]] = {
 UNDECIDED_DOORS = (
     "GET /", "GET /worklist/list", "GET /api/worklist", "GET /status", "GET /studies/{key}",
     "GET /api/studies/{key}", "GET /events", "GET /follow-up", "GET /messages",
-    "GET /api/decisions", "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
+    "GET /deliveries", "GET /api/deliveries", "GET /api/decisions",
+    "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
     "GET /reading", "GET /reading/{key}", "GET /reading/board", "GET /reading/board/list",
     "GET /reading/board/exams/{key}", "GET /reading/own-figures", "GET /reading/indicators",
     "GET /api/reading/list",

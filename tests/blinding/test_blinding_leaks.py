@@ -169,6 +169,14 @@ LEAKS = {
         "DICOM StorageCommitmentPushModel", let_in, dicom("StorageCommitmentPushModel")
     ),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
+    "destinations": page(
+        "GET /deliveries",
+        patched("gransk.web.delivery_pages.hides_from", lambda *_: lambda _key: false()),
+    ),
+    "destinations by REST": page(
+        "GET /api/deliveries",
+        patched("gransk.web.delivery_pages.hides_from", lambda *_: lambda _key: false()),
+    ),
     # From here on the exam of one reader is decided
     "correction": Leak(
         CORRECTION,

@@ -88,9 +88,10 @@ class Site:
 
     def remove(self, key: str) -> Result:
         line = self.line(key)
-        return recall.remove_once(self.database, {"orthanc": self.archive}, line.id, line.attempt)[
-            0
-        ]
+        recaller = recall.Recaller(
+            self.database, self.blobs, {"orthanc": self.archive}, {"orthanc": "delete"}
+        )
+        return recaller.once(line.id, line.attempt)[0]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What was sent of a report that fell leaves its destination, and never too early."""
 
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -113,10 +114,14 @@ def recalls(database):
         return [row.arguments for row in recall.open_rows(session)]
 
 
+def recaller(database, archive):
+    store = BlobStore(Path("unused"))
+    return recall.Recaller(database, store, {"orthanc": archive}, {"orthanc": "delete"})
+
+
 def run_recalls(database, archive):
     return [
-        recall.remove_once(database, {"orthanc": archive}, line, attempt)[0]
-        for line, attempt in recalls(database)
+        recaller(database, archive).once(line, attempt)[0] for line, attempt in recalls(database)
     ]
 
 
@@ -164,7 +169,7 @@ def test_a_withdrawn_reports_objects_go_and_come_back_with_it(database, blobs, a
     assert states(database, OLD) == {DeliveryState.WAITING}
     send(database, blobs, archive, OLD)
     for line, attempt in wanted:
-        result, *_ = recall.remove_once(database, {"orthanc": archive}, line, attempt)
+        result, *_ = recaller(database, archive).once(line, attempt)
         assert result == Result.UNWANTED
     assert set(archive.held) == {"2.25.10", "2.25.11"}
 
@@ -182,7 +187,7 @@ def test_a_report_that_returns_while_it_is_removed_is_sent_again(database, blobs
         send(database, blobs, archive, OLD)
 
     archive.meanwhile = comes_back
-    result, *_ = recall.remove_once(database, {"orthanc": archive}, line, attempt)
+    result, *_ = recaller(database, archive).once(line, attempt)
     assert result == Result.UNWANTED
     assert len(archive.held) == 1
     with database.read() as session:
@@ -248,7 +253,7 @@ def test_the_queue_removes_what_it_delivered(tmp_path, database, blobs, archive)
     config = Config(data_folder=tmp_path)
     executor = configure(config, database, slot=0)
     deliver.register(database, blobs, {"orthanc": archive})
-    recall.register(database, {"orthanc": archive})
+    recaller(database, archive).register()
     executor.launch()
     starters = [deliver.starter(database), recall.starter(database)]
     try:

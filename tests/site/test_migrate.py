@@ -15,6 +15,7 @@ import gransk.archive.tables
 import gransk.delivery.pacing
 import gransk.reading.policy_tables
 import gransk.reading.tables
+import gransk.results.commitment_tables
 import gransk.results.message_tables
 import gransk.results.origins
 import gransk.results.tables

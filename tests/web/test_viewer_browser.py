@@ -223,7 +223,7 @@ def test_case_page(page, stage, request):
     page.wait_for_selector("text=Nodule 1")
     keep(page, request, "case")
     assert page.locator("text=Segmentation").count() == 1
-    assert page.locator(".chip.sent").count() == len(stage.known.objects)
+    assert page.locator(".chip.delivery-sent").count() == len(stage.known.objects)
 
 
 def test_pictures_of_findings_lose_their_outline_and_open_their_image(page, stage):

@@ -198,15 +198,16 @@ def seal(dataset: Dataset, report: Report, kind: str, made_uids: tuple[str, str]
         Its Series and SOP Instance UIDs.
     """
     fit_dataset(dataset, report.codecs)
-    _add_patient_and_study(dataset, report.header)
+    add_patient_and_study(dataset, report.header)
     _add_times(dataset, report)
     _add_equipment(dataset, report)
     series_uid, sop_uid = made_uids
-    content = _write(dataset)
+    content = write(dataset)
     return MadeObject(kind, str(dataset.SOPClassUID), sop_uid, series_uid, content)
 
 
-def _add_patient_and_study(dataset: Dataset, header: Dataset) -> None:
+def add_patient_and_study(dataset: Dataset, header: Dataset) -> None:
+    """Repeat of a source whose it is, and of which study."""
     for keyword in COPIED:
         if keyword in dataset:
             del dataset[keyword]
@@ -258,7 +259,8 @@ def _add_equipment(dataset: Dataset, report: Report) -> None:
     dataset.pop("ContributingEquipmentSequence", None)
 
 
-def _write(dataset: Dataset) -> bytes:
+def write(dataset: Dataset) -> bytes:
+    """The object as a file (PS3.10), Explicit VR Little Endian."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID

@@ -24,6 +24,15 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "No findings.",
         "da": "Ingen fund.",
     },
+    "fallen": {"en": "Results that no longer stand", "da": "Resultater, der ikke gælder mere"},
+    "replaced_by": {
+        "en": "Replaced by a newer report of Gransk:",
+        "da": "Erstattet af en nyere rapport fra Gransk:",
+    },
+    "not_replaced": {
+        "en": "Withdrawn by Gransk; no report stands in its place.",
+        "da": "Trukket tilbage af Gransk; ingen rapport er trådt i stedet.",
+    },
     "finding": {"en": "Finding", "da": "Fund"},
     "findings": {"en": "Findings", "da": "Fund"},
     "score": {"en": "Model's score", "da": "Modellens score"},
