@@ -214,7 +214,7 @@ def _one_report(folder: Path) -> Path:
 
 def _is_report(header: Dataset) -> bool:
     """A structured report with measurements, and no CAD report beside it."""
-    return header.get("Modality") == "SR" and header.get("SOPClassUID") == ComprehensiveSRStorage
+    return bool(header.get("SOPClassUID") == ComprehensiveSRStorage)
 
 
 def _application() -> Application:
