@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydicom import Dataset
+from pydicom.uid import ComprehensiveSRStorage
 
 from gransk.archive.files import read_file
 from gransk.cli.analyse import _progress
@@ -203,11 +205,16 @@ def _one_report(folder: Path) -> Path:
     """The one structured report in a folder."""
     reports = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if has_prefix(path) and read_file(path, pixels=False).get("Modality") == "SR":
+        if has_prefix(path) and _is_report(read_file(path, pixels=False)):
             reports.append(path)
     if len(reports) != 1:
         raise UnreadableInputError(f"{folder} holds {len(reports)} structured reports; give one")
     return reports[0]
+
+
+def _is_report(header: Dataset) -> bool:
+    """A structured report with measurements, and no CAD report beside it."""
+    return bool(header.get("SOPClassUID") == ComprehensiveSRStorage)
 
 
 def _application() -> Application:

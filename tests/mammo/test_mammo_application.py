@@ -18,6 +18,7 @@ from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from mammo.application import MammoApplication, MammoSettings, scoring
+from mammo.cad import failed
 from mammo.exam.choice import ViewRules
 from mammo.exam.recognise import MODEL_ID as VIEW_ID
 from mammo.marks.detector import MODEL_IDS
@@ -148,6 +149,7 @@ def test_an_image_that_cannot_be_read_leaves_the_exam_incomplete(exam: Study) ->
     assert [frame.label for frame in found.frames] == ["R CC", "R MLO", "L MLO"]
     codes = {note.code for note in found.notes}
     assert "image_left_out_no_breast" in codes
+    assert failed(found) == (image.sop_instance_uid,)
     assert "exam_incomplete" in codes
 
 
