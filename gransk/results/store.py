@@ -21,6 +21,7 @@ from gransk.core.errors import GranskError
 from gransk.core.findings import Findings
 from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
+from gransk.core.object_kinds import ObjectKind
 from gransk.results.tables import (
     Analysis,
     Blob,
@@ -121,7 +122,7 @@ class BlobStore:
 class NewObject:
     """One DICOM object to be sealed with its report."""
 
-    kind: str
+    kind: ObjectKind
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str

@@ -26,6 +26,7 @@ from gransk.core.findings import Findings, FrameRef
 from gransk.core.followup import FollowUp
 from gransk.core.identity import COPIED, EMPTY_IF_ABSENT, MANUFACTURER
 from gransk.core.keys import uid
+from gransk.core.object_kinds import ObjectKind
 from gransk.core.study import Instance, Study
 from gransk.results.acts import Signature
 from gransk.results.dicom.characters import encodings, fit, fit_dataset
@@ -43,13 +44,12 @@ class MadeObject:
 
     Parameters
     ----------
-    kind : str
-        ``SR``, ``SEG`` or ``SC``.
+    kind : ObjectKind
     content : bytes
         DICOM file (PS3.10), Explicit VR Little Endian.
     """
 
-    kind: str
+    kind: ObjectKind
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
@@ -128,6 +128,12 @@ class Report:
         offset = timezone_offset(self.header)
         return self.created if offset is None else self.created.astimezone(offset)
 
+    @property
+    def content_label(self) -> str:
+        """A Code String: capitals, digits, space and underscore, at most 16."""
+        name = self.findings.application.upper()
+        return "".join(c if c.isalnum() and c.isascii() else "_" for c in name)[:16]
+
     def uid(self, *parts: str) -> str:
         """A UID that follows from the report key."""
         return uid(self.report_key, *parts)
@@ -187,7 +193,7 @@ def bare_source(report: Report) -> Dataset:
     return source
 
 
-def seal(dataset: Dataset, report: Report, kind: str, made_uids: tuple[str, str]) -> MadeObject:
+def seal(dataset: Dataset, report: Report, kind: ObjectKind, made_uids: tuple[str, str]) -> MadeObject:
     """Add what every object shares, and write it.
 
     Parameters
@@ -204,6 +210,14 @@ def seal(dataset: Dataset, report: Report, kind: str, made_uids: tuple[str, str]
     series_uid, sop_uid = made_uids
     content = _write(dataset)
     return MadeObject(kind, str(dataset.SOPClassUID), sop_uid, series_uid, content)
+
+
+def add_body_part(dataset: Dataset, report: Report) -> None:
+    """Body part of the source; no side, as what is made may show both (Type 2C)."""
+    if "BodyPartExamined" in report.header:
+        dataset.add(report.header["BodyPartExamined"])
+    if "ImageLaterality" in report.header or "Laterality" in report.header:
+        dataset.add_new("Laterality", "CS", None)
 
 
 def _add_patient_and_study(dataset: Dataset, header: Dataset) -> None:
@@ -238,7 +252,8 @@ def _writable(header: Dataset, keyword: str) -> DataElement | None:
 
 def _add_times(dataset: Dataset, report: Report) -> None:
     date, time = report.local_time.strftime("%Y%m%d"), report.local_time.strftime("%H%M%S")
-    for name in ("InstanceCreation", "Series", "Content"):
+    content = "PresentationCreation" if "PresentationCreationDate" in dataset else "Content"
+    for name in ("InstanceCreation", "Series", content):
         setattr(dataset, f"{name}Date", date)
         setattr(dataset, f"{name}Time", time)
 

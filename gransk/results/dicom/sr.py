@@ -11,14 +11,12 @@ from highdicom.sr import (
     CodedConcept,
     ComprehensiveSR,
     ContentSequence,
-    DeviceObserverIdentifyingAttributes,
     FindingSite,
     ImageContentItem,
     ImageRegion,
     LanguageOfContentItemAndDescendants,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
-    ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     RelationshipTypeValues,
@@ -36,9 +34,9 @@ from gransk.core import findings as model
 from gransk.core.codes import Code
 from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
+from gransk.core.object_kinds import ObjectKind
 from gransk.results.dicom import longitudinal
 from gransk.results.dicom.common import (
-    DEVICE_UID,
     PRIVATE_SCHEME,
     MadeObject,
     Predecessor,
@@ -46,9 +44,10 @@ from gransk.results.dicom.common import (
     bare_source,
     seal,
 )
-from gransk.results.dicom.items import concept, container, measurement
+from gransk.results.dicom.items import concept, container, items_within, measurement
 from gransk.results.dicom.regions import Points, drawn_regions
 from gransk.results.dicom.reviews import (
+    device_observer,
     person_observer,
     rejected_container,
     review_items,
@@ -89,7 +88,7 @@ def make_sr(report: Report) -> MadeObject:
     )
     verify(dataset, report)
     _declare_private_schemes(dataset)
-    return seal(dataset, report, "SR", (series_uid, sop_uid))
+    return seal(dataset, report, ObjectKind.SR, (series_uid, sop_uid))
 
 
 def _content(report: Report) -> Dataset:
@@ -104,7 +103,7 @@ def _content(report: Report) -> Dataset:
     content.extend(
         LanguageOfContentItemAndDescendants(CodedConcept(report.language, "RFC5646", name))
     )
-    content.extend(_observer(report))
+    content.extend(device_observer(report))
     content.extend(person_observer(report) or ())
     content.append(
         CodeContentItem(
@@ -147,17 +146,6 @@ def _followed_up(report: Report) -> Iterator[Dataset]:
         summary = container(codes.DCM.Summary)
         summary.ContentSequence.append(TextContentItem(codes.DCM.Summary, report.text, CONTAINS))
         yield summary
-
-
-def _observer(report: Report) -> ObserverContext:
-    device = DeviceObserverIdentifyingAttributes(
-        uid=DEVICE_UID,
-        name=MANUFACTURER,
-        manufacturer_name=MANUFACTURER,
-        model_name=f"{report.findings.application} {report.findings.application_version}",
-        serial_number=report.version,
-    )
-    return ObserverContext(codes.DCM.Device, device)
 
 
 def _image_library(report: Report) -> Dataset:
@@ -408,7 +396,7 @@ def _reference(predecessor: Predecessor) -> Dataset:
 def _declare_private_schemes(dataset: Dataset) -> None:
     """Coding Scheme Identification Sequence for schemes that begin with 99 (PS3.3 C.12.1)."""
     schemes = set()
-    for item in _items(dataset):
+    for item in items_within(dataset):
         scheme = str(item.get("CodingSchemeDesignator", ""))
         if scheme.startswith("99"):
             schemes.add(scheme)
@@ -421,12 +409,3 @@ def _declare_private_schemes(dataset: Dataset) -> None:
         declared.append(item)
     if declared:
         dataset.CodingSchemeIdentificationSequence = declared
-
-
-def _items(dataset: Dataset) -> list[Dataset]:
-    found = []
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value:
-                found.extend([item, *_items(item)])
-    return found
