@@ -13,6 +13,7 @@ from gransk.archive.patients import identifiers_of
 from gransk.archive.priors import PriorStudyRef, date_of
 from gransk.archive.tables import SeenStudy
 from gransk.core.findings import Finding
+from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.pipeline import priors, protocol, workitems
 from gransk.pipeline.workitems import Work
@@ -205,6 +206,6 @@ def _structured_report(session: Session, report_key: str) -> tuple[str, str, str
             ReportObject.sop_class_uid,
             ReportObject.sop_instance_uid,
             ReportObject.series_instance_uid,
-        ).where(ReportObject.report_key == report_key, ReportObject.kind == "SR")
+        ).where(ReportObject.report_key == report_key, ReportObject.kind == ObjectKind.SR)
     ).first()
     return (found[0], found[1], found[2]) if found else None

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from gransk.core.followup import NotCompared
+from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.results.edits import Act
 
@@ -178,7 +179,7 @@ class Known(_Message):
 class MadeFile(_Message):
     """One DICOM object that the child wrote."""
 
-    kind: str
+    kind: ObjectKind
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str

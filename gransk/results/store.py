@@ -122,7 +122,7 @@ class BlobStore:
 class NewObject:
     """One DICOM object to be sealed with its report."""
 
-    kind: str
+    kind: ObjectKind
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str

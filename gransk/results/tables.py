@@ -10,6 +10,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gransk.core.exam_facts import Fact
+from gransk.core.object_kinds import ObjectKind
 from gransk.site.database import Base, UtcDateTime
 
 
@@ -328,7 +329,7 @@ class ReportObject(Base):
 
     sop_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
     report_key: Mapped[str] = mapped_column(ForeignKey("report.key"), index=True)
-    kind: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[ObjectKind] = mapped_column(String(16))
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     series_instance_uid: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))

@@ -26,7 +26,14 @@ def font_of(size: int) -> ImageFont.FreeTypeFont:
 
 
 def draw_picture(image: Image.Image, picture: Picture, corner: tuple[int, int], size: int) -> int:
-    """The picture as large as the square lets it, outlines sharp; its height comes back."""
+    """`drawn_picture` at a corner of a page; its height comes back."""
+    large = drawn_picture(picture, size)
+    image.paste(large, corner)
+    return large.height
+
+
+def drawn_picture(picture: Picture, size: int) -> Image.Image:
+    """The picture as large as a square of ``size`` lets it, outlines sharp."""
     grey = np.asarray(picture.pixels, np.uint8)
     scale = size / max(grey.shape)
     shape = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
@@ -37,8 +44,7 @@ def draw_picture(image: Image.Image, picture: Picture, corner: tuple[int, int], 
         draw.line([*points, points[0]], OUTLINE, 2)
     if picture.spacing_mm:
         _draw_scale(draw, shape, scale / picture.spacing_mm)
-    image.paste(large, corner)
-    return int(shape[1])
+    return large
 
 
 def _draw_scale(draw: ImageDraw.ImageDraw, shape: tuple[int, int], pixels_a_mm: float) -> None:

@@ -22,10 +22,11 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from gransk.core.application import Presentation
 from gransk.core.errors import InvalidValueError
-from gransk.core.findings import Findings, FrameRef
+from gransk.core.findings import Findings, FrameRef, ModelIdentity
 from gransk.core.followup import FollowUp
 from gransk.core.identity import COPIED, EMPTY_IF_ABSENT, MANUFACTURER
 from gransk.core.keys import uid
+from gransk.core.object_kinds import ObjectKind
 from gransk.core.study import Instance, Study
 from gransk.results.acts import Signature
 from gransk.results.dicom.characters import encodings, fit, fit_dataset
@@ -43,13 +44,12 @@ class MadeObject:
 
     Parameters
     ----------
-    kind : str
-        ``SR``, ``SEG`` or ``SC``.
+    kind : ObjectKind
     content : bytes
         DICOM file (PS3.10), Explicit VR Little Endian.
     """
 
-    kind: str
+    kind: ObjectKind
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
@@ -128,6 +128,12 @@ class Report:
         offset = timezone_offset(self.header)
         return self.created if offset is None else self.created.astimezone(offset)
 
+    @property
+    def content_label(self) -> str:
+        """A Code String: capitals, digits, space and underscore, at most 16."""
+        name = self.findings.application.upper()
+        return "".join(c if c.isalnum() and c.isascii() else "_" for c in name)[:16]
+
     def uid(self, *parts: str) -> str:
         """A UID that follows from the report key."""
         return uid(self.report_key, *parts)
@@ -187,7 +193,9 @@ def bare_source(report: Report) -> Dataset:
     return source
 
 
-def seal(dataset: Dataset, report: Report, kind: str, made_uids: tuple[str, str]) -> MadeObject:
+def seal(
+    dataset: Dataset, report: Report, kind: ObjectKind, made_uids: tuple[str, str]
+) -> MadeObject:
     """Add what every object shares, and write it.
 
     Parameters
@@ -204,6 +212,14 @@ def seal(dataset: Dataset, report: Report, kind: str, made_uids: tuple[str, str]
     series_uid, sop_uid = made_uids
     content = write(dataset)
     return MadeObject(kind, str(dataset.SOPClassUID), sop_uid, series_uid, content)
+
+
+def add_body_part(dataset: Dataset, report: Report) -> None:
+    """Body part of the source; no side, as what is made may show both (Type 2C)."""
+    if "BodyPartExamined" in report.header:
+        dataset.add(report.header["BodyPartExamined"])
+    if "ImageLaterality" in report.header or "Laterality" in report.header:
+        dataset.add_new("Laterality", "CS", None)
 
 
 def add_patient_and_study(dataset: Dataset, header: Dataset) -> None:
@@ -239,7 +255,8 @@ def _writable(header: Dataset, keyword: str) -> DataElement | None:
 
 def _add_times(dataset: Dataset, report: Report) -> None:
     date, time = report.local_time.strftime("%Y%m%d"), report.local_time.strftime("%H%M%S")
-    for name in ("InstanceCreation", "Series", "Content"):
+    content = "PresentationCreation" if "PresentationCreationDate" in dataset else "Content"
+    for name in ("InstanceCreation", "Series", content):
         setattr(dataset, f"{name}Date", date)
         setattr(dataset, f"{name}Time", time)
 
@@ -257,6 +274,20 @@ def _add_equipment(dataset: Dataset, report: Report) -> None:
     ]
     dataset.DeviceUID = DEVICE_UID
     dataset.pop("ContributingEquipmentSequence", None)
+    if findings.models:
+        dataset.ContributingEquipmentSequence = [_contributing(m) for m in findings.models]
+
+
+def _contributing(model: ModelIdentity) -> Dataset:
+    """A model that took part (PS3.3 C.12.1): other weights, another Device UID."""
+    purpose, item = Dataset(), Dataset()
+    purpose.CodeValue, purpose.CodingSchemeDesignator = "109102", "DCM"
+    purpose.CodeMeaning = "Processing Equipment"
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.Manufacturer = MANUFACTURER
+    item.ManufacturerModelName, item.SoftwareVersions = model.id[:64], model.version[:64]
+    item.DeviceUID = uid("model", model.sha256)
+    return item
 
 
 def write(dataset: Dataset) -> bytes:

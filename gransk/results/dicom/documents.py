@@ -18,6 +18,7 @@ from gransk.results.dicom.common import (
     bare_source,
     seal,
 )
+from gransk.results.dicom.items import items_within
 from gransk.results.dicom.reviews import statements, verify
 from gransk.results.dicom.texts import any_suspicion
 
@@ -125,7 +126,7 @@ def _reference(predecessor: Predecessor) -> Dataset:
 def _declare_private_schemes(dataset: Dataset) -> None:
     """Coding Scheme Identification Sequence for schemes that begin with 99 (PS3.3 C.12.1)."""
     schemes = set()
-    for item in _items(dataset):
+    for item in items_within(dataset):
         scheme = str(item.get("CodingSchemeDesignator", ""))
         if scheme.startswith("99"):
             schemes.add(scheme)
@@ -138,12 +139,3 @@ def _declare_private_schemes(dataset: Dataset) -> None:
         declared.append(item)
     if declared:
         dataset.CodingSchemeIdentificationSequence = declared
-
-
-def _items(dataset: Dataset) -> list[Dataset]:
-    found = []
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value:
-                found.extend([item, *_items(item)])
-    return found

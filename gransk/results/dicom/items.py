@@ -43,6 +43,16 @@ def container(
     return item
 
 
+def items_within(dataset: Dataset) -> list[Dataset]:
+    """Every item of every sequence, at any depth."""
+    found = []
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                found.extend([item, *items_within(item)])
+    return found
+
+
 def measurement(tracking_uid: str, measured: model.Measurement) -> Measurement:
     """One number (TID 300) with its name, method and 95 % interval.
 

@@ -19,6 +19,9 @@ from gransk.results.dicom.common import (
     institution,
     tolerant,
 )
+from gransk.results.dicom.ko import make_ko
+from gransk.results.dicom.pdf import make_pdf
+from gransk.results.dicom.pr import make_pr
 from gransk.results.dicom.sc import make_sc
 from gransk.results.dicom.seg import make_seg
 from gransk.results.dicom.sr import make_sr
@@ -44,9 +47,9 @@ def make_objects(
     signature: Signature | None = None,
     organization: str = "",
 ) -> list[MadeObject]:
-    """Structured report, segmentation where there are masks, summary pages and CAD report.
+    """Every kind of object (`ObjectKind`) that the report can be written as.
 
-    Equal inputs give equal bytes.
+    Which of them a destination is sent is the configuration's. Equal inputs give equal bytes.
 
     Parameters
     ----------
@@ -104,10 +107,13 @@ def make_objects(
         organization=organization or institution(study, findings),
     )
     with tolerant():
-        segmentation = make_seg(report)
-        return [
+        made = [
             make_sr(report),
-            *([] if segmentation is None else [segmentation]),
+            make_seg(report),
             *make_sc(report, pictures, compared),
-            *(made for made in [make_cad(report)] if made is not None),
+            *make_pr(report),
+            make_pdf(report, pictures, compared),
+            make_ko(report),
+            make_cad(report),
         ]
+    return [one for one in made if one is not None]

@@ -174,6 +174,12 @@ def _draw_picture(
     inner: bool,
 ) -> None:
     """The picture at the side of its box that is nearer to the middle, with its marks."""
+    large = marked_picture(report, picture, scale)
+    image.paste(large, (box[2] - large.width if inner else box[0], box[1]))
+
+
+def marked_picture(report: Report, picture: Picture, scale: float) -> Image.Image:
+    """A picture of the whole study, enlarged, with the marks that stand."""
     grey = np.asarray(picture.pixels, np.uint8)
     shape = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
     large = Image.fromarray(grey).resize(shape, Image.Resampling.BICUBIC).convert("RGB")
@@ -183,7 +189,7 @@ def _draw_picture(
             points = picture.placed.outline(region) if picture.placed else ()
             if points:
                 _draw_mark(draw, [(x * scale, y * scale) for x, y in points], number_of(finding))
-    image.paste(large, (box[2] - shape[0] if inner else box[0], box[1]))
+    return large
 
 
 def _draw_mark(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], number: str) -> None:

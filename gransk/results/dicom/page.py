@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +44,7 @@ PICTURES_A_PAGE = 6
 
 
 @dataclass(frozen=True)
-class _Card:
+class Card:
     """One finding as lines of text, with its pictures and their captions."""
 
     heading: str
@@ -61,7 +61,7 @@ class _Card:
 class _Page:
     """What stands on one page: cards, pictures and captions."""
 
-    cards: list[_Card] = field(default_factory=list)
+    cards: list[Card] = field(default_factory=list)
     pictures: list[tuple[Picture, str]] = field(default_factory=list)
 
 
@@ -77,17 +77,7 @@ def draw_pages(
     list of ndarray of uint8, shape (1200, 1600, 3), the whole study's (2000, 1600, 3)
         At least one.
     """
-    own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.standing}
-    rejected = {f.tracking_uid for f in report.findings.rejected}
-    others = []
-    for picture in pictures:
-        if picture.tracking_uid in rejected or picture.role:
-            continue
-        if picture.tracking_uid in own:
-            own[picture.tracking_uid].append(picture)
-        else:
-            others.append((picture, _say(picture.caption, report.language)))
-    cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.standing]
+    cards, others = cards_of(report, pictures)
     notes = [report.presentation.text(n, report.language) for n in report.findings.notes]
     notes += statements(report)
     whole = [p for p in pictures if p.role] if report.presentation.layout else None
@@ -110,7 +100,28 @@ def draw_pages(
     return drawn
 
 
-def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> _Card:
+def cards_of(
+    report: Report, pictures: Sequence[Picture]
+) -> tuple[list[Card], list[tuple[Picture, str]]]:
+    """Standing findings with their own pictures, and pictures of no finding with their captions.
+
+    Pictures with a role are in neither.
+    """
+    own: dict[str, list[Picture]] = {f.tracking_uid: [] for f in report.findings.standing}
+    rejected = {f.tracking_uid for f in report.findings.rejected}
+    others = []
+    for picture in pictures:
+        if picture.tracking_uid in rejected or picture.role:
+            continue
+        if picture.tracking_uid in own:
+            own[picture.tracking_uid].append(picture)
+        else:
+            others.append((picture, caption_of(picture, report.language)))
+    cards = [_card(report, f, own[f.tracking_uid]) for f in report.findings.standing]
+    return cards, others
+
+
+def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> Card:
     """A finding; what the model says of it stands under the suite's own words."""
     texts, language = report.presentation.texts, report.language
     apart = texts.get("malignancy", {}).get(language)
@@ -126,7 +137,7 @@ def _card(report: Report, finding: Finding, pictures: Sequence[Picture]) -> _Car
     named = [*sliced, *details[:3]] if len(pictures) == 1 else []
     others = ", ".join(other.tracking_id for other in report.findings.same_lesion(finding))
     same = [(report.say("same"), others)] if others else []
-    return _Card(
+    return Card(
         heading=finding.tracking_id,
         score=_score(report, finding),
         pairs=tuple([*worry, *sliced, *details, *same][:20]),
@@ -147,12 +158,13 @@ def _caption(
 ) -> str:
     """Whose picture it is, and each number by its name; else the application's words."""
     if not named:
-        return _say(picture.caption, language)
+        return caption_of(picture, language)
     return f"{finding.tracking_id}: " + ", ".join(f"{label} {value}" for label, value in named)
 
 
-def _say(words: Mapping[str, str], language: str) -> str:
-    return words.get(language) or words.get("en", "")
+def caption_of(picture: Picture, language: str) -> str:
+    """What a picture shows; in English where the language has no words."""
+    return picture.caption.get(language) or picture.caption.get("en", "")
 
 
 def _share(value: float, language: str) -> str:
@@ -162,7 +174,7 @@ def _share(value: float, language: str) -> str:
 
 
 def _lay_out(
-    cards: Sequence[_Card], others: Sequence[tuple[Picture, str]], notes_height: int
+    cards: Sequence[Card], others: Sequence[tuple[Picture, str]], notes_height: int
 ) -> list[_Page]:
     """As many cards a page as its height and their pictures leave room for.
 
@@ -239,7 +251,7 @@ def _draw_header(draw: ImageDraw.ImageDraw, report: Report) -> None:
     draw.line((MARGIN, 166, WIDTH - MARGIN, 166), LINE, 2)
 
 
-def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[_Card]) -> int:
+def _draw_cards(draw: ImageDraw.ImageDraw, report: Report, cards: list[Card]) -> int:
     """The cards from the top down; where they end comes back."""
     y = TOP
     if not report.findings.standing:

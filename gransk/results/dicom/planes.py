@@ -52,11 +52,10 @@ def plane(header: Dataset, frame: int | None = None) -> Plane | None:
     Plane or None
         None where the image does not say where it lies.
     """
-    groups = _groups(header, frame)
-    position = _first(groups, "PlanePositionSequence", "ImagePositionPatient")
-    orientation = _first(groups, "PlaneOrientationSequence", "ImageOrientationPatient")
-    spacing = _first(groups, "PixelMeasuresSequence", "PixelSpacing")
-    thickness = _first(groups, "PixelMeasuresSequence", "SliceThickness")
+    position = attribute(header, frame, "PlanePositionSequence", "ImagePositionPatient")
+    orientation = attribute(header, frame, "PlaneOrientationSequence", "ImageOrientationPatient")
+    spacing = attribute(header, frame, "PixelMeasuresSequence", "PixelSpacing")
+    thickness = attribute(header, frame, "PixelMeasuresSequence", "SliceThickness")
     try:
         found = Plane(
             rows=int(header.Rows),
@@ -82,8 +81,15 @@ def _groups(header: Dataset, frame: int | None) -> list[Dataset]:
     return [*groups, header]
 
 
-def _first(groups: list[Dataset], sequence: str, keyword: str) -> Any:
-    for group in groups:
+def attribute(header: Dataset, frame: int | None, sequence: str, keyword: str) -> Any:
+    """Value of an attribute of a frame, or what holds for the whole image; None without one.
+
+    Parameters
+    ----------
+    sequence : str
+        The functional group (PS3.3 C.7.6.16) that holds it in enhanced images.
+    """
+    for group in _groups(header, frame):
         for item in [*(group.get(sequence) or []), group]:
             if item.get(keyword) not in (None, ""):
                 return item[keyword].value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from skimage.measure import find_contours
 
-from gransk.core.findings import Finding, FrameRef, Region
+from gransk.core.findings import BoolArray, Finding, FrameRef, Region
 from gransk.results.dicom.common import Report
 
 Points = tuple[tuple[float, float], ...]
@@ -25,15 +25,44 @@ def drawn_regions(report: Report, finding: Finding) -> tuple[tuple[FrameRef, Poi
         Points are (column, row) in DICOM image coordinates; a polygon of three
         or more is open, its first point not repeated; one point is a point.
     """
+    return placed_regions(report, finding) or (_whole_image(report),)
+
+
+def placed_regions(report: Report, finding: Finding) -> tuple[tuple[FrameRef, Points], ...]:
+    """`drawn_regions` of a finding with a place; empty for one without."""
+    drawn = _own_polygons(report, finding)
+    if drawn:
+        return drawn[:1] if finding.mask is not None else drawn
+    largest = _from_mask(report, finding)
+    if largest:
+        return largest[:1]
+    centre = _from_centre(report, finding)
+    return () if centre is None else (centre,)
+
+
+def all_regions(report: Report, finding: Finding) -> tuple[tuple[FrameRef, Points], ...]:
+    """`placed_regions` with every further slice of a mask, for objects that no segmentation joins.
+
+    Of a slice that has a polygon of its own, that one.
+    """
+    own = _own_polygons(report, finding)
+    known = {(frame.sop_instance_uid, frame.frame) for frame, _ in own}
+    rest = tuple(
+        (frame, points)
+        for frame, points in _from_mask(report, finding)
+        if (frame.sop_instance_uid, frame.frame) not in known
+    )
+    return own + rest or placed_regions(report, finding)
+
+
+def _own_polygons(report: Report, finding: Finding) -> tuple[tuple[FrameRef, Points], ...]:
+    """The finding's own regions on analysed images, the largest first."""
     frames = {(f.sop_instance_uid, f.frame): f for f in report.findings.frames}
-    drawn = [
+    return tuple(
         (frames[region.sop_instance_uid, region.frame], region.points)
         for region in sorted(finding.regions, key=_area, reverse=True)
         if (region.sop_instance_uid, region.frame) in frames
-    ]
-    if drawn:
-        return tuple(drawn[:1] if finding.mask is not None else drawn)
-    return (_from_mask(report, finding) or _from_centre(report, finding) or _whole_image(report),)
+    )
 
 
 def _area(region: Region) -> float:
@@ -41,20 +70,26 @@ def _area(region: Region) -> float:
     return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
 
-def _from_mask(report: Report, finding: Finding) -> tuple[FrameRef, Points] | None:
+def _from_mask(report: Report, finding: Finding) -> tuple[tuple[FrameRef, Points], ...]:
+    """Outline of a mask on each of its slices, the largest first."""
     if finding.mask is None:
-        return None
+        return ()
     box = finding.mask.to_array()
-    if not box.any():
-        return None
-    largest = int(box.sum(axis=(1, 2)).argmax())
     k, j, i = finding.mask.origin
+    sizes = box.sum(axis=(1, 2))
+    return tuple(
+        (report.findings.frames[k + n], _outline(box[n], (j, i)))
+        for n in sorted(np.flatnonzero(sizes).tolist(), key=lambda n: (-sizes[n], n))
+    )
+
+
+def _outline(plane: BoolArray, corner: tuple[int, int]) -> Points:
+    """The longest contour of a slice whose first pixel has index ``corner`` (row, column)."""
     contours = find_contours(  # type: ignore[no-untyped-call]
-        np.pad(box[largest], 1).astype(float), 0.5
+        np.pad(plane, 1).astype(float), 0.5
     )
     contour = max(contours, key=len)[:-1] - 1
-    points = tuple((float(c + i + 0.5), float(r + j + 0.5)) for r, c in contour)
-    return report.findings.frames[k + largest], points
+    return tuple((float(c + corner[1] + 0.5), float(r + corner[0] + 0.5)) for r, c in contour)
 
 
 def _from_centre(report: Report, finding: Finding) -> tuple[FrameRef, Points] | None:

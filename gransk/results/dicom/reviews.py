@@ -15,6 +15,7 @@ from highdicom.sr import (
     ContainerContentItem,
     ContentSequence,
     DateTimeContentItem,
+    DeviceObserverIdentifyingAttributes,
     ObserverContext,
     PersonObserverIdentifyingAttributes,
     PnameContentItem,
@@ -27,7 +28,8 @@ from pydicom.sr.codedict import codes
 
 from gransk.core.codes import Code
 from gransk.core.findings import Change, Finding, Review, ReviewState
-from gransk.results.dicom.common import PRIVATE_SCHEME, Report
+from gransk.core.identity import MANUFACTURER
+from gransk.results.dicom.common import DEVICE_UID, PRIVATE_SCHEME, Report
 
 CONTAINS = RelationshipTypeValues.CONTAINS
 
@@ -93,6 +95,18 @@ def rejected_container(groups: Sequence[ContentSequence]) -> ContainerContentIte
     return container
 
 
+def device_observer(report: Report) -> ObserverContext:
+    """The suite and the application as an observer (TID 1004)."""
+    device = DeviceObserverIdentifyingAttributes(
+        uid=DEVICE_UID,
+        name=MANUFACTURER,
+        manufacturer_name=MANUFACTURER,
+        model_name=f"{report.findings.application} {report.findings.application_version}",
+        serial_number=report.version,
+    )
+    return ObserverContext(codes.DCM.Device, device)
+
+
 def person_observer(report: Report) -> ObserverContext | None:
     """The signer as an observer (TID 1003); None where nobody signed."""
     if report.signature is None:
@@ -105,9 +119,16 @@ def person_observer(report: Report) -> ObserverContext | None:
 
 
 def verify(dataset: Dataset, report: Report) -> None:
-    """Name the verifying observer of a signed report (PS3.3 C.17.2)."""
+    """Name the verifying observer of a signed report (PS3.3 C.17.2).
+
+    Only a complete document may be verified: of an incomplete study the description of its
+    completion says so.
+    """
     if report.signature is None:
         return
+    dataset.CompletionFlag = "COMPLETE"
+    if report.incomplete:
+        dataset.CompletionFlagDescription = report.say("incomplete")[:64]
     observer = Dataset()
     observer.VerifyingObserverName = person_name(report.signature.person)
     observer.VerifyingOrganization = report.organization[:64]
@@ -115,6 +136,25 @@ def verify(dataset: Dataset, report: Report) -> None:
     observer.VerifyingObserverIdentificationCodeSequence = []
     dataset.VerificationFlag = "VERIFIED"
     dataset.VerifyingObserverSequence = [observer]
+
+
+def standing(report: Report) -> list[str]:
+    """How a report stands, as sentences: research use, incomplete, replacing, signed or not."""
+    lines = [report.say("research")]
+    if report.incomplete:
+        lines.append(report.say("incomplete"))
+    if report.predecessors:
+        lines.append(report.say("replaces"))
+    return [*lines, _signed(report) or report.say("unsigned")]
+
+
+def _signed(report: Report) -> str:
+    """Who signed and when; empty where nobody did."""
+    if report.signature is None:
+        return ""
+    at = report.signature.at.astimezone(report.local_time.tzinfo)
+    who = f"{report.signature.person} ({_role(report, report.signature.role)})"
+    return report.say("signed").format(who=who, at=f"{at:%Y-%m-%d %H:%M}")
 
 
 def statements(report: Report) -> list[str]:
@@ -126,9 +166,7 @@ def statements(report: Report) -> list[str]:
         people = dict.fromkeys(_who(report, review) for _, review in reviews)
         lines.append(report.say("prepared").format(who=", ".join(people)))
     if report.signature is not None:
-        at = report.signature.at.astimezone(report.local_time.tzinfo)
-        who = f"{report.signature.person} ({_role(report, report.signature.role)})"
-        lines.append(report.say("signed").format(who=who, at=f"{at:%Y-%m-%d %H:%M}"))
+        lines.append(_signed(report))
     elif reviews:
         lines.append(report.say("unsigned"))
     for finding in found.rejected:

@@ -8,7 +8,8 @@ from highdicom.sc import SCImage
 
 from gransk.core.application import Picture
 from gransk.core.identity import MANUFACTURER
-from gransk.results.dicom.common import MadeObject, Report, bare_source, seal
+from gransk.core.object_kinds import ObjectKind
+from gransk.results.dicom.common import MadeObject, Report, add_body_part, bare_source, seal
 from gransk.results.dicom.page import draw_pages
 
 
@@ -45,12 +46,9 @@ def make_sc(
         dataset.ImageComments = report.say("research")
         for keyword in (
             "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
-            "BodyPartExamined",
         ):  # fmt: skip
             if keyword in report.header:
                 dataset.add(report.header[keyword])
-        if "ImageLaterality" in report.header or "Laterality" in report.header:
-            # A page may show both sides; Type 2C, and so there without a value.
-            dataset.add_new("Laterality", "CS", None)
-        made.append(seal(dataset, report, "SC", (series_uid, sop_uid)))
+        add_body_part(dataset, report)
+        made.append(seal(dataset, report, ObjectKind.SC, (series_uid, sop_uid)))
     return made

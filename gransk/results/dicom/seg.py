@@ -16,6 +16,7 @@ from gransk.core import codes as terms
 from gransk.core.findings import Finding, FrameRef
 from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
+from gransk.core.object_kinds import ObjectKind
 from gransk.results.dicom.common import MadeObject, Report, bare_source, seal
 from gransk.results.dicom.items import concept
 from gransk.results.dicom.planes import Plane
@@ -52,18 +53,13 @@ def make_seg(report: Report) -> MadeObject | None:
         manufacturer_model_name=MANUFACTURER,
         software_versions=report.version,
         device_serial_number=report.version,
-        content_label=_label(report.findings.application),
+        content_label=report.content_label,
         content_description=report.say("research"),
         series_description=f"{report.title}: {report.say('segmentation')}"[:64],
     )
     _refer_to_real_images(dataset, [report.findings.frames[k] for k in used], sources)
     _fix_dimension_uid(dataset, report)
-    return seal(dataset, report, "SEG", (series_uid, sop_uid))
-
-
-def _label(application: str) -> str:
-    """A Code String: capitals, digits, space and underscore, at most 16."""
-    return "".join(c if c.isalnum() and c.isascii() else "_" for c in application.upper())[:16]
+    return seal(dataset, report, ObjectKind.SEG, (series_uid, sop_uid))
 
 
 def _used_frames(findings: list[Finding]) -> list[int]:

@@ -10,14 +10,12 @@ from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
     ContentSequence,
-    DeviceObserverIdentifyingAttributes,
     FindingSite,
     ImageContentItem,
     ImageRegion,
     LanguageOfContentItemAndDescendants,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
-    ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     RelationshipTypeValues,
@@ -35,12 +33,14 @@ from gransk.core import findings as model
 from gransk.core.codes import Code
 from gransk.core.identity import MANUFACTURER
 from gransk.core.keys import uid
+from gransk.core.object_kinds import ObjectKind
 from gransk.results.dicom import longitudinal
-from gransk.results.dicom.common import DEVICE_UID, PRIVATE_SCHEME, MadeObject, Report
+from gransk.results.dicom.common import PRIVATE_SCHEME, MadeObject, Report
 from gransk.results.dicom.documents import document, images, remarks, seal_document
 from gransk.results.dicom.items import concept, container, measurement
 from gransk.results.dicom.regions import Points, drawn_regions
 from gransk.results.dicom.reviews import (
+    device_observer,
     person_observer,
     rejected_container,
     review_items,
@@ -63,7 +63,8 @@ def make_sr(report: Report) -> MadeObject:
     a title of its own and only text.
     """
     description = f"{report.title}: {report.say('report')}"
-    return seal_document(document(report, "SR", 1, _content(report), description), report, "SR")
+    dataset = document(report, ObjectKind.SR, 1, _content(report), description)
+    return seal_document(dataset, report, ObjectKind.SR)
 
 
 def _content(report: Report) -> Dataset:
@@ -78,7 +79,7 @@ def _content(report: Report) -> Dataset:
     content.extend(
         LanguageOfContentItemAndDescendants(CodedConcept(report.language, "RFC5646", name))
     )
-    content.extend(_observer(report))
+    content.extend(device_observer(report))
     content.extend(person_observer(report) or ())
     content.append(
         CodeContentItem(
@@ -121,17 +122,6 @@ def _followed_up(report: Report) -> Iterator[Dataset]:
         summary = container(codes.DCM.Summary)
         summary.ContentSequence.append(TextContentItem(codes.DCM.Summary, report.text, CONTAINS))
         yield summary
-
-
-def _observer(report: Report) -> ObserverContext:
-    device = DeviceObserverIdentifyingAttributes(
-        uid=DEVICE_UID,
-        name=MANUFACTURER,
-        manufacturer_name=MANUFACTURER,
-        model_name=f"{report.findings.application} {report.findings.application_version}",
-        serial_number=report.version,
-    )
-    return ObserverContext(codes.DCM.Device, device)
 
 
 def _image_library(report: Report) -> Dataset:

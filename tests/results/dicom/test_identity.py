@@ -28,6 +28,7 @@ from pydicom.tag import Tag
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Findings
+from gransk.core.object_kinds import ObjectKind
 from gransk.core.study import Instance, Study
 
 PATIENT_AND_STUDY = (
@@ -122,6 +123,21 @@ def test_private_tags_are_never_copied(headers, two_nodules):
         assert b"SECRET MAKER" not in made.content
 
 
+def test_each_model_is_contributing_equipment(headers, two_nodules):
+    other = two_nodules.models[0].model_copy(update={"sha256": "cd" * 32})
+    for first, second in zip(
+        make(headers, two_nodules),
+        make(headers, two_nodules.model_copy(update={"models": (other,)})),
+        strict=True,
+    ):
+        (item,) = read(first).ContributingEquipmentSequence
+        (changed,) = read(second).ContributingEquipmentSequence
+        assert item.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
+        told = (item.Manufacturer, item.ManufacturerModelName, item.SoftwareVersions)
+        assert told == ("Gransk", "nodule-detector", "0.1.0")
+        assert item.DeviceUID != changed.DeviceUID
+
+
 def test_source_is_left_alone(headers, two_nodules):
     study = Study.from_instances([Instance(header=h, load=lambda h=h: h) for h in headers])
     before = [h.to_json() for h in headers]
@@ -146,7 +162,8 @@ def test_times_are_in_the_source_time_zone(two_nodules, offset, date, time):
     for made in make(headers, two_nodules):
         dataset = read(made)
         assert dataset.get("TimezoneOffsetFromUTC") == offset
-        for name in ("Series", "Content", "InstanceCreation"):
+        content = "PresentationCreation" if made.kind is ObjectKind.PR else "Content"
+        for name in ("Series", content, "InstanceCreation"):
             assert (dataset[f"{name}Date"].value, dataset[f"{name}Time"].value) == (date, time)
 
 
@@ -199,7 +216,7 @@ def test_malformed_value_does_not_stop_the_writing(keyword):
         for header in headers:
             header[keyword] = raw(keyword, MALFORMED[keyword])
     objects = make(headers, findings_of(headers, nodule(1, headers, (5, 30, 40))))
-    assert [made.kind for made in objects] == ["SR", "SEG", "SC"]
+    assert {made.kind for made in objects} >= set(ObjectKind) - {ObjectKind.CAD}
     if keyword in ("PatientID", "AccessionNumber", "StudyInstanceUID"):
         assert all(str(read(made)[keyword].value) == MALFORMED[keyword] for made in objects)
 
@@ -243,8 +260,10 @@ def test_series_stand_behind_the_images(two_nodules, number, expected):
     headers = ct_headers()
     for header in headers:
         header.SeriesNumber = number
-    made = [read(m).SeriesNumber for m in make(headers, two_nodules)]
-    assert made == [expected, expected + 1, expected + 2]
+    made = {m.kind: read(m).SeriesNumber for m in make(headers, two_nodules)}
+    assert [made[kind] for kind in ("SR", "SEG", "SC")] == [expected, expected + 1, expected + 2]
+    assert len(set(made.values())) == len(made)
+    assert min(made.values()) == expected
 
 
 def test_images_must_be_of_the_study(headers, two_nodules):

@@ -105,14 +105,14 @@ def test_overlapping_nodules_keep_every_voxel(headers):
 
 def test_no_masks_no_segmentation(headers):
     finding = nodule(1, headers, (5, 30, 40)).model_copy(update={"mask": None})
-    assert [m.kind for m in make(headers, findings_of(headers, finding))] == ["SR", "SC"]
+    assert "SEG" not in {m.kind for m in make(headers, findings_of(headers, finding))}
 
 
 def test_images_without_a_place_give_no_segmentation(two_nodules):
     headers = ct_headers()
     for header in headers:
         del header.ImagePositionPatient
-    assert [m.kind for m in make(headers, two_nodules)] == ["SR", "SC"]
+    assert "SEG" not in {m.kind for m in make(headers, two_nodules)}
 
 
 def enhanced(headers: list[Dataset]) -> Dataset:
