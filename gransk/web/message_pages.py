@@ -104,6 +104,6 @@ def list_decisions(
         for one in told:
             exam = exam_identity(session, one.study_key) or ExamIdentity("", "")
             decisions.append(
-                decision_json(messages.announced(session, one, exam, known.config.zone))
+                decision_json(messages.announced_decision(session, one, exam, known.config.zone))
             )
     return {"decisions": decisions, "cursor": told[-1].number if told else since}

@@ -63,7 +63,7 @@ class Site:
             study_key=f"{number:032d}", number=number, outcome=Verdict.NORMAL, decided_at=utcnow()
         )
         with self.database.begin() as session:
-            announce(session, decision, self.config.messages.names)
+            announce(session, decision, self.config.messages.names(Subject.DECISIONS))
 
     def count(self, state, destination):
         query = select(func.count()).where(
