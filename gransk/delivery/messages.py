@@ -8,7 +8,7 @@ down is tried until it answers, and holds up no other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dbos import DBOS
@@ -303,6 +303,19 @@ def undelivered(
     open_states = (MessageState.WAITING, MessageState.FAILED)
     query = select(OutgoingMessage).where(OutgoingMessage.state.in_(open_states), *conditions)
     return session.scalars(query.order_by(OutgoingMessage.announcement).limit(limit)).all()
+
+
+def kinds(session: Session, rows: Iterable[OutgoingMessage]) -> dict[int, AnnouncementKind]:
+    """Of what messages tell, by the number of their announcements."""
+    numbers = {row.announcement for row in rows}
+    query = select(Announcement.number, Announcement.kind).where(Announcement.number.in_(numbers))
+    return {number: AnnouncementKind(kind) for number, kind in session.execute(query)}
+
+
+def only_of(kind: AnnouncementKind) -> ColumnElement[bool]:
+    """Are messages of a kind? A condition of `undelivered`."""
+    of_kind = select(Announcement.number).where(Announcement.kind == kind)
+    return OutgoingMessage.announcement.in_(of_kind)
 
 
 def rerun(session: Session, message_id: str, actor: str) -> bool:

@@ -8,7 +8,7 @@ in all other exams no report is released before the decision.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
@@ -178,6 +178,12 @@ def standing(session: Session, study_key: str) -> Urgency | None:
     """How urgent an unread study is; None where it has its ordinary place."""
     query = select(Urgency).where(Urgency.study_key == study_key, stands())
     return session.scalars(query).first()
+
+
+def standing_among(session: Session, study_keys: Collection[str]) -> dict[str, Urgency]:
+    """The same of several studies, by key."""
+    query = select(Urgency).where(Urgency.study_key.in_(study_keys), stands())
+    return {row.study_key: row for row in session.scalars(query)}
 
 
 def rank() -> ColumnElement[int]:

@@ -18,6 +18,7 @@ from gransk.delivery.messages import undelivered
 from gransk.results.decisions import Decision, announce
 from gransk.results.message_tables import MessageState, OutgoingMessage
 from gransk.site.config import load_config
+from gransk.site.config_messages import Subject
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind
 from gransk.site.migrate import open_database
