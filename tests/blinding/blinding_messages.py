@@ -16,7 +16,8 @@ from gransk.delivery.hl7.er7 import Message
 from gransk.delivery.hl7.outgoing import decision_json
 from gransk.delivery.messages import announced_decision
 from gransk.results.decisions import announcements
-from gransk.results.message_tables import OutgoingMessage
+from gransk.results.message_tables import Announcement, OutgoingMessage
+from gransk.results.urgency import Urgency
 from gransk.site.config_messages import ListenerSection
 from gransk.site.hl7_mapping import default_mapping
 from gransk.web import hl7_reading
@@ -25,6 +26,7 @@ from gransk.web.hl7_taking import Taking
 READ_IN = "HL7 ORU^R01 in"
 DELIVERED = "Results that left"
 MESSAGES = "Messages out"
+URGENT = "Urgent studies"
 OPENING = "Opening of exams"
 LOG = "Log"
 
@@ -83,13 +85,19 @@ def outputs(run: Programme) -> Answers:
             for one in announcements(session, 0, 100)
         ]
         out = [(row.study_key, row.destination) for row in session.scalars(select(OutgoingMessage))]
+        news = [
+            (row.kind, row.study_key, row.content)
+            for row in session.scalars(select(Announcement).order_by(Announcement.number))
+        ]
+        urgent = [(row.study_key, row.level) for row in session.scalars(select(Urgency))]
     opened = [
         (row.study_key, row.arrived_at, row.opens_at, row.opened_at, row.drawn_first)
         for row in run.rows()
     ]
     found = {
         (DELIVERED, "the outbox of results"): run.delivered(),
-        (MESSAGES, "decisions and their outbox"): (told, out),
+        (MESSAGES, "decisions, reports, priority and their outbox"): (told, news, out),
+        (URGENT, "studies that moved up"): urgent,
         (OPENING, "hours and first readers"): opened,
         (LOG, "every line"): run.log,
     }
