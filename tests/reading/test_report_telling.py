@@ -9,7 +9,7 @@ from reading_room import NORMAL, plan
 from reading_site import Site, findings, mark
 from sqlalchemy import func, select
 
-from gransk.core.application import Presentation
+from gransk.core.application import Presentation, applications
 from gransk.core.followup import Advice, Assessment, FollowUp
 from gransk.core.keys import digest
 from gransk.reading import telling
@@ -237,3 +237,11 @@ def test_in_the_reading_room_nothing_goes_before_the_decision(site):
         (decision,) = session.scalars(query).all()
         assert decision.content["corrected"] is False
         assert session.scalar(select(func.count()).select_from(Report)) == 1
+
+
+@pytest.mark.parametrize("name", ["mammo", "nodule"])
+def test_the_shipped_applications_name_what_they_measure(name):
+    presentation = applications()[name].presentation
+    assert presentation.sizes
+    assert set(presentation.sizes.values()) <= set(presentation.texts)
+    assert set(presentation.key_qualities) <= set(presentation.codes)
