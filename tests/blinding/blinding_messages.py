@@ -16,7 +16,7 @@ from gransk.delivery.hl7.er7 import Message
 from gransk.delivery.hl7.outgoing import decision_json
 from gransk.delivery.messages import announced_decision
 from gransk.results.decisions import announcements
-from gransk.results.message_tables import Announcement, OutgoingMessage
+from gransk.results.message_tables import Announcement, AnnouncementKind, OutgoingMessage
 from gransk.results.urgency import Urgency
 from gransk.site.config_messages import ListenerSection
 from gransk.site.hl7_mapping import default_mapping
@@ -85,9 +85,10 @@ def outputs(run: Programme) -> Answers:
             for one in announcements(session, 0, 100)
         ]
         out = [(row.study_key, row.destination) for row in session.scalars(select(OutgoingMessage))]
+        others = select(Announcement).where(Announcement.kind != AnnouncementKind.DECISION)
         news = [
             (row.kind, row.study_key, row.content)
-            for row in session.scalars(select(Announcement).order_by(Announcement.number))
+            for row in session.scalars(others.order_by(Announcement.number))
         ]
         urgent = [(row.study_key, row.level) for row in session.scalars(select(Urgency))]
     opened = [
