@@ -296,4 +296,6 @@ def presentation(commands: Mapping[str, Any] | None = None) -> Presentation:
         layout=LAYOUT,
         summary=summary,
         cad=CAD,
+        sizes={"diameter": "size_mm"},
+        key_qualities=("laterality", "view", "quadrant"),
     )

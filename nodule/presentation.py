@@ -455,4 +455,6 @@ def presentation(commands: Mapping[str, Any]) -> Presentation:
         course="volume_mm3",
         rejections=tuple(REJECTIONS),
         cad=Cad(report=CadReport.CHEST, detects=(NODULE,)),
+        sizes={"diameter": "mean_diameter_mm", "volume": "volume_mm3"},
+        key_qualities=("side", "lobe", "texture"),
     )

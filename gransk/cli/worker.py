@@ -28,7 +28,9 @@ from gransk.pipeline.supervise import Nursery
 from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
+from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
+from gransk.reading.urgent import make_raiser
 from gransk.results.router import Router
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
@@ -61,7 +63,8 @@ def worker(
 
 
 def _work(config: Config, slot: int | None) -> None:
-    check_applications(config, applications())
+    installed = applications()
+    check_applications(config, installed)
     database = open_database(config)
     blobs = BlobStore(config.blob_folder)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
@@ -73,7 +76,9 @@ def _work(config: Config, slot: int | None) -> None:
     noter = Noter(blobs, patient_study, config.follow_up, confirmation)
     covers = partial(entering.covers_now, SitePolicies(config, blobs, is_earlier))
     router = Router(config.destinations, blobs)
-    release.register(database, tools.look, router, noter, covers)
+    raiser = make_raiser(config, blobs, installed)
+    then = release.in_turn(noter, raiser, make_report_teller(config, blobs, installed))
+    release.register(database, tools.look, router, then, covers)
     carriers = make_carriers(config.destinations, lambda _: ArchiveCarrier(orthanc))
     deliver.register(database, blobs, carriers, paces(config.destinations))
     policies = {one.name: one.superseded for one in config.destinations}

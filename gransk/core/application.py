@@ -118,6 +118,11 @@ class Presentation:
     cad : Cad, optional
         How findings become a CAD report; None for an application that the standard has no
         such template for.
+    sizes : mapping of str to str
+        Names of the measurements that are a finding's ``diameter`` (mm) and ``volume`` (mm3):
+        what messages tell of its size, and the site's rules of priority go by.
+    key_qualities : tuple of str
+        Names of the properties of a finding that a short summary tells.
     """
 
     title: Mapping[str, str]
@@ -135,6 +140,8 @@ class Presentation:
     layout: tuple[tuple[str, ...], ...] = ()
     summary: Callable[[Findings, str], list[tuple[str, str]]] = lambda findings, language: []
     cad: Cad | None = None
+    sizes: Mapping[str, str] = field(default_factory=dict)
+    key_qualities: tuple[str, ...] = ()
 
     def text(self, note: Note, language: str) -> str:
         """A note as a person reads it."""

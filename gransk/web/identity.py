@@ -11,6 +11,7 @@ from gransk.archive.identity import Changed, alone
 from gransk.reading import moving
 from gransk.results import profiles
 from gransk.site.config import Config
+from gransk.site.config_messages import Subject
 
 
 @dataclass(frozen=True)
@@ -41,4 +42,5 @@ class Mover:
             seen.patient_id,
             seen.issuer_of_patient_id,
         ):
-            moving.decisions(session, seen.key, exam, self.config.messages.names)
+            names = self.config.messages.names(Subject.DECISIONS)
+            moving.decisions(session, seen.key, exam, names)

@@ -44,12 +44,13 @@ class MadeObject:
 
     Parameters
     ----------
-    kind : ObjectKind
+    kind : str
+        Of `ObjectKind`, or a note that retires objects.
     content : bytes
         DICOM file (PS3.10), Explicit VR Little Endian.
     """
 
-    kind: ObjectKind
+    kind: str
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str

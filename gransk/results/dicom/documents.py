@@ -9,6 +9,7 @@ from pydicom import Dataset
 
 from gransk.core.findings import Findings, FrameRef
 from gransk.core.identity import MANUFACTURER
+from gransk.core.object_kinds import ObjectKind
 from gransk.results.dicom import longitudinal
 from gransk.results.dicom.common import (
     PRIVATE_SCHEME,
@@ -25,7 +26,7 @@ from gransk.results.dicom.texts import any_suspicion
 
 def document(
     report: Report,
-    kind: str,
+    kind: ObjectKind,
     number: int,
     root: Dataset,
     description: str,
@@ -60,7 +61,7 @@ def document(
     return dataset
 
 
-def seal_document(dataset: Dataset, report: Report, kind: str) -> MadeObject:
+def seal_document(dataset: Dataset, report: Report, kind: ObjectKind) -> MadeObject:
     """Declare the private codes of a document, and write it."""
     _declare_private_schemes(dataset)
     return seal(dataset, report, kind, (report.uid(kind, "series"), report.uid(kind, "1")))
