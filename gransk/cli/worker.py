@@ -32,6 +32,7 @@ from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
 from gransk.reading.site_policies import SitePolicies
+from gransk.results import versions
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
 from gransk.site.config import Config, check_applications, load_config
@@ -99,6 +100,8 @@ def worker(
 def _work(config: Config, slot: int | None) -> None:
     check_applications(config, applications())
     database = open_database(config)
+    with database.begin() as session:
+        versions.catch_up(session)
     blobs = BlobStore(config.blob_folder)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
     nursery = Nursery(config.workers.memory_mb)

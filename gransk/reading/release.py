@@ -18,6 +18,7 @@ from gransk.reading.exam_tables import ExamRow
 from gransk.results.starter import Open, Starter
 from gransk.results.store import queue_deliveries
 from gransk.results.tables import Report, Workitem, WorkState
+from gransk.results.versions import note_version
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -94,6 +95,7 @@ def release_report(
         queue_deliveries(session, report_key, destinations)
         data = {"report": report_key, "by": by}
         record(session, SYSTEM, EventKind.REPORT_RELEASED, item.study_key, data)
+        note_version(session, report)
         if then is not None:
             then(session, item, report)
     return True

@@ -16,6 +16,7 @@ import gransk.reading.tables
 import gransk.results.message_tables
 import gransk.results.tables
 import gransk.results.urgency
+import gransk.results.versions
 import gransk.site.tables  # noqa: F401
 from gransk.core.errors import ConfigurationError
 from gransk.reading.exam_tables import EntryRow, ExamRow
