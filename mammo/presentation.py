@@ -311,4 +311,6 @@ def presentation(commands: Mapping[str, Any] | None = None) -> Presentation:
         rejections=tuple(REJECTIONS),
         layout=LAYOUT,
         summary=summary,
+        sizes={"diameter": "size_mm"},
+        key_qualities=("laterality", "view", "quadrant"),
     )

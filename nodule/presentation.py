@@ -452,4 +452,6 @@ def presentation(commands: Mapping[str, Any]) -> Presentation:
         codes={name: values for name, (_, values) in PROPERTIES.items()},
         course="volume_mm3",
         rejections=tuple(REJECTIONS),
+        sizes={"diameter": "mean_diameter_mm", "volume": "volume_mm3"},
+        key_qualities=("side", "lobe", "texture"),
     )

@@ -32,11 +32,13 @@ from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
+from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.telling import Teller
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
+from gransk.site.config_messages import Subject
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.migrate import open_database
@@ -50,6 +52,8 @@ GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
 OPEN_SECONDS = 3.0
 """Between two looks for exams to open and decisions to tell."""
+TELL_SECONDS = 30.0
+"""Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
@@ -192,12 +196,16 @@ def _open_exams(config: Config, database: Database, stop: threading.Event) -> No
     """Bring exams to their readers, and decisions to whoever is told them."""
     blobs = BlobStore(config.blob_folder)
     opener = Opener(database, blobs, SitePolicies(config, blobs, is_earlier))
-    teller = Teller(database, config.messages.names)
-    alerted = 0.0
+    teller = Teller(database, config.messages.names(Subject.DECISIONS))
+    reports = make_report_teller(config, blobs, applications())
+    alerted = told = 0.0
     while True:
         try:
             opener.run_once()
             teller.run_once()
+            if time.monotonic() - told >= TELL_SECONDS or not told:
+                reports.run_once(database)
+                told = time.monotonic()
             if time.monotonic() - alerted >= TIDY_SECONDS or not alerted:
                 opener.alert()
                 alerted = time.monotonic()

@@ -31,7 +31,9 @@ from gransk.pipeline.supervise import Nursery
 from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
+from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
+from gransk.reading.urgent import make_raiser
 from gransk.results import versions
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
@@ -98,7 +100,8 @@ def worker(
 
 
 def _work(config: Config, slot: int | None) -> None:
-    check_applications(config, applications())
+    installed = applications()
+    check_applications(config, installed)
     database = open_database(config)
     with database.begin() as session:
         versions.catch_up(session)
@@ -112,7 +115,9 @@ def _work(config: Config, slot: int | None) -> None:
     noter = Noter(blobs, patient_study, config.follow_up, confirmation)
     policies = SitePolicies(config, blobs, is_earlier)
     covers = partial(entering.covers_now, policies)
-    release.register(config, database, tools.look, noter, covers)
+    raiser = make_raiser(config, blobs, installed)
+    then = release.in_turn(noter, raiser, make_report_teller(config, blobs, installed))
+    release.register(config, database, tools.look, then, covers)
     destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
     deliver.register(database, blobs, destinations)
     recall.register(database, destinations)

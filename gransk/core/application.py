@@ -114,6 +114,11 @@ class Presentation:
         Places of the overview page, by the `Picture.role` that each shows; empty for none.
     summary : callable
         ``summary(findings, language)``: (label, value) pairs of the study as a whole.
+    sizes : mapping of str to str
+        Names of the measurements that are a finding's ``diameter`` (mm) and ``volume`` (mm3):
+        what messages tell of its size, and the site's rules of priority go by.
+    key_qualities : tuple of str
+        Names of the properties of a finding that a short summary tells.
     """
 
     title: Mapping[str, str]
@@ -130,6 +135,8 @@ class Presentation:
     rejections: tuple[str, ...] = ()
     layout: tuple[tuple[str, ...], ...] = ()
     summary: Callable[[Findings, str], list[tuple[str, str]]] = lambda findings, language: []
+    sizes: Mapping[str, str] = field(default_factory=dict)
+    key_qualities: tuple[str, ...] = ()
 
     def text(self, note: Note, language: str) -> str:
         """A note as a person reads it."""

@@ -1,4 +1,4 @@
-"""The workflow *tell*: one decision to one system, the kept bytes each time, in order.
+"""The workflow *tell*: one message to one system, the kept bytes each time, in order.
 
 Of each destination only the oldest message that waits is sent: the next follows when that one
 is acknowledged, or was refused so often that a person must look at it. A destination that is
@@ -8,7 +8,7 @@ down is tried until it answers, and holds up no other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dbos import DBOS
@@ -20,15 +20,17 @@ from gransk.core.errors import GranskError
 from gransk.core.patients import ExamIdentity
 from gransk.delivery.deliver import RefusedError, Result, UnavailableError
 from gransk.delivery.hl7.outgoing import Announced, Made, OrderIdentity
-from gransk.results.decisions import decision_of
+from gransk.results.decisions import Decision, decision_of
 from gransk.results.message_tables import (
     Announcement,
+    AnnouncementKind,
     ExamOrder,
     MessageState,
     OutgoingMessage,
 )
 from gransk.results.starter import Open, Starter
 from gransk.results.store import BlobStore, keep
+from gransk.results.told_reports import PriorityTold, ReportTold, Status
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -44,14 +46,15 @@ REFUSALS = 5
 LIFE = 200
 """Tries of one workflow; then another goes on, so that a week's outage makes no endless one."""
 
+AnyNews = Announced[Decision] | Announced[ReportTold] | Announced[PriorityTold]
 Identify = Callable[[Session, str], ExamIdentity | None]
 """Whose exam a study key is; None where it is not known any more."""
 
 
 class System(Protocol):
-    """A system that is told decisions."""
+    """A system that is told something."""
 
-    def make(self, told: Announced) -> Made:
+    def make(self, told: AnyNews) -> Made:
         """The message, from what it tells alone."""
 
     def send(self, control_id: str, content: bytes) -> bytes:
@@ -159,7 +162,7 @@ class Outbox:
         # Another made it meanwhile: its bytes count.
         return self._made(message_id, attempt)
 
-    def _announced(self, session: Session, row: OutgoingMessage) -> Announced:
+    def _announced(self, session: Session, row: OutgoingMessage) -> AnyNews:
         told = session.get_one(Announcement, row.announcement)
         exam = self.identify(session, row.study_key)
         if exam is None:
@@ -209,16 +212,46 @@ class Outbox:
 
 def announced(
     session: Session, told: Announcement, exam: ExamIdentity, zone: Any = None
-) -> Announced:
-    """What is told of a decision, with whose exam it is and the order that it answers."""
+) -> AnyNews:
+    """What is told, with whose exam it is and the order that it answers."""
+    order, at = _order(session, exam), told.at.astimezone(zone)
+    if told.kind == AnnouncementKind.PRIORITY:
+        news = PriorityTold.model_validate(told.content)
+        return Announced(told.number, news, exam, order, at)
+    if told.kind == AnnouncementKind.FINDINGS:
+        report = ReportTold.model_validate(told.content)
+        return Announced(told.number, report, exam, order, at, _before(session, told))
+    return announced_decision(session, told, exam, zone)
+
+
+def announced_decision(
+    session: Session, told: Announcement, exam: ExamIdentity, zone: Any = None
+) -> Announced[Decision]:
+    """The same of a decision."""
+    at = told.at.astimezone(zone)
+    return Announced(told.number, decision_of(told), exam, _order(session, exam), at)
+
+
+def _order(session: Session, exam: ExamIdentity) -> OrderIdentity:
     order = session.get(ExamOrder, exam.accession_number) if exam.accession_number else None
-    identity = (
-        OrderIdentity()
-        if order is None
-        else OrderIdentity(order.placer_order, order.filler_order, tuple(order.service))
+    if order is None:
+        return OrderIdentity()
+    return OrderIdentity(order.placer_order, order.filler_order, tuple(order.service))
+
+
+def _before(session: Session, told: Announcement) -> ReportTold | None:
+    """The report that was told before; None where none was, or it was withdrawn."""
+    query = select(Announcement).where(
+        Announcement.study_key == told.study_key,
+        Announcement.kind == AnnouncementKind.FINDINGS,
+        Announcement.application == told.application,
+        Announcement.number < told.number,
     )
-    decision = decision_of(told)
-    return Announced(told.number, decision, exam, identity, told.at.astimezone(zone))
+    last = session.scalars(query.order_by(Announcement.number.desc()).limit(1)).first()
+    if last is None:
+        return None
+    report = ReportTold.model_validate(last.content)
+    return None if report.status is Status.WITHDRAWN else report
 
 
 def wait_seconds(tries: int) -> float:
@@ -272,19 +305,39 @@ def undelivered(
     return session.scalars(query.order_by(OutgoingMessage.announcement).limit(limit)).all()
 
 
+def kinds(session: Session, rows: Iterable[OutgoingMessage]) -> dict[int, AnnouncementKind]:
+    """Of what messages tell, by the number of their announcements."""
+    numbers = {row.announcement for row in rows}
+    query = select(Announcement.number, Announcement.kind).where(Announcement.number.in_(numbers))
+    return {number: AnnouncementKind(kind) for number, kind in session.execute(query)}
+
+
+def only_of(kind: AnnouncementKind) -> ColumnElement[bool]:
+    """Are messages of a kind? A condition of `undelivered`."""
+    of_kind = select(Announcement.number).where(Announcement.kind == kind)
+    return OutgoingMessage.announcement.in_(of_kind)
+
+
 def rerun(session: Session, message_id: str, actor: str) -> bool:
     """Try a failed message again; False where it is none.
 
-    One that a later decision of the exam has overtaken is never sent: a system that took the
-    later would read the earlier as the newest.
+    One that a later one of the same kind and exam has overtaken is never sent: a system that
+    took the later would read the earlier as the newest.
     """
     row = session.get(OutgoingMessage, message_id, with_for_update=True)
     if row is None or row.state != MessageState.FAILED:
         return False
-    later = select(OutgoingMessage.id).where(
-        OutgoingMessage.study_key == row.study_key,
-        OutgoingMessage.destination == row.destination,
-        OutgoingMessage.announcement > row.announcement,
+    told = session.get_one(Announcement, row.announcement)
+    later = (
+        select(OutgoingMessage.id)
+        .join(Announcement, Announcement.number == OutgoingMessage.announcement)
+        .where(
+            OutgoingMessage.study_key == row.study_key,
+            OutgoingMessage.destination == row.destination,
+            OutgoingMessage.announcement > row.announcement,
+            Announcement.kind == told.kind,
+            Announcement.application == told.application,
+        )
     )
     overtaken = session.scalar(later.limit(1)) is not None
     row.state = MessageState.REPLACED if overtaken else MessageState.WAITING

@@ -1,4 +1,4 @@
-"""Systems that are told decisions: over MLLP, and by POST."""
+"""Systems that are told something: over MLLP, and by POST."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import httpx
 from gransk.core.errors import ConfigurationError
 from gransk.delivery.deliver import RefusedError, UnavailableError
 from gransk.delivery.hl7.client import MllpClient
-from gransk.delivery.hl7.outgoing import Announced, Made, decision_hl7, decision_post
-from gransk.delivery.messages import System
+from gransk.delivery.hl7.outgoing import Made, decision_hl7, decision_post
+from gransk.delivery.hl7.priority import priority_hl7, priority_post
+from gransk.delivery.hl7.report import report_hl7, report_post
+from gransk.delivery.messages import AnyNews, System
+from gransk.results.decisions import Decision
+from gransk.results.told_reports import ReportTold
 from gransk.site.config_messages import (
     Hl7Destination,
     HttpDestination,
@@ -25,15 +29,19 @@ AGAIN = frozenset({401, 403, 408, 425, 429})
 
 
 class Hl7System:
-    """A system that takes HL7 v2 ORU^R01 over MLLP."""
+    """A system that takes HL7 v2 over MLLP."""
 
     def __init__(self, settings: Hl7Destination, mapping: Hl7Mapping) -> None:
         self.settings = settings
         self.mapping = mapping
         self._client = MllpClient(settings)
 
-    def make(self, told: Announced) -> Made:
-        return decision_hl7(told, self.settings, self.mapping)
+    def make(self, told: AnyNews) -> Made:
+        if isinstance(told.news, Decision):
+            return decision_hl7(told, self.settings, self.mapping)
+        if isinstance(told.news, ReportTold):
+            return report_hl7(told, self.settings, self.mapping)
+        return priority_hl7(told, self.settings, self.mapping)
 
     def send(self, control_id: str, content: bytes) -> bytes:
         return self._client.send(control_id, content)
@@ -50,8 +58,12 @@ class HttpSystem:
         self.settings = settings
         self._client: httpx.Client | None = None
 
-    def make(self, told: Announced) -> Made:
-        return decision_post(told)
+    def make(self, told: AnyNews) -> Made:
+        if isinstance(told.news, Decision):
+            return decision_post(told)
+        if isinstance(told.news, ReportTold):
+            return report_post(told)
+        return priority_post(told)
 
     def send(self, control_id: str, content: bytes) -> bytes:
         headers = {"content-type": "application/json", "idempotency-key": control_id}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from gransk.reading import acts
+from gransk.reading import acts, lists
 from gransk.reading.acts import Actor
 from gransk.reading.checking import keeps_corrections
 from gransk.reading.entries import Judgement, TaskKind
@@ -249,10 +249,14 @@ def decide(
 
 
 def following(session: Session, account: str, after: str = "") -> str | None:
-    """The exam of the own list that comes after one in the order of arrival; else the first.
+    """The exam of the own list that comes after one in the list's order; else the first.
 
     It is the same one only where the person is asked again, as the safety net does.
     """
+    urgent = lists.urgent_of_mine(session, account)
+    rest = urgent[urgent.index(after) + 1 :] if after in urgent else urgent
+    if rest:
+        return rest[0]
     mine = (
         select(TaskRow.study_key)
         .where(TaskRow.account == account, TaskRow.state == TaskState.ASSIGNED)

@@ -1,6 +1,7 @@
 """Lists of the reading room: what is mine to read, and the coordinator's board.
 
-My list is in the order of arrival alone, and does not say whether a line is a first read or an
+My list is in the order of arrival, urgent exams first where the policy shows the AI's marks to who
+reads, and there alone. It does not say whether a line is a first read or an
 arbitration. On the board whoever reads in a unit sees of its undecided exams that they are
 there, and nothing else.
 """
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
     and_,
     case,
     false,
@@ -33,6 +33,8 @@ from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.reading.hiding import could_be_given, held, read_of_late, to_train, untrained
 from gransk.reading.readers import spells, units_of
 from gransk.reading.targets import Limit
+from gransk.reading.urgent import rank_of_task
+from gransk.results.urgency import Urgency
 from gransk.site.database import UtcDateTime, utcnow
 
 PAGE = 50
@@ -50,34 +52,56 @@ class Mine:
     again : bool
         Whether the person is to look again at an exam that the AI would recall (safety net);
         of everything else the list does not say what it is.
+    urgency : Urgency, optional
+        Why it comes before what arrived earlier: only where the policy shows marks to who reads.
     """
 
     study_key: str
     unit: str
     arrived_at: datetime.datetime
     again: bool
+    urgency: Urgency | None = None
 
 
 def mine(session: Session, account: str, limit: int = PAGE, offset: int = 0) -> list[Mine]:
-    """What a person has to read, in the order of arrival."""
+    """What a person has to read: urgent exams whose marks show first, else by arrival."""
+    rank = rank_of_task()
     query = (
-        _my_tasks(account).order_by(TaskRow.arrived_at, TaskRow.study_key)
-        .limit(limit).offset(offset)
-    )  # fmt: skip
+        select(TaskRow, Urgency, rank)
+        .outerjoin(Urgency, Urgency.study_key == TaskRow.study_key)
+        .where(*_mine(account))
+        .order_by(rank.desc(), TaskRow.arrived_at, TaskRow.study_key)
+        .limit(limit)
+        .offset(offset)
+    )
     return [
-        Mine(row.study_key, row.unit, row.arrived_at, row.kind == TaskKind.SAFETY)
-        for row in session.scalars(query)
-    ]
+        Mine(
+            row.study_key, row.unit, row.arrived_at, row.kind == TaskKind.SAFETY,
+            urgency if moved else None,
+        )
+        for row, urgency, moved in session.execute(query)
+    ]  # fmt: skip
+
+
+def urgent_of_mine(session: Session, account: str) -> list[str]:
+    """Study keys of the urgent exams that come first in a person's list, in its order."""
+    rank = rank_of_task()
+    query = (
+        select(TaskRow.study_key)
+        .join(Urgency, Urgency.study_key == TaskRow.study_key)
+        .where(*_mine(account), rank > 0)
+        .order_by(rank.desc(), TaskRow.arrived_at, TaskRow.study_key)
+    )
+    return list(session.scalars(query))
 
 
 def count_mine(session: Session, account: str) -> int:
     """How many exams a person has to read."""
-    query = select(func.count()).select_from(_my_tasks(account).subquery())
-    return session.scalar(query) or 0
+    return session.scalar(select(func.count()).select_from(TaskRow).where(*_mine(account))) or 0
 
 
-def _my_tasks(account: str) -> Select[TaskRow]:
-    return select(TaskRow).where(TaskRow.account == account, TaskRow.state == TaskState.ASSIGNED)
+def _mine(account: str) -> tuple[ColumnElement[bool], ...]:
+    return TaskRow.account == account, TaskRow.state == TaskState.ASSIGNED
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,16 @@ Then = Callable[[Session, Workitem, Report], None]
 """What else happens in the transaction that releases a report."""
 
 
+def in_turn(*hooks: Then) -> Then:
+    """Several hooks as one, in this order."""
+
+    def every(session: Session, item: Workitem, report: Report) -> None:
+        for hook in hooks:
+            hook(session, item, report)
+
+    return every
+
+
 def register(
     config: Config,
     database: Database,

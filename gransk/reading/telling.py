@@ -13,7 +13,7 @@ from gransk.reading.entries import Decision, Kind
 from gransk.reading.exam_tables import EntryRow
 from gransk.reading.opinions import Technical
 from gransk.results import decisions
-from gransk.results.message_tables import Announcement
+from gransk.results.message_tables import Announcement, AnnouncementKind
 from gransk.site.database import Database
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Teller:
     ----------
     database : Database
     destinations : collection of str
-        Names of ``messages.destinations``.
+        Names of ``messages.destinations`` that are told decisions.
     """
 
     def __init__(self, database: Database, destinations: Collection[str]) -> None:
@@ -49,7 +49,9 @@ class Teller:
 
     def _announce(self, session: Session, number: int) -> bool:
         row = session.get_one(EntryRow, number, with_for_update=True)
-        known = select(Announcement.number).where(Announcement.study_key == row.study_key)
+        known = select(Announcement.number).where(
+            Announcement.study_key == row.study_key, Announcement.kind == AnnouncementKind.DECISION
+        )
         if session.scalar(known.where(Announcement.entry == number)) is not None:
             return False
         made = decision_of(row, corrected=session.scalar(known.limit(1)) is not None)

@@ -7,26 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import ColumnElement, func, select
+from pydantic import AwareDatetime, Field, model_validator
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from gransk.core.keys import digest
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
-from gransk.results.message_tables import (
-    Announcement,
-    AnnouncementKind,
-    MessageState,
-    OutgoingMessage,
-)
-from gransk.site.database import utcnow
-from gransk.site.events import SYSTEM, EventKind, record
-
-
-class Told(BaseModel):
-    """Root of what messages carry: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from gransk.results.announcing import News, Told, announce_news
+from gransk.results.message_tables import Announcement, AnnouncementKind
+from gransk.site.events import EventKind
 
 
 class Mark(Told):
@@ -104,42 +92,15 @@ def announce(session: Session, decision: Decision, destinations: Iterable[str]) 
     destinations : iterable of str
         Names of ``messages.destinations``.
     """
-    content = decision.model_dump(mode="json")
-    identity = digest(["decision", content])[:32]
-    known = session.scalar(select(Announcement).where(Announcement.id == identity))
-    if known is not None:
-        return known
-    data = {"number": decision.number}
-    record(session, SYSTEM, EventKind.DECISION_ANNOUNCED, decision.study_key, data)
-    number = (session.scalar(select(func.max(Announcement.number))) or 0) + 1
-    told = Announcement(
-        number=number,
-        id=identity,
-        kind=AnnouncementKind.DECISION,
-        study_key=decision.study_key,
+    news = News(
+        AnnouncementKind.DECISION,
+        decision.study_key,
+        decision,
+        EventKind.DECISION_ANNOUNCED,
+        {"number": decision.number},
         entry=decision.number,
-        content=content,
-        at=utcnow(),
     )
-    session.add(told)
-    session.flush()
-    session.add_all(
-        OutgoingMessage(
-            id=digest(["message", identity, name])[:32],
-            announcement=number,
-            study_key=decision.study_key,
-            destination=name,
-            state=MessageState.WAITING,
-            attempt=0,
-            tries=0,
-            refusals=0,
-            error="",
-            created_at=told.at,
-        )
-        for name in dict.fromkeys(destinations)
-    )
-    session.flush()
-    return told
+    return announce_news(session, news, destinations)
 
 
 def announcements(

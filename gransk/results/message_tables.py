@@ -16,6 +16,11 @@ class AnnouncementKind(StrEnum):
     """What is announced."""
 
     DECISION = "decision"
+    """Of a screening exam."""
+    FINDINGS = "findings"
+    """A report of an application, or that one was withdrawn."""
+    PRIORITY = "priority"
+    """That a study moved up."""
 
 
 class Announcement(Base):
@@ -28,10 +33,25 @@ class Announcement(Base):
     id: Mapped[str] = mapped_column(String(32), unique=True)
     kind: Mapped[AnnouncementKind] = mapped_column(String(16))
     study_key: Mapped[str] = mapped_column(String(32), index=True)
+    application: Mapped[str] = mapped_column(String(64))
+    """Whose report it tells of; empty of a decision."""
     entry: Mapped[int] = mapped_column(index=True)
-    """Number of the ledger's entry that it tells."""
+    """Number of the ledger's entry that it tells; 0 of what is no decision."""
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class ToldReport(Base):
+    """What was last announced of a study and application, so that what became of it is told too."""
+
+    __tablename__ = "told_report"
+
+    workitem_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    report_key: Mapped[str] = mapped_column(String(64))
+    announcement: Mapped[int] = mapped_column(ForeignKey("announcement.number"))
+    final: Mapped[bool]
+    """Whether a signed report was ever told."""
+    withdrawn: Mapped[bool]
 
 
 class MessageState(StrEnum):

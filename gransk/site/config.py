@@ -32,6 +32,7 @@ from gransk.site.config_archives import PriorsSection
 from gransk.site.config_destinations import ORTHANC, Destination
 from gransk.site.config_files import with_files
 from gransk.site.config_messages import MessagesSection
+from gransk.site.config_priority import PrioritySection
 from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
 from gransk.site.config_types import (
     AeTitle,
@@ -337,6 +338,7 @@ class Config(Section):
     programme: ProgrammeSection = Field(default_factory=ProgrammeSection)
     messages: MessagesSection = Field(default_factory=MessagesSection)
     reading: ReadingSection = Field(default_factory=ReadingSection)
+    priority: PrioritySection = Field(default_factory=PrioritySection)
     sign_in: SignInSection = Field(default_factory=SignInSection)
     single_sign_on: SingleSignOnSection = Field(default_factory=SingleSignOnSection)
 
@@ -483,6 +485,12 @@ def check_applications(config: Config, installed: Mapping[str, Application]) -> 
             raise ConfigurationError(
                 f"applications.{name}: no such application is installed{near(name, installed)}"
             )
+    rule = config.priority.unknown(installed)
+    if rule is not None:
+        raise ConfigurationError(
+            f"priority.rules.{rule.name}.application: no such application is installed"
+            f"{near(rule.application, installed)}"
+        )
     for application in installed.values():
         application_settings(config, application)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
@@ -107,10 +108,34 @@ class TlsServer(Section):
         return made
 
 
-class Hl7Destination(Section):
-    """A system that is told decisions as HL7 v2 ORU^R01 over MLLP."""
+class Subject(StrEnum):
+    """What a system may be told."""
+
+    DECISIONS = "decisions"
+    """What was decided of screening exams."""
+    FINDINGS = "findings"
+    """Released reports of the applications."""
+    PRIORITY = "priority"
+    """Studies that the site's rules move up."""
+
+
+class _Destination(Section):
+    """What every system that is told something has."""
 
     name: Name
+    tells: tuple[Subject, ...] = Field(default=(Subject.DECISIONS,), min_length=1)
+
+    @field_validator("tells")
+    @classmethod
+    def _once(cls, values: tuple[Subject, ...]) -> tuple[Subject, ...]:
+        if len(set(values)) != len(values):
+            raise PydanticCustomError("unique", "each of decisions, findings and priority once")
+        return values
+
+
+class Hl7Destination(_Destination):
+    """A system that is told by HL7 v2 over MLLP: ORU^R01, and OMG^O19 or ORM^O01 of priority."""
+
     kind: Literal["hl7"]
     host: str = Field(min_length=1)
     port: Port
@@ -127,10 +152,9 @@ class Hl7Destination(Section):
     processing_id: Literal["P", "T", "D"] = "P"
 
 
-class HttpDestination(Section):
-    """A system that is told decisions as JSON by POST."""
+class HttpDestination(_Destination):
+    """A system that is told by JSON, by POST."""
 
-    name: Name
     kind: Literal["http"]
     url: HttpUrl
     token_file: SitePath | None = None
@@ -209,10 +233,9 @@ class MessagesSection(Section):
     mapping: dict[str, Any] = Field(default_factory=dict)
     """What differs from the documented default."""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the destinations."""
-        return tuple(one.name for one in self.destinations)
+    def names(self, subject: Subject) -> tuple[str, ...]:
+        """Names of the destinations that are told of a subject."""
+        return tuple(one.name for one in self.destinations if subject in one.tells)
 
     @property
     def codes(self) -> Hl7Mapping:

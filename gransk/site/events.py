@@ -122,6 +122,9 @@ class EventKind(StrEnum):
 
     # Messages
     DECISION_ANNOUNCED = "decision_announced"
+    FINDINGS_ANNOUNCED = "findings_announced"
+    STUDY_URGENT = "study_urgent"
+    PRIORITY_ANNOUNCED = "priority_announced"
     MESSAGE_SENT = "message_sent"
     MESSAGE_FAILED = "message_failed"
     MESSAGE_RETRIED = "message_retried"

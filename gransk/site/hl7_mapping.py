@@ -63,6 +63,21 @@ class Observations(Section):
     treated: Codes
     implant: Codes
     declines_ai: Codes
+    conclusion: Codes
+    report: Codes
+    notice: Codes
+    models: Codes
+    object: Codes
+    ai_finding: Codes
+    tracking_id: Codes
+    tracking_uid: Codes
+    site: Codes
+    compared: Codes
+    growth: Codes
+    risk: Codes
+    advice: Codes
+    advice_from: Codes
+    advice_to: Codes
 
 
 class Outcomes(Section):
@@ -119,6 +134,21 @@ class Answers(Section):
     denied: Codes
 
 
+class Compared(Section):
+    """What became of a finding since the earlier study."""
+
+    matched: Codes
+    new: Codes
+    resolved: Codes
+    not_covered: Codes
+    uncertain: Codes
+
+
+class Priorities(Section):
+    high: Codes
+    stat: Codes
+
+
 class Values(Section):
     """Codes of values, likewise."""
 
@@ -130,6 +160,8 @@ class Values(Section):
     programme: Programmes
     round: Rounds
     answer: Answers
+    compared: Compared
+    priority: Priorities
 
 
 class Hl7Mapping(Section):
@@ -138,6 +170,12 @@ class Hl7Mapping(Section):
     fields: Fields
     observations: Observations
     values: Values
+    document: CodeText
+    """OBR-4 where neither the order's own code nor one of ``documents`` is known."""
+    documents: dict[str, CodeText]
+    """The same by application."""
+    codes: dict[str, CodeText]
+    """What the site has in place of codes of findings, by ``value^scheme``."""
 
 
 @cache

@@ -13,6 +13,7 @@ import gransk
 from gransk.archive.orthanc import ArchiveRefusedError, ArchiveUnavailableError
 from gransk.archive.tables import SeenStudy
 from gransk.results.tables import ExamProgramme, Workitem
+from gransk.site.config_priority import PrioritySection
 from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.dicomweb import limited, note_stored
@@ -20,6 +21,7 @@ from gransk.web.permissions import Permission
 from gransk.web.programme_pages import programme_json
 from gransk.web.seeing import looker_of, sees_all
 from gransk.web.wiring import wiring
+from gransk.web.worklist import urgent_json
 
 INSTANCE_MB = 1024
 """Largest single DICOM object that ``POST /api/studies`` takes."""
@@ -55,7 +57,7 @@ def list_studies(
         "page": query.page,
         "pages": shown.pages,
         "counts": {state.value: count for state, count in shown.counts.items()},
-        "studies": [row_json(row) for row in shown.rows],
+        "studies": [row_json(row, known.config.priority) for row in shown.rows],
     }
 
 
@@ -70,7 +72,8 @@ def show_study(key: str, request: Request, caller: Reader) -> list[dict[str, Any
         items = session.scalars(select(Workitem).where(Workitem.study_key == key)).all()
         if not sees_all(known, session, caller, key):
             programme = session.get(ExamProgramme, key)
-            return [row_json(worklist.to_read(study, item, programme)) for item in items]
+            hidden = [worklist.to_read(study, item, programme) for item in items]
+            return [row_json(row, known.config.priority) for row in hidden]
         rows: list[Workitem | None] = [*items] or [None]
         answer = []
         for item in rows:
@@ -83,7 +86,7 @@ def show_study(key: str, request: Request, caller: Reader) -> list[dict[str, Any
                 known.lines,
                 session.get(ExamProgramme, key),
             )
-            found = row_json(row)
+            found = row_json(row, known.config.priority)
             if item is not None and row.line is not None:
                 shown = editing.edited(known, session, item)
                 left_out = {"candidates", "frames"}
@@ -122,7 +125,7 @@ def _priority(row: worklist.Row) -> int:
     return row.item.priority if row.item else row.study.priority
 
 
-def row_json(row: worklist.Row) -> dict[str, Any]:
+def row_json(row: worklist.Row, rules: PrioritySection) -> dict[str, Any]:
     """A row of the worklist as JSON."""
     item = row.item
     return {
@@ -145,5 +148,6 @@ def row_json(row: worklist.Row) -> dict[str, Any]:
         "findings": row.line,
         "programme": programme_json(row.programme),
         "priority": _priority(row),
+        "urgent": urgent_json(row.urgency, rules),
         "received_at": row.received_at.isoformat(),
     }

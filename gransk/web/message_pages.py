@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,12 @@ from gransk.delivery import messages
 from gransk.delivery.hl7.outgoing import decision_json
 from gransk.reading.seeing import Looker, hidden
 from gransk.results.decisions import announcements
-from gransk.results.message_tables import Announcement, OutgoingMessage, ReceivedMessage
+from gransk.results.message_tables import (
+    Announcement,
+    AnnouncementKind,
+    OutgoingMessage,
+    ReceivedMessage,
+)
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.hl7_taking import READS
 from gransk.web.permissions import Permission
@@ -37,6 +42,8 @@ class MessagesShown:
     """What the page lists: messages out that are not acknowledged, and refused ones in."""
 
     out: Sequence[OutgoingMessage]
+    kinds: Mapping[int, AnnouncementKind]
+    """Of what is told, by the number of its announcement."""
     refused: Sequence[ReceivedMessage]
 
 
@@ -54,7 +61,7 @@ def messages_shown(session: Session, who: Looker) -> MessagesShown:
         .limit(SHOWN)
     )
     out = messages.undelivered(session, SHOWN, ~hidden(who, OutgoingMessage.study_key))
-    return MessagesShown(out, session.scalars(refused).all())
+    return MessagesShown(out, messages.kinds(session, out), session.scalars(refused).all())
 
 
 @router.get("/messages")
@@ -104,6 +111,6 @@ def list_decisions(
         for one in told:
             exam = exam_identity(session, one.study_key) or ExamIdentity("", "")
             decisions.append(
-                decision_json(messages.announced(session, one, exam, known.config.zone))
+                decision_json(messages.announced_decision(session, one, exam, known.config.zone))
             )
     return {"decisions": decisions, "cursor": told[-1].number if told else since}

@@ -85,7 +85,9 @@ def _look(row: worklist.Row) -> tuple[Any, ...]:
     study = row.study
     named = (study.patient_name, study.patient_id, study.description, study.images)
     kept = (row.programme.programme, row.programme.conflict) if row.programme else ()
-    return (study.key, row.state, row.reason, row.line, running, row.received_at, named, kept)
+    moved = (row.urgency.level, row.urgency.rule, row.urgent_before) if row.urgency else ()
+    shown = (row.state, row.reason, row.line, running, row.received_at)
+    return (study.key, *shown, named, kept, moved)
 
 
 @router.get("/events")

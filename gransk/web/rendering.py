@@ -15,6 +15,8 @@ from markupsafe import Markup
 
 import gransk
 from gransk.reading.followup import count_overdue
+from gransk.results.urgency import Urgency
+from gransk.site.config_priority import PrioritySection
 from gransk.site.database import utcnow
 from gransk.web import texts
 from gransk.web.access import Caller, language_of
@@ -96,6 +98,7 @@ def page(
         "viewer": viewer_address,
         "address": query_address,
         "priority": priority,
+        "moved_up": partial(moved_up, known.config.priority, language),
         "step": partial(step_text, known.applications, language),
         "reason": partial(reason_text, language=language),
         "kind": lambda code: named("kind", language, code.lower()),
@@ -153,6 +156,11 @@ def priority(row: Row) -> str:
         return "routine"
     value = row.item.priority if row.item else row.study.priority
     return "urgent" if value > 0 else "routine"
+
+
+def moved_up(rules: PrioritySection, language: str, urgency: Urgency | None) -> str:
+    """Why the site's rules moved a study up, in words; empty where they did not."""
+    return "" if urgency is None else rules.words(urgency.rule, language)
 
 
 def step_text(applications: dict[str, Any], language: str, row: Row) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.application import Application
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import Reason, text
+from gransk.reading import urgent
 from gransk.reading.seeing import Looker, hidden
 from gransk.results.tables import (
     Delivery,
@@ -27,6 +28,8 @@ from gransk.results.tables import (
     Workitem,
     WorkState,
 )
+from gransk.results.urgency import Urgency
+from gransk.site.config_priority import PrioritySection
 
 PAGE_SIZE = 50
 SHOWN: tuple[WorkState, ...] = tuple(
@@ -80,8 +83,19 @@ class Row:
     programme: ExamProgramme | None = None
     """None where nobody said anything of it."""
 
+    urgency: Urgency | None = None
+    """Where the site's rules moved the unread study up."""
+
     images_at: datetime.datetime | None = None
     """Of a row without an item, when its last image came; the study's own time where absent."""
+
+    @property
+    def urgent_before(self) -> bool:
+        """Was it an earlier report of this row that moved the study up?"""
+        moved, item = self.urgency, self.item
+        if moved is None or item is None or item.application != moved.application:
+            return False
+        return item.report_key != moved.report_key
 
     @property
     def received_at(self) -> datetime.datetime:
@@ -106,6 +120,9 @@ class Page:
         return max(1, -(-self.total // PAGE_SIZE))
 
 
+MOVED = 100
+"""What a level of the site's rules weighs beside a person's priority (`gransk.archive.studies`)."""
+
 # A study that was seen but not yet handed to the pipeline is waiting.
 STATE: ColumnElement[str] = func.coalesce(Workitem.state, WorkState.WAITING.value)
 RECEIVED = func.coalesce(Workitem.images_at, SeenStudy.changed_at)
@@ -125,13 +142,21 @@ def _sort(name: str, who: Looker | None) -> ColumnElement[Any]:
             {state.value: n for n, state in enumerate((*WorkState, *Blinded))}, value=_state(who)
         )
     if name == "priority":
-        priority = func.coalesce(Workitem.priority, SeenStudy.priority)
-        return priority if who is None else case((hidden(who, SeenStudy.key), 0), else_=priority)
+        given = func.coalesce(Workitem.priority, SeenStudy.priority)
+        moved = MOVED * _moved(who)
+        priority = given if who is None else case((hidden(who, SeenStudy.key), 0), else_=given)
+        return case((moved > priority, moved), else_=priority)
     return {
         "received": RECEIVED,
         "patient": func.lower(SeenStudy.patient_name),
         "study_date": SeenStudy.study_date + SeenStudy.study_time,
     }[name]
+
+
+def _moved(who: Looker | None) -> ColumnElement[int]:
+    """How far the site's rules move a study up; nothing of what a person may not see."""
+    rank = urgent.rank()
+    return rank if who is None else case((hidden(who, SeenStudy.key), 0), else_=rank)
 
 
 def _joined(query: Query, *columns: Any) -> Select[Any]:
@@ -212,10 +237,13 @@ def page(
     total = counts.get(query.state, 0) if query.state else sum(_shown(counts).values())
     column = _sort(query.sort, who)
     # Keys are sorted first and rows read after: sorting whole rows is slow.
+    first = [_moved(who).desc()] if query.sort == "received" else []
     ordered = (
         _joined(query, SeenStudy.key, Workitem.id, _state(who))
+        .outerjoin(Urgency, Urgency.study_key == SeenStudy.key)
         .where(*_conditions(query, who, with_state=True))
         .order_by(
+            *first,
             column.desc() if query.order == "desc" else column.asc(),
             RECEIVED.desc(),
             SeenStudy.key,
@@ -232,11 +260,12 @@ def page(
     reports = _reports(session, [item.report_key for _, item in found if item])
     known = {p.study_key: p for p in _by(session, ExamProgramme, ExamProgramme.study_key,
                                          [study.key for study, _ in found])}  # fmt: skip
+    moved = urgent.standing_among(session, [study.key for study, _ in found])
     shown = [
         to_read(study, item, known.get(study.key))
         if study.key in blinded
         else make_row(
-            session, study, item, language, installed, line_of, known.get(study.key), reports
+            session, study, item, language, installed, line_of, known.get(study.key), reports, moved
         )
         for study, item in found
     ]
@@ -313,10 +342,13 @@ def make_row(
     line_of: LineOf,
     programme: ExamProgramme | None = None,
     reports: dict[str, str] | None = None,
+    moved: Mapping[str, Urgency] | None = None,
 ) -> Row:
     """The line of one study; findings show only once their report is released."""
     if item is None:
         return Row(study, None, WorkState.WAITING, "", None, "", programme=programme)
+    if moved is None:
+        moved = urgent.standing_among(session, [study.key])
     if reports is None:
         reports = _reports(session, [item.report_key])
     application = installed.get(item.application)
@@ -333,7 +365,16 @@ def make_row(
         application=title,
         opens_at=reports.get(str(item.report_key), "") if line is not None else "",
         programme=programme,
+        urgency=moved.get(study.key),
     )
+
+
+def urgent_json(urgency: Urgency | None, rules: PrioritySection) -> dict[str, str] | None:
+    """Why a study moved up, as JSON."""
+    if urgency is None:
+        return None
+    words = {language: rules.words(urgency.rule, language) for language in ("da", "en")}
+    return {"level": urgency.level, "rule": urgency.rule, **words}
 
 
 def reason_text(code: str | None, language: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from gransk.core.patients import ExamIdentity
 from gransk.delivery.hl7.er7 import Message
 from gransk.delivery.hl7.outgoing import decision_json
-from gransk.delivery.messages import announced
+from gransk.delivery.messages import announced_decision
 from gransk.results.decisions import announcements
 from gransk.results.message_tables import OutgoingMessage
 from gransk.site.config_messages import ListenerSection
@@ -79,7 +79,7 @@ def outputs(run: Programme) -> Answers:
     """What left, what was logged, and when exams opened."""
     with run.site.database.read() as session:
         told = [
-            decision_json(announced(session, one, ExamIdentity("", ""), run.config.zone))
+            decision_json(announced_decision(session, one, ExamIdentity("", ""), run.config.zone))
             for one in announcements(session, 0, 100)
         ]
         out = [(row.study_key, row.destination) for row in session.scalars(select(OutgoingMessage))]

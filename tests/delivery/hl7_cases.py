@@ -2,10 +2,24 @@
 
 import datetime
 
+from gransk.core import codes
+from gransk.core.codes import Code
+from gransk.core.findings import Measurement, Quality
+from gransk.core.followup import Outcome
 from gransk.core.patients import ExamIdentity
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
 from gransk.delivery.hl7.outgoing import Announced, OrderIdentity
 from gransk.results.decisions import Decision, Mark, Repeat
+from gransk.results.told_reports import (
+    AdviceTold,
+    FindingTold,
+    ObjectTold,
+    PriorityTold,
+    ReportTold,
+    RiskTold,
+    Status,
+)
+from gransk.results.urgency import Level
 from gransk.site.config_messages import Hl7Destination
 
 AT = datetime.datetime(2026, 3, 2, 9, 30, 15, tzinfo=datetime.UTC)
@@ -42,8 +56,8 @@ TECHNICAL = Decision(
 )
 
 
-def told(decision=RECALL, exam=EXAM, order=None, number=1):
-    return Announced(number, decision, exam, order or OrderIdentity(), AT)
+def told(news=RECALL, exam=EXAM, order=None, number=1, before=None):
+    return Announced(number, news, exam, order or OrderIdentity(), AT, before)
 
 
 def ris(**values):
@@ -106,3 +120,62 @@ def order_of(*observations, accession="ACC-1", patient="PAT0001", control="NW", 
         f"OBR|1|P1^RIS|F1^RIS|MAM-SCR^Screening mammography^99RIS||||||||||||||{accession}",
         *observations,
     )
+
+
+MEAN = Measurement(name="mean_diameter_mm", concept=codes.MEAN_DIAMETER, unit=codes.MM, value=8.25)
+VOLUME = Measurement(name="volume_mm3", concept=codes.VOLUME, unit=codes.MM3, value=310.0)
+DOUBLING = Measurement(
+    name="vdt_days",
+    concept=Code(value="DOUBLING-TIME", scheme="99GRANSK", meaning="Volume doubling time"),
+    unit=codes.DAY,
+    value=212.0,
+)
+NODULE = FindingTold(
+    name="Nodule 1",
+    tracking_uid="1.2.3.99",
+    kind=codes.NODULE,
+    site=codes.LUNG,
+    qualities=(Quality(name="side", concept=codes.LATERALITY, value=codes.LEFT),),
+    measurements=(MEAN, VOLUME),
+    changes=(DOUBLING,),
+    outcome=Outcome.MATCHED,
+    growth="growth",
+    suspicion=0.4,
+    suspicion_concept=codes.PROBABILITY,
+    risks=(
+        RiskTold(model="brock-1a", version="1", least=0.05, most=0.11),
+        RiskTold(model="mayo", version="1", least=0.2, most=0.2),
+    ),
+    advice=AdviceTold(
+        guideline="fleischner-2017", version="1", action="ct", text="CT om 3 måneder & igen",
+        due=(datetime.date(2026, 6, 2), datetime.date(2026, 7, 2)),
+    ),
+)  # fmt: skip
+REPORT = ReportTold(
+    study_key="s" * 32,
+    application="nodule",
+    report_key="r" * 64,
+    status=Status.PRELIMINARY,
+    at=AT,
+    research=True,
+    notices=("Research use, not a medical device.",),
+    models=("nodule-detector 1.0.0",),
+    findings=(NODULE,),
+    line="1 nodule, 8.3 mm",
+    text="Fund: én nodulus\n| venstre ^ underlap & mere\n\nSlut.",
+    objects=(
+        ObjectTold(
+            kind="SR", sop_class_uid="1.2.840.10008.5.1.4.1.1.88.34",
+            sop_instance_uid="1.2.3.9.1", series_instance_uid="1.2.3.9",
+        ),
+    ),
+)  # fmt: skip
+URGENT = PriorityTold(
+    study_key="s" * 32,
+    application="nodule",
+    report_key="r" * 64,
+    level=Level.STAT,
+    rule="large",
+    words="Stor nodulus",
+    at=AT,
+)

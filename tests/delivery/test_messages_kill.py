@@ -10,14 +10,17 @@ from pathlib import Path
 import mllp_peer
 import pytest
 import yaml
+from hl7_cases import REPORT, URGENT
 from mllp_peer import Peer
 from sqlalchemy import func, select
 
 from gransk.core.screening import Verdict
 from gransk.delivery.messages import undelivered
+from gransk.results.announcing import News, announce_news
 from gransk.results.decisions import Decision, announce
-from gransk.results.message_tables import MessageState, OutgoingMessage
+from gransk.results.message_tables import AnnouncementKind, MessageState, OutgoingMessage
 from gransk.site.config import load_config
+from gransk.site.config_messages import Subject
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind
 from gransk.site.migrate import open_database
@@ -25,7 +28,7 @@ from gransk.site.tables import Event
 
 pytestmark = pytest.mark.system
 WORKER = Path(__file__).with_name("tell_worker.py")
-DECISIONS = 5
+MESSAGES = 6
 
 
 class Site:
@@ -35,7 +38,14 @@ class Site:
         self.folder = folder
         self.process = None
         destinations = [
-            {"name": name, "kind": "hl7", "host": "127.0.0.1", "port": port, "timeout_seconds": 5}
+            {
+                "name": name,
+                "kind": "hl7",
+                "host": "127.0.0.1",
+                "port": port,
+                "timeout_seconds": 5,
+                "tells": ["decisions", "findings", "priority"],
+            }
             for name, port in ports.items()
         ]
         values = {
@@ -59,11 +69,20 @@ class Site:
         self.process.wait(10)
 
     def tell(self, number):
-        decision = Decision(
-            study_key=f"{number:032d}", number=number, outcome=Verdict.NORMAL, decided_at=utcnow()
-        )
+        """Announce something of a study: a decision, a report and a priority in turn."""
+        key, at = f"{number:032d}", utcnow()
         with self.database.begin() as session:
-            announce(session, decision, self.config.messages.names)
+            if number % 3 == 0:
+                decision = Decision(
+                    study_key=key, number=number, outcome=Verdict.NORMAL, decided_at=at
+                )
+                announce(session, decision, self.config.messages.names(Subject.DECISIONS))
+                return
+            change = {"study_key": key, "at": at}
+            kind = AnnouncementKind.FINDINGS if number % 3 == 1 else AnnouncementKind.PRIORITY
+            told = (REPORT if number % 3 == 1 else URGENT).model_copy(update=change)
+            news = News(kind, key, told, EventKind.FINDINGS_ANNOUNCED, {}, "nodule")
+            announce_news(session, news, self.config.messages.names(Subject(kind.value)))
 
     def count(self, state, destination):
         query = select(func.count()).where(
@@ -117,7 +136,14 @@ def order_of(peer):
 
 def numbers(peer):
     return [
-        int(next(iter(contents)).split(b"\rOBR")[1].split(b"|")[18])
+        int(next(iter(contents)).split(b"\rOBR")[1].split(b"\r")[0].split(b"|")[18])
+        for contents in order_of(peer).values()
+    ]
+
+
+def kinds(peer):
+    return [
+        b"^".join(next(iter(contents)).split(b"|")[8].split(b"^")[:2])
         for contents in order_of(peer).values()
     ]
 
@@ -130,30 +156,31 @@ def test_every_message_arrives_in_order_whenever_the_worker_dies(tmp_path):
     with_nobody.close()
     site = Site(tmp_path, {"ris": ris.port, "screening": port})
     killing.kill = site.kill
-    for number in range(DECISIONS):
+    for number in range(MESSAGES):
         site.tell(number)
     site.start()
     try:
-        while site.count(MessageState.SENT, "ris") < DECISIONS:
+        while site.count(MessageState.SENT, "ris") < MESSAGES:
             if killing.killed.wait(0.1):
                 killing.killed.clear()
                 site.start()
         assert killing.kills == 4
-        assert numbers(ris) == list(range(DECISIONS))
+        assert numbers(ris) == list(range(MESSAGES))
+        assert kinds(ris) == [b"ORU^R01", b"ORU^R01", b"OMG^O19"] * (MESSAGES // 3)
         assert all(len(contents) == 1 for contents in order_of(ris).values())
-        assert len(ris.taken) >= DECISIONS + 2
+        assert len(ris.taken) >= MESSAGES + 2
         with site.database.read() as session:
             assert {row.destination for row in undelivered(session)} == {"screening"}
             told = session.scalars(
                 select(Event.data).where(Event.kind == EventKind.MESSAGE_SENT)
             ).all()
-        assert len(told) == DECISIONS
+        assert len(told) == MESSAGES
         # The other comes back, and gets what waited for it, in order.
         back = Peer(port=port)
         site.wait(
-            lambda: site.count(MessageState.SENT, "screening") == DECISIONS, "the other to get it"
+            lambda: site.count(MessageState.SENT, "screening") == MESSAGES, "the other to get it"
         )
-        assert numbers(back) == list(range(DECISIONS))
+        assert numbers(back) == list(range(MESSAGES))
         back.close()
     finally:
         site.kill()

@@ -11,6 +11,8 @@ from gransk.delivery.hl7.er7 import CHARSETS, Message, MessageError, encode, hea
 
 POSITIVE = ("AA", "CA")
 NEGATIVE = ("AE", "AR", "CE", "CR")
+UNABLE = ("UA", "UX")
+"""ORC-1 of an answer to an order (HL7 table 0119): unable to accept it, unable to change it."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,24 @@ class Acknowledgement:
         MSA-2: which message is answered.
     errors : tuple of str
         Codes of ERR-3 (table 0357), no free text: that may repeat a patient's data.
+    orders : tuple of str
+        ORC-1 of an answer such as ORG^O20 or ORR^O02 that says it could not do what was asked.
     """
 
     code: str
     control_id: str
     errors: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the message was not taken, or its order could not be changed."""
+        return self.code in NEGATIVE or bool(self.orders)
 
     @property
     def told(self) -> str:
         """Code and errors, as the outbox shows them."""
-        return " ".join([self.code, *self.errors])
+        return " ".join([self.code, *self.errors, *self.orders])
 
 
 def read_acknowledgement(content: bytes) -> Acknowledgement:
@@ -51,7 +61,8 @@ def read_acknowledgement(content: bytes) -> Acknowledgement:
         raise MessageError("no acknowledgement: wants MSA with a code of table 0008")
     codes = [(one.text(3) or one.text(1, 4)) for one in message.named("ERR")] or [msa.text(6)]
     errors = tuple(code for code in codes if re.fullmatch(r"[A-Za-z0-9._-]{1,20}", code))
-    return Acknowledgement(msa.text(1), msa.text(2), errors)
+    orders = tuple(one.text(1) for one in message.named("ORC") if one.text(1) in UNABLE)
+    return Acknowledgement(msa.text(1), msa.text(2), errors, orders)
 
 
 class Refusal(StrEnum):

@@ -10,11 +10,7 @@ from collections.abc import Callable
 
 from gransk.core.errors import ConfigurationError
 from gransk.delivery.deliver import RefusedError, UnavailableError
-from gransk.delivery.hl7.acknowledgement import (
-    NEGATIVE,
-    Acknowledgement,
-    read_acknowledgement,
-)
+from gransk.delivery.hl7.acknowledgement import Acknowledgement, read_acknowledgement
 from gransk.delivery.hl7.er7 import MessageError
 from gransk.delivery.hl7.mllp import Unframer, framed
 from gransk.site.config_messages import Hl7Destination, TlsClient
@@ -63,7 +59,7 @@ class MllpClient:
             something else; the connection is closed, so that no late answer is taken for the
             next message's.
         RefusedError
-            Where it answers AE, AR, CE or CR.
+            Where it answers AE, AR, CE or CR, or that it cannot change the order.
         """
         with self._lock:
             kept = self._socket is not None
@@ -106,7 +102,7 @@ class MllpClient:
                 answer = read_acknowledgement(frame)
                 if answer.control_id != control_id:
                     raise UnavailableError("the answer bears another control id")
-                if answer.code in NEGATIVE:
+                if answer.refuses:
                     self._used = self._clock()
                     raise RefusedError(f"answered {answer.told}")
                 if self._final(answer):

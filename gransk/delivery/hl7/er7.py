@@ -90,6 +90,10 @@ Field = str | Sequence[Component]
 """Text, or components."""
 
 
+class Formatted(str):
+    """Text of data type FT: its lines are parted by ``.br`` (section 2.7.6)."""
+
+
 class Repeated(list[Field]):
     """A field that repeats."""
 
@@ -110,6 +114,8 @@ def header(*fields: Field | Repeated) -> str:
 def _field(field: Field | Repeated) -> str:
     if isinstance(field, Repeated):
         return "~".join(_field(one) for one in field)
+    if isinstance(field, Formatted):
+        return "\\.br\\".join(escape(line) for line in field.splitlines())
     if isinstance(field, str):
         return escape(field)
     return "^".join(_component(one) for one in field).rstrip("^")

@@ -16,7 +16,8 @@ from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict,
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.codes import field, meaning, of, order_fields
 from gransk.delivery.hl7.er7 import Message, Segment
-from gransk.results.decisions import Mark, Repeat, Told
+from gransk.results.announcing import Told
+from gransk.results.decisions import Mark, Repeat
 from gransk.site.config_types import Section
 from gransk.site.hl7_mapping import Hl7Mapping
 

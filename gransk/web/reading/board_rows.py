@@ -24,7 +24,7 @@ from gransk.reading.rooms import in_force
 from gransk.reading.targets import Limit, Targets
 from gransk.reading.troubles import Stuck, Trouble
 from gransk.reading.working_days import WorkingDays
-from gransk.results.message_tables import OutgoingMessage
+from gransk.results.message_tables import AnnouncementKind, OutgoingMessage
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
 from gransk.web.access import Caller
@@ -381,6 +381,7 @@ def undelivered(session: Session, account: str, limit: int) -> list[OutgoingMess
 
     That a technical repeat was told would tell of an exam that is not decided.
     """
-    rows = messages.undelivered(session, limit)
+    decisions = messages.only_of(AnnouncementKind.DECISION)
+    rows = messages.undelivered(session, limit, decisions)
     hides = lists.hidden_keys(session, account, {row.study_key for row in rows})
     return [row for row in rows if row.study_key not in hides]

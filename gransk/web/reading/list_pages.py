@@ -1,4 +1,4 @@
-"""The reader's list: what is theirs to read, in the order of arrival, and one way into it.
+"""The reader's list: what is theirs to read, in its order, and one way into it.
 
 The list does not say what an exam came for, nor anything of other people.
 """
@@ -19,6 +19,7 @@ from gransk.archive.tables import SeenStudy
 from gransk.reading import desk, lists
 from gransk.reading.entries import TaskKind
 from gransk.reading.refusals import LedgerError
+from gransk.results.urgency import Urgency
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Role
 from gransk.web.access import Caller, language_of
@@ -45,6 +46,8 @@ class Line:
         To be looked at again, as the AI would recall (safety net).
     opened : TaskKind, optional
         What it came for, once the person has opened it.
+    urgency : Urgency, optional
+        Why it comes before what arrived earlier.
     """
 
     key: str
@@ -53,6 +56,7 @@ class Line:
     arrived_at: datetime.datetime
     again: bool
     opened: TaskKind | None
+    urgency: Urgency | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def _list(request: Request, caller: Caller, number: int) -> dict[str, Any]:
         mine = Mine(
             lines=[
                 Line(one.study_key, one.unit, seen.get(one.study_key), one.arrived_at, one.again,
-                     known.get(one.study_key))
+                     known.get(one.study_key), one.urgency)
                 for one in found
             ],
             total=lists.count_mine(session, account),

@@ -33,6 +33,7 @@ from gransk.web.permissions import Permission, permissions
 from gransk.web.profile_pages import body_of
 from gransk.web.reading.common import refusal_text, studies
 from gransk.web.wiring import Wiring, wiring
+from gransk.web.worklist import urgent_json
 
 Calling = Annotated[Caller, Depends(allow(Permission.READING_CALLS))]
 Name = Annotated[str, Query(max_length=64)]
@@ -94,7 +95,8 @@ def read_list(
     reader: Name = "",
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> dict[str, Any]:
-    """What is a reader's to read, in the order of arrival."""
+    """What is a reader's to read, in the order of the list."""
+    rules = wiring(request).config.priority
     with wiring(request).database.read() as session:
         person = _person(wiring(request), session, caller, reader)
         found = lists.mine(session, person.account, offset=offset)
@@ -108,6 +110,7 @@ def read_list(
                     "unit": one.unit,
                     "arrived_at": one.arrived_at.isoformat(),
                     "again": one.again,
+                    "urgent": urgent_json(one.urgency, rules),
                     **_identity(seen.get(one.study_key)),
                 }
                 for one in found
