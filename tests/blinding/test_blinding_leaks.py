@@ -104,6 +104,11 @@ def released(run: Programme, patch: pytest.MonkeyPatch) -> None:
     run.release()
 
 
+def answered(_run: Programme, patch: pytest.MonkeyPatch) -> None:
+    """A report that is released (by the leak before) is served to whoever asks."""
+    patch.setattr("gransk.web.fhir_reports.hides_from", lambda *_: lambda _key: false())
+
+
 def corrected(_run: Programme, patch: pytest.MonkeyPatch) -> None:
     """A read may be corrected while another is awaited, where one or two read."""
     for module in ("desk", "checking"):
@@ -145,6 +150,10 @@ LEAKS = {
         ),
     ),
     "metric of ours": page("GET /status", patched("gransk.web.status.hidden", lambda *_: false())),
+    "FHIR tasks": page(
+        "GET /fhir/Task/{ident}",
+        patched("gransk.web.fhir_tasks.hides_from", lambda *_: lambda _key: false()),
+    ),
     "event list": page("GET /events", patched("gransk.web.pages.event_horizon", lambda *_: None)),
     "own list": page("GET /reading/{key}", patched("gransk.reading.desk.sight", everything)),
     "history": page(
@@ -169,6 +178,7 @@ LEAKS = {
         "DICOM StorageCommitmentPushModel", let_in, dicom("StorageCommitmentPushModel")
     ),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
+    "FHIR reports": page("GET /fhir/DiagnosticReport", answered),
     # From here on the exam of one reader is decided
     "correction": Leak(
         CORRECTION,
