@@ -33,7 +33,7 @@ lint: install-test
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .make $(VENV) node_modules tests/web/oidc_provider/node_modules build *.egg-info
+	rm -rf .make $(VENV) node_modules tests/web/oidc_provider/node_modules tests/delivery/dicom_node/node_modules build *.egg-info
 
 .make/debian: scripts/debian_packages.sh
 	@mkdir -p .make
@@ -60,6 +60,6 @@ clean:
 	npm run --silent viewer
 	@touch $@
 
-.make/test-tools: package.json tests/web/oidc_provider/package-lock.json scripts/npm_package.sh .make/debian
+.make/test-tools: package.json tests/web/oidc_provider/package-lock.json tests/delivery/dicom_node/package-lock.json scripts/npm_package.sh .make/debian
 	npm run --silent test-tools
 	@touch $@

@@ -47,7 +47,7 @@ def main() -> None:
 def _measure(suite: Running, files: list[Path]) -> dict[str, float]:
     """Seconds by part, and the peak in MB."""
     orthanc = suite.config.orthanc
-    send(files, Peer(orthanc.aet, orthanc.dicom_host, orthanc.dicom_port), CALLING_AET)
+    send(files, Peer(orthanc.aet, orthanc.dicom_host, orthanc.dicom_port, CALLING_AET))
     received = utcnow()
     database = Database(suite.config.database.url)
     try:

@@ -96,14 +96,14 @@ def send_missing(
 
     Raises
     ------
-    SendingError
+    UnavailableError, RefusedError
         Where Orthanc does not take an object.
     """
-    peer = Peer(section.aet, section.dicom_host, section.dicom_port)
+    peer = Peer(section.aet, section.dicom_host, section.dicom_port, CALLING_AET)
     missing = {uid: files for uid, files in studies.items() if not _held(orthanc, uid, len(files))}
     total, done = sum(map(len, missing.values())), 0
     for files in missing.values():
-        send(files, peer, CALLING_AET, partial(_add, progress, done, total))
+        send(files, peer, partial(_add, progress, done, total))
         done += len(files)
     return len(missing)
 

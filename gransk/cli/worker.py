@@ -15,16 +15,13 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from gransk.archive.followed import exam_identity, is_earlier, patient_study
-from gransk.archive.orthanc import (
-    ArchiveRefusedError,
-    ArchiveUnavailableError,
-    NotInArchiveError,
-    Orthanc,
-)
+from gransk.archive.orthanc import Orthanc
+from gransk.cli.archive import ArchiveCarrier
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.delivery import deliver, messages, recall
+from gransk.delivery.carriers import make_carriers, paces
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
@@ -35,6 +32,7 @@ from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.urgent import make_raiser
 from gransk.results import versions
+from gransk.results.router import Router
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
 from gransk.site.config import Config, check_applications, load_config
@@ -46,42 +44,6 @@ BUSY_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-class OrthancDestination:
-    """Our own archive as a destination."""
-
-    def __init__(self, orthanc: Orthanc) -> None:
-        self.orthanc = orthanc
-
-    def send(self, sop_instance_uid: str, content: bytes) -> None:
-        """Store the object, unless the same bytes are there."""
-        try:
-            there = self.orthanc.find_instance(sop_instance_uid)
-            if there is None or self._file(there) != content:
-                self.orthanc.store(content)
-        except ArchiveUnavailableError as error:
-            raise deliver.UnavailableError(str(error)) from error
-        except ArchiveRefusedError as error:
-            raise deliver.RefusedError(str(error)) from error
-
-    def remove(self, sop_instance_uid: str) -> None:
-        """Delete the object, wherever in the archive it is."""
-        try:
-            while (there := self.orthanc.find_instance(sop_instance_uid)) is not None:
-                self.orthanc.delete_instance(there)
-        except NotInArchiveError:
-            return
-        except ArchiveUnavailableError as error:
-            raise deliver.UnavailableError(str(error)) from error
-        except ArchiveRefusedError as error:
-            raise deliver.RefusedError(str(error)) from error
-
-    def _file(self, instance_id: str) -> bytes | None:
-        try:
-            return self.orthanc.file(instance_id)
-        except NotInArchiveError:
-            return None
-
-
 def worker(
     slot: Annotated[
         int | None, typer.Option(min=0, help="Seat of this worker; the first free one if absent.")
@@ -90,7 +52,7 @@ def worker(
 ) -> None:
     """Analyse, release and deliver, until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "dbos", "httpx", "urllib3"):
+    for chatty in ("alembic", "dbos", "httpx", "pynetdicom", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         _work(load_config(config_path(config)), slot)
@@ -117,10 +79,11 @@ def _work(config: Config, slot: int | None) -> None:
     covers = partial(entering.covers_now, policies)
     raiser = make_raiser(config, blobs, installed)
     then = release.in_turn(noter, raiser, make_report_teller(config, blobs, installed))
-    release.register(config, database, tools.look, then, covers)
-    destinations = {one.name: OrthancDestination(orthanc) for one in config.destinations}
-    deliver.register(database, blobs, destinations)
-    recall.register(database, destinations)
+    router = Router(config.destinations, blobs)
+    release.register(database, tools.look, router, then, covers)
+    carriers = make_carriers(config.destinations, lambda _: ArchiveCarrier(orthanc))
+    deliver.register(database, blobs, carriers, paces(config.destinations))
+    recall.register(database, carriers)
     systems = make_systems(config.messages)
     messages.Outbox(config, database, blobs, systems, exam_identity).register()
     _end_on_signals(tools)

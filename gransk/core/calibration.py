@@ -12,6 +12,9 @@ from pydantic import BaseModel
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Findings, Note
 
+EXAM_SCORE = "exam_score"
+"""Name of the measurement that is an exam's calibrated score, 1 to 10, whatever application."""
+
 
 @dataclass(frozen=True)
 class Outcome:

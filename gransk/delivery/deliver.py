@@ -1,22 +1,25 @@
 """The workflow *deliver*: one object to one destination, the kept bytes each time.
 
-Destinations wait for each other nowhere: each has its own share of the queue.
+Destinations wait for each other nowhere: each has its own share of the queue, and one that is
+down is tried until it answers. Within a destination reports of a study go in order of release:
+while one is under way no other is begun, so that what replaces a report never arrives before it.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from dbos import DBOS
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from gransk.core.errors import GranskError
+from gransk.delivery.pacing import LONGEST_WAIT_SECONDS, Pace, turn
 from gransk.results.starter import Open, Starter
 from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
@@ -28,9 +31,11 @@ log = logging.getLogger(__name__)
 
 NAME = "deliver"
 FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 30.0
-PATIENCE_HOURS = 72.0
+LIFE = 200
+"""Rounds of one workflow; then another goes on, so that a week's outage makes no endless one."""
 REFUSALS = 5
+QUEUED = 500
+"""Most deliveries of one destination that are in the queue at once."""
 
 
 class UnavailableError(GranskError):
@@ -75,24 +80,59 @@ class Result(StrEnum):
     UNWANTED = "unwanted"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
+    NOT_YET = "not_yet"
+    """It is not this destination's turn: as many were sent as it takes in a minute."""
+    AFTER = "after"
+    """Another report of the study goes first; another workflow follows when that one has."""
 
 
-def register(database: Database, blobs: BlobStore, destinations: Mapping[str, Destination]) -> None:
+def register(
+    database: Database,
+    blobs: BlobStore,
+    destinations: Mapping[str, Destination],
+    paces: Mapping[str, Pace] | None = None,
+) -> None:
     """Make the workflow known to DBOS; call it before DBOS is launched."""
 
     @DBOS.step(name="deliver_once")
     def once(delivery: str, attempt: int) -> dict[str, Any]:
-        result, error = send_once(database, blobs, destinations, delivery, attempt)
-        return {"result": result.value, "error": error, "at": time.time()}
+        return send_once(database, blobs, destinations, delivery, attempt, paces or {}).told
 
     @DBOS.step(name="deliver_give_up")
     def give_up(delivery: str, attempt: int, error: str) -> None:
         with database.begin() as session:
             fail(session, delivery, attempt, error)
 
+    @DBOS.step(name="deliver_on")
+    def go_on(delivery: str, attempt: int) -> None:
+        with database.begin() as session:
+            renew(session, delivery, attempt)
+
     @workflow(NAME)
     def deliver(delivery: str, attempt: int) -> str:
-        return try_until_ended(delivery, attempt, once, give_up)
+        return try_until_ended(delivery, attempt, once, give_up, go_on)
+
+
+class Answer(NamedTuple):
+    """What one try gave.
+
+    Parameters
+    ----------
+    result : Result
+    error : str
+        Why it was not sent.
+    seconds : float
+        How long to wait before another try, at most; of NOT_YET, how long.
+    """
+
+    result: Result
+    error: str = ""
+    seconds: float = LONGEST_WAIT_SECONDS
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"result": self.result.value, "error": self.error, "seconds": self.seconds}
 
 
 def try_until_ended(
@@ -100,21 +140,30 @@ def try_until_ended(
     attempt: int,
     once: Callable[[str, int], dict[str, Any]],
     give_up: Callable[[str, int, str], None],
+    go_on: Callable[[str, int], None],
 ) -> str:
-    """The body of a workflow about one line of the outbox, made of its two steps."""
-    tries, refusals, first = 0, 0, 0.0
-    while True:
+    """The body of a workflow about one line of the outbox, made of its steps.
+
+    Only refusals end it; a destination that does not answer is tried for ever, by one workflow
+    after another.
+    """
+    tries, refusals = 0, 0
+    for _ in range(LIFE):
         answer = once(delivery, attempt)
-        result = Result(answer["result"])
+        result, seconds = Result(answer["result"]), answer.get("seconds", LONGEST_WAIT_SECONDS)
+        if result is Result.NOT_YET:
+            DBOS.sleep(seconds)
+            continue
         if result not in (Result.UNAVAILABLE, Result.REFUSED):
             return result.value
-        first = first or float(answer["at"])
         tries += 1
-        refusals += result == Result.REFUSED
-        if refusals >= REFUSALS or answer["at"] - first > PATIENCE_HOURS * 3600:
+        refusals += result is Result.REFUSED
+        if refusals >= REFUSALS:
             give_up(delivery, attempt, answer["error"])
             return "failed"
-        DBOS.sleep(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), LONGEST_WAIT_SECONDS))
+        DBOS.sleep(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), seconds))
+    go_on(delivery, attempt)
+    return "goes on"
 
 
 def send_once(
@@ -123,25 +172,53 @@ def send_once(
     destinations: Mapping[str, Destination],
     delivery_id: str,
     attempt: int,
-) -> tuple[Result, str]:
+    paces: Mapping[str, Pace] = MappingProxyType({}),
+) -> Answer:
     """Try once to deliver."""
+    name = ""
 
-    def send() -> Result:
-        with database.read() as session:
-            delivery = _wanted(session, delivery_id, attempt)
-            if delivery is not None:
-                made = session.get_one(ReportObject, delivery.sop_instance_uid)
-        if delivery is None:
-            # An earlier life of this try may have sent it, and ended before it could say so.
-            with database.begin() as session:
-                recall(session, delivery_id, (DeliveryState.CANCELLED,))
-            return Result.UNWANTED
-        destination = named(destinations, delivery.destination)
-        destination.send(made.sop_instance_uid, blobs.get(made.sha256))
+    def send() -> Answer:
+        nonlocal name
         with database.begin() as session:
-            return _sent(session, delivery_id, attempt)
+            begun = _begin(session, delivery_id, attempt, paces)
+            if isinstance(begun, Answer):
+                return begun
+            made = session.get_one(ReportObject, begun.sop_instance_uid)
+            name = begun.destination
+        named(destinations, name).send(made.sop_instance_uid, blobs.get(made.sha256))
+        with database.begin() as session:
+            return Answer(_sent(session, delivery_id, attempt))
 
-    return answered(database, delivery_id, attempt, DeliveryState.WAITING, send)
+    answer = answered(database, delivery_id, attempt, DeliveryState.WAITING, send)
+    pace = paces.get(name)
+    return answer if pace is None else answer._replace(seconds=pace.longest_wait_seconds)
+
+
+def _begin(
+    session: Session, delivery_id: str, attempt: int, paces: Mapping[str, Pace]
+) -> Delivery | Answer:
+    """The delivery, noted as under way; else why it is not to be sent now.
+
+    What is noted stands until a workflow says how it went: one that died is begun again.
+    """
+    session.get(Delivery, delivery_id, with_for_update=True)
+    delivery = _wanted(session, delivery_id, attempt)
+    if delivery is None:
+        # An earlier life of this try may have sent it, and ended before it could say so.
+        _left(session, delivery_id, attempt)
+        return Answer(Result.UNWANTED)
+    if delivery.trying not in (None, attempt) or session.scalar(
+        select(exists().where(Delivery.id == delivery_id, held()))
+    ):
+        delivery.attempt += 1
+        return Answer(Result.AFTER)
+    pace = paces.get(delivery.destination)
+    if pace is not None and pace.per_minute:
+        seconds = turn(session, delivery.destination, pace.per_minute)
+        if seconds:
+            return Answer(Result.NOT_YET, seconds=seconds)
+    delivery.trying, delivery.tried_at = attempt, utcnow()
+    return delivery
 
 
 def named(destinations: Mapping[str, Destination], name: str) -> Destination:
@@ -162,20 +239,20 @@ def answered(
     delivery_id: str,
     attempt: int,
     state: DeliveryState,
-    act: Callable[[], Result],
-) -> tuple[Result, str]:
+    act: Callable[[], Answer],
+) -> Answer:
     """Try once; whatever can go wrong is an answer, not an error."""
     try:
-        return act(), ""
+        return act()
     except (UnavailableError, OperationalError, OSError) as error:
         note(database, delivery_id, attempt, state, error)
-        return Result.UNAVAILABLE, str(error)
+        return Answer(Result.UNAVAILABLE, told(error))
     except GranskError as error:
         note(database, delivery_id, attempt, state, error)
-        return Result.REFUSED, str(error)
+        return Answer(Result.REFUSED, str(error))
     except Exception as error:
         log.exception("delivery %s, %s", delivery_id, state)
-        return Result.REFUSED, type(error).__name__
+        return Answer(Result.REFUSED, type(error).__name__)
 
 
 def fail(
@@ -194,9 +271,23 @@ def fail(
         return False
     delivery.state = DeliveryState.FAILED
     delivery.error = error[:2000]
+    delivery.trying = None
     data = {"destination": delivery.destination, "error": error[:500]}
     record(session, SYSTEM, EventKind.DELIVERY_FAILED, study_of(session, delivery), data)
     return True
+
+
+def renew(
+    session: Session,
+    delivery_id: str,
+    attempt: int,
+    state: DeliveryState = DeliveryState.WAITING,
+) -> None:
+    """Have another workflow go on with a line that is open still."""
+    delivery = open_line(session, delivery_id, attempt, state)
+    if delivery is not None:
+        delivery.attempt += 1
+        delivery.trying = None
 
 
 def rerun(session: Session, delivery_id: str, actor: str) -> bool:
@@ -221,22 +312,64 @@ def starter(database: Database) -> Starter:
 
 
 def open_rows(session: Session) -> list[Open]:
-    """The waiting deliveries, oldest first."""
-    query = (
-        select(Delivery.id, Delivery.attempt, Delivery.destination)
-        .where(Delivery.state == DeliveryState.WAITING)
-        .order_by(Delivery.created_at)
+    """Deliveries that may be sent now, oldest first; and what was under way as its report fell."""
+    waits = and_(Delivery.state == DeliveryState.WAITING, Delivery.trying.is_(None), ~held())
+    by_age = (Delivery.created_at, Delivery.id)
+    place = func.row_number().over(partition_by=Delivery.destination, order_by=by_age)
+    some = (
+        select(
+            Delivery.id,
+            Delivery.attempt,
+            Delivery.trying,
+            Delivery.destination,
+            place.label("place"),
+        )
+        .where(or_(waits, Delivery.trying.is_not(None)))
+        .order_by(*by_age)
+        .subquery()
     )
-    return [
-        Open(f"deliver-{row.id}-{row.attempt}", (row.id, row.attempt), partition=row.destination)
-        for row in session.execute(query)
-    ]
+    found = []
+    for row in session.execute(select(some).where(some.c.place <= QUEUED).order_by(some.c.place)):
+        attempt = row.attempt if row.trying is None else row.trying
+        found.append(
+            Open(f"{NAME}-{row.id}-{attempt}", (row.id, attempt), partition=row.destination)
+        )
+    return found
+
+
+def held() -> ColumnElement[bool]:
+    """Must a delivery wait for another report of its study at its destination?
+
+    For what of another report is under way, and for what waits of one that was released before.
+    """
+    report, item = aliased(Report), aliased(Workitem)
+    line, other, row = aliased(Delivery), aliased(Report), aliased(Workitem)
+    before = or_(
+        other.released_at < report.released_at,
+        and_(other.released_at == report.released_at, other.key < report.key),
+    )
+    return exists(
+        select(line.id)
+        .join(other, other.key == line.report_key)
+        .join(row, row.id == other.workitem_id)
+        .join(item, item.study_key == row.study_key)
+        .join(report, report.workitem_id == item.id)
+        .where(report.key == Delivery.report_key, other.key != report.key)
+        .where(line.destination == Delivery.destination)
+        .where(
+            or_(line.trying.is_not(None), and_(line.state == DeliveryState.WAITING, before)),
+        )
+        .correlate(Delivery)
+    )
 
 
 def lost(session: Session, row: Open, status: str) -> bool:
     """A workflow ended and left its delivery open: a person must look at it."""
-    delivery, attempt = row.arguments
-    return fail(session, str(delivery), int(attempt), f"workflow ended as {status}")
+    delivery, attempt = str(row.arguments[0]), int(row.arguments[1])
+    failed = fail(session, delivery, attempt, f"workflow ended as {status}")
+    if not failed:
+        _left(session, delivery, attempt)
+    return failed
 
 
 def open_line(
@@ -257,6 +390,17 @@ def recall(session: Session, delivery_id: str, states: tuple[DeliveryState, ...]
         delivery.attempt += 1
 
 
+def _left(session: Session, delivery_id: str, attempt: int) -> None:
+    """A try is over whose delivery is not wanted any more: what it may have sent is recalled."""
+    delivery = session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
+    if delivery is None:
+        return
+    if delivery.trying == attempt:
+        delivery.trying = None
+    if delivery.tried_at is not None:
+        recall(session, delivery_id, (DeliveryState.CANCELLED,))
+
+
 def _wanted(session: Session, delivery_id: str, attempt: int) -> Delivery | None:
     """The delivery, where it still waits for this attempt and its report stands."""
     delivery = open_line(session, delivery_id, attempt, DeliveryState.WAITING)
@@ -271,12 +415,13 @@ def _sent(session: Session, delivery_id: str, attempt: int) -> Result:
     session.get(Delivery, delivery_id, with_for_update=True)
     delivery = _wanted(session, delivery_id, attempt)
     if delivery is None:
-        fallen = (DeliveryState.CANCELLED, DeliveryState.RECALL, DeliveryState.RECALLED)
-        recall(session, delivery_id, fallen)
+        _left(session, delivery_id, attempt)
+        recall(session, delivery_id, (DeliveryState.RECALL, DeliveryState.RECALLED))
         return Result.UNWANTED
     delivery.state = DeliveryState.SENT
     delivery.error = ""
     delivery.sent_at = utcnow()
+    delivery.trying = None
     data = {"destination": delivery.destination, "object": delivery.sop_instance_uid}
     record(session, SYSTEM, EventKind.OBJECT_DELIVERED, study_of(session, delivery), data)
     return Result.SENT
@@ -290,9 +435,15 @@ def note(
         with database.begin() as session:
             delivery = open_line(session, delivery_id, attempt, state)
             if delivery is not None:
-                delivery.error = str(error)[:2000]
+                delivery.error = told(error)[:2000]
+                delivery.trying = None
     except OperationalError:
         log.warning("delivery %s: its error could not be noted", delivery_id)
+
+
+def told(error: Exception) -> str:
+    """What went wrong; a database's own words repeat values."""
+    return type(error).__name__ if isinstance(error, OperationalError) else str(error)
 
 
 def study_of(session: Session, delivery: Delivery) -> str:

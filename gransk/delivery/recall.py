@@ -6,7 +6,6 @@ never nothing; a withdrawn one goes at once. The result store keeps the bytes.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +14,14 @@ from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from gransk.delivery.deliver import (
+    Answer,
     Destination,
     Result,
     answered,
     fail,
     named,
     open_line,
+    renew,
     study_of,
     try_until_ended,
 )
@@ -38,17 +39,21 @@ def register(database: Database, destinations: Mapping[str, Destination]) -> Non
 
     @DBOS.step(name="recall_once")
     def once(delivery: str, attempt: int) -> dict[str, Any]:
-        result, error = remove_once(database, destinations, delivery, attempt)
-        return {"result": result.value, "error": error, "at": time.time()}
+        return remove_once(database, destinations, delivery, attempt).told
 
     @DBOS.step(name="recall_give_up")
     def give_up(delivery: str, attempt: int, error: str) -> None:
         with database.begin() as session:
             fail(session, delivery, attempt, error, DeliveryState.RECALL)
 
+    @DBOS.step(name="recall_on")
+    def go_on(delivery: str, attempt: int) -> None:
+        with database.begin() as session:
+            renew(session, delivery, attempt, DeliveryState.RECALL)
+
     @workflow(NAME)
     def recall(delivery: str, attempt: int) -> str:
-        return try_until_ended(delivery, attempt, once, give_up)
+        return try_until_ended(delivery, attempt, once, give_up, go_on)
 
 
 def remove_once(
@@ -56,17 +61,17 @@ def remove_once(
     destinations: Mapping[str, Destination],
     delivery_id: str,
     attempt: int,
-) -> tuple[Result, str]:
+) -> Answer:
     """Try once to remove."""
 
-    def remove() -> Result:
+    def remove() -> Answer:
         with database.read() as session:
             delivery = open_line(session, delivery_id, attempt, DeliveryState.RECALL)
         if delivery is None:
-            return Result.UNWANTED
+            return Answer(Result.UNWANTED)
         named(destinations, delivery.destination).remove(delivery.sop_instance_uid)
         with database.begin() as session:
-            return _removed(session, delivery_id, attempt)
+            return Answer(_removed(session, delivery_id, attempt))
 
     return answered(database, delivery_id, attempt, DeliveryState.RECALL, remove)
 

@@ -22,6 +22,7 @@ from gransk.core.study import Study
 from gransk.pipeline import exam_facts, programmes
 from gransk.pipeline.priors import STEP, changed, in_work, show_waiting, shown_wrong
 from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
+from gransk.results import origins
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.config import ProgrammeSection, ReadingSection
@@ -112,6 +113,7 @@ class Handlers:
         self._look_for_priors(session, seen, verdicts)
         programmes.read_order(session, seen, headers, self.programme)
         exam_facts.read_images(session, seen, headers, self.reading)
+        origins.read_images(session, seen.key, headers)
 
     def withdraw(self, session: Session, seen: SeenStudy) -> None:
         """The study was deleted from the archive."""

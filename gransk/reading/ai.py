@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from gransk.core.calibration import EXAM_SCORE
 from gransk.core.codes import LEFT, RIGHT
 from gransk.core.findings import Finding, Findings
 from gransk.core.reasons import Reason
@@ -25,7 +26,6 @@ from gransk.reading.opinions import (
     Suspect,
 )
 
-SCORE = "exam_score"
 PROBABILITY = "malignancy_probability"
 CATEGORY = "score_category"
 
@@ -81,7 +81,7 @@ def opinion_of(
         By the policy.
     at : datetime
     """
-    score = findings.measured(SCORE)
+    score = findings.measured(EXAM_SCORE)
     if score is None and said.said is not AiSaid.NO_OPINION:
         said = Said(AiSaid.NO_OPINION, NOT_CALIBRATED, said.policy, said.version)
     marks = (mark_of(finding) for finding in findings.standing)

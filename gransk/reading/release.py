@@ -7,7 +7,7 @@ released when its ledger says so (`gransk.reading.ledger.reports_at`), all other
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from dbos import DBOS
 from sqlalchemy import or_, select
@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from gransk.core.reasons import Reason
 from gransk.reading.exam_tables import ExamRow
+from gransk.results.router import Route
 from gransk.results.starter import Open, Starter
 from gransk.results.store import queue_deliveries
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.results.versions import note_version
-from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.workflows import QueueName, workflow
@@ -46,9 +46,9 @@ def in_turn(*hooks: Then) -> Then:
 
 
 def register(
-    config: Config,
     database: Database,
     look: threading.Event,
+    route: Route,
     then: Then | None = None,
     covers: Covers | None = None,
 ) -> None:
@@ -56,12 +56,11 @@ def register(
 
     ``look`` tells the starters that there may be something to start.
     """
-    destinations = [destination.name for destination in config.destinations]
 
     @DBOS.step(name="release_once", retries_allowed=True, interval_seconds=1.0, max_attempts=10)
     def once(report_key: str) -> bool:
         with database.begin() as session:
-            released = release_report(session, report_key, POLICY, destinations, then, covers)
+            released = release_report(session, report_key, POLICY, route, then, covers)
         look.set()
         return released
 
@@ -74,14 +73,15 @@ def release_report(
     session: Session,
     report_key: str,
     by: str,
-    destinations: Sequence[str],
+    route: Route,
     then: Then | None = None,
     covers: Covers | None = None,
 ) -> bool:
     """Release a report: its objects enter the outbox in the same transaction.
 
-    ``then`` is called in it too, such as `gransk.reading.followup.Noter`. In the reading room the
-    ledger says who releases, not ``by``.
+    ``route`` says where they go, such as `gransk.results.router.Router`; ``then`` is called in it
+    too, such as `gransk.reading.followup.Noter`. In the reading room the ledger says who releases,
+    not ``by``.
 
     Returns
     -------
@@ -102,8 +102,9 @@ def release_report(
         by = by if exam is None else LEDGER
         report.released_at = utcnow()
         report.released_by = by
-        queue_deliveries(session, report_key, destinations)
-        data = {"report": report_key, "by": by}
+        wanted = route(session, item, report)
+        queue_deliveries(session, report_key, wanted)
+        data = {"report": report_key, "by": by, "destinations": sorted(wanted)}
         record(session, SYSTEM, EventKind.REPORT_RELEASED, item.study_key, data)
         note_version(session, report)
         if then is not None:

@@ -10,10 +10,11 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gransk.core.calibration import EXAM_SCORE
 from gransk.core.findings import Findings, ModelIdentity
 from gransk.core.reasons import Reason
 from gransk.reading import rooms
-from gransk.reading.ai import SCORE, Said, category_of
+from gransk.reading.ai import Said, category_of
 from gransk.reading.entering import Place
 from gransk.reading.exam import Exam
 from gransk.reading.gate import gate_of
@@ -82,7 +83,7 @@ class SitePolicies:
         choice = choose(room, self._known(session, study_key, False))
         if choice is None:
             return Said(Opined.NO_OPINION, NOT_CALIBRATED)
-        score = findings.measured(SCORE)
+        score = findings.measured(EXAM_SCORE)
         found = AiSaid(
             sealed_at=utcnow(),
             research=findings.research,

@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from gransk.core.errors import GranskError
 from gransk.core.findings import Findings
 from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
+from gransk.core.object_kinds import ObjectKind
 from gransk.results.tables import (
     Analysis,
     Blob,
@@ -303,18 +304,35 @@ def restore_report(session: Session, key: str) -> None:
         delivery.sent_at = None
 
 
-def queue_deliveries(session: Session, report_key: str, destinations: Iterable[str]) -> None:
-    """Write the outbox: every object of a released report to every destination, once."""
+def queue_deliveries(
+    session: Session, report_key: str, wanted: Mapping[str, Collection[ObjectKind]]
+) -> int:
+    """Write the outbox: objects of a released report to destinations, each once.
+
+    Parameters
+    ----------
+    session : Session
+    report_key : str
+    wanted : mapping of str to collection of ObjectKind
+        By destination, the kinds of object that it is sent.
+
+    Returns
+    -------
+    int
+        Lines that were not there before.
+    """
     objects = session.scalars(
         select(ReportObject)
         .where(ReportObject.report_key == report_key)
         .order_by(ReportObject.sop_instance_uid)
     ).all()
-    for destination in destinations:
+    count = 0
+    for destination, kinds in wanted.items():
         for made in objects:
             identity = digest([made.sop_instance_uid, destination])[:32]
-            if session.get(Delivery, identity) is not None:
+            if made.kind not in kinds or session.get(Delivery, identity) is not None:
                 continue
+            count += 1
             session.add(
                 Delivery(
                     id=identity,
@@ -329,6 +347,7 @@ def queue_deliveries(session: Session, report_key: str, destinations: Iterable[s
                 )
             )
     session.flush()
+    return count
 
 
 def _retire(session: Session, report_key: str) -> None:

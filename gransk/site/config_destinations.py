@@ -67,7 +67,8 @@ class _Destination(Section):
 
     A report goes where one of ``when`` holds, and everywhere where there is none. ``superseded``
     says what happens there to a report that fell: it stays, is hidden (rejected by a Key Object
-    note, IHE IOCM), or is deleted where the destination can.
+    note, IHE IOCM), or is deleted where the destination can. One that does not answer is tried
+    again ever more seldom, at last every ``retry_seconds``, for as long as it takes.
     """
 
     name: Name
@@ -76,6 +77,7 @@ class _Destination(Section):
     superseded: Superseded = "keep"
     per_minute: Whole = Field(default=0, ge=0, le=60_000)
     timeout_seconds: Number = Field(default=30, gt=0, le=600)
+    retry_seconds: Number = Field(default=300, gt=0, le=3600)
 
     @field_validator("objects")
     @classmethod
@@ -121,6 +123,17 @@ class OAuth(Section):
     client_authentication: Literal["client_secret_basic", "client_secret_post"] = (
         "client_secret_basic"
     )
+    tls: TlsClient | None = None
+
+    def secret(self) -> str:
+        """The client's secret.
+
+        Raises
+        ------
+        ConfigurationError
+            Where its file is missing or empty.
+        """
+        return read_secret(self.client_secret_file, "destinations.oauth.client_secret_file")
 
 
 class DicomwebDestination(_Destination):

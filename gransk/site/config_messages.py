@@ -69,6 +69,8 @@ class TlsClient(Section):
             Where a file cannot be read or is no certificate.
         """
         try:
+            for path in filter(None, (self.authority_file, self.certificate_file, self.key_file)):
+                path.open("rb").close()  # its error names the file, as those of ssl do not
             made = ssl.create_default_context(cafile=self.authority_file)
             if self.certificate_file is not None:
                 made.load_cert_chain(self.certificate_file, self.key_file)

@@ -94,6 +94,8 @@ class EventKind(StrEnum):
     # Results and delivery
     REPORT_SEALED = "report_sealed"
     REPORT_RELEASED = "report_released"
+    REPORT_ROUTED = "report_routed"
+    """A person had a released report sent where it had never gone."""
     REPORT_SUPERSEDED = "report_superseded"
     REPORT_WITHDRAWN = "report_withdrawn"
     OBJECT_DELIVERED = "object_delivered"

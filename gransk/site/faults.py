@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import yaml
@@ -39,14 +39,21 @@ def explain(error: ValidationError, schema: type[BaseModel], where: str) -> str:
 
 
 def _fault(detail: ErrorDetails, schema: type[BaseModel]) -> str:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
-    path = "".join(parts).removeprefix(".")
-    kind, got = detail["type"], _shown(detail["input"], path)
+    location, keys = _place(schema, detail["loc"])
+    kind, limits = detail["type"], detail.get("ctx", {})
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        location = (*location, limits["discriminator"].strip("'"))
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    path = path.removeprefix(".")
+    if kind == "union_tag_invalid":
+        *some, last = limits["expected_tags"].replace("'", "").split(", ")
+        return f"{path}: got {_shown(limits['tag'], path)}, wants {', '.join(some)} or {last}"
+    got = _shown(detail["input"], path)
     if kind == "extra_forbidden":
-        return f"{path}: unknown key{near(str(detail['loc'][-1]), _keys(schema, detail['loc']))}"
+        return f"{path}: unknown key{near(str(location[-1]), keys)}"
     if kind == "invalid_key":
         return f"{path}: got {got} as a key, wants text"
-    if kind == "missing":
+    if kind in ("missing", "union_tag_not_found"):
         return f"{path}: missing; wants a value"
     return f"{path or 'configuration'}: got {got}, wants {_wants(detail)}"
 
@@ -124,21 +131,44 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"; known here: {', '.join(sorted(names))}" if names else ""
 
 
-def _keys(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed where an unknown one stood."""
-    here: Any = schema
-    for part in location[:-1]:
+def _place(
+    schema: type[BaseModel], location: tuple[int | str, ...]
+) -> tuple[tuple[int | str, ...], list[str]]:
+    """Where in the file a fault is, and the keys that are known where its last part stands.
+
+    pydantic names the kind of a section between its place in a list and its keys: no part of
+    the file.
+    """
+    here: list[type[BaseModel]] = [schema]
+    found: list[int | str] = []
+    known: list[str] = []
+    for part in location:
         if isinstance(part, int):
+            found.append(part)
             continue
-        field = here.model_fields.get(part)
-        if field is None:
-            return []
-        candidates = (field.annotation, *get_args(field.annotation))
-        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if not models:
-            return []
-        here = models[0]
-    return list(here.model_fields)
+        of_kind = [model for model in here if _is_kind(model, part)] if len(here) > 1 else []
+        if of_kind:
+            here = of_kind
+            continue
+        found.append(part)
+        known = [name for model in here for name in model.model_fields]
+        fields = [model.model_fields[part] for model in here if part in model.model_fields]
+        here = [model for field in fields for model in _models(field.annotation)]
+    return tuple(found), known
+
+
+def _is_kind(model: type[BaseModel], name: str) -> bool:
+    """Is a section of the kind of that name?"""
+    kind = model.model_fields.get("kind")
+    return kind is not None and name in get_args(kind.annotation)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a value may be."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for one in get_args(annotation):
+        yield from _models(one)
 
 
 class _Loader(yaml.SafeLoader):

@@ -40,7 +40,7 @@ from web_server import serving
 from web_site import Site, open_site
 
 from gransk.archive.followed import is_earlier
-from gransk.cli.worker import OrthancDestination
+from gransk.cli.archive import ArchiveCarrier
 from gransk.core.keys import digest
 from gransk.core.reasons import Reason
 from gransk.core.screening import Verdict
@@ -61,6 +61,7 @@ from gransk.reading.readers import Listing, list_reader
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.telling import Teller
 from gransk.reading.validation.report import validate
+from gransk.results.router import Router
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
 from gransk.results.tables import (
     Delivery,
@@ -72,6 +73,7 @@ from gransk.results.tables import (
 )
 from gransk.site import people
 from gransk.site.config import Config
+from gransk.site.config_destinations import ORTHANC
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.sessions import start_session
 from gransk.site.tables import Role
@@ -401,7 +403,11 @@ class Programme:
         for row in rows:
             with self.site.database.begin() as session:
                 release.release_report(
-                    session, str(row.arguments[0]), "policy", ["orthanc"], covers=covers
+                    session,
+                    str(row.arguments[0]),
+                    "policy",
+                    Router([ORTHANC], self.blobs),
+                    covers=covers,
                 )
         self.deliver()
 
@@ -412,7 +418,7 @@ class Programme:
         for line in lines:
             sent = deliver.send_once(
                 self.site.database, self.blobs,
-                {"orthanc": OrthancDestination(self.site.orthanc)}, *line.arguments,
+                {"orthanc": ArchiveCarrier(self.site.orthanc)}, *line.arguments,
             )  # fmt: skip
             assert sent[0] is deliver.Result.SENT, sent
 

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select
 
+from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver
 from gransk.delivery.deliver import RefusedError, Result, UnavailableError
 from gransk.reading.release import lost, open_rows, release_report
@@ -61,7 +62,8 @@ def database(tmp_path, blobs):
 
 def release(database, destinations=("orthanc",)):
     with database.begin() as session:
-        return release_report(session, KEY, "policy:at_once", destinations)
+        wanted = dict.fromkeys(destinations, tuple(ObjectKind))
+        return release_report(session, KEY, "policy:at_once", lambda *_: wanted)
 
 
 def lines(database):
@@ -94,7 +96,7 @@ def test_the_kept_bytes_are_sent_and_only_once(database, blobs):
     (line,) = lines(database)
     taker = Taker()
     for wanted in (Result.SENT, Result.UNWANTED):
-        result, error = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
+        result, error, _ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
         assert (result, error) == (wanted, "")
     assert taker.taken == {"2.25.1": b"SR bytes"}
     assert lines(database)[0].state == DeliveryState.SENT
@@ -122,7 +124,7 @@ def test_a_withdrawn_report_is_not_sent(database, blobs):
     with database.begin() as session:
         withdraw_report(session, KEY, "s" * 32)
     taker = Taker()
-    result, _ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
+    result, *_ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
     assert result == Result.UNWANTED
     assert taker.taken == {}
 
@@ -137,7 +139,7 @@ def test_a_failed_delivery_is_tried_again_by_a_person(database, blobs):
         assert not deliver.rerun(session, line.id, "ann")
         (row,) = deliver.open_rows(session)
         assert row.workflow_id.endswith("-1")
-    result, _ = deliver.send_once(database, blobs, {"orthanc": Taker()}, line.id, 1)
+    result, *_ = deliver.send_once(database, blobs, {"orthanc": Taker()}, line.id, 1)
     assert result == Result.SENT
 
 
@@ -148,7 +150,7 @@ def test_damaged_bytes_are_never_sent(database, blobs):
         if path.is_file():
             path.write_bytes(b"damaged")
     taker = Taker()
-    result, error = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
+    result, error, _ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
     assert result == Result.REFUSED
     assert "damaged" in error
     assert taker.taken == {}

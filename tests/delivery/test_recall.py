@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver, recall
 from gransk.delivery.deliver import Result, UnavailableError
 from gransk.reading.release import release_report
@@ -68,7 +69,8 @@ class Site:
             item = session.get_one(Workitem, "i" * 32)
             made = NewObject("SR", "1.2", f"2.25.{key[0]}", "2.25.9", self.blobs.put(key.encode()))
             seal_report(session, item, key, "a" * 64, utcnow(), [made])
-            release_report(session, key, "policy:at_once", ["orthanc"])
+            wanted = {"orthanc": tuple(ObjectKind)}
+            release_report(session, key, "policy:at_once", lambda *_: wanted)
 
     def line(self, key: str) -> Delivery:
         with self.database.read() as session:

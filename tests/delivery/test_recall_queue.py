@@ -5,6 +5,7 @@ import time
 import pytest
 from sqlalchemy import select
 
+from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver, recall
 from gransk.delivery.deliver import Result, UnavailableError
 from gransk.reading.release import release_report
@@ -85,12 +86,13 @@ def seal(database, blobs, key, destinations=("orthanc",)):
     ]
     with database.begin() as session:
         seal_report(session, session.get_one(Workitem, "i" * 32), key, "a" * 64, utcnow(), made)
-        assert release_report(session, key, "policy:at_once", destinations)
+        wanted = dict.fromkeys(destinations, tuple(ObjectKind))
+        assert release_report(session, key, "policy:at_once", lambda *_: wanted)
 
 
 def send(database, blobs, archive, key):
     for line in lines(database, key):
-        result, _ = deliver.send_once(
+        result, *_ = deliver.send_once(
             database, blobs, {line.destination: archive}, line.id, line.attempt
         )
         assert result == Result.SENT
@@ -162,7 +164,7 @@ def test_a_withdrawn_reports_objects_go_and_come_back_with_it(database, blobs, a
     assert states(database, OLD) == {DeliveryState.WAITING}
     send(database, blobs, archive, OLD)
     for line, attempt in wanted:
-        result, _ = recall.remove_once(database, {"orthanc": archive}, line, attempt)
+        result, *_ = recall.remove_once(database, {"orthanc": archive}, line, attempt)
         assert result == Result.UNWANTED
     assert set(archive.held) == {"2.25.10", "2.25.11"}
 
@@ -180,7 +182,7 @@ def test_a_report_that_returns_while_it_is_removed_is_sent_again(database, blobs
         send(database, blobs, archive, OLD)
 
     archive.meanwhile = comes_back
-    result, _ = recall.remove_once(database, {"orthanc": archive}, line, attempt)
+    result, *_ = recall.remove_once(database, {"orthanc": archive}, line, attempt)
     assert result == Result.UNWANTED
     assert len(archive.held) == 1
     with database.read() as session:

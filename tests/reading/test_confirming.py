@@ -199,7 +199,7 @@ def test_the_follow_up_list_asks_before_advice_is_in_force(ward):
         )
         with ward.database.begin() as session:
             report_key = ward.item(session, key).report_key
-            assert release_report(session, report_key, "policy", [], noter)
+            assert release_report(session, report_key, "policy", lambda *_: {}, noter)
         with ward.database.read() as session:
             rows = {row.patient_key: row.state for row in session.query(FollowUpRow)}
         return rows[patient]

@@ -110,7 +110,7 @@ class Place:
             made = NewObject("SR", "1.2.3", f"2.25.{self.count}", "2.25.99", empty)
             seal_report(session, item, key, analysis, utcnow(), [made], kept)
         with self.database.begin() as session:
-            assert release_report(session, key, "policy", ["orthanc"], self.noter)
+            assert release_report(session, key, "policy", lambda *_: {}, self.noter)
         return key
 
     def sign(self, study: str, follow_up: FollowUp | None) -> str:

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select
 
+from gransk.core.object_kinds import ObjectKind
 from gransk.results.store import (
     BlobError,
     BlobStore,
@@ -16,6 +17,8 @@ from gransk.results.store import (
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
+
+KINDS = tuple(ObjectKind)
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ def test_a_new_report_supersedes_cancels_what_waits_and_recalls_what_was_sent(da
     with database.begin() as session:
         item = new_item(session)
         sealed(session, blobs, item, "1")
-        queue_deliveries(session, "1" * 64, ["orthanc", "pacs"])
+        queue_deliveries(session, "1" * 64, {"orthanc": KINDS, "pacs": KINDS})
         session.get_one(Delivery, session.scalars(select(Delivery.id)).first()).state = "sent"
     with database.begin() as session:
         report = sealed(session, blobs, session.get_one(Workitem, "i" * 32), "2")
@@ -116,15 +119,15 @@ def test_a_new_report_supersedes_cancels_what_waits_and_recalls_what_was_sent(da
 def test_the_outbox_is_written_once(database, blobs):
     with database.begin() as session:
         sealed(session, blobs, new_item(session), "1")
-        queue_deliveries(session, "1" * 64, ["orthanc", "pacs"])
-        queue_deliveries(session, "1" * 64, ["orthanc", "pacs"])
+        queue_deliveries(session, "1" * 64, {"orthanc": KINDS, "pacs": KINDS})
+        queue_deliveries(session, "1" * 64, {"orthanc": KINDS, "pacs": KINDS})
         assert states(session) == [DeliveryState.WAITING, DeliveryState.WAITING]
 
 
 def test_a_withdrawn_report_waits_nowhere_and_returns_with_its_bytes(database, blobs):
     with database.begin() as session:
         sealed(session, blobs, new_item(session), "1")
-        queue_deliveries(session, "1" * 64, ["orthanc"])
+        queue_deliveries(session, "1" * 64, {"orthanc": KINDS})
         withdraw_report(session, "1" * 64, "s" * 32)
         assert states(session) == [DeliveryState.CANCELLED]
         restore_report(session, "1" * 64)

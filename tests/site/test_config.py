@@ -145,7 +145,28 @@ def test_paths_follow_the_file_and_the_data_folder(tmp_path):
         ("workers: {heartbeat_seconds: 25}", "workers.lost_after_seconds: got 60, wants at least"),
         (
             "destinations: [{name: a, kind: ftp}]",
-            "destinations[0].kind: got 'ftp', wants 'orthanc'",
+            "destinations[0].kind: got 'ftp', wants orthanc, dicom or dicomweb",
+        ),
+        ("destinations: [{name: a}]", "destinations[0].kind: missing; wants a value"),
+        (
+            "destinations: [{name: a, kind: dicom, aet: A, hots: x}]",
+            "destinations[0].hots: unknown key; did you mean 'host'?",
+        ),
+        (
+            "destinations: [{name: a, kind: orthanc, when: [{score_form: 1}]}]",
+            "destinations[0].when[0].score_form: unknown key; did you mean 'score_from'?",
+        ),
+        (
+            "destinations: [{name: a, kind: dicomweb, url: 'http://x', oauth: {token_url: 'x'}}]",
+            "destinations[0].oauth.client_id: missing; wants a value",
+        ),
+        (
+            "messages: {destinations: [{name: a, kind: smtp}]}",
+            "messages.destinations[0].kind: got 'smtp', wants hl7 or http",
+        ),
+        (
+            "messages: {destinations: [{name: a, kind: hl7, host: x, prot: 1}]}",
+            "messages.destinations[0].prot: unknown key; did you mean 'port'?",
         ),
         ("destinations: [{kind: orthanc}]", "destinations[0].name: missing; wants a value"),
         ("orthanc: {url: 'ftp://x'}", "orthanc.url: got 'ftp://x', wants an address that starts"),

@@ -11,9 +11,11 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 import gransk.archive.tables
+import gransk.delivery.pacing
 import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.results.message_tables
+import gransk.results.origins
 import gransk.results.tables
 import gransk.results.urgency
 import gransk.results.versions

@@ -39,7 +39,7 @@ def released(site, number=1, **values):
 def release(site, item):
     with site.database.begin() as session:
         key = session.get_one(Workitem, item).report_key
-        assert release_report(session, key, "policy:at_once", [])
+        assert release_report(session, key, "policy:at_once", lambda *_: {})
 
 
 def get(client, address, wanted=200):
