@@ -128,6 +128,12 @@ def exam_identity(session: Session, study_key: str) -> ExamIdentity | None:
     )
 
 
+def modalities_of(session: Session, study_key: str) -> tuple[str, ...]:
+    """Modalities of a study's images; none where it is unknown."""
+    seen = session.get(SeenStudy, study_key)
+    return () if seen is None else tuple(seen.modalities)
+
+
 def study_date(seen: SeenStudy) -> datetime.date | None:
     """A study's date; None where it is absent or malformed (PS3.5 6.2, DA)."""
     try:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import OperationalError
 
-from gransk.archive.followed import exam_identity, is_earlier, patient_study
+from gransk.archive.followed import exam_identity, is_earlier, modalities_of, patient_study
 from gransk.archive.orthanc import Orthanc
 from gransk.cli.archive import ArchiveCarrier
 from gransk.cli.options import ConfigOption, config_path
@@ -22,6 +22,7 @@ from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.delivery import deliver, messages, recall
 from gransk.delivery.carriers import make_carriers, paces
+from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
@@ -84,7 +85,9 @@ def _work(config: Config, slot: int | None) -> None:
     carriers = make_carriers(config.destinations, lambda _: ArchiveCarrier(orthanc))
     deliver.register(database, blobs, carriers, paces(config.destinations))
     recall.register(database, carriers)
-    systems = make_systems(config.messages)
+    systems = make_systems(
+        config.messages, Resources(config, database, blobs, installed, modalities_of)
+    )
     messages.Outbox(config, database, blobs, systems, exam_identity).register()
     _end_on_signals(tools)
     executor.launch()

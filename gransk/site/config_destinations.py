@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from gransk.core.object_kinds import ObjectKind
+from gransk.site.config_messages import OAuth as OAuth
 from gransk.site.config_messages import TlsClient
 from gransk.site.config_types import (
     AeTitle,
@@ -111,29 +112,6 @@ class DicomDestination(_Destination):
         if self.superseded == "delete":
             raise PydanticCustomError("superseded", "keep or hide: DICOM has no deletion")
         return self
-
-
-class OAuth(Section):
-    """Client credentials (RFC 6749 4.4): a token is asked for, and renewed before it ends."""
-
-    token_url: HttpUrl
-    client_id: str = Field(min_length=1)
-    client_secret_file: SitePath
-    scope: str = ""
-    client_authentication: Literal["client_secret_basic", "client_secret_post"] = (
-        "client_secret_basic"
-    )
-    tls: TlsClient | None = None
-
-    def secret(self) -> str:
-        """The client's secret.
-
-        Raises
-        ------
-        ConfigurationError
-            Where its file is missing or empty.
-        """
-        return read_secret(self.client_secret_file, "destinations.oauth.client_secret_file")
 
 
 class DicomwebDestination(_Destination):

@@ -279,7 +279,7 @@ def _made(known: Wiring, session: Session, row: Row) -> Json:
         },
     }
     if row.rule:
-        made["reasonCode"] = {"text": row.rule}
+        made["reasonCode"] = {"text": known.config.priority.words(row.rule, known.config.language)}
     if row.report is not None:
         made["output"] = [
             {
