@@ -19,15 +19,17 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import OperationalError
 
 import gransk
-from gransk.archive.followed import is_earlier, patient_study
+from gransk.archive.followed import is_earlier, patient_study, place_of
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.prior_fetch import PriorFetcher, make_remotes, recover
 from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.prior_search import PriorSearcher
+from gransk.cli.archive import ArchiveMarks
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
+from gransk.delivery.marks import Marker
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter, tend
@@ -38,6 +40,7 @@ from gransk.reading.telling import Teller
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
+from gransk.site.config_destinations import marks_of
 from gransk.site.config_messages import Subject
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -55,6 +58,7 @@ OPEN_SECONDS = 3.0
 TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
+MARK_SECONDS = 5.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -120,6 +124,7 @@ def _serve(config: Config) -> None:
             lambda: _tidy(config, stop),
             lambda: _tend(config, database, stop),
             lambda: _open_exams(config, database, stop),
+            lambda: _mark_studies(config, database, orthanc, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -212,6 +217,24 @@ def _open_exams(config: Config, database: Database, stop: threading.Event) -> No
         except OperationalError as error:
             log.warning("the database did not answer: %s", type(error.orig).__name__)
         if stop.wait(OPEN_SECONDS):
+            return
+
+
+def _mark_studies(
+    config: Config, database: Database, orthanc: Orthanc, stop: threading.Event
+) -> None:
+    """Keep the marks of studies in the archive in step with their released reports."""
+    settings = marks_of(config.destinations)
+    if settings is None:
+        return
+    marks = ArchiveMarks(orthanc, settings)
+    marker = Marker(BlobStore(config.blob_folder), marks, place_of)
+    while True:
+        try:
+            marker.run_once(database)
+        except OperationalError as error:
+            log.warning("the database did not answer: %s", type(error.orig).__name__)
+        if stop.wait(MARK_SECONDS):
             return
 
 

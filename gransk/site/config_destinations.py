@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -88,11 +89,24 @@ class _Destination(Section):
         return values
 
 
+class Marks(Section):
+    """Labels and metadata by which other tools of Orthanc know studies with a released report.
+
+    ``metadata`` is the number of Orthanc's user-defined metadata that holds the same words, for
+    versions without labels; ``name`` is what Orthanc calls it.
+    """
+
+    prefix: str = Field(default="gransk-", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    metadata: Whole = Field(default=1024, ge=1024, le=65535)
+    name: str = Field(default="gransk-marks", pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+
+
 class OrthancDestination(_Destination):
-    """The archive of the configuration."""
+    """The archive of the configuration; ``marks`` says whether its studies are marked there."""
 
     kind: Literal["orthanc"]
     superseded: Superseded = "delete"
+    marks: Marks | None = None
 
 
 class DicomDestination(_Destination):
@@ -154,4 +168,12 @@ class DicomwebDestination(_Destination):
 Destination = Annotated[
     OrthancDestination | DicomDestination | DicomwebDestination, Field(discriminator="kind")
 ]
+
+
+def marks_of(destinations: Sequence[Destination]) -> Marks | None:
+    """How studies are marked in our archive; None where they are not."""
+    found = (one.marks for one in destinations if isinstance(one, OrthancDestination))
+    return next((one for one in found if one is not None), None)
+
+
 ORTHANC = OrthancDestination(name="orthanc", kind="orthanc")

@@ -100,6 +100,7 @@ class EventKind(StrEnum):
     REPORT_WITHDRAWN = "report_withdrawn"
     OBJECT_DELIVERED = "object_delivered"
     OBJECT_RECALLED = "object_recalled"
+    STUDY_MARKED = "study_marked"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_RETRIED = "delivery_retried"
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 import gransk.archive.tables
+import gransk.delivery.marks
 import gransk.delivery.pacing
 import gransk.reading.policy_tables
 import gransk.reading.tables

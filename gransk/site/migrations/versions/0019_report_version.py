@@ -1,4 +1,4 @@
-"""Versions of reports, as other systems follow them."""
+"""Versions of reports, as other systems follow them; marks of studies in the archive."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index("ix_report_version_at", "report_version", ["at", "workitem_id"])
+    op.create_table(
+        "study_mark",
+        sa.Column("study_key", sa.String(32), primary_key=True),
+        sa.Column("marks", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
