@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from gransk.core.errors import ConfigurationError
 from gransk.site.config import Config
-from gransk.site.config_destinations import Marks, marks_of
+from gransk.site.config_destinations import Marks, marked
 
 PLUGIN_FOLDERS = (
     Path("/usr/share/orthanc/plugins"),
@@ -72,9 +72,8 @@ def render(config: Config, folder: Path, template: Path = TEMPLATE) -> Path:
         **site.get("DicomModalities", {}),
     }
     whole = {**site, **ours, "DicomWeb": dicomweb, "DicomModalities": modalities}
-    marks = marks_of(config.destinations)
-    if marks is not None:
-        whole["UserMetadata"] = _with_marks(site.get("UserMetadata", {}), marks, template)
+    if found := marked(config.destinations):
+        whole["UserMetadata"] = _with_marks(site.get("UserMetadata", {}), found[1], template)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "orthanc.json"
     _write_private(path, json.dumps(whole, indent=2, ensure_ascii=False))

@@ -40,7 +40,7 @@ from gransk.reading.telling import Teller
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
-from gransk.site.config_destinations import marks_of
+from gransk.site.config_destinations import marked
 from gransk.site.config_messages import Subject
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -224,11 +224,12 @@ def _mark_studies(
     config: Config, database: Database, orthanc: Orthanc, stop: threading.Event
 ) -> None:
     """Keep the marks of studies in the archive in step with their released reports."""
-    settings = marks_of(config.destinations)
-    if settings is None:
+    found = marked(config.destinations)
+    if found is None:
         return
-    marks = ArchiveMarks(orthanc, settings)
-    marker = Marker(BlobStore(config.blob_folder), marks, place_of)
+    name, settings = found
+    archive = ArchiveMarks(orthanc, settings)
+    marker = Marker(BlobStore(config.blob_folder), archive, place_of, name)
     while True:
         try:
             marker.run_once(database)

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from sqlalchemy import JSON, Select, String, func, or_, select
+from sqlalchemy import JSON, Select, String, func, or_, select, union_all
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from gransk.core.errors import GranskError
 from gransk.delivery.deliver import UnavailableError
 from gransk.results.report_content import report_content
 from gransk.results.store import BlobStore
-from gransk.results.tables import Report, Workitem
+from gransk.results.tables import Delivery, Report, Workitem
 from gransk.results.urgency import Level, urgency_of
 from gransk.results.versions import SIGNED, WITHDRAWN, ReportStatus, ReportVersion, versions_of
 from gransk.site.database import Base, Database, UtcDateTime
@@ -71,9 +71,14 @@ class Marker:
     blobs : BlobStore
     archive : MarkedArchive
     place : callable
+    destination : str
+        Name of the archive as a destination of results.
     """
 
-    def __init__(self, blobs: BlobStore, archive: MarkedArchive, place: Place) -> None:
+    def __init__(
+        self, blobs: BlobStore, archive: MarkedArchive, place: Place, destination: str
+    ) -> None:
+        self._destination = destination
         self._blobs = blobs
         self._archive = archive
         self._place = place
@@ -83,7 +88,7 @@ class Marker:
     def run_once(self, database: Database) -> int:
         """Mark what changed since; how many studies. What fails is tried by the next look."""
         with database.read() as session:
-            found = session.execute(_changed().limit(TOGETHER)).all()
+            found = session.execute(_changed(self._destination).limit(TOGETHER)).all()
         done = 0
         for study_key, at in found:
             if time.monotonic() < self._refused.get(study_key, 0.0):
@@ -145,14 +150,26 @@ def wanted(session: Session, blobs: BlobStore, study_key: str) -> set[str]:
     return marks
 
 
-def _changed() -> Select[str, datetime.datetime]:
-    """Studies whose last change the marks do not tell yet, the oldest change first."""
-    last = func.max(ReportVersion.at, type_=UtcDateTime)
+def _changed(destination: str) -> Select[str, datetime.datetime]:
+    """Studies whose last change the marks do not tell yet, the oldest change first.
+
+    Objects that are sent again are a change too: the archive may have lost the study meanwhile.
+    """
+    versions = select(Workitem.study_key, ReportVersion.at.label("at")).join(
+        ReportVersion, ReportVersion.workitem_id == Workitem.id
+    )
+    sent = (
+        select(Workitem.study_key, Delivery.sent_at.label("at"))
+        .join(Report, Report.workitem_id == Workitem.id)
+        .join(Delivery, Delivery.report_key == Report.key)
+        .where(Delivery.destination == destination, Delivery.sent_at.is_not(None))
+    )
+    changes = union_all(versions, sent).subquery()
+    last = func.max(changes.c.at, type_=UtcDateTime)
     return (
-        select(Workitem.study_key, last)
-        .join(ReportVersion, ReportVersion.workitem_id == Workitem.id)
-        .outerjoin(StudyMark, StudyMark.study_key == Workitem.study_key)
-        .group_by(Workitem.study_key, StudyMark.at)
+        select(changes.c.study_key, last)
+        .outerjoin(StudyMark, StudyMark.study_key == changes.c.study_key)
+        .group_by(changes.c.study_key, StudyMark.at)
         .having(or_(StudyMark.at.is_(None), StudyMark.at < last))
         .order_by(last)
     )

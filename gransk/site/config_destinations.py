@@ -170,10 +170,12 @@ Destination = Annotated[
 ]
 
 
-def marks_of(destinations: Sequence[Destination]) -> Marks | None:
-    """How studies are marked in our archive; None where they are not."""
-    found = (one.marks for one in destinations if isinstance(one, OrthancDestination))
-    return next((one for one in found if one is not None), None)
+def marked(destinations: Sequence[Destination]) -> tuple[str, Marks] | None:
+    """Our archive's name as a destination, and how studies are marked there; None: they are not."""
+    for one in destinations:
+        if isinstance(one, OrthancDestination) and one.marks is not None:
+            return one.name, one.marks
+    return None
 
 
 ORTHANC = OrthancDestination(name="orthanc", kind="orthanc")

@@ -335,12 +335,15 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     # Released reports and wanted reads, as FHIR: what is hidden is not there
     "GET /fhir/metadata": ask("/fhir/metadata"),
     "GET /fhir/DiagnosticReport": ask(
-        "/fhir/DiagnosticReport", "/fhir/DiagnosticReport?_count=1", "/fhir/DiagnosticReport?_count=0",
+        "/fhir/DiagnosticReport",
+        *(f"/fhir/DiagnosticReport?_count={count}" for count in (0, 1)),
         "/fhir/DiagnosticReport?identifier={accession}", "/fhir/DiagnosticReport?_id={item}",
         "/fhir/DiagnosticReport?_lastUpdated=gt2020",
     ),
     "GET /fhir/DiagnosticReport/{ident}": nothing("/fhir/DiagnosticReport/{item}"),
-    "GET /fhir/DiagnosticReport/{ident}/_history": nothing("/fhir/DiagnosticReport/{item}/_history"),
+    "GET /fhir/DiagnosticReport/{ident}/_history": nothing(
+        "/fhir/DiagnosticReport/{item}/_history"
+    ),
     "GET /fhir/DiagnosticReport/{ident}/_history/{version}": nothing(
         "/fhir/DiagnosticReport/{item}/_history/1"
     ),
@@ -416,7 +419,8 @@ UNDECIDED_DOORS = (
     "GET /api/decisions", "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
     "GET /reading", "GET /reading/{key}", "GET /reading/board", "GET /reading/board/list",
     "GET /reading/board/exams/{key}", "GET /reading/own-figures", "GET /reading/indicators",
-    "GET /api/reading/list", "GET /fhir/DiagnosticReport", "GET /fhir/Task", "GET /fhir/Task/{ident}",
+    "GET /api/reading/list", "GET /fhir/DiagnosticReport", "GET /fhir/Task",
+    "GET /fhir/Task/{ident}",
 )  # fmt: skip
 """Doors at which the state of an exam would show."""
 TELLING = (

@@ -19,7 +19,7 @@ import blinding_messages
 import blinding_orthanc
 import pytest
 from blinding_look import Answers, LeakError, compare
-from blinding_messages import DELIVERED, LOG, READ_IN
+from blinding_messages import DELIVERED, FHIR, LOG, READ_IN
 from blinding_programme import Ai, Programme
 from pydicom import dcmwrite
 from sqlalchemy import false
@@ -177,6 +177,7 @@ LEAKS = {
     "storage commitment": Leak(
         "DICOM StorageCommitmentPushModel", let_in, dicom("StorageCommitmentPushModel")
     ),
+    "FHIR to a machine": Leak(FHIR, released, lambda run: blinding_messages.outputs(run).at(FHIR)),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
     "FHIR reports": page("GET /fhir/DiagnosticReport", answered),
     # From here on the exam of one reader is decided

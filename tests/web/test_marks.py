@@ -23,14 +23,20 @@ from gransk.archive.orthanc_config import render
 from gransk.archive.tables import SeenStudy
 from gransk.cli.archive import ArchiveMarks
 from gransk.core.errors import ConfigurationError
+from gransk.core.object_kinds import ObjectKind
 from gransk.delivery.deliver import RefusedError
 from gransk.delivery.marks import Marker, StudyMark, wanted
 from gransk.results import edits
-from gransk.results.store import BlobStore, restore_report, withdraw_report
-from gransk.results.tables import Workitem, WorkState
+from gransk.results.store import (
+    BlobStore,
+    queue_deliveries,
+    restore_report,
+    withdraw_report,
+)
+from gransk.results.tables import Delivery, Workitem, WorkState
 from gransk.results.urgency import Level, Urgency
 from gransk.results.versions import ReportVersion
-from gransk.site.config_destinations import Marks, OrthancDestination, marks_of
+from gransk.site.config_destinations import Marks, OrthancDestination, marked
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind
 from gransk.site.tables import Event
@@ -88,7 +94,7 @@ def sign(site, item):
 
 
 def marker(site, archive):
-    return Marker(BlobStore(site.config.blob_folder), archive, place_of)
+    return Marker(BlobStore(site.config.blob_folder), archive, place_of, "orthanc")
 
 
 def test_marks_follow_the_released_report(make_site):
@@ -142,6 +148,25 @@ def test_a_study_that_is_gone_is_marked_when_it_returns(make_site):
     assert archive.marks == {"id-1": ["findings"]}
 
 
+def test_a_study_whose_objects_are_sent_again_is_marked_again(make_site):
+    """Deleted and sent again between two looks of ours, so that no report was withdrawn."""
+    site = make_site()
+    archive = Archive()
+    one = marker(site, archive)
+    item = first(site, 1)
+    one.run_once(site.database)
+    archive.marks.clear()
+    restore(site, item)
+    assert one.run_once(site.database) == 0
+    with site.database.begin() as session:
+        key = session.get_one(Workitem, item).report_key
+        queue_deliveries(session, key, {"orthanc": (ObjectKind.SR,)})
+        session.scalars(select(Delivery)).one().sent_at = utcnow()
+    assert one.run_once(site.database) == 1
+    assert archive.marks == {"id-1": ["findings"]}
+    assert one.run_once(site.database) == 0
+
+
 def test_a_refusal_rests_and_holds_up_no_other(make_site, caplog):
     site = make_site()
     first(site, 1)
@@ -186,7 +211,7 @@ def test_orthanc_without_labels_has_metadata(make_site, orthanc, tmp_path):
     item = first(site, 1)
     with site.database.begin() as session:
         session.get_one(SeenStudy, site.study_key(1)).orthanc_id = place
-    one = marker(site, ArchiveMarks(process.client, marks_of(config.destinations)))
+    one = marker(site, ArchiveMarks(process.client, marked(config.destinations)[1]))
     assert one.run_once(site.database) == 1
     assert process.client.study_metadata(place)["gransk-marks"] == "findings"
     process.stop()
@@ -210,7 +235,7 @@ def test_orthanc_without_labels_has_metadata(make_site, orthanc, tmp_path):
 
 
 def test_what_the_configuration_may_say(tmp_path):
-    assert marks_of((OrthancDestination(name="orthanc", kind="orthanc"),)) is None
+    assert marked((OrthancDestination(name="orthanc", kind="orthanc"),)) is None
     config = make_config(tmp_path, destinations=[DESTINATION])
     template = tmp_path / "site.json"
     template.write_text(json.dumps({"UserMetadata": {"other": 1025}}))
