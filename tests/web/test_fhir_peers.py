@@ -11,13 +11,15 @@ from fhirclient import client as smart
 from fhirclient.models.diagnosticreport import DiagnosticReport as SmartReport
 from fhirclient.models.task import Task as SmartTask
 from harness_orthanc import free_port
+from pydantic import ValidationError
 from sqlalchemy import select
 from web_objects import Lesions
 from web_server import serving
 
 from gransk.archive.followed import exam_identity, modalities_of
-from gransk.delivery.deliver import Result
+from gransk.delivery.deliver import RefusedError, Result, UnavailableError
 from gransk.delivery.fhir.pushing import Resources
+from gransk.delivery.fhir.system import FhirSystem, no_resource
 from gransk.delivery.messages import Outbox, open_rows, rerun
 from gransk.delivery.systems import make_systems
 from gransk.reading.report_telling import make_report_teller
@@ -27,6 +29,7 @@ from gransk.results.store import BlobStore, restore_report, withdraw_report
 from gransk.results.tables import Workitem
 from gransk.results.urgency import Level
 from gransk.results.versions import ReportStatus
+from gransk.site.config_messages import FhirDestination
 from gransk.web.fhir_tasks import CANCELLED, COMPLETED, REQUESTED, ROUTINE, STARTED, STAT, URGENT
 
 CPR = "urn:oid:1.2.208.176.1.2"
@@ -119,7 +122,7 @@ def test_a_report_without_findings(site, server):
     made = site.machine().get(f"/fhir/DiagnosticReport/{item}").json()
     assert server.complaints(made) is None
     assert "result" not in made
-    assert made["conclusion"] == "0 nodules"
+    assert made["conclusion"].splitlines()[0] == "0 nodules"
     assert [one["id"] for one in made["contained"]] == ["patient", "study"]
 
 
@@ -272,3 +275,40 @@ def test_urgency_is_shown_once_its_report_is_released(site):
     assert shown[released]["reasonCode"] == {"text": "large"}
     bundle = machine.get("/fhir/Task?priority=stat,urgent").json()
     assert [one["resource"]["id"] for one in bundle["entry"]] == [released]
+
+
+def destination(url, **values):
+    given = {"name": "archive", "kind": "fhir", "url": url, "timeout_seconds": 5} | values
+    return FhirDestination.model_validate(given, context={"folder": Path("/site")})
+
+
+def test_a_server_that_refuses_and_one_that_is_not_there(server):
+    content = json.dumps({"resourceType": "DiagnosticReport", "id": "x1"}).encode()
+    with pytest.raises(RefusedError, match="answered 422"):
+        FhirSystem(destination(server.url), no_resource).send("c", content)
+    with pytest.raises(UnavailableError, match="ConnectError"):
+        FhirSystem(destination(f"http://127.0.0.1:{free_port()}"), no_resource).send("c", content)
+    with pytest.raises(UnavailableError, match="token_file"):
+        lost = destination(server.url, token_file="none")
+        FhirSystem(lost, no_resource).send("c", content)
+    with pytest.raises(RefusedError):
+        no_resource(None)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"tells": ["decisions"]},
+        {"tells": ["findings", "priority"]},
+        {"tells": []},
+        {
+            "token_file": "t",
+            "oauth": {
+                "token_url": "https://a.example/t", "client_id": "g", "client_secret_file": "s",
+            },
+        },
+    ],
+)  # fmt: skip
+def test_what_a_fhir_destination_may_not_say(values):
+    with pytest.raises(ValidationError):
+        destination("https://fhir.example/r4", **values)

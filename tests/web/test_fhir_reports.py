@@ -64,7 +64,7 @@ def test_a_released_report_is_a_diagnostic_report(site):
     assert made["subject"]["identifier"]["system"] == CPR
     assert made["subject"]["identifier"]["value"] == "000001-0000"
     assert made["basedOn"][0]["identifier"]["value"] == "ACC1"
-    assert made["conclusion"] == "2 nodules, 8.5 mm"
+    assert made["conclusion"] == "2 nodules, 8.5 mm\nResearch use, not a medical device."
     contained = {one["id"]: one for one in made["contained"]}
     assert contained["study"]["identifier"] == [
         {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3.1"}

@@ -19,6 +19,7 @@ from gransk.core.followup import renamed
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.patients import ExamIdentity
 from gransk.results.dicom.read import read_report
+from gransk.results.dicom.texts import text
 from gransk.results.store import BlobStore, read_findings, read_follow_up
 from gransk.results.tables import Report, ReportObject, Workitem
 from gransk.results.tracks import tracking
@@ -174,11 +175,17 @@ class Reader:
         return sealed.model_copy(update={"findings": tuple(found)})
 
     def _text(self, session: Session, report: Report, application: str, findings: Findings) -> str:
+        """The plain report, or the line of the worklist; with it what every output has to say."""
         told = read_follow_up(session, self.blobs, report.key)
-        if told is not None and told.text:
-            return told.text.get(self.language) or next(iter(told.text.values()))
         known = self.applications.get(application)
-        return known.presentation.line(findings, self.language) if known else ""
+        said = ""
+        if told is not None and told.text:
+            said = told.text.get(self.language) or next(iter(told.text.values()))
+        elif known is not None:
+            said = known.presentation.line(findings, self.language)
+        notices = (("research", findings.research), ("incomplete", report.incomplete))
+        words = [text(name, self.language) for name, holds in notices if holds]
+        return "\n".join(filter(None, [said, *(one for one in words if one not in said)]))
 
     def _pdf(self, made: ReportObject | None) -> bytes | None:
         """The document of an Encapsulated PDF, without its padding (PS3.3 C.24.2)."""
