@@ -79,7 +79,7 @@ class ReportTeller:
         return len(found)
 
     def _again(self, session: Session, workitem: str) -> None:
-        query = _changed().where(ToldReport.workitem_id == workitem).with_for_update()
+        query = _changed().where(ToldReport.workitem_id == workitem).with_for_update(of=ToldReport)
         if session.scalar(query) is None:
             return
         item = session.get_one(Workitem, workitem)

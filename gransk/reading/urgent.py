@@ -90,7 +90,7 @@ class Raiser:
         if before is not None and RANKS[level] < before:
             return
         # What stands already is told no second time; its reason is now this report's.
-        known = before == RANKS[level] and standing(session, item.study_key) is not None
+        known = row is not None and before == RANKS[level] and not _signed_since(session, row)
         row = row or Urgency(study_key=item.study_key)
         row.level, row.rule, row.application = level, rule.name, item.application
         row.report_key, row.at = report.key, utcnow()
@@ -142,6 +142,17 @@ def _unread(session: Session, item: Workitem, report: Report) -> bool:
     if exam is not None:
         return exam.reports_at is not None and exam.decided_at is None
     return report_signature(session, item.study_key, item.application, report) is None
+
+
+def _signed_since(session: Session, row: Urgency) -> bool:
+    """Was the study read after it became urgent, and so is it unread anew?"""
+    signed = select(FindingAct.number).where(
+        FindingAct.study_key == row.study_key,
+        FindingAct.application == row.application,
+        FindingAct.kind == ActKind.SIGN,
+        FindingAct.at >= row.at,
+    )
+    return session.scalar(signed.limit(1)) is not None
 
 
 def stands() -> ColumnElement[bool]:

@@ -75,6 +75,7 @@ def announce_news(session: Session, news: News, destinations: Iterable[str]) -> 
         return known
     record(session, SYSTEM, news.event, news.study_key, dict(news.data))
     number = (session.scalar(select(func.max(Announcement.number))) or 0) + 1
+    place = _before(session, news)
     told = Announcement(
         number=number,
         id=identity,
@@ -89,7 +90,7 @@ def announce_news(session: Session, news: News, destinations: Iterable[str]) -> 
     session.flush()
     session.add_all(
         OutgoingMessage(
-            id=digest(["message", identity, name])[:32],
+            id=digest(["message", news.study_key, news.kind, news.application, place, name])[:32],
             announcement=number,
             study_key=news.study_key,
             destination=name,
@@ -104,3 +105,17 @@ def announce_news(session: Session, news: News, destinations: Iterable[str]) -> 
     )
     session.flush()
     return told
+
+
+def _before(session: Session, news: News) -> int:
+    """How much of this kind was announced of the study before.
+
+    Pages name messages by an id made of this: the ledger's own numbers count what was done on
+    other exams too.
+    """
+    same = select(func.count()).where(
+        Announcement.study_key == news.study_key,
+        Announcement.kind == news.kind,
+        Announcement.application == news.application,
+    )
+    return session.scalar(same) or 0

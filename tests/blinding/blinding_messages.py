@@ -16,7 +16,8 @@ from gransk.delivery.hl7.er7 import Message
 from gransk.delivery.hl7.outgoing import decision_json
 from gransk.delivery.messages import announced_decision
 from gransk.results.decisions import announcements
-from gransk.results.message_tables import OutgoingMessage
+from gransk.results.message_tables import Announcement, AnnouncementKind, OutgoingMessage
+from gransk.results.urgency import Urgency
 from gransk.site.config_messages import ListenerSection
 from gransk.site.hl7_mapping import default_mapping
 from gransk.web import hl7_reading
@@ -26,6 +27,7 @@ READ_IN = "HL7 ORU^R01 in"
 DELIVERED = "Results that left"
 MESSAGES = "Messages out"
 FHIR = "FHIR to a machine"
+URGENT = "Urgent studies"
 OPENING = "Opening of exams"
 LOG = "Log"
 
@@ -84,14 +86,21 @@ def outputs(run: Programme) -> Answers:
             for one in announcements(session, 0, 100)
         ]
         out = [(row.study_key, row.destination) for row in session.scalars(select(OutgoingMessage))]
+        others = select(Announcement).where(Announcement.kind != AnnouncementKind.DECISION)
+        news = [
+            (row.kind, row.study_key, row.content)
+            for row in session.scalars(others.order_by(Announcement.number))
+        ]
+        urgent = [(row.study_key, row.level) for row in session.scalars(select(Urgency))]
     opened = [
         (row.study_key, row.arrived_at, row.opens_at, row.opened_at, row.drawn_first)
         for row in run.rows()
     ]
     found = {
         (DELIVERED, "the outbox of results"): run.delivered(),
-        (MESSAGES, "decisions and their outbox"): (told, out),
         (FHIR, "released reports and open tasks"): _fhir(run),
+        (MESSAGES, "decisions, reports, priority and their outbox"): (told, news, out),
+        (URGENT, "studies that moved up"): urgent,
         (OPENING, "hours and first readers"): opened,
         (LOG, "every line"): run.log,
     }

@@ -9,6 +9,9 @@ the AI is shown to nobody. At the hour when the doors are tried:
 * exam 3 (south) is open, and one of two people has read it: recall
 * exam 4 (north) has arrived, and the loop that takes it into the reading room has not run yet
 * exam 5 (north) is decided, its AI the same in every run, and its results are in the archive
+
+The site tells a RIS decisions, findings and priority, and has rules by which every exam with an
+opinion would be urgent.
 """
 
 from __future__ import annotations
@@ -58,8 +61,10 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.policy import Minimum, Room
 from gransk.reading.policy_tables import Validation
 from gransk.reading.readers import Listing, list_reader
+from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.telling import Teller
+from gransk.reading.urgent import make_raiser
 from gransk.reading.validation.report import validate
 from gransk.results.router import Router
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
@@ -74,6 +79,7 @@ from gransk.results.tables import (
 from gransk.site import people
 from gransk.site.config import Config
 from gransk.site.config_destinations import ORTHANC
+from gransk.site.config_messages import Subject
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.sessions import start_session
 from gransk.site.tables import Role
@@ -380,7 +386,7 @@ class Programme:
     def let_out(self) -> None:
         """Release what may be, and announce what was decided."""
         self.release()
-        Teller(self.site.database, ()).run_once()
+        Teller(self.site.database, self.config.messages.names(Subject.DECISIONS)).run_once()
 
     def _validated(self) -> None:
         """A local validation was signed at the unit: of no exam, so that it lets no AI count."""
@@ -396,8 +402,13 @@ class Programme:
             )  # fmt: skip
 
     def release(self) -> None:
-        """What the worker does: release what may be, and deliver it."""
+        """What the worker does: release what may be, tell of it, and deliver it."""
         covers = partial(entering.covers_now, self.policies)
+        installed = {"mammo": Mammo()}
+        then = release.in_turn(
+            make_raiser(self.config, self.blobs, installed),
+            make_report_teller(self.config, self.blobs, installed),
+        )
         with self.site.database.read() as session:
             rows = release.open_rows(session, covers)
         for row in rows:
@@ -407,7 +418,8 @@ class Programme:
                     str(row.arguments[0]),
                     "policy",
                     Router([ORTHANC], self.blobs),
-                    covers=covers,
+                    then,
+                    covers,
                 )
         self.deliver()
 
@@ -451,8 +463,17 @@ def configuration(folder: Path, ports: tuple[int, int, int]) -> Config:
         orthanc={"url": f"http://127.0.0.1:{ports[0]}", "dicom_port": ports[1]},
         service={"port": ports[2], "viewer_folder": str(viewer)},
         reading={"units": [{"name": name, "title": name.title()} for name in UNITS]},
+        priority={"rules": [
+            {"name": f"score-{level}", "level": level, "da": f"Score {level}",
+             "en": f"Score {level}", "application": "mammo", "when": {"exam_score_from": score}}
+            for level, score in (("high", 1), ("stat", 6))
+        ]},
+        messages={"destinations": [
+            {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": 9,
+             "tells": ["decisions", "findings", "priority"]},
+        ]},
         time_zone="UTC",
-    )
+    )  # fmt: skip
 
 
 def _bytes(made: Dataset) -> bytes:

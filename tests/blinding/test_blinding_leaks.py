@@ -11,7 +11,7 @@ import io
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import blinding_dicom
 import blinding_look
@@ -19,15 +19,16 @@ import blinding_messages
 import blinding_orthanc
 import pytest
 from blinding_look import Answers, LeakError, compare
-from blinding_messages import DELIVERED, FHIR, LOG, READ_IN
+from blinding_messages import DELIVERED, FHIR, LOG, MESSAGES, READ_IN
 from blinding_programme import Ai, Programme
 from pydicom import dcmwrite
-from sqlalchemy import false
+from sqlalchemy import ColumnElement, case, false
 
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.incoming import NotTakenError
 from gransk.reading.exam_tables import ExamRow
 from gransk.reading.sight import Sight
+from gransk.results.urgency import Urgency
 from gransk.web import worklist
 from gransk.web.hl7_taking import Takers
 
@@ -115,7 +116,42 @@ def corrected(_run: Programme, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(f"gransk.reading.{module}.keeps_corrections", lambda _plan: True)
 
 
-sort, counts = worklist._sort, worklist._counts
+def urgent(run: Programme) -> None:
+    """The open exam is urgent by the AI, where it was in time."""
+    if run.ai is Ai.LOW:
+        with run.site.database.begin() as session:
+            row = Urgency(study_key=run.key(1), level="stat", rule="score-stat",
+                          application="mammo", report_key="none", at=run.clock.at)  # fmt: skip
+            session.merge(row)
+
+
+def moved_for_all(*_: object) -> ColumnElement[int]:
+    return case((Urgency.study_key.is_(None), 0), else_=1)
+
+
+def ordered(name: str) -> Callable[[Programme, pytest.MonkeyPatch], None]:
+    """What is urgent comes first, whoever looks."""
+
+    def plant(run: Programme, patch: pytest.MonkeyPatch) -> None:
+        urgent(run)
+        patch.setattr(name, moved_for_all)
+
+    return plant
+
+
+def reasoned(run: Programme, patch: pytest.MonkeyPatch) -> None:
+    """The line of a hidden exam says why it is urgent."""
+    urgent(run)
+
+    def with_reason(study, item, programme):
+        row = to_read(study, item, programme)
+        with run.site.database.read() as session:
+            return replace(row, urgency=session.get(Urgency, study.key))
+
+    patch.setattr("gransk.web.worklist.to_read", with_reason)
+
+
+sort, counts, to_read = worklist._sort, worklist._counts, worklist.to_read
 CORRECTION = "PUT /api/reading/exams/{key}/correction"
 METRICS, STATISTICS = "GET /tools/metrics-prometheus", "GET /statistics"
 FIND, GET = (
@@ -165,6 +201,9 @@ LEAKS = {
         "GET /reading/board/exams/{key}/{what}",
         patched("gransk.web.reading.overseeing.sight", everything),
     ),
+    "urgent order": page("GET /api/worklist", ordered("gransk.web.worklist._moved")),
+    "reason": page("GET /", reasoned),
+    "urgent in the own list": page("GET /reading", ordered("gransk.reading.lists.rank_of_task")),
     "message": Leak(READ_IN, told, lambda run: blinding_messages.look(run, "-leak")),
     "log": Leak(LOG, written, lambda run: blinding_messages.outputs(run).at(LOG)),
     # From here on results are in the archive
@@ -180,6 +219,9 @@ LEAKS = {
     "FHIR to a machine": Leak(FHIR, released, lambda run: blinding_messages.outputs(run).at(FHIR)),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
     "FHIR reports": page("GET /fhir/DiagnosticReport", answered),
+    "findings told": Leak(
+        MESSAGES, released, lambda run: blinding_messages.outputs(run).at(MESSAGES)
+    ),
     # From here on the exam of one reader is decided
     "correction": Leak(
         CORRECTION,

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reading"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 
 from reading_room import NORMAL, RECALL, START, plan
-from reading_site import Site
+from reading_site import Site, findings
+from sqlalchemy import select
+from web_objects import Lesions
 
 from gransk.reading import acts, lists
 from gransk.reading.acts import Actor
@@ -20,11 +23,17 @@ from gransk.reading.exam import State
 from gransk.reading.ledger import changed_entries
 from gransk.reading.opinions import DifferenceReason
 from gransk.reading.plan import PolicyKind
-from gransk.reading.release import open_rows
-from gransk.results.store import BlobStore
+from gransk.reading.release import in_turn, open_rows, release_report
+from gransk.reading.report_telling import ReportTeller
+from gransk.reading.urgent import Raiser
+from gransk.results.message_tables import Announcement
+from gransk.results.store import BlobStore, withdraw_report
+from gransk.results.urgency import Urgency
+from gransk.site.config_priority import PriorityRule
 from gransk.site.database import Database
 from gransk.site.events import verify
 from gransk.site.migrate import upgrade
+from gransk.web import worklist
 
 
 @pytest.fixture
@@ -90,3 +99,31 @@ def test_two_readers_at_once(site):
     assert wrong == []
     assert site.row(key).state == State.DECIDED
     assert site.wrong() == []
+
+
+def test_an_urgent_exam_comes_first_and_its_report_is_told(site):
+    site.policies.how = lambda exam: plan(PolicyKind.DECISION_SUPPORT)
+    first, second = site.study(), site.study()
+    reports = [site.analysed(first), site.analysed(second, findings(9.0))]
+    site.run()
+    site.run(30)
+    rule = {"name": "r", "da": "x", "en": "x", "application": "mammo",
+            "when": {"exam_score_from": 8}}  # fmt: skip
+    raiser = Raiser(site.blobs, (PriorityRule.model_validate(rule),), {}, "da", ("ris",))
+    teller = ReportTeller(site.blobs, {"mammo": Lesions()}, "da", ("ris",))
+    for report in reports:
+        with site.database.begin() as session:
+            assert release_report(session, report, "policy", [], in_turn(raiser, teller))
+    with site.database.read() as session:
+        for query in (worklist.Query(), worklist.Query(sort="priority", order="asc")):
+            assert worklist.page(session, query, "en", {}, lambda *_: None).total == 0
+        for name in set(site.asked(first)) & set(site.asked(second)):
+            assert [one.study_key for one in lists.mine(session, name)] == [second, first]
+        assert [one.study_key for one in session.scalars(select(Urgency))] == [second]
+    with site.database.begin() as session:
+        withdraw_report(session, reports[0], first)
+    assert teller.run_once(site.database) == 1
+    assert teller.run_once(site.database) == 0
+    with site.database.read() as session:
+        kinds = session.scalars(select(Announcement.kind).order_by(Announcement.number)).all()
+    assert kinds == ["findings", "priority", "findings", "findings"]

@@ -288,8 +288,8 @@ def test_a_server_that_refuses_and_one_that_is_not_there(server):
         FhirSystem(destination(server.url), no_resource).send("c", content)
     with pytest.raises(UnavailableError, match="ConnectError"):
         FhirSystem(destination(f"http://127.0.0.1:{free_port()}"), no_resource).send("c", content)
+    lost = destination(server.url, token_file="none")
     with pytest.raises(UnavailableError, match="token_file"):
-        lost = destination(server.url, token_file="none")
         FhirSystem(lost, no_resource).send("c", content)
     with pytest.raises(RefusedError):
         no_resource(None)

@@ -1,0 +1,247 @@
+"""Released reports are announced once, and what becomes of them."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from reading_room import NORMAL, plan
+from reading_site import Site, findings, mark
+from sqlalchemy import func, select
+
+from gransk.core.application import Presentation, applications
+from gransk.core.followup import Advice, Assessment, FollowUp
+from gransk.core.keys import digest
+from gransk.reading import telling
+from gransk.reading.plan import PolicyKind
+from gransk.reading.release import in_turn, release_report
+from gransk.reading.report_telling import ReportTeller
+from gransk.results import edits
+from gransk.results.edits import Person, Seen
+from gransk.results.message_tables import Announcement, AnnouncementKind, OutgoingMessage
+from gransk.results.store import (
+    BlobStore,
+    NewObject,
+    restore_report,
+    seal_analysis,
+    seal_report,
+    withdraw_report,
+)
+from gransk.results.tables import Report, WorkState
+from gransk.results.told_reports import ReportTold, Status
+from gransk.site.database import Database
+from gransk.site.events import EventKind
+from gransk.site.migrate import upgrade
+from gransk.site.tables import Event
+
+DORTE = Person("dorte", "Dorte Doctor", "radiologist")
+DAY = datetime.date(2026, 9, 1)
+
+
+class App:
+    """An application as far as messages need one."""
+
+    presentation = Presentation(
+        title={"en": "Mammography", "da": "Mammografi"},
+        texts={},
+        line=lambda found, language: f"{len(found.standing)} {'fund' if language == 'da' else 'x'}",
+        details=lambda finding, language: [],
+        study_json=lambda found: {},
+        finding_json=lambda finding, found: {},
+        key_qualities=("laterality",),
+    )
+
+
+@pytest.fixture
+def site(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/test.db")
+    upgrade(database)
+    found = Site(database, BlobStore(tmp_path / "blobs"))
+    found.unit()
+    yield found
+    database.close()
+
+
+def teller(site, to=("ris",)):
+    return ReportTeller(site.blobs, {"mammo": App()}, "da", to)
+
+
+def release(site, report, to=("ris",)):
+    with site.database.begin() as session:
+        return release_report(session, report, "policy", [], in_turn(teller(site, to)))
+
+
+def told(site):
+    with site.database.read() as session:
+        query = select(Announcement).where(Announcement.kind == AnnouncementKind.FINDINGS)
+        found = session.scalars(query.order_by(Announcement.number)).all()
+        return [ReportTold.model_validate(one.content) for one in found]
+
+
+def statuses(site):
+    return [one.status for one in told(site)]
+
+
+def report_of(site, key, score=3.0, *marks):
+    """A report that is sealed and released, of other images each time."""
+    site.at += datetime.timedelta(minutes=1)
+    site.change(key, fingerprint=str(site.at))
+    report = site.analysed(key, findings(score, *marks))
+    assert release(site, report)
+    return report
+
+
+def test_a_report_is_announced_once_in_the_transaction_that_releases_it(site):
+    key = site.study()
+    report = report_of(site, key, 7.0, mark())
+    assert release(site, report), "released before"
+    (one,) = told(site)
+    assert (one.application, one.report_key, one.status) == ("mammo", report, Status.PRELIMINARY)
+    assert one.line == "1 fund"
+    assert [m.value for m in one.measurements] == [7.0]
+    (finding,) = one.findings
+    assert (finding.name, finding.tracking_uid) == ("Mark 1", "1.2.1")
+    assert [q.name for q in finding.qualities] == ["laterality"]
+    assert one.research
+    assert one.notices == ("Til forskningsbrug, ikke medicinsk udstyr.",)
+    assert [made.kind for made in one.objects] == ["SR"]
+    with site.database.read() as session:
+        assert session.scalars(select(OutgoingMessage.destination)).all() == ["ris"]
+        events = select(Event.data).where(Event.kind == EventKind.FINDINGS_ANNOUNCED)
+        assert [data["status"] for data in session.scalars(events)] == ["preliminary"]
+
+
+def test_nothing_is_announced_where_nobody_is_told_or_the_release_is_rolled_back(site):
+    key = site.study()
+    report = site.analysed(key)
+
+    def broken(session, item, row):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), site.database.begin() as session:
+        release_report(session, report, "policy", [], in_turn(teller(site), broken))
+    assert told(site) == []
+    assert release(site, report, to=())
+    assert teller(site).run_once(site.database) == 0
+    assert told(site) == [], "who is told later begins with what is released then"
+
+
+def test_preliminary_then_final_then_corrected(site):
+    key = site.study()
+    report = report_of(site, key, 3.0, mark())
+    report_of(site, key, 4.0, mark())
+    with site.database.begin() as session:
+        edits.sign(session, Seen.of(site.item(session, key)), DORTE)
+        item = site.item(session, key)
+        signed = digest(["signed", item.report_key])
+        kept = site.blobs.put(b"object")
+        made = NewObject("SR", "1.2.3", "2.25.77", "2.25.9", kept)
+        seal_report(session, item, signed, item.analysis_key, site.at, [made])
+    assert release(site, signed)
+    report_of(site, key, 5.0)
+    assert statuses(site) == [
+        Status.PRELIMINARY, Status.PRELIMINARY, Status.FINAL, Status.CORRECTED,
+    ]  # fmt: skip
+    assert told(site)[0].report_key == report
+
+
+def test_a_withdrawn_report_is_told_and_one_that_stands_again(site):
+    key = site.study()
+    report = report_of(site, key, 3.0, mark())
+    assert teller(site).run_once(site.database) == 0
+    with site.database.begin() as session:
+        withdraw_report(session, report, key)
+    assert teller(site).run_once(site.database) == 1
+    assert teller(site).run_once(site.database) == 0
+    with site.database.begin() as session:
+        restore_report(session, report)
+    assert teller(site).run_once(site.database) == 1
+    assert teller(site).run_once(site.database) == 0
+    assert statuses(site) == [Status.PRELIMINARY, Status.WITHDRAWN, Status.PRELIMINARY]
+    withdrawn = told(site)[1]
+    assert (withdrawn.findings, withdrawn.text, withdrawn.objects) == ((), "", ())
+
+
+def test_a_report_that_waits_for_its_release_says_nothing_of_the_one_before(site):
+    key = site.study()
+    report_of(site, key)
+    site.change(key, fingerprint="new")
+    site.analysed(key, findings(9.0))
+    assert teller(site).run_once(site.database) == 0
+    assert statuses(site) == [Status.PRELIMINARY]
+
+
+def test_what_people_did_after_the_report_was_made_stands_in_the_next_one(site):
+    key = site.study()
+    site.at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    report = site.analysed(key, findings(3.0, mark(1), mark(2)))
+    with site.database.begin() as session:
+        item = site.item(session, key)
+        edits.reject(session, Seen.of(item), DORTE, "1.2.1", "artefact")
+    assert release(site, report)
+    assert len(told(site)[0].findings) == 2
+
+
+def test_text_and_advice_are_in_the_site_s_language(site):
+    key = site.study()
+    words = {"en": "CT in 6 months", "da": "CT om 6 måneder"}
+    advised = Advice(
+        tracking_uid="1.2.1", guideline="g", version="1", source_state="primary",
+        status="advice", action="ct", due=(DAY, DAY), text=words, reason=words,
+    )  # fmt: skip
+    whole = advised.model_copy(update={"tracking_uid": None, "action": "biopsy"})
+    beside = FollowUp(
+        assessment=Assessment(advice=(advised, whole), growth={"1.2.1": "growth"}),
+        text={"en": "Findings", "da": "Fund"},
+    )
+    found = site.blobs.put(findings(3.0, mark()).model_dump_json().encode())
+    with site.database.begin() as session:
+        item = site.item(session, key)
+        seal_analysis(session, "a" * 64, "mammo", found, found, 1.0)
+        kept = site.blobs.put(beside.model_dump_json().encode())
+        seal_report(session, item, "b" * 64, "a" * 64, site.at, [], kept)
+        item.state = WorkState.READY
+    assert release(site, "b" * 64)
+    (one,) = told(site)
+    assert (one.text, one.advice.action) == ("Fund", "biopsy")
+    assert one.findings[0].advice.text == "CT om 6 måneder"
+    assert one.findings[0].growth == "growth"
+
+
+def test_damaged_findings_stop_no_release(site):
+    key = site.study()
+    report = site.analysed(key)
+    for path in site.blobs.folder.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"damaged")
+    assert release(site, report)
+    assert told(site) == []
+
+
+def test_in_the_reading_room_nothing_goes_before_the_decision(site):
+    site.policies.how = lambda exam: plan(PolicyKind.SAFETY_NET)
+    key = site.study()
+    report = site.analysed(key, findings(3.0, mark()))
+    site.run()
+    site.run(30)
+    assert not release(site, report)
+    assert told(site) == []
+    site.read(key, NORMAL, NORMAL)
+    assert site.row(key).decided_at is not None
+    assert release(site, report)
+    assert statuses(site) == [Status.PRELIMINARY]
+    # A decision is a first one, whatever was told of the findings.
+    telling.Teller(site.database, ("ris",)).run_once()
+    with site.database.read() as session:
+        query = select(Announcement).where(Announcement.kind == AnnouncementKind.DECISION)
+        (decision,) = session.scalars(query).all()
+        assert decision.content["corrected"] is False
+        assert session.scalar(select(func.count()).select_from(Report)) == 1
+
+
+@pytest.mark.parametrize("name", ["mammo", "nodule"])
+def test_the_shipped_applications_name_what_they_measure(name):
+    presentation = applications()[name].presentation
+    assert presentation.sizes
+    assert set(presentation.sizes.values()) <= set(presentation.texts)
+    assert set(presentation.key_qualities) <= set(presentation.codes)
