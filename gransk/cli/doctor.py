@@ -14,7 +14,7 @@ from rich.table import Table
 
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import ConfigurationError
-from gransk.oversight import doctor_orthanc
+from gransk.oversight import doctor_destinations, doctor_orthanc
 from gransk.oversight.doctor import Level, Result, examine
 from gransk.site.config import load_config
 
@@ -46,7 +46,7 @@ def doctor(
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):
-        results = list(examine(path, doctor_orthanc.CHECKS))
+        results = list(examine(path, (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS)))
     chosen = language.value if language else _language(config)
     if as_json:
         typer.echo(json.dumps(_json(results, chosen), ensure_ascii=False, indent=2))

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "token": ("gransk.cli.people", "token_app", "Tokens for machines."),
     "serve": ("gransk.cli.serve", "serve", "Run the service: intake, pages, delivery."),
     "worker": ("gransk.cli.worker", "worker", "Run a worker that analyses studies."),
+    "route": ("gransk.cli.route", "route", "Send past reports to a destination added later."),
     "dead": ("gransk.cli.dead", "app", "See and re-run work that failed for good."),
 }
 

@@ -39,7 +39,18 @@ QUEUED = 500
 
 
 class UnavailableError(GranskError):
-    """The destination does not answer now; the same bytes may pass later."""
+    """The destination does not answer now; the same bytes may pass later.
+
+    Parameters
+    ----------
+    message : str
+    after : float
+        Seconds after which it wants to be tried again, where it said so.
+    """
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class RefusedError(GranskError):
@@ -121,18 +132,21 @@ class Answer(NamedTuple):
     result : Result
     error : str
         Why it was not sent.
-    seconds : float
-        How long to wait before another try, at most; of NOT_YET, how long.
+    after : float
+        Seconds to wait before another try, at least.
+    longest : float
+        Seconds that a try is waited for, at most, where no more are asked for.
     """
 
     result: Result
     error: str = ""
-    seconds: float = LONGEST_WAIT_SECONDS
+    after: float = 0.0
+    longest: float = LONGEST_WAIT_SECONDS
 
     @property
     def told(self) -> dict[str, Any]:
         """As JSON."""
-        return {"result": self.result.value, "error": self.error, "seconds": self.seconds}
+        return {**self._asdict(), "result": self.result.value}
 
 
 def try_until_ended(
@@ -150,9 +164,10 @@ def try_until_ended(
     tries, refusals = 0, 0
     for _ in range(LIFE):
         answer = once(delivery, attempt)
-        result, seconds = Result(answer["result"]), answer.get("seconds", LONGEST_WAIT_SECONDS)
+        # An answer that an older version noted lacks the later parts.
+        result, after = Result(answer["result"]), answer.get("after", 0.0)
         if result is Result.NOT_YET:
-            DBOS.sleep(seconds)
+            DBOS.sleep(after)
             continue
         if result not in (Result.UNAVAILABLE, Result.REFUSED):
             return result.value
@@ -161,7 +176,8 @@ def try_until_ended(
         if refusals >= REFUSALS:
             give_up(delivery, attempt, answer["error"])
             return "failed"
-        DBOS.sleep(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), seconds))
+        longest = answer.get("longest", LONGEST_WAIT_SECONDS)
+        DBOS.sleep(max(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), longest), after))
     go_on(delivery, attempt)
     return "goes on"
 
@@ -191,7 +207,7 @@ def send_once(
 
     answer = answered(database, delivery_id, attempt, DeliveryState.WAITING, send)
     pace = paces.get(name)
-    return answer if pace is None else answer._replace(seconds=pace.longest_wait_seconds)
+    return answer if pace is None else answer._replace(longest=pace.longest_wait_seconds)
 
 
 def _begin(
@@ -216,7 +232,7 @@ def _begin(
     if pace is not None and pace.per_minute:
         seconds = turn(session, delivery.destination, pace.per_minute)
         if seconds:
-            return Answer(Result.NOT_YET, seconds=seconds)
+            return Answer(Result.NOT_YET, after=seconds)
     delivery.trying, delivery.tried_at = attempt, utcnow()
     return delivery
 
@@ -246,12 +262,13 @@ def answered(
         return act()
     except (UnavailableError, OperationalError, OSError) as error:
         note(database, delivery_id, attempt, state, error)
-        return Answer(Result.UNAVAILABLE, told(error))
+        return Answer(Result.UNAVAILABLE, told(error), getattr(error, "after", 0.0))
     except GranskError as error:
         note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, str(error))
     except Exception as error:
         log.exception("delivery %s, %s", delivery_id, state)
+        note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, type(error).__name__)
 
 
@@ -442,8 +459,9 @@ def note(
 
 
 def told(error: Exception) -> str:
-    """What went wrong; a database's own words repeat values."""
-    return type(error).__name__ if isinstance(error, OperationalError) else str(error)
+    """What went wrong; words that are not ours may repeat values of an object."""
+    ours = isinstance(error, GranskError | OSError)
+    return str(error) if ours else type(error).__name__
 
 
 def study_of(session: Session, delivery: Delivery) -> str:

@@ -26,7 +26,7 @@ from pynetdicom.association import Association
 
 from gransk.core.errors import ConfigurationError
 from gransk.delivery.deliver import RefusedError, UnavailableError
-from gransk.delivery.dimse import EndedError, Kind, Peer, associate, kind_of, store, takes
+from gransk.delivery.dimse import EndedError, Kind, Peer, associate, echo, kind_of, store, takes
 from gransk.site.config_destinations import DicomDestination
 
 IDLE_SECONDS = 10.0
@@ -87,6 +87,18 @@ class DicomCarrier:
             Always.
         """
         raise RefusedError("DICOM has no deletion; remove the object at the destination")
+
+    def echo(self) -> None:
+        """Ask whether the peer is there, by C-ECHO (PS3.4 Annex A).
+
+        Raises
+        ------
+        UnavailableError
+            Where it does not answer, or takes no association from us.
+        RefusedError
+            Where it takes one and answers no C-ECHO.
+        """
+        echo(self._peer())
 
     def close(self) -> None:
         """Release every association that is not in use."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import secrets
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -21,6 +23,11 @@ AGAIN = frozenset({401, 403, 408, 425, 429})
 """Refusals that pass: a token that is renewed, a server that is busy."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
 REFERENCED_SOP_INSTANCE_UID = "00081155"
+NO_QUERIES = frozenset({400, 405, 501})
+NOBODY = "2.25.0"
+"""A UID that no object bears."""
+LONGEST_AFTER_SECONDS = 3600.0
+"""A server that asks to be left alone for longer is asked again by then."""
 DUPLICATE = 0x0111
 """Failure Reason of servers that will not store again what they have (PS3.7 Annex C)."""
 
@@ -64,6 +71,22 @@ class DicomwebCarrier:
             answer = self._ask("DELETE", path, {"accept": JSON})
             if answer.status_code not in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
                 _check(answer)
+
+    def echo(self) -> None:
+        """Ask whether the server is there, by a query that finds nothing.
+
+        One that answers no queries is there all the same.
+
+        Raises
+        ------
+        UnavailableError
+            Where it does not answer, or does not take our credentials.
+        RefusedError
+            Where nothing is at its address.
+        """
+        answer = self._ask("GET", f"/instances?SOPInstanceUID={NOBODY}", {"accept": JSON})
+        if answer.status_code not in NO_QUERIES:
+            _check(answer)
 
     def _ask(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None
@@ -135,7 +158,20 @@ def _check(answer: httpx.Response) -> None:
         raise UnavailableError(f"{told}: redirects are not followed; give the final address")
     if answer.is_client_error and answer.status_code not in AGAIN:
         raise RefusedError(told)
-    raise UnavailableError(told)
+    raise UnavailableError(told, _after(answer))
+
+
+def _after(answer: httpx.Response) -> float:
+    """Seconds of Retry-After (RFC 9110 10.2.3), within reason; 0 where it says none."""
+    said = answer.headers.get("retry-after", "")
+    if said.isdecimal() and len(said) < 10:
+        return min(float(said), LONGEST_AFTER_SECONDS)
+    try:
+        then = parsedate_to_datetime(said)
+        seconds = (then - datetime.datetime.now(datetime.UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+    return min(max(seconds, 0.0), LONGEST_AFTER_SECONDS)
 
 
 def _failures(answer: httpx.Response, sop_instance_uid: str) -> list[int] | None:

@@ -20,6 +20,7 @@ _config.STORE_SEND_CHUNKED_DATASET = True
 
 CONTEXTS = 128
 """Most presentation contexts of an association (PS3.8 9.3.2.2)."""
+VERIFICATION = ("1.2.840.10008.1.1", "1.2.840.10008.1.2")
 DUPLICATE = 0x0111
 """Duplicate SOP Instance (PS3.7 Annex C): it is there already."""
 
@@ -174,6 +175,28 @@ def store(association: Association, path: Path, kind: Kind) -> int:
     if status in (0x0000, DUPLICATE) or status & 0xF000 == 0xB000:
         return status
     raise RefusedError(f"the peer answered with status 0x{status:04X}")
+
+
+def echo(peer: Peer) -> None:
+    """Ask whether a peer is there, by C-ECHO (PS3.4 Annex A).
+
+    Raises
+    ------
+    UnavailableError
+        Where it does not answer, or accepts no association.
+    RefusedError
+        Where it answers no C-ECHO, or with a failure.
+    """
+    association = associate(peer, [VERIFICATION])
+    try:
+        if not takes(association, VERIFICATION):
+            raise RefusedError("the peer takes an association and no C-ECHO")
+        status = association.send_c_echo().get("Status")
+        if status != 0x0000:
+            raise RefusedError("the peer did not answer C-ECHO with success")
+    finally:
+        if association.is_established:
+            association.release()
 
 
 def takes(association: Association, kind: Kind) -> bool:

@@ -85,7 +85,7 @@ class Tokens:
                 )
         except AuthlibBaseError as error:
             raise TokenError(f"no token: error {str(error.error)[:64]!r}") from error
-        except (OSError, ValueError) as error:  # what requests raises is an OSError
+        except (OSError, ValueError, TypeError) as error:  # what requests raises is an OSError
             raise TokenError(f"no token: {type(error).__name__}") from error
         token = found.get("access_token") if isinstance(found, dict) else None
         if not isinstance(token, str) or not token or not token.isprintable():

@@ -32,6 +32,7 @@ NAMES: dict[str, dict[str, str]] = {
     "dicom_door": {"en": "DICOM door", "da": "DICOM-indgang"},
     "dicom_hosts": {"en": "DICOM senders", "da": "DICOM-afsendere"},
     "prior_archives": {"en": "Earlier studies", "da": "Tidligere undersøgelser"},
+    "destinations": {"en": "Destinations", "da": "Modtagere"},
 }
 
 SEEN: dict[str, dict[str, str]] = {
@@ -270,6 +271,27 @@ SEEN: dict[str, dict[str, str]] = {
         "en": "the archive {name} {error}",
         "da": "arkivet {name} kan ikke bruges: {error}",
     },
+    "destinations_none": {
+        "en": "results are sent nowhere",
+        "da": "resultater sendes ingen steder hen",
+    },
+    "destination_good": {"en": "{name} answers", "da": "{name} svarer"},
+    "destination_silent": {
+        "en": "{name} cannot be used now: {error}",
+        "da": "{name} kan ikke bruges nu: {error}",
+    },
+    "destination_plain": {
+        "en": "{name} is reached without TLS at {hosts}",
+        "da": "{name} nås uden TLS på {hosts}",
+    },
+    "destination_file": {
+        "en": "{path} of {name} cannot be read or is empty",
+        "da": "{path} til {name} kan ikke læses eller er tom",
+    },
+    "destination_unwanted": {
+        "en": "kinds of object that no destination takes: {kinds}",
+        "da": "objekttyper som ingen modtager får: {kinds}",
+    },
 }
 
 REMEDIES: dict[str, dict[str, str]] = {
@@ -473,5 +495,21 @@ REMEDIES: dict[str, dict[str, str]] = {
     "prior_archive_silent": {
         "en": "see docs/priors.md: what the archive must know of Gransk, and priors.archives",
         "da": "se docs/priors.md: hvad arkivet skal vide om Gransk, og priors.archives",
+    },
+    "destinations_none": {
+        "en": "name a destination (docs/delivery.md)",
+        "da": "angiv en modtager (docs/delivery.md)",
+    },
+    "destination_silent": {
+        "en": "nothing is lost, it is tried until it answers; see docs/delivery.md",
+        "da": "intet går tabt, der prøves indtil den svarer; se docs/delivery.md",
+    },
+    "destination_plain": {
+        "en": "set tls, or https:// in url; or keep it on a network of its own",
+        "da": "angiv tls, eller https:// i url; eller hold den på sit eget net",
+    },
+    "destination_file": {
+        "en": "write the secret into it, readable by this user alone",
+        "da": "skriv hemmeligheden i den, læsbar for denne bruger alene",
     },
 }

@@ -493,6 +493,26 @@ def check_applications(config: Config, installed: Mapping[str, Application]) -> 
         )
     for application in installed.values():
         application_settings(config, application)
+    _check_rules(config, installed)
+
+
+def _check_rules(config: Config, installed: Mapping[str, Application]) -> None:
+    """Applications and units that rules of destinations name are known."""
+    for n, destination in enumerate(config.destinations):
+        for k, rule in enumerate(destination.when):
+            where = f"destinations[{n}].when[{k}]"
+            for name in rule.applications:
+                if name not in installed:
+                    raise ConfigurationError(
+                        f"{where}.applications: no such application is installed"
+                        f"{near(name, installed)}"
+                    )
+            for unit in (origin.unit for origin in rule.origins):
+                if unit is not None and unit not in config.reading.names:
+                    raise ConfigurationError(
+                        f"{where}.origins: no unit is called {unit!r}"
+                        f"{near(unit, config.reading.names)}"
+                    )
 
 
 def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_the_kept_bytes_are_sent_and_only_once(database, blobs):
     (line,) = lines(database)
     taker = Taker()
     for wanted in (Result.SENT, Result.UNWANTED):
-        result, error, _ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
+        result, error, *_ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
         assert (result, error) == (wanted, "")
     assert taker.taken == {"2.25.1": b"SR bytes"}
     assert lines(database)[0].state == DeliveryState.SENT
@@ -150,7 +150,7 @@ def test_damaged_bytes_are_never_sent(database, blobs):
         if path.is_file():
             path.write_bytes(b"damaged")
     taker = Taker()
-    result, error, _ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
+    result, error, *_ = deliver.send_once(database, blobs, {"orthanc": taker}, line.id, 0)
     assert result == Result.REFUSED
     assert "damaged" in error
     assert taker.taken == {}

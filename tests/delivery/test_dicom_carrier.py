@@ -135,7 +135,7 @@ def test_failures_are_told_apart(node, status, error, told):
 def test_a_rejected_association_is_asked_for_again_later(node, reject):
     node.plan(reject=reject)
     sender = carrier(node.port, calling_aet="STRANGER")
-    with pytest.raises(UnavailableError, match="rejects the association.*does it know STRANGER"):
+    with pytest.raises(UnavailableError, match=r"rejects the association.*does it know STRANGER"):
         sender.send(*an_object())
     node.plan()
     sender.send(*an_object())
@@ -193,7 +193,7 @@ def test_a_peer_that_restarted_is_met_on_a_new_association(node):
 
 def test_a_peer_that_is_not_there_is_unavailable_at_once():
     began = time.monotonic()
-    with pytest.raises(UnavailableError, match="STORESCP at 127.0.0.1:.*Connection refused"):
+    with pytest.raises(UnavailableError, match=r"STORESCP at 127\.0\.0\.1:.*Connection refused"):
         carrier(free_port()).send(*an_object())
     assert time.monotonic() - began < 4
 
@@ -303,7 +303,7 @@ def test_a_peer_that_bears_another_name_is_sent_nothing(secure, certificates):
 def test_a_peer_that_does_not_know_our_certificate_is_unavailable(secure, certificates):
     key, cert = certificates.stranger
     tls = TlsClient(authority_file=certificates.ca, certificate_file=cert, key_file=key)
-    with pytest.raises(UnavailableError, match="does not answer|ended the association"):
+    with pytest.raises(UnavailableError, match=r"does not answer|ended the association"):
         carrier(secure.port, tls=tls).send(*an_object())
     assert secure.held == {}
 
@@ -317,7 +317,7 @@ def test_nothing_goes_in_the_clear_where_tls_is_wanted(storescp, certificates):
 
 def test_a_certificate_file_that_is_missing_is_told(storescp, tmp_path):
     tls = TlsClient(authority_file=tmp_path / "none.pem")
-    with pytest.raises(UnavailableError, match="none.pem: No such file"):
+    with pytest.raises(UnavailableError, match=r"none\.pem: No such file"):
         carrier(storescp.port, tls=tls).send(*an_object())
 
 

@@ -40,9 +40,12 @@ class ProviderProcess:
         Address of the site that it serves.
     userinfo : bool
         Whether it keeps a person's claims for its userinfo endpoint.
+    given : dict
+        ``seconds`` that a token of client credentials lasts, and how that client shows itself:
+        ``authentication``.
     """
 
-    def __init__(self, folder: Path, home: str, userinfo: bool = False) -> None:
+    def __init__(self, folder: Path, home: str, userinfo: bool = False, **given: Any) -> None:
         self.port = free_port()
         self._file = folder / "people.json"
         self._values = {
@@ -51,6 +54,7 @@ class ProviderProcess:
             "secret": SECRET,
             "people": str(self._file),
             "userinfo": userinfo,
+            **given,
         }
         self._process: subprocess.Popen[str] | None = None
         self.people({})

@@ -17,11 +17,32 @@ const provider = new Provider(`http://127.0.0.1:${given.port}`, {
     post_logout_redirect_uris: [`${given.home}/sign-in`],
     response_types: ['code'],
     grant_types: ['authorization_code'],
+  }, {
+    client_id: 'gransk-delivery',
+    client_secret: given.secret,
+    redirect_uris: [],
+    response_types: [],
+    grant_types: ['client_credentials'],
+    token_endpoint_auth_method: given.authentication ?? 'client_secret_basic',
+    scope: 'dicom.write',
+  }, {
+    client_id: 'gate',
+    client_secret: given.secret,
+    redirect_uris: [],
+    response_types: [],
+    grant_types: [],
   }],
+  scopes: ['openid', 'profile', 'dicom.write'],
+  ttl: { ClientCredentials: given.seconds ?? 600 },
   claims: { openid: ['sub'], profile: ['preferred_username', 'name', 'groups', 'realm_access'] },
   conformIdTokenClaims: given.userinfo ?? false,
   cookies: { keys: [given.secret] },
-  features: { devInteractions: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: true },
+    introspection: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
+  },
   findAccount: (_, id) => {
     const person = people()[id];
     return person && { accountId: id, claims: () => ({ sub: id, ...person }) };
