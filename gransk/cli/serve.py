@@ -58,7 +58,7 @@ OPEN_SECONDS = 3.0
 TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
-MARK_SECONDS = 5.0
+MARK_SECONDS = 10.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 

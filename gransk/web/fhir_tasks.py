@@ -166,9 +166,10 @@ def _tasks(
         (over, ExamRow.decided_at),
         (and_(ExamRow.study_key.is_(None), signed), version.at),
     )
+    raised = case((version.number.is_(None), null()), else_=Urgency.at)
     instants = [
         func.coalesce(one, Workitem.created_at)
-        for one in (first, ExamRow.decided_at, SeenStudy.deleted_at, version.at, Urgency.at)
+        for one in (first, ExamRow.decided_at, SeenStudy.deleted_at, version.at, raised)
     ]
     updated = case(
         (hidden, Workitem.created_at), else_=greatest(Workitem.created_at, *instants)

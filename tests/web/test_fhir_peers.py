@@ -272,6 +272,7 @@ def test_urgency_is_shown_once_its_report_is_released(site):
     shown = {one: machine.get(f"/fhir/Task/{one}").json() for one in (item, released)}
     assert [one["priority"] for one in shown.values()] == ["routine", "stat"]
     assert "reasonCode" not in shown[item]
+    assert shown[item]["meta"]["lastUpdated"] == shown[item]["authoredOn"]
     assert shown[released]["reasonCode"] == {"text": "large"}
     bundle = machine.get("/fhir/Task?priority=stat,urgent").json()
     assert [one["resource"]["id"] for one in bundle["entry"]] == [released]
