@@ -138,7 +138,7 @@ def test_a_foreign_client_searches_and_reads(site, server):
         search = SmartReport.where(
             struct={"based-on.identifier": "ACC2", "patient.identifier": f"{CPR}|000002-0000"}
         )
-        (report,) = search.perform_resources(api.server)
+        (report,) = search.perform_resources_iter(api.server)
         assert report.id == items[1]
         assert report.subject.identifier.system == CPR
         every = SmartReport.where(struct={"_count": "1"}).perform_resources_iter(api.server)
@@ -146,7 +146,7 @@ def test_a_foreign_client_searches_and_reads(site, server):
         read = SmartReport.read(items[0], api.server)
         assert read.status == "partial"
         assert len(read.result) == 2
-        (task,) = SmartTask.where(struct={"identifier": "ACC3"}).perform_resources(api.server)
+        (task,) = SmartTask.where(struct={"identifier": "ACC3"}).perform_resources_iter(api.server)
         assert (task.id, task.intent) == (items[2], "order")
         bundle = api.server.request_json("DiagnosticReport?_count=2")
         assert server.complaints(bundle) is None

@@ -1,7 +1,9 @@
 """Released reports as FHIR R4: what is served, what is not, and that foreign tools read it."""
 
 import datetime
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
@@ -11,10 +13,16 @@ from fhir.resources.R4B.operationoutcome import OperationOutcome
 from fhir.resources.R4B.task import Task
 from web_objects import findings_of_study
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "site"))
+
+from databases import postgresql, postgresql_server  # noqa: F401
+
+from gransk.archive.followed import place_of
 from gransk.core import codes
 from gransk.core.findings import Measurement
+from gransk.delivery.marks import Marker
 from gransk.reading.release import release_report
-from gransk.results.store import restore_report, withdraw_report
+from gransk.results.store import BlobStore, restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.results.versions import ReportVersion, catch_up, versions_of
 from gransk.site.tables import Role
@@ -292,3 +300,37 @@ def test_a_task_ends_with_its_study(site):
     assert task["status"] == "cancelled"
     assert task["executionPeriod"] == {"end": "2026-03-01T00:00:00Z"}
     assert ids(get(site.machine("other"), f"{TASKS}?status=cancelled")) == [item]
+
+
+@pytest.mark.system
+def test_the_same_on_postgresql(make_site, postgresql):  # noqa: F811
+    workflows = {"url": postgresql, "workflows_url": postgresql}
+    site = make_site(fhir={"issuers": {CPR: ""}}, database=workflows)
+    items = {number: released(site, number) for number in (1, 2, 3)}
+    waiting = site.sealed(site.study(4), released=False)
+    machine = site.machine()
+    for query, numbers in SEARCHES:
+        assert ids(get(machine, f"{REPORTS}?{query}")) == [items[n] for n in numbers], query
+    tasks = get(machine, f"{TASKS}?_count=3&status=requested")
+    assert (tasks["total"], len(ids(tasks))) == (4, 3)
+    following = next(one["url"] for one in tasks["link"] if one["relation"] == "next")
+    last = ids(get(machine, following))
+    assert sorted([*ids(tasks), *last]) == sorted([*items.values(), waiting])
+    for query in ("_lastUpdated=gt2020", "priority=routine", "patient.identifier=000001-0000"):
+        assert ids(get(machine, f"{TASKS}?{query}")), query
+    assert ids(get(machine, f"{TASKS}?owner=bo&priority=stat")) == []
+    archive = {}
+    one = Marker(BlobStore(site.config.blob_folder), Marked(archive), place_of, "orthanc")
+    assert (one.run_once(site.database), one.run_once(site.database)) == (3, 0)
+    assert archive == {f"id-{number}": ["findings"] for number in items}
+
+
+class Marked:
+    """An archive that takes every mark."""
+
+    def __init__(self, marks):
+        self.marks = marks
+
+    def mark(self, place, marks):
+        self.marks[place] = list(marks)
+        return True
