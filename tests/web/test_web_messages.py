@@ -65,7 +65,7 @@ def test_what_is_not_delivered_is_shown_and_tried_again(site, language):
     coordinator = site.person(Role.COORDINATOR, language=language)
     key = site.study(1)
     html = coordinator.get("/messages").text
-    empty = {"en": "Every decision is delivered.", "da": "Alle afgørelser er leveret."}
+    empty = {"en": "Every message is delivered.", "da": "Alle beskeder er leveret."}
     assert empty[language] in html
     decide(site, key)
     with site.database.begin() as session:

@@ -27,8 +27,10 @@ from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
 from gransk.reading.validation.report import Counts, Missing
+from gransk.results.message_tables import AnnouncementKind
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
+from gransk.results.urgency import Level
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
@@ -97,6 +99,8 @@ def used() -> set[str]:
         ("follow_up_rule", ("signed", "released", "grace")),
         ("verdict", ("confirmed", "rejected", "added")),
         ("message_state", ("waiting", "failed")),
+        ("message_kind", AnnouncementKind),
+        ("level", Level),
         ("message_refusal", [one.name.lower() for one in Refusal]),
         ("outcome", Outcome),
         ("exam_state", ("to_read", *State)), ("exam_verdict", Verdict), ("exam_task", TaskKind),
