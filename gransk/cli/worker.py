@@ -53,8 +53,10 @@ def worker(
 ) -> None:
     """Analyse, release and deliver, until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "dbos", "httpx", "pynetdicom", "urllib3"):
+    for chatty in ("alembic", "dbos", "httpx", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It logs each try at a peer that is down; why a delivery waits stands beside the delivery.
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     try:
         _work(load_config(config_path(config)), slot)
     except GranskError as error:

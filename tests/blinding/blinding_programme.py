@@ -78,7 +78,7 @@ from gransk.results.tables import (
 )
 from gransk.site import people
 from gransk.site.config import Config
-from gransk.site.config_destinations import ORTHANC
+from gransk.site.config_destinations import ORTHANC, OrthancDestination, Rule
 from gransk.site.config_messages import Subject
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.sessions import start_session
@@ -96,6 +96,22 @@ SECRET = "grenzebach"
 NO = ["no", "machine"]
 
 log = logging.getLogger("gransk")
+
+
+DESTINATIONS = (
+    ORTHANC,
+    *(
+        OrthancDestination(name=name, kind="orthanc", when=(Rule.model_validate(rule),))
+        for name, rule in (
+            ("found", {"outcomes": ["findings"]}),
+            ("nothing", {"outcomes": ["none"]}),
+            ("high", {"score_from": 5}),
+            ("low", {"score_to": 5}),
+            ("north", {"origins": [{"unit": "north"}]}),
+        )
+    ),
+)
+"""Where results go: each rule that the AI's opinion could tell by."""
 
 
 class Ai(StrEnum):
@@ -417,7 +433,7 @@ class Programme:
                     session,
                     str(row.arguments[0]),
                     "policy",
-                    Router([ORTHANC], self.blobs),
+                    Router(DESTINATIONS, self.blobs),
                     then,
                     covers,
                 )
@@ -427,22 +443,23 @@ class Programme:
         """Send what the outbox holds."""
         with self.site.database.read() as session:
             lines = deliver.open_rows(session)
+        archive = ArchiveCarrier(self.site.orthanc)
         for line in lines:
             sent = deliver.send_once(
                 self.site.database, self.blobs,
-                {"orthanc": ArchiveCarrier(self.site.orthanc)}, *line.arguments,
+                {one.name: archive for one in DESTINATIONS}, *line.arguments,
             )  # fmt: skip
             assert sent[0] is deliver.Result.SENT, sent
 
-    def delivered(self) -> list[str]:
-        """Study UIDs' numbers whose results were let out: of the outbox, whatever its state."""
+    def delivered(self) -> list[tuple[str, str]]:
+        """Series whose results were let out, and where to: of the outbox, whatever its state."""
         with self.site.database.read() as session:
             query = (
-                select(ReportObject.series_instance_uid)
+                select(ReportObject.series_instance_uid, Delivery.destination)
                 .join(Delivery, Delivery.sop_instance_uid == ReportObject.sop_instance_uid)
-                .order_by(ReportObject.series_instance_uid)
+                .order_by(ReportObject.series_instance_uid, Delivery.destination)
             )
-            return list(session.scalars(query))
+            return [(row.series_instance_uid, row.destination) for row in session.execute(query)]
 
     def _hour(self, at: str) -> None:
         hours, minutes = at.split(":")

@@ -186,10 +186,6 @@ LEAKS = {
         ),
     ),
     "metric of ours": page("GET /status", patched("gransk.web.status.hidden", lambda *_: false())),
-    "FHIR tasks": page(
-        "GET /fhir/Task/{ident}",
-        patched("gransk.web.fhir_tasks.hides_from", lambda *_: lambda _key: false()),
-    ),
     "event list": page("GET /events", patched("gransk.web.pages.event_horizon", lambda *_: None)),
     "own list": page("GET /reading/{key}", patched("gransk.reading.desk.sight", everything)),
     "history": page(
@@ -219,6 +215,10 @@ LEAKS = {
     "FHIR to a machine": Leak(FHIR, released, lambda run: blinding_messages.outputs(run).at(FHIR)),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
     "FHIR reports": page("GET /fhir/DiagnosticReport", answered),
+    "FHIR tasks": page(
+        "GET /fhir/Task/{ident}",
+        patched("gransk.web.fhir_tasks.hides_from", lambda *_: lambda _key: false()),
+    ),
     "findings told": Leak(
         MESSAGES, released, lambda run: blinding_messages.outputs(run).at(MESSAGES)
     ),

@@ -13,6 +13,7 @@ from gransk.cli.processes import gransk_command
 from gransk.results.store import withdraw_report
 from gransk.site.config import load_config
 from gransk.site.database import utcnow
+from gransk.site.migrate import open_database
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))
 
@@ -32,7 +33,8 @@ def site(tmp_path):
     path = tmp_path / "gransk.yaml"
     path.write_text(yaml.safe_dump({"destinations": [ORTHANC, LATER]}))
     config = load_config(path)
-    outbox = Outbox(config.database.url, config.data_folder, "orthanc")
+    open_database(config).close()
+    outbox = Outbox(config.database.url, config.data_folder, "orthanc", made=True)
     yield path, outbox
     outbox.close()
 

@@ -89,7 +89,7 @@ class Gate:
             handler.command,
             self._upstream + path,
             content=body,
-            headers={"content-type": handler.headers["content-type"], "accept": JSON},
+            headers={"content-type": handler.headers.get("content-type", JSON), "accept": JSON},
             auth=self._auth,
             trust_env=False,
         )
