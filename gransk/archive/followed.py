@@ -128,6 +128,18 @@ def exam_identity(session: Session, study_key: str) -> ExamIdentity | None:
     )
 
 
+def modalities_of(session: Session, study_key: str) -> tuple[str, ...]:
+    """Modalities of a study's images; none where it is unknown."""
+    seen = session.get(SeenStudy, study_key)
+    return () if seen is None else tuple(seen.modalities)
+
+
+def place_of(session: Session, study_key: str) -> str | None:
+    """Orthanc's id of a study; None where it is unknown, or was deleted."""
+    seen = session.get(SeenStudy, study_key)
+    return None if seen is None or seen.deleted_at is not None else seen.orthanc_id
+
+
 def study_date(seen: SeenStudy) -> datetime.date | None:
     """A study's date; None where it is absent or malformed (PS3.5 6.2, DA)."""
     try:

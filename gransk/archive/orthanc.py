@@ -273,6 +273,33 @@ class Orthanc:
         except NotInArchiveError:
             return ""
 
+    def study_metadata(self, orthanc_id: str) -> dict[str, str]:
+        """Metadata of a study, user-defined ones too, by name."""
+        found = self._json("GET", f"/studies/{orthanc_id}/metadata?expand")
+        return {str(key): str(value) for key, value in found.items()}
+
+    def set_study_metadata(self, orthanc_id: str, name: str, value: str) -> None:
+        """Write a user-defined metadata of a study; its name or its number from 1024 on."""
+        self._call("PUT", f"/studies/{orthanc_id}/metadata/{name}", data=value)
+
+    def remove_study_metadata(self, orthanc_id: str, name: str) -> None:
+        """Remove a user-defined metadata of a study."""
+        self._call("DELETE", f"/studies/{orthanc_id}/metadata/{name}")
+
+    def has_labels(self) -> bool:
+        """Can studies have labels: Orthanc from 1.12 on, where its database keeps them?"""
+        return bool(self.system().get("HasLabels", False))
+
+    def labels(self, orthanc_id: str) -> list[str]:
+        """Labels of a study."""
+        return [str(one) for one in self._json("GET", f"/studies/{orthanc_id}/labels")]
+
+    def set_label(self, orthanc_id: str, label: str) -> None:
+        self._call("PUT", f"/studies/{orthanc_id}/labels/{label}", data=b"")
+
+    def remove_label(self, orthanc_id: str, label: str) -> None:
+        self._call("DELETE", f"/studies/{orthanc_id}/labels/{label}")
+
     def modalities(self) -> dict[str, Any]:
         """The remote DICOM nodes that Orthanc knows."""
         return dict(self._json("GET", "/modalities?expand"))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from gransk.core.errors import ConfigurationError
 from gransk.site.config import Config
+from gransk.site.config_destinations import Marks, marked
 
 PLUGIN_FOLDERS = (
     Path("/usr/share/orthanc/plugins"),
@@ -71,6 +72,8 @@ def render(config: Config, folder: Path, template: Path = TEMPLATE) -> Path:
         **site.get("DicomModalities", {}),
     }
     whole = {**site, **ours, "DicomWeb": dicomweb, "DicomModalities": modalities}
+    if found := marked(config.destinations):
+        whole["UserMetadata"] = _with_marks(site.get("UserMetadata", {}), found[1], template)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "orthanc.json"
     _write_private(path, json.dumps(whole, indent=2, ensure_ascii=False))
@@ -144,6 +147,24 @@ def _prior_archives(config: Config) -> dict[str, Any]:
         for archive in config.priors.archives
         if archive.kind == "dimse"
     }
+
+
+def _with_marks(named: Mapping[str, Any], marks: Marks, template: Path) -> dict[str, Any]:
+    """The site's user-defined metadata and ours, which no other may share.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the site's part gives the name or the number to something else.
+    """
+    taken = {str(name).lower(): number for name, number in named.items()}
+    number = taken.pop(marks.name.lower(), marks.metadata)
+    if number != marks.metadata or marks.metadata in taken.values():
+        raise ConfigurationError(
+            f"{template}: UserMetadata: {marks.name} and {marks.metadata} are for Gransk's marks; "
+            "choose others here, or in destinations.marks"
+        )
+    return {**named, marks.name: marks.metadata}
 
 
 def plugins() -> list[Path]:

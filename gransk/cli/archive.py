@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gransk.archive.orthanc import (
     ArchiveRefusedError,
     ArchiveUnavailableError,
@@ -9,6 +11,7 @@ from gransk.archive.orthanc import (
     Orthanc,
 )
 from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.site.config_destinations import Marks
 
 
 class ArchiveCarrier:
@@ -45,3 +48,49 @@ class ArchiveCarrier:
             return self.orthanc.file(instance_id)
         except NotInArchiveError:
             return None
+
+
+class ArchiveMarks:
+    """Marks studies in our own archive: labels where its version has them, metadata always.
+
+    Parameters
+    ----------
+    orthanc : Orthanc
+    settings : Marks
+    """
+
+    def __init__(self, orthanc: Orthanc, settings: Marks) -> None:
+        self.orthanc = orthanc
+        self.settings = settings
+
+    def mark(self, place: str, marks: Collection[str]) -> bool:
+        """Give a study these marks of ours and no other; other labels and metadata stay."""
+        try:
+            if self.orthanc.has_labels():
+                self._label(place, {self.settings.prefix + one for one in marks})
+            self._note(place, " ".join(sorted(marks)))
+        except NotInArchiveError:
+            return False
+        except ArchiveUnavailableError as error:
+            raise UnavailableError(str(error)) from error
+        except ArchiveRefusedError as error:
+            raise RefusedError(str(error)) from error
+        return True
+
+    def _label(self, place: str, wanted: set[str]) -> None:
+        prefix = self.settings.prefix
+        there = {one for one in self.orthanc.labels(place) if one.startswith(prefix)}
+        for label in sorted(wanted - there):
+            self.orthanc.set_label(place, label)
+        for label in sorted(there - wanted):
+            self.orthanc.remove_label(place, label)
+
+    def _note(self, place: str, words: str) -> None:
+        """The same as metadata; by its number, which holds where Orthanc knows no name for it."""
+        there = self.orthanc.study_metadata(place)
+        number = str(self.settings.metadata)
+        known = there.get(self.settings.name, there.get(number, ""))
+        if words and words != known:
+            self.orthanc.set_study_metadata(place, number, words)
+        elif known and not words:
+            self.orthanc.remove_study_metadata(place, number)

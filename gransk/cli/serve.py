@@ -21,17 +21,19 @@ from sqlalchemy.exc import OperationalError
 
 import gransk
 from gransk.archive.corrector import Corrector
-from gransk.archive.followed import is_earlier, patient_study
+from gransk.archive.followed import is_earlier, patient_study, place_of
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.prior_fetch import PriorFetcher, make_remotes, recover
 from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.prior_search import PriorSearcher
+from gransk.cli.archive import ArchiveMarks
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
+from gransk.delivery.marks import Marker
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.moving import touched
@@ -43,6 +45,7 @@ from gransk.reading.telling import Teller
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
+from gransk.site.config_destinations import marked
 from gransk.site.config_messages import Subject
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -62,6 +65,7 @@ OPEN_SECONDS = 3.0
 TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
+MARK_SECONDS = 10.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -134,6 +138,7 @@ def _serve(config: Config) -> None:
             lambda: _tidy(config, stop),
             lambda: _tend(config, database, stop),
             lambda: _open_exams(config, database, stop),
+            lambda: _mark_studies(config, database, orthanc, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -237,6 +242,25 @@ def _open_exams(config: Config, database: Database, stop: threading.Event) -> No
         except OperationalError as error:
             log.warning("the database did not answer: %s", type(error.orig).__name__)
         if stop.wait(OPEN_SECONDS):
+            return
+
+
+def _mark_studies(
+    config: Config, database: Database, orthanc: Orthanc, stop: threading.Event
+) -> None:
+    """Keep the marks of studies in the archive in step with their released reports."""
+    found = marked(config.destinations)
+    if found is None:
+        return
+    name, settings = found
+    archive = ArchiveMarks(orthanc, settings)
+    marker = Marker(BlobStore(config.blob_folder), archive, place_of, name)
+    while True:
+        try:
+            marker.run_once(database)
+        except OperationalError as error:
+            log.warning("the database did not answer: %s", type(error.orig).__name__)
+        if stop.wait(MARK_SECONDS):
             return
 
 

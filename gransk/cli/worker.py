@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import OperationalError
 
-from gransk.archive.followed import exam_identity, is_earlier, patient_study
+from gransk.archive.followed import exam_identity, is_earlier, modalities_of, patient_study
 from gransk.archive.orthanc import Orthanc
 from gransk.cli.archive import ArchiveCarrier
 from gransk.cli.options import ConfigOption, config_path
@@ -22,6 +22,7 @@ from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.delivery import deliver, messages, recall
 from gransk.delivery.carriers import make_carriers, paces
+from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
 from gransk.pipeline.supervise import Nursery
@@ -31,6 +32,7 @@ from gransk.reading.noting import Noter
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.urgent import make_raiser
+from gransk.results import versions
 from gransk.results.router import Router
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
@@ -66,6 +68,8 @@ def _work(config: Config, slot: int | None) -> None:
     installed = applications()
     check_applications(config, installed)
     database = open_database(config)
+    with database.begin() as session:
+        versions.catch_up(session)
     blobs = BlobStore(config.blob_folder)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
     nursery = Nursery(config.workers.memory_mb)
@@ -83,7 +87,9 @@ def _work(config: Config, slot: int | None) -> None:
     deliver.register(database, blobs, carriers, paces(config.destinations))
     policies = {one.name: one.superseded for one in config.destinations}
     recall.Recaller(database, blobs, carriers, policies, config.language).register()
-    systems = make_systems(config.messages)
+    systems = make_systems(
+        config.messages, Resources(config, database, blobs, installed, modalities_of)
+    )
     messages.Outbox(config, database, blobs, systems, exam_identity).register()
     _end_on_signals(tools)
     executor.launch()

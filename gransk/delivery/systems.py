@@ -8,6 +8,7 @@ import httpx
 
 from gransk.core.errors import ConfigurationError
 from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.fhir.system import AGAIN, ANSWER_BYTES, FhirSystem, Resource, no_resource
 from gransk.delivery.hl7.client import MllpClient
 from gransk.delivery.hl7.outgoing import Made, decision_hl7, decision_post
 from gransk.delivery.hl7.priority import priority_hl7, priority_post
@@ -16,16 +17,14 @@ from gransk.delivery.messages import AnyNews, System
 from gransk.results.decisions import Decision
 from gransk.results.told_reports import ReportTold
 from gransk.site.config_messages import (
+    FhirDestination,
     Hl7Destination,
     HttpDestination,
+    MessageDestination,
     MessagesSection,
     TlsClient,
 )
 from gransk.site.hl7_mapping import Hl7Mapping
-
-ANSWER_BYTES = 65536
-AGAIN = frozenset({401, 403, 408, 425, 429})
-"""Refusals that pass: a token that is renewed, a system that is busy."""
 
 
 class Hl7System:
@@ -93,13 +92,23 @@ class HttpSystem:
         return self._client
 
 
-def make_systems(section: MessagesSection) -> dict[str, System]:
-    """The systems of a configuration, by name."""
+def make_systems(section: MessagesSection, resource: Resource = no_resource) -> dict[str, System]:
+    """The systems of a configuration, by name.
+
+    Parameters
+    ----------
+    section : MessagesSection
+    resource : callable
+        Makes what FHIR servers are told.
+    """
     codes = section.codes
-    return {
-        one.name: Hl7System(one, codes) if isinstance(one, Hl7Destination) else HttpSystem(one)
-        for one in section.destinations
-    }
+
+    def system(one: MessageDestination) -> System:
+        if isinstance(one, Hl7Destination):
+            return Hl7System(one, codes)
+        return FhirSystem(one, resource) if isinstance(one, FhirDestination) else HttpSystem(one)
+
+    return {one.name: system(one) for one in section.destinations}
 
 
 def _context(tls: TlsClient | None) -> ssl.SSLContext:

@@ -28,6 +28,7 @@ from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import report_key, selection_key
 from gransk.core.models import ModelLibrary
+from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
@@ -190,7 +191,7 @@ def _written(one: MadeObject, output: Path, number: int) -> protocol.MadeFile:
     path = output / f"object{number}.dcm"
     path.write_bytes(one.content)
     return protocol.MadeFile(
-        kind=one.kind,
+        kind=ObjectKind(one.kind),
         sop_class_uid=one.sop_class_uid,
         sop_instance_uid=one.sop_instance_uid,
         series_instance_uid=one.series_instance_uid,

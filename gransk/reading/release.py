@@ -19,6 +19,7 @@ from gransk.results.router import Route
 from gransk.results.starter import Open, Starter
 from gransk.results.store import queue_deliveries
 from gransk.results.tables import Report, Workitem, WorkState
+from gransk.results.versions import note_version
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.workflows import QueueName, workflow
@@ -105,6 +106,7 @@ def release_report(
         queue_deliveries(session, report_key, wanted)
         data = {"report": report_key, "by": by, "destinations": sorted(wanted)}
         record(session, SYSTEM, EventKind.REPORT_RELEASED, item.study_key, data)
+        note_version(session, report)
         if then is not None:
             then(session, item, report)
     return True

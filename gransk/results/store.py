@@ -32,6 +32,7 @@ from gransk.results.tables import (
     ReportObject,
     Workitem,
 )
+from gransk.results.versions import note_version
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -286,6 +287,7 @@ def withdraw_report(session: Session, key: str, study_key: str) -> None:
     report.withdrawn_at = utcnow()
     _retire(session, key)
     record(session, SYSTEM, EventKind.REPORT_WITHDRAWN, study_key, {"report": key})
+    note_version(session, report)
 
 
 def restore_report(session: Session, key: str) -> None:
@@ -294,6 +296,7 @@ def restore_report(session: Session, key: str) -> None:
     if report is None:
         return
     report.withdrawn_at = None
+    note_version(session, report)
     for delivery in session.scalars(select(Delivery).where(Delivery.report_key == key)):
         send_anew(delivery)
 

@@ -162,9 +162,21 @@ class WorkersSection(Section):
 
 
 class FhirSection(Section):
-    """Clinical data that other systems send as FHIR R4 resources."""
+    """FHIR R4: clinical data that other systems send, and reports that they read here.
+
+    ``older_versions`` says whether versions of a report that were superseded can be read.
+    """
 
     issuers: dict[str, str] = Field(default_factory=dict)
+    older_versions: bool = True
+
+    @property
+    def systems(self) -> dict[str, str]:
+        """The first URI of each issuer of patient identifiers."""
+        found: dict[str, str] = {}
+        for uri, issuer in self.issuers.items():
+            found.setdefault(issuer, uri)
+        return found
 
 
 class OrderCode(Section):

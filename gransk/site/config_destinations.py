@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from gransk.core.object_kinds import ObjectKind
+from gransk.site.config_messages import OAuth as OAuth
 from gransk.site.config_messages import TlsClient
 from gransk.site.config_types import (
     AeTitle,
@@ -87,11 +89,24 @@ class _Destination(Section):
         return values
 
 
+class Marks(Section):
+    """Labels and metadata by which other tools of Orthanc know studies with a released report.
+
+    ``metadata`` is the number of Orthanc's user-defined metadata that holds the same words, for
+    versions without labels; ``name`` is what Orthanc calls it.
+    """
+
+    prefix: str = Field(default="gransk-", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    metadata: Whole = Field(default=1024, ge=1024, le=65535)
+    name: str = Field(default="gransk-marks", pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+
+
 class OrthancDestination(_Destination):
-    """The archive of the configuration."""
+    """The archive of the configuration; ``marks`` says whether its studies are marked there."""
 
     kind: Literal["orthanc"]
     superseded: Superseded = "delete"
+    marks: Marks | None = None
 
 
 class DicomDestination(_Destination):
@@ -111,29 +126,6 @@ class DicomDestination(_Destination):
         if self.superseded == "delete":
             raise PydanticCustomError("superseded", "keep or hide: DICOM has no deletion")
         return self
-
-
-class OAuth(Section):
-    """Client credentials (RFC 6749 4.4): a token is asked for, and renewed before it ends."""
-
-    token_url: HttpUrl
-    client_id: str = Field(min_length=1)
-    client_secret_file: SitePath
-    scope: str = ""
-    client_authentication: Literal["client_secret_basic", "client_secret_post"] = (
-        "client_secret_basic"
-    )
-    tls: TlsClient | None = None
-
-    def secret(self) -> str:
-        """The client's secret.
-
-        Raises
-        ------
-        ConfigurationError
-            Where its file is missing or empty.
-        """
-        return read_secret(self.client_secret_file, "destinations.oauth.client_secret_file")
 
 
 class DicomwebDestination(_Destination):
@@ -176,4 +168,14 @@ class DicomwebDestination(_Destination):
 Destination = Annotated[
     OrthancDestination | DicomDestination | DicomwebDestination, Field(discriminator="kind")
 ]
+
+
+def marked(destinations: Sequence[Destination]) -> tuple[str, Marks] | None:
+    """Our archive's name as a destination, and how studies are marked there; None: they are not."""
+    for one in destinations:
+        if isinstance(one, OrthancDestination) and one.marks is not None:
+            return one.name, one.marks
+    return None
+
+
 ORTHANC = OrthancDestination(name="orthanc", kind="orthanc")

@@ -81,6 +81,29 @@ class TlsClient(Section):
         return made
 
 
+class OAuth(Section):
+    """Client credentials (RFC 6749 4.4): a token is asked for, and renewed before it ends."""
+
+    token_url: HttpUrl
+    client_id: str = Field(min_length=1)
+    client_secret_file: SitePath
+    scope: str = ""
+    client_authentication: Literal["client_secret_basic", "client_secret_post"] = (
+        "client_secret_basic"
+    )
+    tls: TlsClient | None = None
+
+    def secret(self) -> str:
+        """The client's secret.
+
+        Raises
+        ------
+        ConfigurationError
+            Where its file is missing or empty.
+        """
+        return read_secret(self.client_secret_file, "oauth.client_secret_file")
+
+
 class TlsServer(Section):
     """TLS of our own door; where ``clients_file`` is set, senders must show a certificate
     that one of its authorities signed."""
@@ -176,7 +199,39 @@ class HttpDestination(_Destination):
         return read_secret(self.token_file, f"messages.destinations.{self.name}.token_file")
 
 
-MessageDestination = Annotated[Hl7Destination | HttpDestination, Field(discriminator="kind")]
+class FhirDestination(_Destination):
+    """A FHIR R4 server that is told reports by PUT of a DiagnosticReport; ``url`` is its base."""
+
+    kind: Literal["fhir"]
+    tells: tuple[Literal[Subject.FINDINGS], ...] = Field(default=(Subject.FINDINGS,), min_length=1)
+    url: HttpUrl
+    token_file: SitePath | None = None
+    oauth: OAuth | None = None
+    tls: TlsClient | None = None
+    timeout_seconds: Number = Field(default=30, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FhirDestination:
+        if self.token_file is not None and self.oauth is not None:
+            raise PydanticCustomError("destination", "one of token_file and oauth")
+        return self
+
+    def token(self) -> str:
+        """The bearer token; empty where none is named.
+
+        Raises
+        ------
+        ConfigurationError
+            Where its file is missing or empty.
+        """
+        if self.token_file is None:
+            return ""
+        return read_secret(self.token_file, f"messages.destinations.{self.name}.token_file")
+
+
+MessageDestination = Annotated[
+    Hl7Destination | HttpDestination | FhirDestination, Field(discriminator="kind")
+]
 
 
 class Sender(Section):

@@ -104,6 +104,7 @@ class EventKind(StrEnum):
     OBJECT_KEPT = "object_kept"
     OBJECT_COMMITTED = "object_committed"
     OBJECT_NOT_COMMITTED = "object_not_committed"
+    STUDY_MARKED = "study_marked"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_RETRIED = "delivery_retried"
 

@@ -31,7 +31,10 @@ from gransk.web import (
     edit_actions,
     fact_pages,
     fhir,
+    fhir_capability,
     fhir_outcomes,
+    fhir_reports,
+    fhir_tasks,
     follow_up,
     follow_up_pages,
     identity_pages,
@@ -120,7 +123,7 @@ def create_app(
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
         exam_pages, view_pictures, arbitration_pages, reading_calls, api, fhir, fhir_outcomes,
-        dicomweb, viewer,
+        fhir_capability, fhir_reports, fhir_tasks, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

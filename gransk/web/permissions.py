@@ -48,6 +48,8 @@ class Permission(StrEnum):
     """Book, assign and close what is on the follow-up list."""
     FOLLOW_UP_EXPORT = "follow_up_export"
     """Take the follow-up list out as a file."""
+    RESULTS = "results"
+    """Read released reports and the reads that are wanted, as FHIR."""
     DECISIONS = "decisions"
     """Read decisions of exams as other systems are told them."""
     MESSAGES = "messages"
@@ -80,7 +82,7 @@ class Permission(StrEnum):
     """Approve a version; for which units, the configuration says."""
 
 
-READER = frozenset({Permission.WORKLIST, Permission.IMAGES})
+READER = frozenset({Permission.WORKLIST, Permission.IMAGES, Permission.RESULTS})
 PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
 LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
@@ -106,6 +108,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.FOLLOW_UP_EXPORT,
         Permission.JOIN,
         Permission.PROGRAMME,
+        Permission.RESULTS,
         Permission.DECISIONS,
         Permission.MESSAGES,
         Permission.DELIVERIES,
@@ -149,6 +152,7 @@ OF_MACHINE = frozenset(
         Permission.STORE,
         Permission.PROFILE,
         Permission.PROGRAMME,
+        Permission.RESULTS,
         Permission.DECISIONS,
         Permission.DELIVERIES,
         Permission.READING_CALLS,

@@ -26,6 +26,7 @@ from gransk.web.hl7_taking import Taking
 READ_IN = "HL7 ORU^R01 in"
 DELIVERED = "Results that left"
 MESSAGES = "Messages out"
+FHIR = "FHIR to a machine"
 URGENT = "Urgent studies"
 OPENING = "Opening of exams"
 LOG = "Log"
@@ -97,6 +98,7 @@ def outputs(run: Programme) -> Answers:
     ]
     found = {
         (DELIVERED, "the outbox of results"): run.delivered(),
+        (FHIR, "released reports and open tasks"): _fhir(run),
         (MESSAGES, "decisions, reports, priority and their outbox"): (told, news, out),
         (URGENT, "studies that moved up"): urgent,
         (OPENING, "hours and first readers"): opened,
@@ -104,3 +106,12 @@ def outputs(run: Programme) -> Answers:
     }
     return Answers({key: repr(said).encode() for key, said in found.items()},
                    frozenset(run.secrets()))  # fmt: skip
+
+
+def _fhir(run: Programme) -> object:
+    """What a machine with a token is told: which reports are released, and the open tasks."""
+    with run.site.machine(f"machine-{len(run.site.clients)}") as client:
+        reports = client.get("/fhir/DiagnosticReport").json()
+        tasks = client.get("/fhir/Task?status=requested,in-progress").json()
+    entries = [one["resource"] for one in tasks["entry"]]
+    return reports["total"], [one["fullUrl"] for one in reports.get("entry", [])], entries

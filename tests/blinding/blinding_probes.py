@@ -335,6 +335,28 @@ PROBES: dict[str, tuple[Ask, ...]] = {
         *ends("/fhir/outcomes", status=200, json={"resourceType": "Bundle", "entry": []}),
         *ends("/fhir/outcomes", status=200, json=OUTCOME),
     ),
+    # Released reports and wanted reads, as FHIR: what is hidden is not there
+    "GET /fhir/metadata": ask("/fhir/metadata"),
+    "GET /fhir/DiagnosticReport": ask(
+        "/fhir/DiagnosticReport",
+        *(f"/fhir/DiagnosticReport?_count={count}" for count in (0, 1)),
+        "/fhir/DiagnosticReport?identifier={accession}", "/fhir/DiagnosticReport?_id={item}",
+        "/fhir/DiagnosticReport?_lastUpdated=gt2020",
+    ),
+    "GET /fhir/DiagnosticReport/{ident}": nothing("/fhir/DiagnosticReport/{item}"),
+    "GET /fhir/DiagnosticReport/{ident}/_history": nothing(
+        "/fhir/DiagnosticReport/{item}/_history"
+    ),
+    "GET /fhir/DiagnosticReport/{ident}/_history/{version}": nothing(
+        "/fhir/DiagnosticReport/{item}/_history/1"
+    ),
+    "GET /fhir/Task": ask(
+        "/fhir/Task", "/fhir/Task?_count=2", "/fhir/Task?identifier={accession}",
+        *(f"/fhir/Task?status={one}" for one in ("requested", "in-progress", "completed")),
+        "/fhir/Task?priority=urgent,stat", "/fhir/Task?owner=bo",
+        "/fhir/Task?_lastUpdated=gt2020",
+    ),
+    "GET /fhir/Task/{ident}": ask("/fhir/Task/{item}"),
     # Lists of what follows
     "GET /follow-up": ask("/follow-up", "/follow-up?state=all"),
     "GET /follow-up/{row}": nothing("/follow-up/none"),
@@ -406,7 +428,8 @@ UNDECIDED_DOORS = (
     "POST /studies/{key}/rerun", "POST /studies/{key}/priority",
     "GET /reading", "GET /reading/{key}", "GET /reading/board", "GET /reading/board/list",
     "GET /reading/board/exams/{key}", "GET /reading/own-figures", "GET /reading/indicators",
-    "GET /api/reading/list",
+    "GET /api/reading/list", "GET /fhir/DiagnosticReport", "GET /fhir/Task",
+    "GET /fhir/Task/{ident}",
 )  # fmt: skip
 """Doors at which the state of an exam would show."""
 TELLING = (

@@ -312,7 +312,10 @@ class Programme:
             accession_number=f"A{number}", images=2, modalities=["CR"], pending=False,
             settled_fingerprint="f", orthanc_id=str(self.site.orthanc.find_study(uid)),
         )  # fmt: skip
-        self.site.item(key, WorkState.RUNNING, application="mammo", images_at=self.clock.at)
+        self.site.item(
+            key, WorkState.RUNNING, application="mammo", images_at=self.clock.at,
+            created_at=self.clock.at,
+        )  # fmt: skip
         unit = "south" if number == 3 else "north"
         facts = dict.fromkeys(("treated", "implant", "declines_ai"), NO)
         with self.site.database.begin() as session:

@@ -19,7 +19,7 @@ import blinding_messages
 import blinding_orthanc
 import pytest
 from blinding_look import Answers, LeakError, compare
-from blinding_messages import DELIVERED, LOG, MESSAGES, READ_IN
+from blinding_messages import DELIVERED, FHIR, LOG, MESSAGES, READ_IN
 from blinding_programme import Ai, Programme
 from pydicom import dcmwrite
 from sqlalchemy import ColumnElement, case, false
@@ -103,6 +103,11 @@ def released(run: Programme, patch: pytest.MonkeyPatch) -> None:
     with run.site.database.begin() as session:
         session.get_one(ExamRow, run.key(1)).reports_at = run.clock.at
     run.release()
+
+
+def answered(_run: Programme, patch: pytest.MonkeyPatch) -> None:
+    """A report that is released (by the leak before) is served to whoever asks."""
+    patch.setattr("gransk.web.fhir_reports.hides_from", lambda *_: lambda _key: false())
 
 
 def corrected(_run: Programme, patch: pytest.MonkeyPatch) -> None:
@@ -207,6 +212,7 @@ LEAKS = {
     "storage commitment": Leak(
         "DICOM StorageCommitmentPushModel", let_in, dicom("StorageCommitmentPushModel")
     ),
+    "FHIR to a machine": Leak(FHIR, released, lambda run: blinding_messages.outputs(run).at(FHIR)),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
     "destinations": page(
         "GET /deliveries",
@@ -215,6 +221,11 @@ LEAKS = {
     "destinations by REST": page(
         "GET /api/deliveries",
         patched("gransk.web.delivery_pages.hides_from", lambda *_: lambda _key: false()),
+    ),
+    "FHIR reports": page("GET /fhir/DiagnosticReport", answered),
+    "FHIR tasks": page(
+        "GET /fhir/Task/{ident}",
+        patched("gransk.web.fhir_tasks.hides_from", lambda *_: lambda _key: false()),
     ),
     "findings told": Leak(
         MESSAGES, released, lambda run: blinding_messages.outputs(run).at(MESSAGES)

@@ -162,7 +162,7 @@ def test_paths_follow_the_file_and_the_data_folder(tmp_path):
         ),
         (
             "messages: {destinations: [{name: a, kind: smtp}]}",
-            "messages.destinations[0].kind: got 'smtp', wants hl7 or http",
+            "messages.destinations[0].kind: got 'smtp', wants hl7, http or fhir",
         ),
         (
             "messages: {destinations: [{name: a, kind: hl7, host: x, prot: 1}]}",

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError
 
 import gransk.archive.identity_tables
 import gransk.archive.tables
+import gransk.delivery.marks
 import gransk.delivery.pacing
 import gransk.reading.policy_tables
 import gransk.reading.tables
@@ -20,6 +21,7 @@ import gransk.results.message_tables
 import gransk.results.origins
 import gransk.results.tables
 import gransk.results.urgency
+import gransk.results.versions
 import gransk.site.tables  # noqa: F401
 from gransk.core.errors import ConfigurationError
 from gransk.reading.exam_tables import EntryRow, ExamRow

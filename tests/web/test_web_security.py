@@ -39,6 +39,8 @@ SAMPLES = {
     "unit": "u",
     "what": "x",
     "number": "1",
+    "ident": "none",
+    "version": "1",
 }
 
 
