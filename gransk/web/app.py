@@ -42,6 +42,9 @@ from gransk.web import (
     programme_pages,
     single_sign_on,
     viewer,
+    workitem_channel,
+    workitem_subscriptions,
+    workitems,
 )
 from gransk.web.access import Caller, caller_of, language_of
 from gransk.web.guard import Guard
@@ -117,7 +120,7 @@ def create_app(
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
         exam_pages, view_pictures, arbitration_pages, reading_calls, api, fhir, fhir_outcomes,
-        dicomweb, viewer,
+        workitems, workitem_subscriptions, workitem_channel, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

@@ -14,6 +14,7 @@ import gransk.archive.tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.results.message_tables
+import gransk.results.steps
 import gransk.results.tables
 import gransk.results.urgency
 import gransk.site.tables  # noqa: F401
