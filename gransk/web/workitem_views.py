@@ -195,7 +195,7 @@ class Composer:
         given = dict(step.attributes)
         if step.kind in (StepKind.READ, StepKind.SIGNATURE) and study is not None:
             given = self._ours(step, study, images) | given
-        if PERFORMED in given and step.kind is not StepKind.OTHER and study is not None:
+        if PERFORMED in given and step.kind != StepKind.OTHER and study is not None:
             given[PERFORMED] = self._performed(given, study)
         given.pop(TRANSACTION, None)
         return (
@@ -238,7 +238,7 @@ class Composer:
             | _patient(study)
             | element("0040A370", _request(study))
         )
-        if step.kind is StepKind.READ:
+        if step.kind == StepKind.READ:
             made |= element("00404011", self._due(step)) | element(
                 PERFORMERS, self._human(step.account, made["00741202"])
             )
@@ -259,7 +259,7 @@ class Composer:
         return self._session.scalar(key) is not None
 
     def _worklist(self, step: Step) -> str:
-        if step.kind is not StepKind.READ:
+        if step.kind != StepKind.READ:
             return "Gransk"
         unit = select(TaskRow.unit).where(
             TaskRow.study_key == step.study_key, TaskRow.account == step.account

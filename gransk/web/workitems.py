@@ -186,7 +186,7 @@ def _create(request: Request, caller: Caller, uid: str, given: Attributes) -> Re
         record(session, caller.name, EventKind.STEP_CREATED, step.study_key or "worklist", data)
         step_acts.tell_state(session, step, now)
         step_acts.tell_assigned(session, step, kept, now)
-        if step.kind is StepKind.ANALYSIS:
+        if step.kind == StepKind.ANALYSIS:
             _begin(session, step, caller.name)
             follow(session, now, known.entering.keys(session))
     warnings = [CREATED_CHANGED] if changed else []
@@ -350,7 +350,7 @@ async def update(uid: str, request: Request, caller: Using) -> Response:
 
 def _updating(request: Request, given: Attributes) -> Act:
     def act(session: Session, who: Viewer, step: Step) -> Response:
-        ours = step.kind is not StepKind.OTHER
+        ours = step.kind != StepKind.OTHER
         mine = who.name in (step.creator, step.performer)
         if step.state == StepState.SCHEDULED and (ours or not mine):
             raise HTTPException(403)
@@ -391,9 +391,9 @@ def _changing(request: Request, given: Attributes) -> Act:
 
 def _may_claim(who: Viewer, step: Step) -> bool:
     """The room says who reads; who signs needs to be allowed to; the rest is anybody's."""
-    if step.kind is StepKind.READ:
+    if step.kind == StepKind.READ:
         return step.account == who.account
-    if step.kind is StepKind.SIGNATURE:
+    if step.kind == StepKind.SIGNATURE:
         return who.machine or Permission.SIGN in who.may
     return True
 
@@ -441,7 +441,7 @@ def _asking(request: Request, given: Attributes) -> Act:
             raise StepError(Told.COMPLETED)
         name = who.name.partition(":")[2]
         if step.state == StepState.SCHEDULED:
-            if step.kind is not StepKind.OTHER or who.name != step.creator:
+            if step.kind != StepKind.OTHER or who.name != step.creator:
                 raise StepError(Told.KEPT)
             step.attributes = step.attributes | step_acts.cancelled(
                 step.attributes, now, _progress_of(reasons)
