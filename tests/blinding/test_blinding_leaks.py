@@ -22,7 +22,7 @@ from blinding_look import Answers, LeakError, compare
 from blinding_messages import DELIVERED, LOG, READ_IN
 from blinding_programme import Ai, Programme
 from pydicom import dcmwrite
-from sqlalchemy import false
+from sqlalchemy import false, true
 
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.incoming import NotTakenError
@@ -155,6 +155,14 @@ LEAKS = {
     "what the board permits": page(
         "GET /reading/board/exams/{key}/{what}",
         patched("gransk.web.reading.overseeing.sight", everything),
+    ),
+    "workitems": page(
+        "GET /dicom-web/workitems",
+        patched("gransk.web.workitem_views.shown", lambda *_: true()),
+    ),
+    "event channel": page(
+        "WEBSOCKET /dicom-web/subscribers/{aetitle}",
+        patched("gransk.web.workitem_views.shown", lambda *_: true()),
     ),
     "message": Leak(READ_IN, told, lambda run: blinding_messages.look(run, "-leak")),
     "log": Leak(LOG, written, lambda run: blinding_messages.outputs(run).at(LOG)),
