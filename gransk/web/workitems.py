@@ -335,9 +335,10 @@ def _retrieve(request: Request, caller: Caller, uid: str) -> Response:
 Act = Callable[[Session, Viewer, Step], Response]
 
 
+@router.put("/{uid}")
 @router.post("/{uid}")
 async def update(uid: str, request: Request, caller: Using) -> Response:
-    """Change attributes of a workitem (11.6)."""
+    """Change attributes of a workitem (11.6); by PUT too, as some clients send it."""
     try:
         given = await _dataset(request)
         transaction = _uid_in(request, "transaction-uid", "transaction", "transactionuid")

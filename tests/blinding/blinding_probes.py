@@ -392,6 +392,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     ),
     "GET /dicom-web/workitems/{uid}": nothing(f"{ITEMS}/{{step}}"),
     "POST /dicom-web/workitems/{uid}": nothing(f"{ITEMS}/{{step}}", json={}),
+    "PUT /dicom-web/workitems/{uid}": nothing(f"{ITEMS}/{{step}}", json={}),
     "PUT /dicom-web/workitems/{uid}/state": nothing(f"{ITEMS}/{{step}}/state", json=CLAIM),
     "POST /dicom-web/workitems/{uid}/cancelrequest": nothing(
         f"{ITEMS}/{{step}}/cancelrequest", json={}

@@ -153,6 +153,8 @@ def test_transactions_are_guarded(client, site):
         assert update(other, body).status_code == status
     by_query = client.post(f"{ITEMS}/{UID}?transaction-uid={ONE}", json=performed(""), headers=JSON)
     assert by_query.status_code == 200
+    by_put = client.put(f"{ITEMS}/{UID}?{ONE}", json=performed(""), headers=JSON)
+    assert by_put.status_code == 200
 
 
 def test_a_workitem_is_cancelled_by_who_performs_it(client):
