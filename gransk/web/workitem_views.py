@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from gransk.archive.orthanc import ArchiveError
 from gransk.archive.tables import SeenStudy
-from gransk.reading.exam_tables import ExamRow, TaskRow
+from gransk.reading.exam_tables import ExamRow
 from gransk.reading.rooms import in_force
 from gransk.reading.seeing import Looker, hidden, looker, sees_results
 from gransk.reading.targets import Targets
@@ -29,6 +29,7 @@ from gransk.results.step_rules import (
     CLASS,
     INSTANCE,
     MODIFIED,
+    OPEN,
     PERFORMED,
     PERFORMERS,
     PRIORITY,
@@ -43,7 +44,7 @@ from gransk.results.step_rules import (
 )
 from gransk.results.steps import Step, StepKind
 from gransk.results.tables import Report, ReportObject, Workitem
-from gransk.results.urgency import urgency_of
+from gransk.results.urgency import Urgency
 from gransk.site.database import utcnow
 from gransk.site.people import find_account
 from gransk.site.tables import Account
@@ -56,6 +57,9 @@ READER_HEADER = "x-gransk-reader"
 """The reader for whom a machine of ``reading.systems`` calls."""
 UPS_PUSH = "1.2.840.10008.5.1.4.34.6.1"
 INPUT, STUDY = "00404021", "0020000D"
+ENDED_WITHIN = datetime.timedelta(days=30)
+"""What ended before is in no list."""
+CHUNK = 500
 LABELS = {
     StepKind.READ: "Read exam",
     StepKind.SIGNATURE: "Sign report",
@@ -154,8 +158,12 @@ def found(
 def everything(
     known: Wiring, session: Session, who: Viewer, *conditions: ColumnElement[bool]
 ) -> Sequence[Step]:
-    """Every workitem that somebody may see, in the order in which they could be done."""
-    query = select(Step).where(shown(known, session, who), *conditions)
+    """Workitems that somebody may see, in the order in which they could be done.
+
+    Without those that ended long ago, which can still be retrieved.
+    """
+    lately = or_(Step.state.in_(OPEN), Step.changed_at > utcnow() - ENDED_WITHIN)
+    query = select(Step).where(shown(known, session, who), lately, *conditions)
     return session.scalars(query.order_by(Step.scheduled_at, Step.uid)).all()
 
 
@@ -176,11 +184,23 @@ class Composer:
         self._known, self._session, self._who = known, session, who
         self._address = address
         self._studies: dict[str, SeenStudy | None] = {}
+        self._units: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._urgent = frozenset(session.scalars(select(Urgency.study_key)))
         zone, section = known.config.zone, known.config.reading
         today = utcnow().astimezone(zone).date()
         working = WorkingDays(section.holidays)
         self._targets = Targets.by(in_force(session, today), zone, working)
+
+    def prepare(self, steps: Sequence[Step]) -> None:
+        """Look up in few queries what many workitems are about."""
+        keys = sorted({step.study_key for step in steps if step.study_key is not None})
+        for first in range(0, len(keys), CHUNK):
+            some = keys[first : first + CHUNK]
+            studies = self._session.scalars(select(SeenStudy).where(SeenStudy.key.in_(some)))
+            self._studies |= {study.key: study for study in studies}
+            units = select(ExamRow.study_key, ExamRow.unit).where(ExamRow.study_key.in_(some))
+            self._units |= {key: unit for key, unit in self._session.execute(units)}
 
     def __call__(self, step: Step, images: bool = False) -> Attributes:
         """All attributes of a workitem.
@@ -246,11 +266,14 @@ class Composer:
 
     def _priority(self, study: SeenStudy) -> str:
         """HIGH of what the site's rules or a person made urgent, to who may see why."""
-        who, session = self._who, self._session
-        if not (who.machine or sees_results(session, who.looker, study.key)):
+        who, urgent = self._who, study.key in self._urgent
+        raised = study.priority > 0
+        if not (urgent or raised):
             return "MEDIUM"
-        raised = study.priority > 0 and (who.machine or not self._blind(study))
-        return "HIGH" if raised or urgency_of(session, study.key) is not None else "MEDIUM"
+        if who.machine or not self._blind(study):
+            return "HIGH"
+        told = urgent and sees_results(self._session, who.looker, study.key)
+        return "HIGH" if told else "MEDIUM"
 
     def _blind(self, study: SeenStudy) -> bool:
         key = select(SeenStudy.key).where(
@@ -259,12 +282,11 @@ class Composer:
         return self._session.scalar(key) is not None
 
     def _worklist(self, step: Step) -> str:
-        if step.kind != StepKind.READ:
-            return "Gransk"
-        unit = select(TaskRow.unit).where(
-            TaskRow.study_key == step.study_key, TaskRow.account == step.account
-        )
-        return self._session.scalars(unit.limit(1)).first() or "Gransk"
+        key = step.study_key or ""
+        if step.kind == StepKind.READ and key not in self._units:
+            exam = self._session.get(ExamRow, key)
+            self._units[key] = "" if exam is None else exam.unit
+        return self._units.get(key, "") or "Gransk"
 
     def _due(self, step: Step) -> str:
         last = self._targets.due(step.scheduled_at) + datetime.timedelta(days=1)

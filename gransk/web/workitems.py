@@ -300,7 +300,9 @@ def _search(request: Request, caller: Caller) -> Response:
         narrowed: list[ColumnElement[bool]] = []
         if asked.single(STATE):
             narrowed.append(Step.state == asked.single(STATE))
-        whole = (compose(step) for step in everything(known, session, who, *narrowed))
+        steps = everything(known, session, who, *narrowed)
+        compose.prepare(steps)
+        whole = (compose(step) for step in steps)
         matching = [one for one in whole if matches(one, asked.keys)]
     limit = MOST if asked.limit is None else min(asked.limit, MOST)
     page = matching[asked.offset : asked.offset + limit]
