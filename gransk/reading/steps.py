@@ -27,6 +27,7 @@ from gransk.results.step_acts import (
     code,
     end,
     performed,
+    person_code,
     tell,
     tell_state,
 )
@@ -134,7 +135,8 @@ def _new_reads(session: Session, at: datetime.datetime) -> int:
         )  # fmt: skip
         session.add(step)
         tell_state(session, step, at)
-        tell(session, step, Reported.ASSIGNED, {}, at)
+        human = element("00404009", person_code(task.account)) | element("00404036", task.unit)
+        tell(session, step, Reported.ASSIGNED, human, at)
     return len(found)
 
 

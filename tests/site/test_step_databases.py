@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 from reading_room import NORMAL, RECALL
 from reading_site import Site
 from sqlalchemy import select
-from workitem_parts import moved
+from workitem_parts import moved, said
 
 from gransk.reading.entries import TaskKind
 from gransk.reading.steps import EVENTS_KEPT, follow, forget, keep_in_step
@@ -120,7 +120,10 @@ def test_workitems_follow_the_room_to_the_end(site):
     assert {step.account for step in _steps(site, StepState.SCHEDULED)} >= {arbiter}
     with site.database.read() as session:
         told = [event.kind for event in session.scalars(select(StepEvent))]
+        assigned = session.scalars(select(StepEvent).where(StepEvent.kind == 5)).all()
+        named = {said(said(event.content, "00404009"), "00080100") for event in assigned}
     assert told.count(1) >= 5
+    assert {one, other, arbiter} <= named
 
 
 def test_what_is_interrupted_is_done_the_next_time(site, monkeypatch):
