@@ -34,7 +34,7 @@ from gransk.reading.entering import Entering
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
 from gransk.reading.site_policies import SitePolicies
-from gransk.reading.steps import forget, keep_in_step
+from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
 from gransk.results.store import BlobStore
 from gransk.site import anchor
@@ -198,6 +198,7 @@ def _open_exams(config: Config, database: Database, stop: threading.Event) -> No
     policies = SitePolicies(config, blobs, is_earlier)
     opener, entering = Opener(database, blobs, policies), Entering(policies)
     teller = Teller(database, config.messages.names)
+    in_step = Follower(database)
     alerted = 0.0
     while True:
         try:
@@ -205,7 +206,7 @@ def _open_exams(config: Config, database: Database, stop: threading.Event) -> No
             teller.run_once()
             with database.read() as session:
                 soon = entering.keys(session)
-            keep_in_step(database, soon)
+            in_step(soon)
             if time.monotonic() - alerted >= TIDY_SECONDS or not alerted:
                 opener.alert()
                 alerted = time.monotonic()

@@ -35,49 +35,88 @@ from gransk.results.step_rules import OPEN, PROGRESS, Attributes, StepState, ele
 from gransk.results.steps import Step, StepEvent, StepKind
 from gransk.results.tables import Report, ReportObject, Workitem, WorkState
 from gransk.site.database import Database, utcnow
-from gransk.site.events import SYSTEM, take_turn
+from gransk.site.events import SYSTEM, head, take_turn
+from gransk.site.tables import Event
 
 SIGNED_WITHIN = datetime.timedelta(days=30)
 """Nobody waits for the signature of a report that was released before."""
 EVENTS_KEPT = datetime.timedelta(days=14)
 """Who opens no channel for so long is told no more of what happened before."""
+AT_ONCE = 500
+"""New workitems of one look, which others wait for; the rest come with the next."""
 STEP_PERCENT = 5
 """A progress that rose less is not told."""
 
+Keys = Sequence[str] | None
+"""Studies that are looked at; None for all."""
 OPEN_STEP = Step.state.in_(OPEN)
+
+
+class Follower:
+    """Keeps workitems in step, and looks only at what the event log says has changed.
+
+    Whatever workitems follow is written with an event of its study in the same transaction.
+
+    Parameters
+    ----------
+    database : Database
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen = -1
+
+    def __call__(self, entering: Collection[str] = (), at: datetime.datetime | None = None) -> int:
+        """Look, and bring up what lags behind; returns how many changed.
+
+        Parameters
+        ----------
+        entering : collection of str
+            Study keys of exams that are about to enter the reading room: of their analysis
+            nothing is told.
+        at : datetime, optional
+            This instant where absent.
+        """
+        now = at or utcnow()
+        with self._database.read() as session:
+            number, _ = head(session)
+            keys = self._changed(session)
+            if not _lag(session, now, keys):
+                self._seen = number
+                return 0
+        with self._database.begin() as session:
+            done = follow(session, now, entering, keys)
+        if done < AT_ONCE:
+            self._seen = number
+        return done
+
+    def _changed(self, session: Session) -> Keys:
+        """Studies with new events; None where all are to be looked at."""
+        if self._seen < 0:
+            return None
+        query = select(Event.subject).where(Event.number > self._seen).distinct()
+        found = sorted(session.scalars(query.limit(AT_ONCE + 1)))
+        return found if len(found) <= AT_ONCE else None
 
 
 def keep_in_step(
     database: Database, entering: Collection[str] = (), at: datetime.datetime | None = None
 ) -> int:
-    """Look whether workitems lag behind, and bring them up; returns how many changed.
-
-    Parameters
-    ----------
-    database : Database
-    entering : collection of str
-        Study keys of exams that are about to enter the reading room: of their analysis nothing
-        is told.
-    at : datetime, optional
-        This instant where absent.
-    """
-    now = at or utcnow()
-    with database.read() as session:
-        if not _lag(session, now):
-            return 0
-    with database.begin() as session:
-        return follow(session, now, entering)
+    """Bring all workitems in step once, whatever changed."""
+    return Follower(database)(entering, at)
 
 
-def follow(session: Session, at: datetime.datetime, entering: Collection[str] = ()) -> int:
+def follow(
+    session: Session, at: datetime.datetime, entering: Collection[str] = (), keys: Keys = None
+) -> int:
     """Bring workitems in step, in a transaction of `Database.begin`; returns how many changed."""
     take_turn(session)
     return (
-        _new_reads(session, at)
-        + _ended_reads(session, at)
-        + _reports(session, at)
-        + _without_report(session, at)
-        + _analyses(session, at, entering)
+        _new_reads(session, at, keys)
+        + _ended_reads(session, at, keys)
+        + _reports(session, at, keys)
+        + _without_report(session, at, keys)
+        + analyses(session, at, entering)
     )
 
 
@@ -88,15 +127,15 @@ def forget(session: Session, at: datetime.datetime) -> None:
         session.delete(event)
 
 
-def _lag(session: Session, at: datetime.datetime) -> bool:
-    found = (
-        _tasks_without_step().limit(1),
-        _steps_without_task().limit(1),
-        _unlisted(at).limit(1),
-        _left_over().limit(1),
-        select(Step.uid).where(OPEN_STEP, Step.kind == StepKind.ANALYSIS).limit(1),
-    )
-    return any(session.execute(query).first() is not None for query in found)
+def _lag(session: Session, at: datetime.datetime, keys: Keys) -> bool:
+    asked = select(Step.uid).where(OPEN_STEP, Step.kind == StepKind.ANALYSIS)
+    found = (_tasks_without_step(keys), _steps_without_task(keys), _unlisted(at, keys),
+             _left_over(keys), asked)  # fmt: skip
+    return any(session.execute(query.limit(1)).first() is not None for query in found)
+
+
+def _of(column: Any, keys: Keys) -> list[ColumnElement[bool]]:
+    return [] if keys is None else [column.in_(keys)]
 
 
 # Reads
@@ -112,22 +151,24 @@ def _same_task() -> ColumnElement[bool]:
     )
 
 
-def _tasks_without_step() -> Any:
+def _tasks_without_step(keys: Keys) -> Any:
     return (
         select(TaskRow, ExamRow.application)
         .join(ExamRow, ExamRow.study_key == TaskRow.study_key)
-        .where(TaskRow.state == TaskState.ASSIGNED, ~exists().where(_same_task()))
+        .where(TaskRow.state == TaskState.ASSIGNED, *_of(TaskRow.study_key, keys))
+        .where(~exists().where(_same_task()))
         .order_by(TaskRow.arrived_at, TaskRow.study_key)
     )
 
 
-def _steps_without_task() -> Any:
+def _steps_without_task(keys: Keys) -> Any:
     held = exists().where(_same_task(), TaskRow.state == TaskState.ASSIGNED)
-    return select(Step).where(OPEN_STEP, Step.kind == StepKind.READ, ~held).order_by(Step.uid)
+    open_ = select(Step).where(OPEN_STEP, Step.kind == StepKind.READ, *_of(Step.study_key, keys))
+    return open_.where(~held).order_by(Step.uid)
 
 
-def _new_reads(session: Session, at: datetime.datetime) -> int:
-    found = session.execute(_tasks_without_step()).all()
+def _new_reads(session: Session, at: datetime.datetime, keys: Keys) -> int:
+    found = session.execute(_tasks_without_step(keys).limit(AT_ONCE)).all()
     for task, application in found:
         step = _made(
             StepKind.READ, task.study_key, application, task.account,
@@ -140,8 +181,8 @@ def _new_reads(session: Session, at: datetime.datetime) -> int:
     return len(found)
 
 
-def _ended_reads(session: Session, at: datetime.datetime) -> int:
-    found = session.scalars(_steps_without_task()).all()
+def _ended_reads(session: Session, at: datetime.datetime, keys: Keys) -> int:
+    found = session.scalars(_steps_without_task(keys)).all()
     for step in found:
         done = select(TaskRow).where(_same_task(), Step.uid == step.uid)
         task = session.scalars(done).first()
@@ -156,7 +197,7 @@ def _ended_reads(session: Session, at: datetime.datetime) -> int:
 # Reports that wait for a signature
 
 
-def _unlisted(at: datetime.datetime) -> Any:
+def _unlisted(at: datetime.datetime, keys: Keys) -> Any:
     """Rows whose released report is not looked at yet."""
     known = exists().where(
         Step.kind == StepKind.SIGNATURE,
@@ -172,6 +213,7 @@ def _unlisted(at: datetime.datetime) -> Any:
             Report.withdrawn_at.is_(None),
             ~_in_room(Workitem.study_key),
             ~known,
+            *_of(Workitem.study_key, keys),
         )
         .order_by(Report.released_at, Report.key)
     )
@@ -181,7 +223,7 @@ def _in_room(key: Any) -> ColumnElement[bool]:
     return exists().where(ExamRow.study_key == key)
 
 
-def _left_over() -> Any:
+def _left_over(keys: Keys) -> Any:
     """Open workitems of reports that nobody will sign: gone, withdrawn, or read in the room."""
     row = exists().where(
         Workitem.study_key == Step.study_key,
@@ -189,11 +231,12 @@ def _left_over() -> Any:
         Workitem.state != WorkState.WITHDRAWN,
     )
     lost = or_(~row, _in_room(Step.study_key))
-    return select(Step).where(OPEN_STEP, Step.kind == StepKind.SIGNATURE, lost)
+    signed = Step.kind == StepKind.SIGNATURE
+    return select(Step).where(OPEN_STEP, signed, lost, *_of(Step.study_key, keys))
 
 
-def _reports(session: Session, at: datetime.datetime) -> int:
-    found = session.execute(_unlisted(at)).all()
+def _reports(session: Session, at: datetime.datetime, keys: Keys) -> int:
+    found = session.execute(_unlisted(at, keys).limit(AT_ONCE)).all()
     for item, report in found:
         signed = report_signature(session, item.study_key, item.application, report)
         query = select(Step).where(
@@ -218,8 +261,8 @@ def _reports(session: Session, at: datetime.datetime) -> int:
     return len(found)
 
 
-def _without_report(session: Session, at: datetime.datetime) -> int:
-    found = session.scalars(_left_over()).all()
+def _without_report(session: Session, at: datetime.datetime, keys: Keys) -> int:
+    found = session.scalars(_left_over(keys)).all()
     for step in found:
         step.taken_back = True
         end(session, step, StepState.CANCELED, at)
@@ -248,7 +291,8 @@ def _made(
 # Applications that a client asked for
 
 
-def _analyses(session: Session, at: datetime.datetime, entering: Collection[str]) -> int:
+def analyses(session: Session, at: datetime.datetime, entering: Collection[str]) -> int:
+    """Tell of the analyses that clients asked for; returns how many went on."""
     query = (
         select(Step, Workitem, ExamRow)
         .join(

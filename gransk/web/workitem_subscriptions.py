@@ -11,12 +11,12 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from gransk.reading.steps import follow
 from gransk.results.step_acts import tell_state
 from gransk.results.step_matching import Key, keys_of, matches, path_of
 from gransk.results.step_rules import Attributes, WorkitemError
 from gransk.results.steps import Step, StepChannel, StepEvent, StepSubscription
 from gransk.site.database import utcnow
+from gransk.site.events import take_turn
 from gransk.web.access import Caller, allow
 from gransk.web.dicomweb import ROOT, own_address
 from gransk.web.permissions import Permission
@@ -72,7 +72,7 @@ def _subscribe(request: Request, caller: Caller, uid: str, aetitle: str) -> Resp
     if uid == FILTERED and not keys:
         return _problem("a filtered subscription wants a filter")
     with known.database.begin() as session:
-        follow(session, now, known.entering.keys(session))
+        take_turn(session)
         who = viewer_of(known, session, caller, reader_of(request))
         channel = channel_of(who, aetitle)
         step = None

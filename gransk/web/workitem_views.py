@@ -156,15 +156,23 @@ def found(
 
 
 def everything(
-    known: Wiring, session: Session, who: Viewer, *conditions: ColumnElement[bool]
+    known: Wiring,
+    session: Session,
+    who: Viewer,
+    *conditions: ColumnElement[bool],
+    part: tuple[int, int] | None = None,
 ) -> Sequence[Step]:
     """Workitems that somebody may see, in the order in which they could be done.
 
-    Without those that ended long ago, which can still be retrieved.
+    Without those that ended long ago, which can still be retrieved; ``part`` is where to begin
+    and how many, where not all are wanted.
     """
     lately = or_(Step.state.in_(OPEN), Step.changed_at > utcnow() - ENDED_WITHIN)
     query = select(Step).where(shown(known, session, who), lately, *conditions)
-    return session.scalars(query.order_by(Step.scheduled_at, Step.uid)).all()
+    query = query.order_by(Step.scheduled_at, Step.uid)
+    if part is not None:
+        query = query.offset(part[0]).limit(part[1])
+    return session.scalars(query).all()
 
 
 class Composer:

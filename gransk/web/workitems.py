@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from gransk.archive.tables import SeenStudy
 from gransk.pipeline.workitems import rerun
 from gransk.reading.seeing import hidden
-from gransk.reading.steps import follow, keep_in_step
+from gransk.reading.steps import analyses
 from gransk.results import step_acts
 from gransk.results.dicom.common import PRIVATE_SCHEME
 from gransk.results.step_acts import PERFORMER_CHANGES, Reported, StepError, Told
@@ -188,7 +188,7 @@ def _create(request: Request, caller: Caller, uid: str, given: Attributes) -> Re
         step_acts.tell_assigned(session, step, kept, now)
         if step.kind == StepKind.ANALYSIS:
             _begin(session, step, caller.name)
-            follow(session, now, known.entering.keys(session))
+            analyses(session, now, known.entering.keys(session))
     warnings = [CREATED_CHANGED] if changed else []
     location = f"{address_of(request)}/workitems/{uid}"
     return answer(request, 201, None, warnings, location=location, content_location=location)
@@ -277,7 +277,7 @@ def _bring_up(known: Wiring) -> None:
     """What our tables say now, before anybody is told of workitems."""
     with known.database.read() as session:
         entering = known.entering.keys(session)
-    keep_in_step(known.database, entering)
+    known.steps(entering)
 
 
 @router.get("")
@@ -300,14 +300,18 @@ def _search(request: Request, caller: Caller) -> Response:
         narrowed: list[ColumnElement[bool]] = []
         if asked.single(STATE):
             narrowed.append(Step.state == asked.single(STATE))
-        steps = everything(known, session, who, *narrowed)
+        limit = MOST if asked.limit is None else min(asked.limit, MOST)
+        by_state = all(key.path == (STATE,) or not key.value for key in asked.keys)
+        # Only what the database cannot match is put together before it is counted.
+        part = (asked.offset, limit + 1) if by_state else None
+        steps = everything(known, session, who, *narrowed, part=part)
         compose.prepare(steps)
-        whole = (compose(step) for step in steps)
-        matching = [one for one in whole if matches(one, asked.keys)]
-    limit = MOST if asked.limit is None else min(asked.limit, MOST)
-    page = matching[asked.offset : asked.offset + limit]
+        whole = [compose(step) for step in steps]
+    matching = [one for one in whole if matches(one, asked.keys)]
+    rest = matching if by_state else matching[asked.offset :]
+    page = rest[:limit]
     warnings = [LITERAL] if asked.fuzzy else []
-    if len(matching) > asked.offset + limit:
+    if len(rest) > limit:
         warnings.append(MORE)
     return answer(request, 200, [chosen(one, asked) for one in page], warnings)
 
@@ -404,9 +408,10 @@ def _may_claim(who: Viewer, step: Step) -> bool:
 def _acted(request: Request, caller: Caller, uid: str, act: Act) -> Response:
     """Do something to a workitem that the caller may see, alone at it."""
     known = wiring(request)
+    _bring_up(known)
     try:
         with known.database.begin() as session:
-            follow(session, utcnow(), known.entering.keys(session))
+            take_turn(session)
             who = viewer_of(known, session, caller, reader_of(request))
             step = found(known, session, who, uid, lock=True)
             if step is None:
