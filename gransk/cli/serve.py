@@ -36,11 +36,13 @@ from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
+from gransk.reading.entering import Entering
 from gransk.reading.moving import touched
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
+from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
 from gransk.results.store import BlobStore
 from gransk.site import anchor
@@ -122,6 +124,7 @@ def _serve(config: Config) -> None:
             host=config.service.host,
             port=config.service.port,
             log_config=None,
+            ws="wsproto",
             access_log=False,
             server_header=False,
             # Who asks is the peer alone: a forwarded address may be anybody's claim.
@@ -216,6 +219,7 @@ def _tend(config: Config, database: Database, stop: threading.Event) -> None:
         try:
             with database.begin() as session:
                 tend(session, noter, utcnow().astimezone(config.zone).date())
+                forget(session, utcnow())
         except OperationalError as error:
             log.warning("the database did not answer: %s", type(error.orig).__name__)
         if stop.wait(TIDY_SECONDS):
@@ -223,11 +227,13 @@ def _tend(config: Config, database: Database, stop: threading.Event) -> None:
 
 
 def _open_exams(config: Config, database: Database, stop: threading.Event) -> None:
-    """Bring exams to their readers, and decisions to whoever is told them."""
+    """Bring exams to their readers, decisions to whoever is told them, and workitems in step."""
     blobs = BlobStore(config.blob_folder)
-    opener = Opener(database, blobs, SitePolicies(config, blobs, is_earlier))
+    policies = SitePolicies(config, blobs, is_earlier)
+    opener, entering = Opener(database, blobs, policies), Entering(policies)
     teller = Teller(database, config.messages.names(Subject.DECISIONS))
     reports = make_report_teller(config, blobs, applications())
+    in_step = Follower(database)
     alerted = told = 0.0
     while True:
         try:
@@ -236,6 +242,9 @@ def _open_exams(config: Config, database: Database, stop: threading.Event) -> No
             if time.monotonic() - told >= TELL_SECONDS or not told:
                 reports.run_once(database)
                 told = time.monotonic()
+            with database.read() as session:
+                soon = entering.keys(session)
+            in_step(soon)
             if time.monotonic() - alerted >= TIDY_SECONDS or not alerted:
                 opener.alert()
                 alerted = time.monotonic()

@@ -143,6 +143,11 @@ class EventKind(StrEnum):
     MESSAGE_TAKEN = "message_taken"
     MESSAGE_REFUSED = "message_refused"
 
+    # Worklists of other systems
+    STEP_CREATED = "step_created"
+    STEP_CHANGED = "step_changed"
+    STEP_CANCEL_REQUESTED = "step_cancel_requested"
+
     # Policies
     EXAM_FACTS_STATED = "exam_facts_stated"
     OUTCOMES_STATED = "outcomes_stated"

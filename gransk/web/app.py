@@ -47,6 +47,9 @@ from gransk.web import (
     programme_pages,
     single_sign_on,
     viewer,
+    workitem_channel,
+    workitem_subscriptions,
+    workitems,
 )
 from gransk.web.access import Caller, caller_of, language_of
 from gransk.web.guard import Guard
@@ -123,7 +126,8 @@ def create_app(
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
         exam_pages, view_pictures, arbitration_pages, reading_calls, api, fhir, fhir_outcomes,
-        fhir_capability, fhir_reports, fhir_tasks, dicomweb, viewer,
+        fhir_capability, fhir_reports, fhir_tasks, workitems, workitem_subscriptions,
+        workitem_channel, dicomweb, viewer,
     ):  # fmt: skip
         app.include_router(room.router)
     static = StaticFiles(directory=Path(__file__).parent / "static")

@@ -30,6 +30,10 @@ class Permission(StrEnum):
     PROFILE = "profile"
     """Read and answer a patient's risk profile."""
 
+    WORKITEMS = "workitems"
+    """Search, claim and end workitems of the worklist for other systems (UPS-RS)."""
+    WORKITEMS_CREATE = "workitems_create"
+    """Create workitems there, such as one that asks for an analysis."""
     PROGRAMME = "programme"
     """Say which programme an exam belongs to."""
     JOIN = "join"
@@ -84,9 +88,18 @@ class Permission(StrEnum):
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES, Permission.RESULTS})
 PREPARES = READER | {Permission.PROFILE}
-QUEUE = frozenset({Permission.RERUN, Permission.PRIORITY})
+QUEUE = frozenset(
+    {
+        Permission.RERUN,
+        Permission.PRIORITY,
+        Permission.WORKITEMS,
+        Permission.WORKITEMS_CREATE,
+    }
+)
 LIST = frozenset({Permission.FOLLOW_UP, Permission.FOLLOW_UP_CHANGE})
-READS = frozenset({Permission.READING, Permission.READING_CALLS, Permission.EXAM})
+READS = frozenset(
+    {Permission.READING, Permission.READING_CALLS, Permission.EXAM, Permission.WORKITEMS}
+)
 OVERSEER = frozenset({Permission.BOARD, Permission.BOARD_ACT, Permission.READERS})
 SEES_ROOM = frozenset({Permission.FIGURES, Permission.POLICIES})
 DRAFTS = SEES_ROOM | {Permission.POLICIES_DRAFT}
@@ -156,6 +169,8 @@ OF_MACHINE = frozenset(
         Permission.DECISIONS,
         Permission.DELIVERIES,
         Permission.READING_CALLS,
+        Permission.WORKITEMS,
+        Permission.WORKITEMS_CREATE,
     }
 )
 """What a machine token may do."""

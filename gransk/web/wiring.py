@@ -27,6 +27,7 @@ from gransk.reading.indicators import levels
 from gransk.reading.past_keeping import Owners, Whose
 from gransk.reading.site_past import SitePast
 from gransk.reading.site_policies import SitePolicies
+from gransk.reading.steps import Follower
 from gransk.reading.working_days import WorkingDays
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
@@ -126,6 +127,8 @@ class Wiring:
     levels: tuple[levels.Levels, ...] = field(init=False)
     """That indicators are held against: European ones, and the site's own."""
     entering: Entering = field(init=False)
+    steps: Follower = field(init=False)
+    """Workitems for other systems, in step with the room."""
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
@@ -143,6 +146,7 @@ class Wiring:
         own = self.config.reading.levels_file
         self.levels = (levels.shipped(), *(() if own is None else (levels.load(own),)))
         self.entering = Entering(SitePolicies(self.config, self.blobs, is_earlier))
+        self.steps = Follower(self.database)
         section, home = self.config.single_sign_on, self.config.service.public_url
         self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from pynetdicom import AE, sop_class
 from starlette.routing import Mount
 
@@ -28,11 +28,13 @@ TOGETHER = 120
 
 
 def ours(app: FastAPI) -> set[str]:
-    """Method and path of every route, mounted folders too."""
+    """Method and path of every route, mounted folders and WebSockets too."""
     found = set()
     for route in _leaves(app.routes):
         if isinstance(route, Mount):
             found.add(f"GET {route.path}")
+        elif isinstance(route, APIWebSocketRoute):
+            found.add(f"WEBSOCKET {route.path}")
         else:
             found |= {f"{method} {route.path}" for method in route.methods}
     return found
@@ -41,7 +43,7 @@ def ours(app: FastAPI) -> set[str]:
 def _leaves(routes: Iterable[Any]) -> Iterator[Any]:
     for route in routes:
         inner = getattr(route, "original_router", None) or getattr(route, "router", None)
-        if isinstance(route, APIRoute | Mount) or inner is None:
+        if isinstance(route, APIRoute | APIWebSocketRoute | Mount) or inner is None:
             yield route
         else:
             yield from _leaves(inner.routes)

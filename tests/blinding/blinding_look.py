@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from blinding_probes import PROBES, TELLING, Ask
-from blinding_programme import BLINDED, Programme
+from blinding_probes import EVERY, PROBES, TELLING, Ask
+from blinding_programme import BLINDED, NO_STEP, Programme
+from websockets.sync.client import connect
 
 HEADERS = ("content-type", "content-length", "location", "etag", "last-modified", "hx-redirect")
 """Of answers, those that could tell something; others are the same of every page."""
@@ -185,21 +187,47 @@ def _keep(
         body = dict(one.body)
         if "json" in body:
             body["json"] = json.loads(_filled(json.dumps(body["json"]), values))
-        answer = client.request(method, address, data=form or None, **body)
+        if method == "WEBSOCKET":
+            answer = _listened(client, address)
+        else:
+            answer = client.request(method, address, data=form or None, **body)
         if answer.status_code not in one.status:
             raise LeakError(
                 f"{door} answers {name} with {answer.status_code} where {address} was asked, "
                 f"wants {one.status}: {answer.text[:300]}"
             )
-        told = answer.content if one.told else b""
+        told = run.without_own_steps(name, answer.content) if one.told else b""
+        if told != answer.content and "content-length" in answer.headers and one.told:
+            answer.headers["content-length"] = str(len(told))
         head = [f"{key}: {answer.headers[key]}" for key in HEADERS
                 if key in answer.headers and (one.told or key == "content-type")]  # fmt: skip
         said = "\n".join([str(answer.status_code), *head, ""]).encode() + told
+        address = address.replace(values.get("step", NO_STEP), "STEP")
         sent = f"{sorted(form.items())} {body.get('json', '')}{' last' if one.last else ''}{when}"
         found[door, f"{name} {address} {sent}"] = normalised(said, client)
 
 
-PLACEHOLDERS = ("key", "uid", "item", "accession", "number", "images")
+QUIET_SECONDS = 1.5
+"""So long nothing comes over a notification connection that has told everything."""
+
+
+def _listened(client: httpx.Client, address: str) -> httpx.Response:
+    """What a subscriber to everything is told now, as the answer to a request."""
+    channel = address.rpartition("/")[2]
+    asked = client.post(
+        f"/dicom-web/workitems/{EVERY}/subscribers/{channel}", params={"deletionlock": "true"}
+    )
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    told = []
+    place = asked.headers["content-location"]
+    opened = connect(place, additional_headers={"cookie": cookies}, proxy=None)
+    with opened as socket, contextlib.suppress(TimeoutError):
+        while True:
+            told.append(str(socket.recv(timeout=QUIET_SECONDS)))
+    return httpx.Response(200, text="\n".join(told))
+
+
+PLACEHOLDERS = ("key", "uid", "item", "accession", "number", "images", "step")
 
 
 def _exams(run: Programme, one: Ask, numbers: Sequence[int]) -> list[dict[str, str]]:
@@ -215,6 +243,7 @@ def _exams(run: Programme, one: Ask, numbers: Sequence[int]) -> list[dict[str, s
             "accession": f"A{number}",
             "number": str(number),
             "images": run.images(number),
+            "step": run.step(number),
         }
         for number in numbers
     ]

@@ -11,8 +11,9 @@ To add a page or a call, add its door to `PROBES`, as the route table names it. 
 everything else of the run, since it changes what the person may see. ``status`` is one or a tuple
 where exams are answered otherwise: which is which must be the same in every run. ``{key}``,
 ``{uid}``, ``{item}``, ``{accession}``, ``{number}`` and ``{images}`` stand for each exam that is
-blinded. What else a POST sends is given by name; ``json=`` and ``content=`` are a body's. A door
-that is asked of no exam is asked once.
+blinded, ``{step}`` for the workitem of somebody else who was given it, if anybody was. What else a
+POST sends is given by name; ``json=`` and ``content=`` are a body's. A door that is asked of no
+exam is asked once. A WEBSOCKET is asked by a subscriber to everything.
 
 Each is asked as each blinded person, who holds every role. The suite compares the answers of runs
 whose AI said otherwise, byte for byte, and wants none of the programme's secret words in any.
@@ -152,6 +153,26 @@ STUDY = f"{PROXY}/studies/{{uid}}"
 SERIES = f"{STUDY}/series/{{uid}}.1"
 IMAGE = f"{SERIES}/instances/{{uid}}.1.1"
 OURS = f"{STUDY}/series/{{uid}}.99"
+
+ITEMS = f"{PROXY}/workitems"
+EVERY = "1.2.840.10008.5.1.4.34.5"
+ASKS_FOR = {
+    **{tag: {"vr": "CS", "Value": [value]} for tag, value in (
+        ("00741200", "LOW"), ("00404041", "READY"), ("00741000", "SCHEDULED"),
+    )},
+    **{tag: {"vr": "LO"} for tag in ("00741202", "00100021", "00380010", "00081080")},
+    **{tag: {"vr": "SQ"} for tag in (
+        "00741210", "00404025", "00404026", "00404027", "00404018", "00100024", "00101002",
+        "00380014", "00081084", "0040A370",
+    )},
+    "00741204": {"vr": "LO", "Value": ["look"]}, "00404005": {"vr": "DT", "Value": ["2026"]},
+    "00400400": {"vr": "LT"}, "00100010": {"vr": "PN"}, "00100030": {"vr": "DA"},
+    "00100040": {"vr": "CS"},
+    "00404021": {"vr": "SQ", "Value": [{"0020000D": {"vr": "UI", "Value": ["{uid}"]}}]},
+}  # fmt: skip
+"""A workitem that somebody creates about an exam."""
+CLAIM = {"00741000": {"vr": "CS", "Value": ["IN PROGRESS"]},
+         "00081195": {"vr": "UI", "Value": ["2.25.1"]}}  # fmt: skip
 
 PROBES: dict[str, tuple[Ask, ...]] = {
     # The worklist: rows, order, counts, and the strip above it
@@ -388,6 +409,35 @@ PROBES: dict[str, tuple[Ask, ...]] = {
                  f"{OURS}/instances/{{uid}}.99.1/metadata"),
     ),
     "POST /dicom-web/{path:path}": ask(f"{PROXY}/studies", status=415, content=b""),
+    # The worklist for other systems
+    "GET /dicom-web/workitems": ask(
+        ITEMS, f"{ITEMS}?includefield=all", f"{ITEMS}?StudyInstanceUID={{uid}}",
+        f"{ITEMS}?limit=1", f"{ITEMS}?offset=1", f"{ITEMS}?ScheduledProcedureStepPriority=HIGH",
+        *(f"{ITEMS}?ProcedureStepState={state}"
+          for state in ("SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED")),
+        f"{ITEMS}?00404018.00080100=110007",
+    ),
+    "POST /dicom-web/workitems": (
+        *refused(ITEMS, json=ASKS_FOR), *refused(f"{ITEMS}?1.2.{{number}}", json=ASKS_FOR),
+    ),
+    "GET /dicom-web/workitems/{uid}": nothing(f"{ITEMS}/{{step}}"),
+    "POST /dicom-web/workitems/{uid}": nothing(f"{ITEMS}/{{step}}", json={}),
+    "PUT /dicom-web/workitems/{uid}": nothing(f"{ITEMS}/{{step}}", json={}),
+    "PUT /dicom-web/workitems/{uid}/state": nothing(f"{ITEMS}/{{step}}/state", json=CLAIM),
+    "POST /dicom-web/workitems/{uid}/cancelrequest": nothing(
+        f"{ITEMS}/{{step}}/cancelrequest", json={}
+    ),
+    "POST /dicom-web/workitems/{uid}/subscribers/{aetitle}": (
+        *nothing(f"{ITEMS}/{{step}}/subscribers/X"),
+        *ends(f"{ITEMS}/{EVERY}/subscribers/X", status=201),
+    ),
+    "DELETE /dicom-web/workitems/{uid}/subscribers/{aetitle}": nothing(
+        f"{ITEMS}/{{step}}/subscribers/NONE"
+    ),
+    "POST /dicom-web/workitems/{uid}/subscribers/{aetitle}/suspend": nothing(
+        f"{ITEMS}/{EVERY}/subscribers/NONE/suspend"
+    ),
+    "WEBSOCKET /dicom-web/subscribers/{aetitle}": ask(f"{PROXY}/subscribers/LOOK"),
     "POST /api/studies": ask("/api/studies", status=415, content=b""),
     "GET /viewer": ask("/viewer", f"/viewer?{UIDS}"),
     "GET /viewer/{page:path}": ask(f"/viewer/viewer?{UIDS}"),
@@ -430,6 +480,8 @@ UNDECIDED_DOORS = (
     "GET /reading/board/exams/{key}", "GET /reading/own-figures", "GET /reading/indicators",
     "GET /api/reading/list", "GET /fhir/DiagnosticReport", "GET /fhir/Task",
     "GET /fhir/Task/{ident}",
+    "GET /dicom-web/workitems",
+    "WEBSOCKET /dicom-web/subscribers/{aetitle}",
 )  # fmt: skip
 """Doors at which the state of an exam would show."""
 TELLING = (

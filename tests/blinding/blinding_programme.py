@@ -63,10 +63,12 @@ from gransk.reading.policy_tables import Validation
 from gransk.reading.readers import Listing, list_reader
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
+from gransk.reading.steps import follow
 from gransk.reading.telling import Teller
 from gransk.reading.urgent import make_raiser
 from gransk.reading.validation.report import validate
 from gransk.results.router import Router
+from gransk.results.steps import Step
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
 from gransk.results.tables import (
     Delivery,
@@ -94,6 +96,8 @@ UNITS = ("north", "south")
 SECRET = "grenzebach"
 """Stands in every opinion and result; no blinded answer may hold it."""
 NO = ["no", "machine"]
+NO_STEP = "2.25.4711"
+"""UID of no workitem."""
 
 log = logging.getLogger("gransk")
 
@@ -217,6 +221,23 @@ class Programme:
         with self.site.database.read() as session:
             row = session.get(ExamRow, self.key(number))
         return "none" if row is None else row.images
+
+    def step(self, number: int) -> str:
+        """Workitem of somebody who is not blinded and was given an exam; another UID where none."""
+        query = select(Step.uid).where(
+            Step.study_key == self.key(number), Step.account.not_in(self.blinded)
+        )
+        with self.site.database.begin() as session:
+            follow(session, self.clock.at)
+            return session.scalars(query.order_by(Step.account)).first() or NO_STEP
+
+    def without_own_steps(self, name: str, said: bytes) -> bytes:
+        """An answer in which a person's own workitems are named by their exams: UIDs are random."""
+        query = select(Step).where(Step.account == name)
+        with self.site.database.read() as session:
+            for step in session.scalars(query.order_by(Step.created_at, Step.uid)):
+                said = said.replace(step.uid.encode(), f"STEP of {step.study_key}".encode())
+        return said
 
     def person(self, name: str) -> httpx.Client:
         """A browser in which a person has signed in; ``doors`` must be open."""

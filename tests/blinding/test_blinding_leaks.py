@@ -22,7 +22,7 @@ from blinding_look import Answers, LeakError, compare
 from blinding_messages import DELIVERED, FHIR, LOG, MESSAGES, READ_IN
 from blinding_programme import Ai, Programme
 from pydicom import dcmwrite
-from sqlalchemy import ColumnElement, case, false
+from sqlalchemy import ColumnElement, case, false, true
 
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.incoming import NotTakenError
@@ -200,6 +200,14 @@ LEAKS = {
     "urgent order": page("GET /api/worklist", ordered("gransk.web.worklist._moved")),
     "reason": page("GET /", reasoned),
     "urgent in the own list": page("GET /reading", ordered("gransk.reading.lists.rank_of_task")),
+    "workitems": page(
+        "GET /dicom-web/workitems",
+        patched("gransk.web.workitem_views.shown", lambda *_: true()),
+    ),
+    "event channel": page(
+        "WEBSOCKET /dicom-web/subscribers/{aetitle}",
+        patched("gransk.web.workitem_views.shown", lambda *_: true()),
+    ),
     "message": Leak(READ_IN, told, lambda run: blinding_messages.look(run, "-leak")),
     "log": Leak(LOG, written, lambda run: blinding_messages.outputs(run).at(LOG)),
     # From here on results are in the archive

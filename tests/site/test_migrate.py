@@ -19,6 +19,7 @@ import gransk.reading.tables
 import gransk.results.commitment_tables
 import gransk.results.message_tables
 import gransk.results.origins
+import gransk.results.steps
 import gransk.results.tables
 import gransk.results.urgency
 import gransk.results.versions

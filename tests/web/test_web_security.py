@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from harness_orthanc import make_config
 from starlette.routing import Mount
 from web_site import PASSWORD
 
 from gransk.site import people, sessions
 from gransk.site.tables import Role
+from gransk.web import workitem_channel
 from gransk.web.access import RENEWING, Allow
 from gransk.web.permissions import OF_MACHINE, OF_ROLE, Permission, permissions
 
@@ -41,13 +42,17 @@ SAMPLES = {
     "number": "1",
     "ident": "none",
     "version": "1",
+    "uid": "1.2.3",
+    "aetitle": "WS1",
 }
+SOCKETS = {"/dicom-web/subscribers/{aetitle}": Permission.WORKITEMS}
+"""WebSockets, which ask for their permission themselves: `test_workitem_channel`."""
 
 
 def _leaves(routes):
     for route in routes:
         inner = getattr(route, "original_router", None) or getattr(route, "router", None)
-        if isinstance(route, APIRoute) or inner is None:
+        if isinstance(route, APIRoute | APIWebSocketRoute) or inner is None:
             yield route
         else:
             yield from _leaves(inner.routes)
@@ -59,6 +64,9 @@ def routes(site):
     for route in _leaves(site.app.routes):
         if isinstance(route, Mount):
             assert route.path == "/static"
+            continue
+        if isinstance(route, APIWebSocketRoute):
+            assert SOCKETS[route.path] is workitem_channel.PERMISSION
             continue
         assert isinstance(route, APIRoute), f"{route} is no API route: it declares no permission"
         declared = [d.call.permission for d in route.dependant.dependencies if _allow(d.call)]

@@ -143,7 +143,7 @@ def used() -> set[str]:
         ("reading_ai", (*AiSaid, "not_calibrated", "category_low", "category_high")),
         ("reading_title", MODES), ("reading_save", MODES), ("reading_key", Verdict),
         ("reading_found", Found),
-        ("error", (400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503)),
+        ("error", (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}
     return found

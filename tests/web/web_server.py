@@ -23,6 +23,7 @@ def serving(app: Any, port: int) -> Iterator[str]:
             log_level="warning",
             lifespan="on",
             server_header=False,
+            ws="wsproto",
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)
