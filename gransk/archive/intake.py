@@ -316,6 +316,7 @@ class Intake:
             actor = word.actor if word is not None else self._orthanc.name
             number = None if word is None else word.number
             self._identities.note(session, row.key, before, said, actor, number)
+            self._identities.tell(session)
             if known:
                 self._handlers.identified(session, Changed(row, before), word is not None)
         if not self._identities.corrects or row.purpose == Purpose.PRIOR:

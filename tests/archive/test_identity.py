@@ -61,6 +61,7 @@ class Told:
             for one in changed:
                 if self.known.corrects:
                     queue(session, one.seen)
+            self.known.tell(session)
         return changed
 
     def undo(self, number: int) -> list[Changed] | None:
@@ -69,6 +70,7 @@ class Told:
             for one in changed or ():
                 if self.known.corrects:
                     queue(session, one.seen)
+            self.known.tell(session)
         return changed
 
     def settle(self, times: int = 4) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 import requests
 from harness_orthanc import free_port
 from harness_suite import Suite
+from radiographs import save
 from sqlalchemy import select
 from test_beside import (  # noqa: F401 (a fixture)
     installed,
@@ -261,3 +262,54 @@ def test_a_patient_that_orthanc_modified(suite, tmp_path, keep):
 
 def _reports(suite, study):
     return [reported(suite, study).VerificationFlag]
+
+
+@pytest.mark.full
+def test_images_sent_again_as_another_patient_s_whose_old_ones_are_deleted_later(suite, tmp_path):
+    study, key, analysis, sealed, found = before_all(suite, tmp_path, "OLDS")
+    again = spots(
+        "NEWS", "20250701", (10, 10, 6), (40, 40, 3), StudyInstanceUID=study,
+        PatientName="Right^Name",
+    )  # fmt: skip
+    client = suite.orthanc.client
+    with suite.database.read() as session:
+        old = session.get_one(SeenStudy, key).orthanc_id
+    image = next(
+        tags for tags in map(client.instance_tags, (i.orthanc_id for i in client.instances(old)))
+        if tags["0008,0060"]["Value"] == "CR"
+    )  # fmt: skip
+    again.SOPInstanceUID = image["0008,0018"]["Value"]
+    again.SeriesInstanceUID = image["0020,000e"]["Value"]
+    again.file_meta.MediaStorageSOPInstanceUID = again.SOPInstanceUID
+    assert suite.store(save(again, tmp_path / "again.dcm")) == [0]
+
+    def ready(wanted):
+        with suite.database.read() as session:
+            rows = session.execute(
+                select(SeenStudy, Workitem)
+                .join(Workitem, Workitem.study_key == SeenStudy.key)
+                .where(SeenStudy.study_instance_uid == study, SeenStudy.deleted_at.is_(None))
+            ).all()
+            return {seen.patient_id for seen, _ in rows} == wanted and all(
+                item.state == WorkState.READY and item.fingerprint == seen.fingerprint
+                for seen, item in rows
+            )
+
+    suite.until(lambda: ready({"OLDS", "NEWS"}), 120, "both studies to be analysed")
+    suite.wait_delivered(120)
+    client.delete_study(old)
+    suite.until(lambda: ready({"NEWS"}), 120, "the study to go on under its new identity")
+    suite.wait_delivered(120)
+    with suite.database.read() as session:
+        seen = session.get_one(SeenStudy, key)
+        assert (seen.patient_id, seen.deleted_at) == ("NEWS", None)
+        item = session.scalars(select(Workitem).where(Workitem.study_key == key)).one()
+        assert (item.analysis_key, bool(item.read_as)) == (analysis, True)
+        assert session.get_one(Analysis, analysis).sealed_at == sealed
+        listed = session.scalars(select(FollowUpRow).where(FollowUpRow.study_key == key)).one()
+        assert listed.patient_key == patient_key("NEWS", "", "19600101", "F")
+        orthanc_id = seen.orthanc_id
+    tags = [client.instance_tags(one.orthanc_id) for one in client.instances(orthanc_id)]
+    reports = [one for one in tags if one["0008,0060"]["Value"] == "SR"]
+    assert [one["0040,a493"]["Value"] for one in reports] == ["VERIFIED"], "one report, signed"
+    assert found
