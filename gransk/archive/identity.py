@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -93,6 +94,9 @@ class Changed:
 class Identities:
     """What is known of patients' identities by the word of others.
 
+    What it does is told to the event log by `tell`, which the caller does when every row that it
+    needs is locked: the log is locked from then on.
+
     Parameters
     ----------
     section : IdentitySection
@@ -104,6 +108,7 @@ class Identities:
     def __init__(self, section: IdentitySection | None = None, issuer: str = "") -> None:
         self.section = section or IdentitySection()
         self.issuer = issuer
+        self._untold: list[tuple[str, EventKind, str, dict[str, Any]]] = []
 
     @property
     def corrects(self) -> bool:
@@ -135,6 +140,12 @@ class Identities:
         now, word = self._described(session, who, oldest)
         return now, moved or word
 
+    def tell(self, session: Session) -> None:
+        """Write the events of what was done; they name no patient."""
+        untold, self._untold = self._untold, []
+        for actor, kind, subject, data in untold:
+            record(session, actor, kind, subject, data)
+
     def take(self, session: Session, said: Said, actor: str) -> list[Changed]:
         """Keep what a message says, and change the studies here that it is about."""
         who = said.who
@@ -163,7 +174,8 @@ class Identities:
             if (one := self.become(session, seen, now, actor, row.number)) is not None:
                 changed.append(one)
         data = {"statement": row.number, "event": row.event, "studies": len(changed)}
-        record(session, actor, EventKind.IDENTITY_STATED, f"identity-{row.number}", data)
+        subject = f"identity-{row.number}"
+        self._untold.append((actor, EventKind.IDENTITY_STATED, subject, data))
         return changed
 
     def become(
@@ -190,7 +202,7 @@ class Identities:
         actor: str,
         statement: int | None,
     ) -> None:
-        """Keep that a study became another's, by whose word; the event tells no name."""
+        """Keep that a study became another's, by whose word."""
         session.add(
             IdentityChange(
                 study_key=key,
@@ -203,7 +215,7 @@ class Identities:
         )
         session.flush()
         data = {"fields": before.differs(now), "statement": statement}
-        record(session, actor, EventKind.IDENTITY_CHANGED, key, data)
+        self._untold.append((actor, EventKind.IDENTITY_CHANGED, key, data))
 
     def undo(self, session: Session, number: int, account: str) -> list[Changed] | None:
         """A person takes a statement back; None where there is none to take back.
@@ -238,7 +250,8 @@ class Identities:
             if (one := self._back(session, seen, now, account, taken.number)) is not None:
                 changed.append(one)
         data = {"statement": number, "studies": len(changed)}
-        record(session, account, EventKind.IDENTITY_UNDONE, f"identity-{number}", data)
+        subject = f"identity-{number}"
+        self._untold.append((account, EventKind.IDENTITY_UNDONE, subject, data))
         return changed
 
     def _back(

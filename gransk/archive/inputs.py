@@ -15,7 +15,7 @@ from gransk.archive.headers import Shared, dataset, is_input
 from gransk.archive.orthanc import ArchiveFaultError, Orthanc, StoredInstance
 from gransk.core.decode import read_dataset
 from gransk.core.errors import InvalidValueError, UnreadableInputError
-from gransk.core.identity import COPIED
+from gransk.core.identity import COPIED, MANUFACTURER
 from gransk.core.keys import digest
 from gransk.core.study import Instance, Study
 
@@ -48,7 +48,9 @@ class Inputs:
     pictures : str
         Digest of the SOP Instance UIDs and of every attribute but those that say whose the
         images are (`gransk.core.identity.COPIED`); empty where there is no input image. An image
-        keeps its SOP Instance UID only as long as its pixels stay (PS3.4 B.4.1).
+        keeps its SOP Instance UID only as long as its pixels stay.
+    ours : tuple of str
+        Orthanc's ids of objects that Gransk made.
     """
 
     headers: Study | None
@@ -57,6 +59,7 @@ class Inputs:
     instances: int
     first_id: str = ""
     pictures: str = ""
+    ours: tuple[str, ...] = ()
 
 
 class FileFact(NamedTuple):
@@ -111,11 +114,14 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
     ids: dict[str, str] = {}
     prints: list[list[str]] = []
     pictures: list[list[str]] = []
+    ours: list[str] = []
     shared: Shared = {}
     for stored in listed:
         told = tags.pop(stored.orthanc_id, {})
         header = dataset(told, shared=shared)
         if not is_input(header):
+            if str(header.get("Manufacturer", "")).strip() == MANUFACTURER:
+                ours.append(stored.orthanc_id)
             continue
         fact = facts.of(stored)
         prints.append([stored.sop_instance_uid, fact.md5])
@@ -135,6 +141,7 @@ def read_inputs(orthanc: Orthanc, orthanc_id: str, facts: FileFacts) -> Inputs:
         instances=len(listed),
         first_id=ids[headers.series[0].instances[0].sop_instance_uid] if headers else "",
         pictures=digest(sorted(pictures)) if instances else "",
+        ours=tuple(ours),
     )
 
 

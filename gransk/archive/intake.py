@@ -13,9 +13,10 @@ import shutil
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +26,7 @@ from gransk.archive import priors, studies
 from gransk.archive.correcting import held, queue, state_of
 from gransk.archive.identity import Changed, Identities, Who
 from gransk.archive.identity_tables import CorrectionState
-from gransk.archive.inputs import FileFacts, read_identity, read_inputs
+from gransk.archive.inputs import FileFacts, Inputs, read_identity, read_inputs
 from gransk.archive.orthanc import (
     ArchiveError,
     ArchiveFaultError,
@@ -277,6 +278,7 @@ class Intake:
                 raise
             return
         key = self._merged(seen)
+        self._remove_copies(key, listed, inputs)
         headers = inputs.headers
         if headers is None:
             complete: bool | None = None
@@ -302,6 +304,21 @@ class Intake:
         if hold:
             self._judged[key] = seen.noticed_at
 
+    def _remove_copies(self, key: str, listed: Mapping[str, Any], inputs: Inputs) -> None:
+        """Remove what Orthanc copied of our own objects into a study under a new UID.
+
+        They tell of the study under its old UID, and nobody knows them by their new ones.
+        """
+        with self._database.read() as session:
+            row = session.get_one(SeenStudy, key)
+        uid = str(listed.get("MainDicomTags", {}).get("StudyInstanceUID", ""))
+        if not row.settled_fingerprint or uid == row.study_instance_uid:
+            return
+        for instance in inputs.ours:
+            with suppress(NotInArchiveError):
+                if self._orthanc.metadata(instance).get("ModifiedFrom"):
+                    self._orthanc.delete_instance(instance)
+
     def _identify(self, session: Session, row: SeenStudy, was: Who, headers: Study) -> bool:
         """Whose the study is by its images and by what was said; True where images wait for it.
 
@@ -316,6 +333,7 @@ class Intake:
             actor = word.actor if word is not None else self._orthanc.name
             number = None if word is None else word.number
             self._identities.note(session, row.key, before, said, actor, number)
+            self._identities.tell(session)
             if known:
                 self._handlers.identified(session, Changed(row, before), word is not None)
         if not self._identities.corrects or row.purpose == Purpose.PRIOR:

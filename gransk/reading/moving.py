@@ -20,6 +20,12 @@ from gransk.results.decisions import announce_again
 from gransk.site.events import SYSTEM
 
 
+def lock(session: Session, study_keys: Collection[str]) -> None:
+    """Let nobody change the follow-ups that studies advised, until the transaction ends."""
+    query = select(FollowUpRow.id).where(FollowUpRow.study_key.in_(study_keys))
+    session.scalars(query.order_by(FollowUpRow.id).with_for_update()).all()
+
+
 def follow_ups(session: Session, study_key: str, who: PatientStudy) -> int:
     """The follow-up that a study advised is its patient's of now; returns how many rows moved.
 

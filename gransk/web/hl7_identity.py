@@ -12,6 +12,7 @@ from gransk.archive import priors
 from gransk.archive.correcting import queue
 from gransk.archive.identity import Changed, Identities, Said, Who
 from gransk.delivery.hl7.adt import IdentityWord
+from gransk.reading import moving
 from gransk.site.config import Config
 
 Moved = Callable[[Session, Changed, bool], None]
@@ -34,32 +35,41 @@ class IdentityTaker:
     def __call__(self, session: Session, words: Sequence[IdentityWord], sender: str) -> None:
         """Keep each word, and let what is here follow it."""
         known = Identities(self.config.identity, self.config.priors.issuer)
+        changed: list[Changed] = []
         for word in words:
-            who = Who(
-                *word.identifier,
-                patient_name=word.name,
-                birth_date=word.birth_date,
-                sex=word.sex,
-            )
-            said_at = word.said_at
-            if said_at.tzinfo is None and self.config.zone is not None:
-                said_at = said_at.replace(tzinfo=self.config.zone)
-            said_at = said_at.astimezone(datetime.UTC)
-            changed = known.take(session, Said(word.event, said_at, who, word.prior), sender)
-            follow(session, known, changed, self.moved)
+            changed += known.take(session, self._said(word), sender)
+        for word in words:
             if word.prior is not None:
                 issuer = word.identifier[1] or known.issuer
                 priors.ask_for_patient(session, word.identifier[0], issuer)
+        follow(session, known, changed, self.moved)
+
+    def _said(self, word: IdentityWord) -> Said:
+        who = Who(
+            *word.identifier, patient_name=word.name, birth_date=word.birth_date, sex=word.sex
+        )
+        said_at = word.said_at
+        if said_at.tzinfo is None and self.config.zone is not None:
+            said_at = said_at.replace(tzinfo=self.config.zone)
+        return Said(word.event, said_at.astimezone(datetime.UTC), who, word.prior)
 
 
 def follow(session: Session, known: Identities, changed: Sequence[Changed], moved: Moved) -> None:
-    """What follows where somebody said that studies are another identity's."""
+    """What follows where somebody said that studies are another identity's.
+
+    Rows are locked before the first event is written: others lock them in that order.
+    """
+    again: set[str] = set()
     for one in changed:
         if known.corrects:
             queue(session, one.seen)
-        moved(session, one, True)
+        again |= {
+            one.seen.key,
+            *priors.later_studies(session, one.seen),
+            *priors.dependents(session, one.seen.key),
+        }
+    priors.ask_again(session, sorted(again))
+    moving.lock(session, [one.seen.key for one in changed])
+    known.tell(session)
     for one in changed:
-        priors.ask_again(
-            session, {one.seen.key, *priors.later_studies(session, one.seen),
-                      *priors.dependents(session, one.seen.key)},
-        )  # fmt: skip
+        moved(session, one, True)

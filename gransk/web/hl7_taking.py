@@ -207,7 +207,7 @@ class Taking:
             self._order(session, exam_statement(message, self.mapping), sender)
         elif kind in IDENTITIES and "adt" in sender.takes:
             self._identity(session, message, sender)
-        elif kind not in TAKEN and kind[0] in {known[0] for known in TAKEN}:
+        elif kind not in TAKEN and kind[0] in {known[0] for known in _taken_of(sender)}:
             raise NotTakenError(Refusal.EVENT_NOT_TAKEN, "MSH-9.2")
         else:
             raise NotTakenError(Refusal.TYPE_NOT_TAKEN, "MSH-9")
@@ -275,6 +275,11 @@ def _studies(session: Session, accession_number: str) -> list[SeenStudy]:
         SeenStudy.accession_number == accession_number.strip(), SeenStudy.deleted_at.is_(None)
     )
     return list(session.scalars(query))
+
+
+def _taken_of(sender: Sender) -> frozenset[tuple[str, str]]:
+    """Kinds of messages of whose other events a sender is told that they are not taken."""
+    return READS | ORDERS | (IDENTITIES if "adt" in sender.takes else frozenset())
 
 
 def _names(session: Session, study: SeenStudy) -> set[str]:

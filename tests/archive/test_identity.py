@@ -61,6 +61,7 @@ class Told:
             for one in changed:
                 if self.known.corrects:
                     queue(session, one.seen)
+            self.known.tell(session)
         return changed
 
     def undo(self, number: int) -> list[Changed] | None:
@@ -69,6 +70,7 @@ class Told:
             for one in changed or ():
                 if self.known.corrects:
                     queue(session, one.seen)
+            self.known.tell(session)
         return changed
 
     def settle(self, times: int = 4) -> list[str]:
@@ -380,6 +382,9 @@ def test_a_study_that_orthanc_modified_to_new_uids_goes_on(told, level):
     one.site.send(*study.images())
     one.site.look(2)
     key = one.site.row().key
+    ours = study.other(SR, "SR", Manufacturer="Gransk")
+    theirs = study.other(SR, "SR")
+    one.site.send(ours, theirs)
     where = patient(one.site) if level == "patients" else one.site.row().orthanc_id
     replace = {"PatientName": "New^Name"} | ({"PatientID": "B"} if level == "patients" else {})
     modify(one.site, f"/{level}/{where}/modify", {"Replace": replace, "KeepSource": False})
@@ -389,6 +394,8 @@ def test_a_study_that_orthanc_modified_to_new_uids_goes_on(told, level):
     assert row.study_instance_uid != study.uid
     assert acts == ["identified", "submit"]
     assert row.read_as == "", "images under new UIDs are others"
+    makers = [file.Manufacturer for file in one.files() if file.Modality == "SR"]
+    assert makers == ["Maker"], "a copy of our own report tells of what is no more"
 
 
 def test_a_copy_that_orthanc_made_goes_on_where_its_source_is_deleted_later(told):

@@ -14,6 +14,7 @@ from gransk.pipeline.handlers import Handlers
 from gransk.pipeline.priority import set_priority
 from gransk.pipeline.workitems import Work
 from gransk.reading.release import open_rows as unreleased
+from gransk.results import edits
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.database import Database, utcnow
@@ -182,6 +183,55 @@ def test_late_images_that_end_in_a_refusal_take_the_report_back(session, seen, h
     handlers(Reader("a")).submit(session, seen, headers, False)
     report(session, rows(session)[0], tmp_path)
     assert session.get_one(Report, "1" * 64).withdrawn_at is None, "the same input again"
+
+
+def twin(session, seen):
+    """The same study under another identity, as another row."""
+    names = [column.name for column in SeenStudy.__table__.columns]
+    values = {name: getattr(seen, name) for name in names} | {"key": "t" * 32, "orthanc_id": "t"}
+    other = SeenStudy(**values)
+    session.add(other)
+    session.flush()
+    return other
+
+
+def test_two_rows_of_one_study_become_the_first(session, seen, headers, tmp_path):
+    one = handlers(Reader("a"))
+    one.submit(session, seen, headers, False)
+    other = twin(session, seen)
+    one.submit(session, other, headers, False)
+    mine, theirs = sorted(rows(session), key=lambda item: item.study_key)
+    report(session, mine, tmp_path, "1")
+    report(session, theirs, tmp_path, "2")
+    assert one.absorb(session, seen, other)
+    assert (theirs.state, theirs.report_key) == (WorkState.WITHDRAWN, None)
+    withdrawn = session.get_one(Report, "2" * 64)
+    session.refresh(withdrawn)
+    assert (withdrawn.workitem_id, withdrawn.withdrawn_at is None) == (mine.id, False)
+    assert (other.orthanc_id, other.pending) == ("", False)
+    assert other.deleted_at is not None
+    assert (mine.state, mine.report_key) == (WorkState.READY, "1" * 64)
+    # The report that the other had may be the one that this one gets now.
+    seal_report(session, mine, "2" * 64, "a" * 64, utcnow(), [])
+    session.refresh(withdrawn)
+    assert (mine.report_key, withdrawn.withdrawn_at) == ("2" * 64, None)
+
+
+@pytest.mark.parametrize("by", ["act", "reading"])
+def test_two_rows_stay_two_where_a_person_worked_at_the_second(
+    session, seen, headers, tmp_path, by
+):
+    one = Handlers({"a": Reader("a")}, 1, touched=lambda _, key: by == "reading")
+    one.submit(session, seen, headers, False)
+    other = twin(session, seen)
+    one.submit(session, other, headers, False)
+    (theirs,) = [item for item in rows(session) if item.study_key == other.key]
+    report(session, theirs, tmp_path, "2")
+    if by == "act":
+        edits.sign(session, edits.Seen.of(theirs), edits.Person("r", "Rita", "radiologist"))
+    assert not one.absorb(session, seen, other)
+    assert (theirs.state, theirs.report_key) == (WorkState.READY, "2" * 64)
+    assert other.orthanc_id == "t"
 
 
 def test_a_person_lets_a_waiting_study_go_first(session, seen, headers):

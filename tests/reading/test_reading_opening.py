@@ -279,6 +279,27 @@ def test_other_images_before_it_opens_and_after(site):
     assert (row.state, row.alerts, row.images) == (State.DECIDED, 1, "i4")
 
 
+def test_a_corrected_identity_leaves_reads_draw_and_seal_as_they_are(site):
+    key = site.study()
+    site.analysed(key)
+    site.run()
+    site.run(30)
+    site.read(key, NORMAL)
+    before, entries = site.exam(key), site.row(key).entries
+    site.change(key, fingerprint="i2", read_as=site.row(key).images, state=WorkState.RUNNING)
+    site.run()
+    site.change(key, state=WorkState.READY)
+    site.run(5)
+    assert site.row(key).entries == entries
+    assert site.exam(key) == before
+    site.read(key, NORMAL)
+    assert site.row(key).state == State.DECIDED
+    site.change(key, fingerprint="i3")
+    assert site.opener().alert(site.at) == 0, "decided on these images"
+    site.change(key, fingerprint="i4", read_as="")
+    assert site.opener().alert(site.at) == 1
+
+
 def test_a_technical_repeat_goes_on_with_new_images(site):
     key = site.study()
     site.run()
