@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
@@ -367,15 +367,13 @@ def _retire(session: Session, report_key: str) -> None:
 
     What was sent before it was to be sent once more, or failed, may be there.
     """
-    unsent = (DeliveryState.WAITING, DeliveryState.FAILED)
-    for states, sent, then in (
-        (unsent, Delivery.sent_at.is_(None), DeliveryState.CANCELLED),
-        ((*unsent, DeliveryState.SENT), Delivery.sent_at.is_not(None), DeliveryState.RECALL),
+    unsent = Delivery.state.in_((DeliveryState.WAITING, DeliveryState.FAILED))
+    for which, then in (
+        (and_(unsent, Delivery.sent_at.is_(None)), DeliveryState.CANCELLED),
+        (or_(unsent, Delivery.state == DeliveryState.SENT), DeliveryState.RECALL),
     ):
         session.execute(
-            update(Delivery)
-            .where(Delivery.report_key == report_key, Delivery.state.in_(states), sent)
-            .values(state=then)
+            update(Delivery).where(Delivery.report_key == report_key, which).values(state=then)
         )
 
 

@@ -69,7 +69,8 @@ def test_what_is_delivered_is_committed_and_what_falls_is_hidden(
         old = {line.id for line in suite.deliveries()}
         assert KO not in classes(pacs)
 
-        second = radiograph(2, StudyInstanceUID=study, SOPInstanceUID=generate_uid())
+        same = {name: first[name].value for name in ("PatientID", "PatientName")}
+        second = radiograph(2, StudyInstanceUID=study, **same)
         assert suite.store(save(second, tmp_path / "2.dcm")) == [0]
 
         def hidden() -> bool:
