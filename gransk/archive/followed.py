@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import distinct, func, select
 from sqlalchemy.orm import Session
 
+from gransk.archive.identity_tables import IdentityChange
 from gransk.archive.patients import identifiers_of
 from gransk.archive.tables import JoinedPatient, Purpose, SeenStudy
 from gransk.core.keys import digest
@@ -87,7 +88,8 @@ class ExamsMark:
         if looked != self._looked:
             self._looked, self._shared = looked, frozenset(_shared(session, None))
         joined = select(func.count(JoinedPatient.id), func.count(JoinedPatient.parted_at))
-        return tuple(session.execute(joined).one()), self._shared
+        changed = session.scalar(select(func.count(IdentityChange.number)))
+        return tuple(session.execute(joined).one()), changed, self._shared
 
 
 def _shared(session: Session, numbers: Collection[str] | None) -> set[str]:

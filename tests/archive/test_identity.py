@@ -157,6 +157,7 @@ def test_images_that_come_later_under_the_old_identifier_are_the_survivors(told)
     assert (change.actor, change.before["patient_id"], change.statement) == ("ris", "A", 1)
 
 
+@pytest.mark.full
 def test_what_was_said_counts_no_longer_than_the_site_keeps_it(told):
     one = told(IdentitySection(keep_days=1e-9))
     one.say(merged("A", "B"))
@@ -165,6 +166,7 @@ def test_what_was_said_counts_no_longer_than_the_site_keeps_it(told):
     assert one.site.row().patient_id == "A"
 
 
+@pytest.mark.full
 def test_an_issuer_is_part_of_the_identifier(told):
     one = told()
     one.site.send(*TinyStudy("A").images(IssuerOfPatientID="HERE"))
@@ -245,6 +247,7 @@ def test_images_that_come_late_under_the_old_identifier_join_their_study(told):
     assert {file.PatientID for file in one.files()} == {"B"}
 
 
+@pytest.mark.full
 def test_images_of_a_patient_who_was_merged_before_are_changed_before_they_are_read(told):
     one = told(CORRECT)
     one.say(merged("A", "B"))
@@ -310,6 +313,7 @@ def test_a_crash_at_any_step_loses_nothing_and_leaves_nothing_twice(told, monkey
     assert "withdraw" not in one.site.diary.acts
 
 
+@pytest.mark.full
 def test_an_archive_that_is_away_is_asked_again(told, monkeypatch):
     one = told(CORRECT)
     one.site.send(*TinyStudy("A").images())
@@ -375,7 +379,7 @@ def patient(site: Site) -> str:
     return str(site.process.client.study(site.row().orthanc_id)["ParentPatient"])
 
 
-@pytest.mark.parametrize("level", ["patients", "studies"])
+@pytest.mark.parametrize("level", ["patients", pytest.param("studies", marks=pytest.mark.full)])
 def test_a_study_that_orthanc_modified_to_new_uids_goes_on(told, level):
     one = told()
     study = TinyStudy("A")
@@ -398,6 +402,7 @@ def test_a_study_that_orthanc_modified_to_new_uids_goes_on(told, level):
     assert makers == ["Maker"], "a copy of our own report tells of what is no more"
 
 
+@pytest.mark.full
 def test_a_copy_that_orthanc_made_goes_on_where_its_source_is_deleted_later(told):
     one = told(reconcile_seconds=1e-6)
     one.site.send(*TinyStudy("A").images())
