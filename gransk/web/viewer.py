@@ -36,10 +36,12 @@ WITHHELD = frozenset(
 """OHIF's own entry, configuration and service worker: ours stand in their place, or none."""
 
 # ndarray and the decoders, which OHIF reads segmentations and images with, compile code from text.
+# A PDF is an object of OHIF's own memory (blob:), which the browser's reader shows in a frame.
 POLICY = (
     "script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; default-src 'none'; "
     "worker-src 'self' blob:; connect-src 'self' blob: data:; img-src 'self' blob: data:; "
     "style-src 'self' 'unsafe-inline'; font-src 'self' data:; manifest-src 'self'; "
+    "object-src 'self' blob:; frame-src blob:; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 """Of OHIF's page and of its workers: nothing from, and nothing to, another host."""

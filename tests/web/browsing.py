@@ -21,6 +21,8 @@ FLAGS = [
     "--disable-component-update",
 ]
 PAINTED_SECONDS = 60
+OWN = ("chrome:", "chrome-extension:")
+"""The browser's own reader of PDF."""
 LATE = "ResizeObserver loop"
 """A notice, no fault: on a busy machine the viewer's layout takes another frame to settle."""
 
@@ -47,7 +49,7 @@ def watched(browser: Browser, stage: Served, **context: Any) -> Iterator[Page]:
     page = opened.new_page()
     outside: list[str] = []
     faults: list[str] = []
-    ours = (stage.address, "blob:", "data:")
+    ours = (stage.address, "blob:", "data:", *OWN)
     page.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
     page.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status > 399 else None)
     page.on("pageerror", lambda error: None if LATE in str(error) else faults.append(str(error)))

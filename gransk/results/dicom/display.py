@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydicom import Dataset
 from pydicom.filewriter import correct_ambiguous_vr
 
@@ -82,7 +83,7 @@ def _voi(header: Dataset, frame: int | None) -> Dataset | None:
     made = Dataset()
     table = _table(header, header.get("VOILUTSequence"))
     if table is not None:
-        made.VOILUTSequence = [table]
+        made.VOILUTSequence = [_widened(table)]
         return made
     group = "FrameVOILUTSequence"
     centre = _numbers(attribute(header, frame, group, "WindowCenter"))
@@ -109,6 +110,19 @@ def _table(header: Dataset, tables: Any) -> Dataset | None:
         if keyword in alone.VOILUTSequence[0]:
             table.add(alone.VOILUTSequence[0][keyword])
     return table if "LUTDescriptor" in table and "LUTData" in table else None
+
+
+def _widened(table: Dataset) -> Dataset:
+    """The same curve in 16 bits: beside 8, what a presentation state's table may have."""
+    count, first, bits = (int(n) for n in table.LUTDescriptor)
+    if bits in (8, 16):
+        return table
+    data = table.LUTData
+    stored = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.array(data)
+    wide = np.rint(stored * (65535 / (2**bits - 1))).clip(0, 65535).astype("<u2")
+    table["LUTDescriptor"].value = [count, first, 16]
+    table.add_new("LUTData", "OW", wide.tobytes())
+    return table
 
 
 def _numbers(value: Any) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from fpdf import FPDF
 from PIL import Image
@@ -163,16 +164,20 @@ class _Document(FPDF):
         self.pairs(card.pairs)
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
-        for name, said in pairs:
-            self.set_font(FONT, size=SIZE)
-            if self.will_page_break(LINE_MM):
+        self.set_font(FONT, size=SIZE)
+        for pair in pairs:
+            cells = list(zip((NAME_MM, self.epw - NAME_MM), map(self._shown, pair), strict=True))
+            heights = [
+                cast(float, self.multi_cell(w, LINE_MM, said, dry_run=True, output="HEIGHT"))
+                for w, said in cells
+            ]
+            if self.will_page_break(max(heights)):
                 self.add_page()
+                self.set_font(FONT, size=SIZE)
             top = self.get_y()
-            self.multi_cell(w=NAME_MM, h=LINE_MM, text=self._shown(name), new_x="RIGHT", new_y="TOP")
-            self.multi_cell(
-                w=self.epw - NAME_MM, h=LINE_MM, text=self._shown(said), new_x="LMARGIN", new_y="NEXT"
-            )
-            self.set_y(max(self.get_y(), top + LINE_MM))
+            for w, said in cells:
+                self.multi_cell(w, LINE_MM, said, align="L", new_x="RIGHT", new_y="TOP")
+            self.set_xy(self.l_margin, top + max(heights))
 
     def lines(self, lines: Iterable[str], size: int = SIZE) -> None:
         self.ln(1.5)
@@ -209,7 +214,8 @@ class _Document(FPDF):
     def _line(self, words: str, size: int) -> None:
         self.set_font(FONT, size=size)
         height = LINE_MM * size / SIZE
-        self.multi_cell(w=self.epw, h=height, text=self._shown(words), new_x="LMARGIN", new_y="NEXT")
+        said = self._shown(words)
+        self.multi_cell(self.epw, height, said, align="L", new_x="LMARGIN", new_y="NEXT")
 
 
 def value(header: object, keyword: str) -> str:

@@ -119,9 +119,16 @@ def person_observer(report: Report) -> ObserverContext | None:
 
 
 def verify(dataset: Dataset, report: Report) -> None:
-    """Name the verifying observer of a signed report (PS3.3 C.17.2)."""
+    """Name the verifying observer of a signed report (PS3.3 C.17.2).
+
+    Only a complete document may be verified: of an incomplete study the description of its
+    completion says so.
+    """
     if report.signature is None:
         return
+    dataset.CompletionFlag = "COMPLETE"
+    if report.incomplete:
+        dataset.CompletionFlagDescription = report.say("incomplete")[:64]
     observer = Dataset()
     observer.VerifyingObserverName = person_name(report.signature.person)
     observer.VerifyingOrganization = report.organization[:64]

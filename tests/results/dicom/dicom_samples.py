@@ -96,6 +96,16 @@ def ct_headers(slices: int = SLICES) -> list[Dataset]:
     return headers
 
 
+def with_pixels(headers: list[Dataset]) -> list[Dataset]:
+    """The same images with noise in them, so that each can be shown."""
+    noise = np.random.default_rng(5)
+    for header in headers:
+        stored = noise.integers(0, 2000, (header.Rows, header.Columns)).astype(np.int16)
+        header.PixelData = stored.tobytes()
+        header["PixelData"].VR = "OW"
+    return headers
+
+
 def study_of(headers: list[Dataset]) -> Study:
     """The headers as an archive gives them: written and read again."""
     instances = []
