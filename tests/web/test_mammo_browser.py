@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import AXE, PAINTED_SECONDS, sign_in
+from looking import document_is_painted, first_of, open_series, pixels, summary_is_painted, until
 from mammo_exam import NO_PACKAGE, drawn_exam, package_exam, package_folder
 from mammo_stage import Stage, stage_of
-from PIL import Image
 from playwright.sync_api import Page
 
 from mammo.view import STANDARD
@@ -64,19 +63,6 @@ def viewports(page: Page) -> dict[str, dict[str, Any]]:
     )
     found.sort(key=lambda one: (round(one["y"]), one["x"]))
     return dict(zip(PLACES, found, strict=True))
-
-
-def pixels(page: Page) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
-
-
-def until(page: Page, measure: Any, enough: Any) -> Any:
-    for _ in range(PAINTED_SECONDS * 2):
-        found = measure()
-        if enough(found):
-            return found
-        page.wait_for_timeout(500)
-    return found
 
 
 def inner_and_outer(page: Page) -> dict[str, tuple[float, float]]:
@@ -145,6 +131,18 @@ def test_marks_are_painted_on_their_own_views(page, stage, request):
             if other not in holds:
                 assert along(page, other, points) < 0.1, f"{finding.tracking_id} also on {name}"
     keep(page, request, "marks")
+
+
+def test_summary_and_document_are_painted(page, stage, request):
+    open_viewer(page, stage)
+    open_series(page, "Mammography: summary")
+    page.wait_for_timeout(1000)
+    page.locator("canvas.cornerstone-canvas").first.dblclick()
+    summary_is_painted(page, first_of(stage.objects, "SC"))
+    keep(page, request, "ohif-summary")
+    open_series(page, "Mammography: document")
+    document_is_painted(page, first_of(stage.objects, "PDF"))
+    keep(page, request, "ohif-document")
 
 
 def test_the_key_o_hides_the_marks(page, stage):

@@ -13,6 +13,13 @@ import numpy as np
 import pytest
 from browsing import AXE, PAINTED_SECONDS, sign_in
 from harness_orthanc import OrthancProcess, make_config
+from looking import (
+    document_is_painted,
+    document_shows_marks,
+    first_of,
+    open_series,
+    summary_is_painted,
+)
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
@@ -336,6 +343,19 @@ def test_report_is_painted_at_the_nodules(page, stage, request):
     _show_image(page, stage.known.findings.frames[0].sop_instance_uid)
     page.wait_for_timeout(1000)
     assert _along(page, points) < 0.1
+
+
+def test_summary_and_document_are_painted(page, stage, request):
+    sign_in(page, stage)
+    page.goto(f"{stage.address}/viewer/viewer?StudyInstanceUIDs={stage.known.study.uid}")
+    _wait_for_images(page)
+    open_series(page, "Lung nodules: summary")
+    summary_is_painted(page, first_of(stage.known.objects, "SC"))
+    keep(page, request, "ohif-summary")
+    open_series(page, "Lung nodules: document")
+    document_is_painted(page, first_of(stage.known.objects, "PDF"))
+    keep(page, request, "ohif-document")
+    document_shows_marks(page)
 
 
 # Looking at the viewport
