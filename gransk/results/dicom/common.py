@@ -22,7 +22,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from gransk.core.application import Presentation
 from gransk.core.errors import InvalidValueError
-from gransk.core.findings import Findings, FrameRef
+from gransk.core.findings import Findings, FrameRef, ModelIdentity
 from gransk.core.followup import FollowUp
 from gransk.core.identity import COPIED, EMPTY_IF_ABSENT, MANUFACTURER
 from gransk.core.keys import uid
@@ -193,7 +193,9 @@ def bare_source(report: Report) -> Dataset:
     return source
 
 
-def seal(dataset: Dataset, report: Report, kind: ObjectKind, made_uids: tuple[str, str]) -> MadeObject:
+def seal(
+    dataset: Dataset, report: Report, kind: ObjectKind, made_uids: tuple[str, str]
+) -> MadeObject:
     """Add what every object shares, and write it.
 
     Parameters
@@ -271,6 +273,20 @@ def _add_equipment(dataset: Dataset, report: Report) -> None:
     ]
     dataset.DeviceUID = DEVICE_UID
     dataset.pop("ContributingEquipmentSequence", None)
+    if findings.models:
+        dataset.ContributingEquipmentSequence = [_contributing(m) for m in findings.models]
+
+
+def _contributing(model: ModelIdentity) -> Dataset:
+    """A model that took part (PS3.3 C.12.1): other weights, another Device UID."""
+    purpose, item = Dataset(), Dataset()
+    purpose.CodeValue, purpose.CodingSchemeDesignator = "109102", "DCM"
+    purpose.CodeMeaning = "Processing Equipment"
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.Manufacturer = MANUFACTURER
+    item.ManufacturerModelName, item.SoftwareVersions = model.id[:64], model.version[:64]
+    item.DeviceUID = uid("model", model.sha256)
+    return item
 
 
 def _write(dataset: Dataset) -> bytes:

@@ -123,6 +123,21 @@ def test_private_tags_are_never_copied(headers, two_nodules):
         assert b"SECRET MAKER" not in made.content
 
 
+def test_each_model_is_contributing_equipment(headers, two_nodules):
+    other = two_nodules.models[0].model_copy(update={"sha256": "cd" * 32})
+    for first, second in zip(
+        make(headers, two_nodules),
+        make(headers, two_nodules.model_copy(update={"models": (other,)})),
+        strict=True,
+    ):
+        (item,) = read(first).ContributingEquipmentSequence
+        (changed,) = read(second).ContributingEquipmentSequence
+        assert item.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
+        told = (item.Manufacturer, item.ManufacturerModelName, item.SoftwareVersions)
+        assert told == ("Gransk", "nodule-detector", "0.1.0")
+        assert item.DeviceUID != changed.DeviceUID
+
+
 def test_source_is_left_alone(headers, two_nodules):
     study = Study.from_instances([Instance(header=h, load=lambda h=h: h) for h in headers])
     before = [h.to_json() for h in headers]

@@ -248,7 +248,9 @@ def test_an_outline_beyond_the_image_ends_at_its_edge(headers):
         sop_instance_uid=str(headers[0].SOPInstanceUID),
         points=((-3.0, -2.0), (COLUMNS + 9.0, 5.0), (4.0, ROWS + 7.0)),
     )
-    finding = nodule(1, headers, (K, 30, 40)).model_copy(update={"regions": (region,), "mask": None})
+    finding = nodule(1, headers, (K, 30, 40)).model_copy(
+        update={"regions": (region,), "mask": None}
+    )
     (state,) = states(headers, findings_of(headers, finding))
     data = np.array(
         state.GraphicAnnotationSequence[0].GraphicObjectSequence[0].GraphicData
