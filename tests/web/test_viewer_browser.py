@@ -141,10 +141,12 @@ def _seed(site: Site, known: KnownStudy) -> tuple[str, str]:
 
 
 def keep(page: Page, request: Any, name: str) -> None:
-    """A picture of the real study for the documents, where they are asked for."""
+    """A picture for the documents, where they are asked for."""
     folder = os.environ.get("GRANSK_SCREENSHOTS")
-    if folder and request.node.callspec.params["stage"] == "lidc":
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+    if folder:
+        kind = request.node.callspec.params["stage"]
+        shown = name if kind == "lidc" else f"{kind}-{name}"
+        page.screenshot(path=str(Path(folder) / f"{shown}.png"))
 
 
 def test_worklist_renews_itself_and_is_used_by_keyboard(page, stage, request):

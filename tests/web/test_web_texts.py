@@ -12,6 +12,7 @@ import yaml
 import gransk.web
 from gransk.archive.tables import PriorState
 from gransk.core.followup import Outcome
+from gransk.core.object_kinds import ObjectKind
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
@@ -91,7 +92,7 @@ def used() -> set[str]:
     for prefix, values in (
         ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
         ("prior", PriorState),
-        ("step", STEPS), ("kind", ("sr", "seg", "sc")), ("start", ("title", "text", "button")),
+        ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]), ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
         ("follow_up_state", FollowUpState), ("closing", Closing), ("follow_up", COLUMNS),
         ("follow_up_rule", ("signed", "released", "grace")),
