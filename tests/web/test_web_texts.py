@@ -92,7 +92,8 @@ def used() -> set[str]:
     for prefix, values in (
         ("state", WorkState), ("delivery", DeliveryState), ("role", Role), ("event", EventKind),
         ("prior", PriorState),
-        ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]), ("start", ("title", "text", "button")),
+        ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]),
+        ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
         ("follow_up_state", FollowUpState), ("closing", Closing), ("follow_up", COLUMNS),
         ("follow_up_rule", ("signed", "released", "grace")),
