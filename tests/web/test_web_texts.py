@@ -97,7 +97,7 @@ def used() -> set[str]:
         ("identity", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
         ("identity_images", ("waiting", "failed")),
         ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]),
-         ("start", ("title", "text", "button")),
+        ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
         ("follow_up_state", FollowUpState), ("closing", Closing), ("follow_up", COLUMNS),
         ("follow_up_rule", ("signed", "released", "grace")),

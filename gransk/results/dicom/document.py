@@ -46,7 +46,7 @@ def draw_document(
     document.lines([*standing(report), *_more(report)])
     document.pairs(report.presentation.summary(report.findings, report.language))
     if report.text:
-        document.part(report.say("report"))
+        document.part(report.say("report").capitalize())
         document.lines(report.text.splitlines())
     document.part(report.say("findings"))
     if not cards:
