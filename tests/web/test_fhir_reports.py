@@ -290,8 +290,11 @@ def test_a_person_sees_what_sight_allows(site, monkeypatch):
 
 def test_who_has_no_token_reads_nothing(site):
     for path in ("/fhir/metadata", REPORTS, TASKS):
-        assert site.client().get(path).status_code == 401
-    assert site.person(Role.AUDITOR).get(REPORTS).status_code == 403
+        answer = site.client().get(path)
+        assert answer.headers["www-authenticate"] == "Bearer"
+        OperationOutcome.model_validate(get(site.client(), path, 401))
+    refused = get(site.person(Role.AUDITOR), REPORTS, 403)
+    assert refused["issue"][0]["code"] == "forbidden"
 
 
 def test_what_is_said_of_the_server_is_true(site):
