@@ -52,6 +52,7 @@ from gransk.web import (
     workitems,
 )
 from gransk.web.access import Caller, caller_of, language_of
+from gransk.web.fhir_search import refusal
 from gransk.web.guard import Guard
 from gransk.web.reading import (
     arbitration_pages,
@@ -77,6 +78,7 @@ from gransk.web.wiring import Nudged, Wiring
 
 SIGN_OUT = "/sign-out"
 MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/nudge")
+FHIR_PATHS = ("/fhir/metadata", "/fhir/DiagnosticReport", "/fhir/Task")
 log = logging.getLogger(__name__)
 
 
@@ -174,6 +176,8 @@ async def _answer(request: Request, status: int, detail: str) -> Response:
     said = text(key if key in catalogue() else "error_400", language)
     if for_machine:
         headers = {"www-authenticate": "Bearer"} if status == 401 else None
+        if request.url.path.startswith(FHIR_PATHS):
+            return refusal(status, said, headers)
         return JSONResponse({"error": said}, status, headers)
     return page(request, "error.html", caller, status, error=said)
 

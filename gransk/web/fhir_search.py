@@ -27,6 +27,8 @@ MOST = 100
 UID = "urn:oid:"
 PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb")
 FORMATS = ("json", "application/json", "application/fhir+json", "text/json")
+ISSUES = {401: "login", 403: "forbidden", 404: "not-found", 500: "exception"}
+"""Codes of HL7's ``issue-type`` by HTTP status."""
 PASSED_OVER = ("_format", "_pretty")
 """Say how the answer is written: it is JSON whatever they say."""
 PATIENT = (
@@ -261,6 +263,13 @@ def outcome(status: int, code: str, text: str) -> Fhir:
     """A refusal as an OperationOutcome."""
     issue = {"severity": "error", "code": code, "diagnostics": text}
     return Fhir({"resourceType": "OperationOutcome", "issue": [issue]}, status)
+
+
+def refusal(status: int, text: str, headers: Mapping[str, str] | None) -> Fhir:
+    """What was refused before a resource was looked for."""
+    made = outcome(status, ISSUES.get(status, "processing"), text)
+    made.headers.update(headers or {})
+    return made
 
 
 def not_found() -> Fhir:

@@ -1,6 +1,9 @@
 """Released reports as FHIR R4: what is served, what is not, and that foreign tools read it."""
 
+import base64
 import datetime
+import hashlib
+import io
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +14,9 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from fhir.resources.R4B.task import Task
+from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 from web_objects import findings_of_study
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "site"))
@@ -22,7 +28,7 @@ from gransk.core import codes
 from gransk.core.findings import Measurement
 from gransk.delivery.marks import Marker
 from gransk.reading.release import release_report
-from gransk.results.store import BlobStore, restore_report, withdraw_report
+from gransk.results.store import BlobStore, NewObject, restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.results.versions import ReportVersion, catch_up, versions_of
 from gransk.site.tables import Role
@@ -93,6 +99,33 @@ def test_a_released_report_is_a_diagnostic_report(site):
     }  # fmt: skip
     assert contained["exam-1"]["valueQuantity"]["value"] == 7
     assert {one["status"] for key, one in contained.items() if "-" in key} == {"preliminary"}
+
+
+def pdf_object(site, content):
+    """An Encapsulated PDF (PS3.3 A.45.1), kept as an object of a report."""
+    made = Dataset()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.SOPClassUID, made.SOPInstanceUID = EncapsulatedPDFStorage, "1.2.3.9.9"
+    made.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    made.EncapsulatedDocumentLength = len(content)
+    made.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
+    file = io.BytesIO()
+    dcmwrite(file, made, enforce_file_format=True)
+    stored = BlobStore(site.config.blob_folder).put(file.getvalue())
+    return NewObject("PDF", EncapsulatedPDFStorage, "1.2.3.9.9", "1.2.3.9", stored)
+
+
+def test_the_document_is_there_where_it_was_made(site):
+    content = b"%PDF-1.4\n%%EOF\n"
+    assert len(content) % 2
+    item = released(site, objects=(pdf_object(site, content),))
+    machine = site.machine()
+    (form,) = get(machine, f"{REPORTS}/{item}")["presentedForm"]
+    assert base64.b64decode(form["data"]) == content
+    assert (form["contentType"], form["size"]) == ("application/pdf", len(content))
+    assert base64.b64decode(form["hash"]) == hashlib.sha1(content).digest()
+    assert "presentedForm" not in get(machine, f"{REPORTS}/{released(site, 2)}")
 
 
 def test_what_is_not_released_is_nowhere(site):
@@ -257,8 +290,11 @@ def test_a_person_sees_what_sight_allows(site, monkeypatch):
 
 def test_who_has_no_token_reads_nothing(site):
     for path in ("/fhir/metadata", REPORTS, TASKS):
-        assert site.client().get(path).status_code == 401
-    assert site.person(Role.AUDITOR).get(REPORTS).status_code == 403
+        answer = site.client().get(path)
+        assert answer.headers["www-authenticate"] == "Bearer"
+        OperationOutcome.model_validate(get(site.client(), path, 401))
+    refused = get(site.person(Role.AUDITOR), REPORTS, 403)
+    assert refused["issue"][0]["code"] == "forbidden"
 
 
 def test_what_is_said_of_the_server_is_true(site):
