@@ -62,7 +62,11 @@ def found(score: float | None, marks: int = 1) -> Findings:
         models=(ModelIdentity(id="mass", version="1", sha256="d" * 64),),
         study_instance_uid="1.2",
         series_instance_uids=("1.3",),
-        frames=(FrameRef(sop_class_uid="1.2.3", sop_instance_uid="1.2.4", series_instance_uid="1.3"),),
+        frames=(
+            FrameRef(
+                sop_class_uid="1.2.3", sop_instance_uid="1.2.4", series_instance_uid="1.3"
+            ),
+        ),
         findings=tuple(
             Finding(tracking_uid=f"1.9.{n}", tracking_id=f"Mark {n}", kind=MASS, site=MASS,
                     probability=0.9)

@@ -210,7 +210,8 @@ def test_every_destination_gets_its_own_whatever_happens(suite, world, tmp_path)
     made = objects(suite)
     replaced = next(keys for keys in reports(suite).values() if len(keys) == 2)
     with suite.database.read() as session:
-        of = dict(session.execute(select(ReportObject.sop_instance_uid, ReportObject.report_key)))
+        rows = session.scalars(select(ReportObject))
+        of = {row.sop_instance_uid: row.report_key for row in rows}
     failed = lines(suite, state=DeliveryState.FAILED)
     assert [line for line in failed if line.report_key != replaced[0]] == [], suite.log()
     standing = {uid: file for uid, (_, file) in made.items() if of[uid] != replaced[0]}
