@@ -16,7 +16,7 @@ from radiographs import radiograph, save
 
 from gransk.results.tables import Delivery, DeliveryState
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.full]
 KO = "1.2.840.10008.5.1.4.1.1.88.59"
 
 
