@@ -21,6 +21,7 @@ from gransk.web.access import Caller, allow
 from gransk.web.dicomweb import ROOT, own_address
 from gransk.web.permissions import Permission
 from gransk.web.wiring import wiring
+from gransk.web.workitem_http import bring_up
 from gransk.web.workitem_views import (
     Composer,
     Viewer,
@@ -71,6 +72,7 @@ def _subscribe(request: Request, caller: Caller, uid: str, aetitle: str) -> Resp
         return _problem(str(error))
     if uid == FILTERED and not keys:
         return _problem("a filtered subscription wants a filter")
+    bring_up(known)
     with known.database.begin() as session:
         take_turn(session)
         who = viewer_of(known, session, caller, reader_of(request))

@@ -6,14 +6,12 @@ caller to see is answered as one that is not there.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from pydicom.uid import RE_VALID_UID, generate_uid
+from pydicom.uid import generate_uid
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -36,7 +34,6 @@ from gransk.results.step_rules import (
     StepState,
     WorkitemError,
     check_create,
-    check_model,
     element,
     items,
     value,
@@ -46,10 +43,21 @@ from gransk.results.tables import Workitem
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
 from gransk.web.access import Caller, allow
-from gransk.web.dicomweb import ROOT, own_address
+from gransk.web.dicomweb import ROOT
 from gransk.web.permissions import Permission
 from gransk.web.seeing import BLINDED
 from gransk.web.wiring import Wiring, wiring
+from gransk.web.workitem_http import (
+    address_of,
+    answer,
+    bring_up,
+    check_accept,
+    dataset,
+    is_uid,
+    refusal,
+    uid_in,
+    wrong,
+)
 from gransk.web.workitem_subscriptions import subscribed
 from gransk.web.workitem_views import (
     INPUT,
@@ -62,14 +70,8 @@ from gransk.web.workitem_views import (
     viewer_of,
 )
 
-JSON = "application/dicom+json"
-KINDS = (JSON, "application/json")
 MOST = 1000
 """Workitems of one answer; more are had by ``offset``."""
-LARGEST = 1024 * 1024
-"""Bytes of a workitem that is sent."""
-TOLD_STATUS = {Told.TRANSACTION_MISSING: 400, Told.TRANSACTION_WRONG: 400}
-"""Of a refusal; 409 of all others (PS3.18 tables 11.6.3-1, 11.7.3-1 and 11.8.3-1)."""
 CREATED_CHANGED = "The Workitem was created with modifications."
 MORE = "There are additional results that can be requested."
 LITERAL = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
@@ -79,75 +81,6 @@ Using = Annotated[Caller, Depends(allow(Permission.WORKITEMS))]
 Creating = Annotated[Caller, Depends(allow(Permission.WORKITEMS_CREATE))]
 
 
-def address_of(request: Request) -> str:
-    """Root of our DICOMweb, as the caller reaches it."""
-    return own_address(request) + ROOT
-
-
-def answer(
-    request: Request, status: int, body: Any = None, warnings: Sequence[str] = (), **headers: str
-) -> Response:
-    """An answer with Warning headers as PS3.18 8.4 writes them."""
-    service = address_of(request)
-    told = {name.replace("_", "-"): text for name, text in headers.items()}
-    if warnings:
-        told["warning"] = ", ".join(f"299 {service}: {one}" for one in warnings)
-    content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
-    return Response(content, status, told, JSON if body is not None else None)
-
-
-def refusal(request: Request, error: StepError) -> Response:
-    """What a caller is answered whose act the workitem's state does not allow."""
-    body = {"error": error.told.value} | ({"missing": error.missing} if error.missing else {})
-    return answer(request, TOLD_STATUS.get(error.told, 409), body, [error.told.value])
-
-
-def _wrong(request: Request, error: WorkitemError) -> Response:
-    return answer(request, 400, {"error": str(error)})
-
-
-def check_accept(request: Request) -> None:
-    """406 for who takes no JSON."""
-    wanted = request.headers.get("accept", "*/*").lower()
-    if not any(kind in wanted for kind in (*KINDS, "*/*", "application/*")):
-        raise HTTPException(406)
-
-
-async def _dataset(request: Request) -> Attributes:
-    """The dataset of a request; one alone in a list too."""
-    kind = request.headers.get("content-type", "").lower().partition(";")[0].strip()
-    if kind not in KINDS:
-        raise HTTPException(415)
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > LARGEST:
-            raise HTTPException(413)
-    try:
-        given = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise WorkitemError("the body is no JSON") from error
-    if isinstance(given, list) and len(given) == 1:
-        given = given[0]
-    return check_model(given)
-
-
-def _uid_in(request: Request, *names: str) -> str:
-    """The UID that a query gives: by itself, as the standard writes it, or by a name."""
-    for name, text in parse_qsl(request.url.query, keep_blank_values=True):
-        if not text and name[:1].isdigit():
-            return name
-        if name.lower() in names:
-            return text
-    return ""
-
-
-def is_uid(text: str) -> bool:
-    """Is it a UID (PS3.5 section 9)?"""
-
-    return 0 < len(text) <= 64 and re.fullmatch(RE_VALID_UID, text) is not None
-
-
 # Create
 
 
@@ -155,8 +88,8 @@ def is_uid(text: str) -> bool:
 async def create(request: Request, caller: Creating) -> Response:
     """Create a workitem (11.4)."""
     try:
-        given = await _dataset(request)
-        uid = _uid_in(request, "workitem", "affectedsopinstanceuid")
+        given = await dataset(request)
+        uid = uid_in(request, "workitem", "affectedsopinstanceuid")
         named = str(value(given, INSTANCE))
         if uid and named and uid != named:
             raise WorkitemError("the query and the dataset name two workitems")
@@ -166,7 +99,7 @@ async def create(request: Request, caller: Creating) -> Response:
         check_create(given)
         return await run_in_threadpool(_create, request, caller, uid, given)
     except WorkitemError as error:
-        return _wrong(request, error)
+        return wrong(request, error)
 
 
 def _create(request: Request, caller: Caller, uid: str, given: Attributes) -> Response:
@@ -226,9 +159,9 @@ def _filled(given: Attributes) -> tuple[Attributes, bool]:
 def _study_uid(given: Attributes) -> str:
     """The study that a workitem is about: of its input, its request, or of itself."""
     inside = [item for tag in (INPUT, "0040A370") for item in items(given, tag)]
-    for dataset in (*inside, given):
-        if value(dataset, STUDY):
-            return str(value(dataset, STUDY))[:64]
+    for part in (*inside, given):
+        if value(part, STUDY):
+            return str(value(part, STUDY))[:64]
     return ""
 
 
@@ -273,13 +206,6 @@ def _begin(session: Session, step: Step, actor: str) -> None:
 # Search and retrieve
 
 
-def _bring_up(known: Wiring) -> None:
-    """What our tables say now, before anybody is told of workitems."""
-    with known.database.read() as session:
-        entering = known.entering.keys(session)
-    known.steps(entering)
-
-
 @router.get("")
 async def search(request: Request, caller: Using) -> Response:
     """Search for workitems (11.9)."""
@@ -292,8 +218,8 @@ def _search(request: Request, caller: Caller) -> Response:
     try:
         asked = parse(parse_qsl(request.url.query, keep_blank_values=True))
     except WorkitemError as error:
-        return _wrong(request, error)
-    _bring_up(known)
+        return wrong(request, error)
+    bring_up(known)
     with known.database.read() as session:
         who = viewer_of(known, session, caller, reader_of(request))
         compose = Composer(known, session, who, address_of(request))
@@ -325,7 +251,7 @@ async def retrieve(uid: str, request: Request, caller: Using) -> Response:
 
 def _retrieve(request: Request, caller: Caller, uid: str) -> Response:
     known = wiring(request)
-    _bring_up(known)
+    bring_up(known)
     with known.database.read() as session:
         who = viewer_of(known, session, caller, reader_of(request))
         step = found(known, session, who, uid)
@@ -346,13 +272,13 @@ Act = Callable[[Session, Viewer, Step], Response]
 async def update(uid: str, request: Request, caller: Using) -> Response:
     """Change attributes of a workitem (11.6); by PUT too, as some clients send it."""
     try:
-        given = await _dataset(request)
-        transaction = _uid_in(request, "transaction-uid", "transaction", "transactionuid")
+        given = await dataset(request)
+        transaction = uid_in(request, "transaction-uid", "transaction", "transactionuid")
         if transaction:
             given |= element(TRANSACTION, transaction)
         return await run_in_threadpool(_acted, request, caller, uid, _updating(request, given))
     except WorkitemError as error:
-        return _wrong(request, error)
+        return wrong(request, error)
 
 
 def _updating(request: Request, given: Attributes) -> Act:
@@ -379,10 +305,10 @@ def _updating(request: Request, given: Attributes) -> Act:
 async def change_state(uid: str, request: Request, caller: Using) -> Response:
     """Claim, complete or cancel a workitem (11.7)."""
     try:
-        given = await _dataset(request)
+        given = await dataset(request)
         return await run_in_threadpool(_acted, request, caller, uid, _changing(request, given))
     except WorkitemError as error:
-        return _wrong(request, error)
+        return wrong(request, error)
 
 
 def _changing(request: Request, given: Attributes) -> Act:
@@ -408,7 +334,7 @@ def _may_claim(who: Viewer, step: Step) -> bool:
 def _acted(request: Request, caller: Caller, uid: str, act: Act) -> Response:
     """Do something to a workitem that the caller may see, alone at it."""
     known = wiring(request)
-    _bring_up(known)
+    bring_up(known)
     try:
         with known.database.begin() as session:
             take_turn(session)
@@ -428,10 +354,10 @@ def _acted(request: Request, caller: Caller, uid: str, act: Act) -> Response:
 async def request_cancellation(uid: str, request: Request, caller: Using) -> Response:
     """Ask whoever performs a workitem to cancel it (11.8)."""
     try:
-        given = await _dataset(request) if await request.body() else {}
+        given = await dataset(request) if await request.body() else {}
         return await run_in_threadpool(_acted, request, caller, uid, _asking(request, given))
     except WorkitemError as error:
-        return _wrong(request, error)
+        return wrong(request, error)
 
 
 def _asking(request: Request, given: Attributes) -> Act:
