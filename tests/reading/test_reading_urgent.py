@@ -59,7 +59,7 @@ def site(tmp_path):
 def release(site, report, to=("ris",), rules=RULES.rules):
     raiser = Raiser(site.blobs, rules, {}, "da", to)
     with site.database.begin() as session:
-        return release_report(session, report, "policy", [], in_turn(raiser))
+        return release_report(session, report, "policy", lambda *_: {}, in_turn(raiser))
 
 
 def analysed(site, key, score):
@@ -123,7 +123,7 @@ def test_a_release_that_is_rolled_back_moved_nothing(site):
 
     raiser = Raiser(site.blobs, RULES.rules, {}, "da", ("ris",))
     with pytest.raises(RuntimeError), site.database.begin() as session:
-        release_report(session, report, "policy", [], in_turn(raiser, broken))
+        release_report(session, report, "policy", lambda *_: {}, in_turn(raiser, broken))
     assert urgency(site, key) is None
     assert announced(site) == []
 

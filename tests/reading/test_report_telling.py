@@ -68,7 +68,7 @@ def teller(site, to=("ris",)):
 
 def release(site, report, to=("ris",)):
     with site.database.begin() as session:
-        return release_report(session, report, "policy", [], in_turn(teller(site, to)))
+        return release_report(session, report, "policy", lambda *_: {}, in_turn(teller(site, to)))
 
 
 def told(site):
@@ -119,7 +119,7 @@ def test_nothing_is_announced_where_nobody_is_told_or_the_release_is_rolled_back
         raise RuntimeError
 
     with pytest.raises(RuntimeError), site.database.begin() as session:
-        release_report(session, report, "policy", [], in_turn(teller(site), broken))
+        release_report(session, report, "policy", lambda *_: {}, in_turn(teller(site), broken))
     assert told(site) == []
     assert release(site, report, to=())
     assert teller(site).run_once(site.database) == 0

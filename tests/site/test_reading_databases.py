@@ -113,7 +113,7 @@ def test_an_urgent_exam_comes_first_and_its_report_is_told(site):
     teller = ReportTeller(site.blobs, {"mammo": Lesions()}, "da", ("ris",))
     for report in reports:
         with site.database.begin() as session:
-            assert release_report(session, report, "policy", [], in_turn(raiser, teller))
+            assert release_report(session, report, "policy", lambda *_: {}, in_turn(raiser, teller))
     with site.database.read() as session:
         for query in (worklist.Query(), worklist.Query(sort="priority", order="asc")):
             assert worklist.page(session, query, "en", {}, lambda *_: None).total == 0
