@@ -247,6 +247,9 @@ def seal_report(
         What the report tells beside its findings, already kept.
     """
     before = item.report_key
+    if before is not None and before != key:
+        # Before any event is recorded: who is sending one of its lines records one after locking.
+        _retire(session, before)
     report = session.get(Report, key)
     if report is None:
         told = [] if follow_up is None else [follow_up]
@@ -270,13 +273,27 @@ def seal_report(
     elif report.withdrawn_at is not None or before != key:
         restore_report(session, key)
     if before is not None and before != key:
-        _retire(session, before)
         data = {"report": before, "by": key}
         record(session, SYSTEM, EventKind.REPORT_SUPERSEDED, item.study_key, data)
     item.report_key = key
     item.analysis_key = analysis_key
     session.flush()
     return report
+
+
+def locked_report(session: Session, key: str) -> tuple[Workitem, Report] | None:
+    """A report and the row that it is of, as they are now; None where there is none.
+
+    The row is locked first, as whoever seals or withdraws a report does: no other report takes
+    its place meanwhile, and nobody waits for each other.
+    """
+    report = session.get(Report, key)
+    if report is None:
+        return None
+    item = session.get_one(
+        Workitem, report.workitem_id, with_for_update=True, populate_existing=True
+    )
+    return item, session.get_one(Report, key, with_for_update=True, populate_existing=True)
 
 
 def withdraw_report(session: Session, key: str, study_key: str) -> None:
