@@ -392,9 +392,7 @@ def _retire(session: Session, report_key: str) -> None:
     )
     there = (DeliveryState.WAITING, DeliveryState.FAILED, DeliveryState.SENT)
     mine = Delivery.report_key == report_key
-    session.execute(
-        update(Delivery).where(mine, unsent).values(state=DeliveryState.CANCELLED)
-    )
+    session.execute(update(Delivery).where(mine, unsent).values(state=DeliveryState.CANCELLED))
     session.execute(
         update(Delivery)
         .where(mine, Delivery.state.in_(there))
