@@ -41,6 +41,10 @@ class ArchiveRefusedError(ArchiveError):
     """The archive answers that it will not: credentials, or what was asked of it."""
 
 
+class ArchiveSignInError(ArchiveRefusedError):
+    """The archive does not take our credentials: until somebody sets them right."""
+
+
 class NotInArchiveError(ArchiveError):
     """The archive holds no such thing (any more)."""
 
@@ -351,7 +355,7 @@ class Orthanc:
         place = "/".join(path.split("?")[0].split("/")[:2])
         status = getattr(error, "http_status_code", None)
         if isinstance(error, api.NotAuthorized):
-            raise ArchiveRefusedError(
+            raise ArchiveSignInError(
                 f"Orthanc at {self.url} refuses our credentials; orthanc.username and "
                 "orthanc.password_file must agree with its RegisteredUsers"
             ) from error

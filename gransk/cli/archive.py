@@ -6,12 +6,16 @@ from collections.abc import Collection
 
 from gransk.archive.orthanc import (
     ArchiveRefusedError,
+    ArchiveSignInError,
     ArchiveUnavailableError,
     NotInArchiveError,
     Orthanc,
 )
 from gransk.delivery.deliver import RefusedError, UnavailableError
 from gransk.site.config_destinations import Marks
+
+PASSES = (ArchiveUnavailableError, ArchiveSignInError)
+"""What ends by itself, or by a person's hand at the archive: results wait for it."""
 
 
 class ArchiveCarrier:
@@ -26,7 +30,7 @@ class ArchiveCarrier:
             there = self.orthanc.find_instance(sop_instance_uid)
             if there is None or self._file(there) != content:
                 self.orthanc.store(content)
-        except ArchiveUnavailableError as error:
+        except PASSES as error:
             raise UnavailableError(str(error)) from error
         except ArchiveRefusedError as error:
             raise RefusedError(str(error)) from error
@@ -38,7 +42,7 @@ class ArchiveCarrier:
                 self.orthanc.delete_instance(there)
         except NotInArchiveError:
             return
-        except ArchiveUnavailableError as error:
+        except PASSES as error:
             raise UnavailableError(str(error)) from error
         except ArchiveRefusedError as error:
             raise RefusedError(str(error)) from error
@@ -71,7 +75,7 @@ class ArchiveMarks:
             self._note(place, " ".join(sorted(marks)))
         except NotInArchiveError:
             return False
-        except ArchiveUnavailableError as error:
+        except PASSES as error:
             raise UnavailableError(str(error)) from error
         except ArchiveRefusedError as error:
             raise RefusedError(str(error)) from error

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from gransk.delivery.commitment import Answer, Committer, Request, take_answer
 from gransk.delivery.deliver import UnavailableError
 from gransk.delivery.dicom import peer_of
-from gransk.delivery.dimse import associate
+from gransk.delivery.dimse import VERIFICATION, associate
 from gransk.site.config_commitment import CommitmentSection
 from gransk.site.config_destinations import DicomDestination
 from gransk.site.database import Database
@@ -96,7 +96,9 @@ class Asker:
         try:
             association = associate(
                 peer_of(self.destination),
-                {(PUSH_MODEL, ImplicitVRLittleEndian)},
+                # Who knows no storage commitment takes this association all the same, and can be
+                # told from one who is away.
+                {(PUSH_MODEL, ImplicitVRLittleEndian), VERIFICATION},
                 [(evt.EVT_N_EVENT_REPORT, self._take)],
             )
         except UnavailableError as error:

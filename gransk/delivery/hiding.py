@@ -13,7 +13,7 @@ from gransk.core.object_kinds import ObjectKind
 from gransk.delivery.deliver import Destination
 from gransk.results.commitment_tables import RejectionNote
 from gransk.results.dicom.rejection import make_rejection
-from gransk.results.store import BlobStore, keep
+from gransk.results.store import BlobStore, keep, send_anew
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
 
@@ -46,6 +46,7 @@ class Hider:
         if note.sent_at is None:
             destination.send(note.sop_instance_uid, self.blobs.get(note.sha256))
             with self.database.begin() as session:
+                _send_returned(session, note, line)
                 found = session.get_one(RejectionNote, note.sop_instance_uid, with_for_update=True)
                 found.sent_at = found.sent_at or utcnow()
         return True
@@ -104,6 +105,18 @@ class Hider:
         session.add(row)
         session.flush()
         return row
+
+
+def _send_returned(session: Session, note: RejectionNote, line: Delivery) -> None:
+    """What stands again and may be there is rejected by the note that came after it."""
+    query = (
+        select(Delivery)
+        .where(Delivery.sop_instance_uid.in_(note.objects), Delivery.id != line.id)
+        .where(Delivery.destination == note.destination)
+        .where(Delivery.state.in_((DeliveryState.WAITING, DeliveryState.SENT)))
+    )
+    for other in session.scalars(query.order_by(Delivery.id).with_for_update()):
+        send_anew(other)
 
 
 def _fallen(session: Session, line: Delivery) -> list[str]:

@@ -120,7 +120,10 @@ def starter(database: Database) -> Starter:
 
 
 def open_rows(session: Session) -> list[Open]:
-    """Lines to be recalled, of withdrawn reports and of those whose successor has arrived."""
+    """Lines to be recalled, of withdrawn reports and of those whose successor has arrived.
+
+    A report that was withdrawn goes at once even where its row has no report any more.
+    """
     current, line = aliased(Report), aliased(Delivery)
     unsent = exists().where(
         line.report_key == current.key,
@@ -132,9 +135,9 @@ def open_rows(session: Session) -> list[Open]:
         select(Delivery.id, Delivery.attempt, Delivery.destination)
         .join(Report, Report.key == Delivery.report_key)
         .join(Workitem, Workitem.id == Report.workitem_id)
-        .join(current, current.key == Workitem.report_key)
+        .outerjoin(current, current.key == Workitem.report_key)
         .where(Delivery.state == DeliveryState.RECALL)
-        .where(or_(current.withdrawn_at.is_not(None), arrived))
+        .where(or_(Report.withdrawn_at.is_not(None), current.withdrawn_at.is_not(None), arrived))
         .order_by(Delivery.created_at)
     )
     return [

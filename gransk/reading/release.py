@@ -17,7 +17,7 @@ from gransk.core.reasons import Reason
 from gransk.reading.exam_tables import ExamRow
 from gransk.results.router import Route
 from gransk.results.starter import Open, Starter
-from gransk.results.store import queue_deliveries
+from gransk.results.store import locked_report, queue_deliveries
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.results.versions import note_version
 from gransk.site.database import Database, utcnow
@@ -89,11 +89,11 @@ def release_report(
         False where it is withdrawn, superseded, gone or held; True where it is
         released, now or before.
     """
-    report = session.get(Report, report_key, with_for_update=True, populate_existing=True)
-    if report is None or report.withdrawn_at is not None:
+    found = locked_report(session, report_key)
+    if found is None:
         return False
-    item = session.get(Workitem, report.workitem_id)
-    if item is None or item.report_key != report_key:
+    item, report = found
+    if report.withdrawn_at is not None or item.report_key != report_key:
         return False
     if report.released_at is None:
         exam = session.get(ExamRow, item.study_key, populate_existing=True)

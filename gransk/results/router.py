@@ -14,7 +14,7 @@ from gransk.results.acts import edited
 from gransk.results.exam_facts import known_of
 from gransk.results.origins import origin_of
 from gransk.results.routing import ReportFacts, Wanted, asks_findings, route
-from gransk.results.store import BlobStore, queue_deliveries, read_findings
+from gransk.results.store import BlobStore, locked_report, queue_deliveries, read_findings
 from gransk.results.tables import Delivery, Report, Workitem
 from gransk.site.config_destinations import Destination, Outcome
 from gransk.site.events import EventKind, record
@@ -94,10 +94,12 @@ def route_again(
         Objects that were queued, by destination; empty where the report is not released, was
         withdrawn or superseded, or is everywhere already.
     """
-    report = session.get(Report, report_key, with_for_update=True)
-    if report is None or report.released_at is None or report.withdrawn_at is not None:
+    locked = locked_report(session, report_key)
+    if locked is None:
         return {}
-    item = session.get_one(Workitem, report.workitem_id)
+    item, report = locked
+    if report.released_at is None or report.withdrawn_at is not None:
+        return {}
     if item.report_key != report_key:
         return {}
     wanted = router(session, item, report)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
@@ -33,7 +33,7 @@ from gransk.results.tables import (
     Workitem,
 )
 from gransk.results.versions import note_version
-from gransk.site.database import utcnow
+from gransk.site.database import UtcDateTime, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
 
@@ -247,6 +247,9 @@ def seal_report(
         What the report tells beside its findings, already kept.
     """
     before = item.report_key
+    if before is not None and before != key:
+        # Before any event is recorded: who is sending one of its lines records one after locking.
+        _retire(session, before)
     report = session.get(Report, key)
     if report is None:
         told = [] if follow_up is None else [follow_up]
@@ -270,13 +273,27 @@ def seal_report(
     elif report.withdrawn_at is not None or before != key:
         restore_report(session, key)
     if before is not None and before != key:
-        _retire(session, before)
         data = {"report": before, "by": key}
         record(session, SYSTEM, EventKind.REPORT_SUPERSEDED, item.study_key, data)
     item.report_key = key
     item.analysis_key = analysis_key
     session.flush()
     return report
+
+
+def locked_report(session: Session, key: str) -> tuple[Workitem, Report] | None:
+    """A report and the row that it is of, as they are now; None where there is none.
+
+    The row is locked first, as whoever seals or withdraws a report does: no other report takes
+    its place meanwhile, and nobody waits for each other.
+    """
+    report = session.get(Report, key)
+    if report is None:
+        return None
+    item = session.get_one(
+        Workitem, report.workitem_id, with_for_update=True, populate_existing=True
+    )
+    return item, session.get_one(Report, key, with_for_update=True, populate_existing=True)
 
 
 def withdraw_report(session: Session, key: str, study_key: str) -> None:
@@ -365,16 +382,25 @@ def queue_deliveries(
 def _retire(session: Session, report_key: str) -> None:
     """Nothing of the report is to reach a destination, or to stay there as if it stood.
 
-    What was sent before it was to be sent once more, or failed, may be there.
+    What was sent before it was to be sent once more, or failed, may be there; so may what a try
+    had no answer about. A try that is under way says itself how it went.
     """
-    unsent = Delivery.state.in_((DeliveryState.WAITING, DeliveryState.FAILED))
-    for which, then in (
-        (and_(unsent, Delivery.sent_at.is_(None)), DeliveryState.CANCELLED),
-        (or_(unsent, Delivery.state == DeliveryState.SENT), DeliveryState.RECALL),
-    ):
-        session.execute(
-            update(Delivery).where(Delivery.report_key == report_key, which).values(state=then)
+    waiting = Delivery.state == DeliveryState.WAITING
+    tried = and_(waiting, Delivery.trying.is_(None), Delivery.tried_at.is_not(None))
+    unsent = and_(
+        or_(waiting, Delivery.state == DeliveryState.FAILED), Delivery.sent_at.is_(None), ~tried
+    )
+    there = (DeliveryState.WAITING, DeliveryState.FAILED, DeliveryState.SENT)
+    mine = Delivery.report_key == report_key
+    session.execute(update(Delivery).where(mine, unsent).values(state=DeliveryState.CANCELLED))
+    session.execute(
+        update(Delivery)
+        .where(mine, Delivery.state.in_(there))
+        .values(
+            state=DeliveryState.RECALL,
+            sent_at=func.coalesce(Delivery.sent_at, Delivery.tried_at, type_=UtcDateTime),
         )
+    )
 
 
 def keep(session: Session, stored: Iterable[Stored]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from gransk.delivery import deliver, overview
 from gransk.results.router import Router, route_again
+from gransk.results.store import BlobError
 from gransk.results.tables import Delivery, Report, Workitem
 from gransk.site.database import utcnow
 from gransk.web.access import Caller, allow, language_of
@@ -23,10 +25,13 @@ from gransk.web.wiring import wiring
 SHOWN = 200
 TOGETHER = 500
 """Reports that one click may send on."""
+LOOKED_AT = 5000
+"""Reports of which one click asks whether the rules want them there."""
 LONGEST_DAYS = 3660
 DONE = ("delivery_started", "delivery_not_possible", "deliveries_started", "deliveries_sent_on")
 Seeing = Annotated[Caller, Depends(allow(Permission.MESSAGES))]
 router = APIRouter()
+log = logging.getLogger(__name__)
 
 
 @router.get("/deliveries")
@@ -100,11 +105,18 @@ def send_on(
         raise HTTPException(404)
     since = utcnow() - datetime.timedelta(days=days)
     routes = Router(known.config.destinations, known.blobs)
-    count = 0
-    with known.database.begin() as session:
+    with known.database.read() as session:
         hides = hides_from(known, session, caller)
-        for key in overview.never_sent(session, destination, since, TOGETHER, hides):
-            count += bool(route_again(session, key, caller.name, routes, [destination]))
+        keys = overview.never_sent(session, destination, since, LOOKED_AT, hides)
+    count = 0
+    for key in keys:
+        try:
+            with known.database.begin() as session:
+                count += bool(route_again(session, key, caller.name, routes, [destination]))
+        except BlobError as error:
+            log.error("report %s is not sent on: %s", key[:12], error)
+        if count == TOGETHER:
+            break
     return _back("deliveries_sent_on", count)
 
 

@@ -342,6 +342,23 @@ def test_a_request_that_is_refused_is_made_again(
     assert {one.error for one in site.lines(KEY)} == {""}
 
 
+def test_a_peer_without_storage_commitment_is_a_dead_letter_in_time(site: SentReports) -> None:
+    entity = AE("PACS")
+    entity.add_supported_context("1.2.840.10008.1.1")
+    server = entity.start_server(("127.0.0.1", free_port()), block=False)
+    assert server is not None
+    try:
+        one = destination(port=server.server_address[1], commitment_hours=1)
+        asker(site, one).run_once()
+        assert states(site) == [CommitmentState.NOT_TAKEN]
+        change(site, Delivery, commit_by=utcnow() - HOUR)
+        asker(site, one).run_once()
+    finally:
+        server.shutdown()
+    assert site.states(KEY) == {DeliveryState.FAILED}
+    assert all("cannot be asked for" in line.error for line in site.lines(KEY))
+
+
 def test_nothing_is_written_while_the_destination_is_away(site: SentReports) -> None:
     asking = asker(site, destination(port=free_port()))
     asking.run_once()

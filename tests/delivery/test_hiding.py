@@ -172,6 +172,28 @@ def test_what_is_hidden_while_its_report_returns_is_sent_again(
     assert archive.seen == {"2.25.10", "2.25.11"}
 
 
+def test_a_note_that_comes_after_its_report_returned_hides_nothing(
+    site: SentReports, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The objects were sent anew while the note was on its way."""
+    site.seal(OLD)
+    site.send(OLD)
+    withdraw(site, OLD)
+    take = archive.send
+
+    def returns_first(sop_instance_uid: str, content: bytes) -> None:
+        monkeypatch.setattr(archive, "send", take)
+        site.seal(OLD)
+        assert site.send(OLD) == [Result.SENT] * 2
+        take(sop_instance_uid, content)
+
+    monkeypatch.setattr(archive, "send", returns_first)
+    assert set(site.recall("hide")) == {Result.UNWANTED}
+    assert archive.seen == set()
+    assert site.send(OLD) == [Result.SENT] * 2
+    assert archive.seen == {"2.25.10", "2.25.11"}
+
+
 def test_what_arrives_after_it_was_hidden_is_hidden_again(
     site: SentReports, archive: Archive
 ) -> None:

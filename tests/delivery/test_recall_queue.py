@@ -174,6 +174,35 @@ def test_a_withdrawn_reports_objects_go_and_come_back_with_it(database, blobs, a
     assert set(archive.held) == {"2.25.10", "2.25.11"}
 
 
+def test_what_may_have_arrived_goes_though_no_try_follows(database, blobs, archive):
+    """Its answer was lost, and another report's try had it wait as its own fell."""
+    seal(database, blobs, OLD)
+    for line in lines(database, OLD):
+        archive.error = UnavailableError("no answer in time")
+        assert send_again(database, blobs, archive, line) == Result.UNAVAILABLE
+        archive.held[line.sop_instance_uid] = b"SR"
+    with database.begin() as session:
+        for line in session.scalars(select(Delivery)):
+            deliver.renew(session, line.id, line.attempt)
+    archive.error = None
+    seal(database, blobs, NEW)
+    assert states(database, OLD) == {DeliveryState.RECALL}
+    send(database, blobs, archive, NEW)
+    assert run_recalls(database, archive) == [Result.RECALLED] * 2
+    assert set(archive.held) == {"2.25.20", "2.25.21"}
+
+
+def test_a_withdrawn_report_of_a_row_that_has_none_any_more_goes(database, blobs, archive):
+    """As where two rows turned out to be one study."""
+    seal(database, blobs, OLD)
+    send(database, blobs, archive, OLD)
+    with database.begin() as session:
+        withdraw_report(session, OLD, "s" * 32)
+        session.get_one(Workitem, "i" * 32).report_key = None
+    assert run_recalls(database, archive) == [Result.RECALLED] * 2
+    assert archive.held == {}
+
+
 def test_a_report_that_returns_while_it_is_removed_is_sent_again(database, blobs, archive):
     seal(database, blobs, OLD)
     send(database, blobs, archive, OLD)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from web_site import Site
 
 from gransk.core.object_kinds import ObjectKind
+from gransk.results.origins import ExamOrigin
 from gransk.results.store import BlobStore, NewObject, queue_deliveries, seal_report
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site.database import utcnow
@@ -136,6 +137,22 @@ def test_a_destination_that_was_added_later_is_sent_what_it_wants(site: Site) ->
         coordinator.post("/deliveries/send", data={"destination": "pacs", "days": 0}).status_code
         == 422
     )
+
+
+def test_what_the_rules_do_not_want_keeps_nothing_back(
+    make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site(destinations=[PACS | {"when": [{"modalities": ["MG"]}]}])
+    monkeypatch.setattr("gransk.web.delivery_pages.TOGETHER", 1)
+    wanted = released(site, 1, ())
+    released(site, 2, ())
+    with site.database.begin() as session:
+        session.execute(delete(ExamOrigin).where(ExamOrigin.study_key == wanted))
+        session.add(ExamOrigin(study_key=wanted, places=[], modalities=["MG"], at=utcnow()))
+    coordinator = site.person(Role.COORDINATOR)
+    answer = coordinator.post("/deliveries/send", data={"destination": "pacs", "days": 30})
+    assert answer.headers["location"] == "/deliveries?done=deliveries_sent_on&count=1"
+    assert [line.sop_instance_uid for line in lines(site)] == ["2.25.10", "2.25.11"]
 
 
 def test_what_may_not_be_seen_is_neither_counted_nor_tried(
