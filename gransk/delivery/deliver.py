@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, aliased
 
 from gransk.core.errors import GranskError
 from gransk.delivery.pacing import LONGEST_WAIT_SECONDS, Pace, turn
-from gransk.results.starter import Open, Starter
+from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
 from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
@@ -388,8 +388,15 @@ def held() -> ColumnElement[bool]:
 
 
 def lost(session: Session, row: Open, status: str) -> bool:
-    """A workflow ended and left its delivery open: a person must look at it."""
+    """A workflow ended and left its delivery open: a person must look at it.
+
+    One that slept through more restarts of workers than a workflow may have goes on in another:
+    a destination may be away for as long as it takes.
+    """
     delivery, attempt = str(row.arguments[0]), int(row.arguments[1])
+    if status == RESTARTED_OFTEN:
+        renew(session, delivery, attempt)
+        return False
     failed = fail(session, delivery, attempt, f"workflow ended as {status}")
     if not failed:
         _left(session, delivery, attempt)

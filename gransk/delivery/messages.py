@@ -28,7 +28,7 @@ from gransk.results.message_tables import (
     MessageState,
     OutgoingMessage,
 )
-from gransk.results.starter import Open, Starter
+from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
 from gransk.results.store import BlobStore, keep
 from gransk.results.told_reports import PriorityTold, ReportTold, Status
 from gransk.site.config import Config
@@ -290,6 +290,9 @@ def lost(session: Session, row: Open, status: str) -> bool:
     message, attempt = row.arguments
     found = _waiting(session, str(message), int(attempt))
     if found is None:
+        return False
+    if status == RESTARTED_OFTEN:
+        found.attempt += 1
         return False
     found.error = f"workflow ended as {status}"
     _fail(session, found)

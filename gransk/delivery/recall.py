@@ -28,7 +28,7 @@ from gransk.delivery.deliver import (
     try_until_ended,
 )
 from gransk.delivery.hiding import Hider
-from gransk.results.starter import Open, Starter
+from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
 from gransk.results.store import BlobStore, send_anew
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site.config_destinations import Superseded
@@ -148,9 +148,12 @@ def open_rows(session: Session) -> list[Open]:
 
 def lost(session: Session, row: Open, status: str) -> bool:
     """A workflow ended and left its line open: a person must look at it."""
-    delivery, attempt = row.arguments
+    delivery, attempt = str(row.arguments[0]), int(row.arguments[1])
+    if status == RESTARTED_OFTEN:
+        renew(session, delivery, attempt, DeliveryState.RECALL)
+        return False
     error = f"workflow ended as {status}"
-    return fail(session, str(delivery), int(attempt), error, DeliveryState.RECALL)
+    return fail(session, delivery, attempt, error, DeliveryState.RECALL)
 
 
 def _done(session: Session, delivery_id: str, attempt: int, policy: Superseded) -> Result:

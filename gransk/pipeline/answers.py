@@ -194,18 +194,19 @@ class Answers:
             if session.get(Report, report_key) is not None:
                 return protocol.Known(report=True)
             before = session.get_one(Workitem, self.work.item).report_key
-            return protocol.Known(
-                supersedes=_structured_report(session, before) if before else None
-            )
+            return protocol.Known(supersedes=_documents(session, before) if before else ())
 
 
-def _structured_report(session: Session, report_key: str) -> tuple[str, str, str] | None:
-    """Class, instance and series UID of a report's SR."""
+def _documents(session: Session, report_key: str) -> tuple[tuple[str, str, str], ...]:
+    """Class, instance and series UID of a report's structured documents."""
     found = session.execute(
         select(
             ReportObject.sop_class_uid,
             ReportObject.sop_instance_uid,
             ReportObject.series_instance_uid,
-        ).where(ReportObject.report_key == report_key, ReportObject.kind == ObjectKind.SR)
-    ).first()
-    return (found[0], found[1], found[2]) if found else None
+        )
+        .where(ReportObject.report_key == report_key)
+        .where(ReportObject.kind.in_((ObjectKind.SR, ObjectKind.CAD)))
+        .order_by(ReportObject.kind.desc())
+    ).all()
+    return tuple((one[0], one[1], one[2]) for one in found)

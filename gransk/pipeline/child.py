@@ -149,7 +149,6 @@ def _report(
     if known.report:
         return protocol.Done()
     channel.progress("objects", 0.92)
-    before = known.supersedes
     made = make_objects(
         study=study,
         findings=told.findings,
@@ -161,7 +160,10 @@ def _report(
         report_key=named,
         created=told.created.astimezone(config.zone),
         incomplete=job.incomplete,
-        predecessors=[Predecessor(study.uid, before[2], before[0], before[1])] if before else (),
+        predecessors=[
+            Predecessor(study.uid, series, sop_class, instance)
+            for sop_class, instance, series in known.supersedes
+        ],
         language=config.language,
         signature=told.signature,
         organization=config.organization,

@@ -169,11 +169,11 @@ class Named(_Message):
 
 
 class Known(_Message):
-    """Whether the report is sealed; else the (class, instance, series) UIDs of the structured
-    report that the new one replaces."""
+    """Whether the report is sealed; else the (class, instance, series) UIDs of the documents of
+    the report that the new one replaces."""
 
     report: bool = False
-    supersedes: tuple[str, str, str] | None = None
+    supersedes: tuple[tuple[str, str, str], ...] = ()
 
 
 class MadeFile(_Message):

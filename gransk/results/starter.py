@@ -21,7 +21,9 @@ from gransk.site.workflows import PROTOCOL, QueueName
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 10.0
-ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+RESTARTED_OFTEN = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+"""Workers ended more often while the workflow slept than one workflow is taken up again."""
+ENDED = ("SUCCESS", "ERROR", "CANCELLED", RESTARTED_OFTEN)
 BATCH = 500
 
 

@@ -7,6 +7,7 @@ from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver
 from gransk.delivery.deliver import RefusedError, Result, UnavailableError
 from gransk.reading.release import lost, open_rows, release_report
+from gransk.results.starter import RESTARTED_OFTEN
 from gransk.results.store import (
     BlobStore,
     NewObject,
@@ -162,6 +163,15 @@ def test_a_release_that_got_lost_is_seen_by_a_person(database):
         assert lost(session, row, "ERROR")
         assert not lost(session, row, "ERROR")
         assert session.get_one(Workitem, "i" * 32).state == WorkState.FAILED
+
+
+def test_a_workflow_that_slept_through_too_many_restarts_goes_on_in_another(database):
+    release(database)
+    with database.begin() as session:
+        (row,) = deliver.open_rows(session)
+        assert not deliver.lost(session, row, RESTARTED_OFTEN)
+        (now,) = deliver.open_rows(session)
+        assert now.arguments == (row.arguments[0], 1), "another try, and no dead letter"
 
 
 def test_a_release_that_ended_meanwhile_is_not_lost(database):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from highdicom.sr import ComprehensiveSR
 from pydicom import Dataset
+from pydicom.uid import ComprehensiveSRStorage
 
 from gransk.core.findings import Findings, FrameRef
 from gransk.core.identity import MANUFACTURER
@@ -54,7 +55,7 @@ def document(
         is_complete=not report.incomplete,
         is_final=report.signature is not None,
         is_verified=False,
-        previous_versions=[_reference(p) for p in report.predecessors] or None,
+        previous_versions=[_reference(p) for p in _predecessors(report, kind)] or None,
         series_description=description[:64],
     )
     verify(dataset, report)
@@ -113,6 +114,17 @@ def _instance(report: Report, study: str, frame: FrameRef) -> Dataset:
     item.SOPInstanceUID = frame.sop_instance_uid
     item.SeriesInstanceUID = frame.series_instance_uid
     return item
+
+
+def _predecessors(report: Report, kind: ObjectKind) -> list[Predecessor]:
+    """The earlier documents of this kind; the report's others where it had none of it."""
+    structured = kind is ObjectKind.SR
+    same = [
+        one
+        for one in report.predecessors
+        if (one.sop_class_uid == ComprehensiveSRStorage) == structured
+    ]
+    return same or list(report.predecessors)
 
 
 def _reference(predecessor: Predecessor) -> Dataset:
