@@ -8,12 +8,12 @@ images themselves say is asked anew whenever they change.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session, aliased
 
 from gransk.archive.identity_tables import IdentityChange, IdentityStatement
 from gransk.archive.patients import Identifier, link_by
@@ -166,7 +166,7 @@ class Identities:
         )
         session.add(row)
         session.flush()
-        if said.prior is not None:
+        if said.prior is not None and row.number not in _undone(session):
             link_by(session, self._fill(said.prior), self._fill(who.identifier), actor, row.number)
         changed = []
         for seen in self._studies(session, [prior, who.identifier]):
@@ -220,8 +220,9 @@ class Identities:
     def undo(self, session: Session, number: int, account: str) -> list[Changed] | None:
         """A person takes a statement back; None where there is none to take back.
 
-        Its joins are parted, and the studies that it changed are whose they were before, as
-        far as nothing changed them since.
+        The same that was said again counts as one statement, before and after. Its joins are
+        parted, and the studies that it changed are whose they were before, as far as nothing
+        changed them since.
         """
         row = session.get(IdentityStatement, number, with_for_update=True)
         if row is None or row.event == UNDONE or number in _undone(session):
@@ -234,13 +235,14 @@ class Identities:
         )  # fmt: skip
         session.add(taken)
         session.flush()
+        same = _undone(session, number)
         links = select(JoinedPatient).where(
-            JoinedPatient.statement == number, JoinedPatient.parted_at.is_(None)
+            JoinedPatient.statement.in_(same), JoinedPatient.parted_at.is_(None)
         )
         for link in session.scalars(links):
             link.parted_by, link.parted_at = account, utcnow()
         changed = []
-        for change in self._changes(session, number):
+        for change in self._changes(session, same):
             seen = session.get(
                 SeenStudy, change.study_key, with_for_update=True, populate_existing=True
             )
@@ -265,8 +267,8 @@ class Identities:
         session.flush()
         return Changed(seen, before)
 
-    def _changes(self, session: Session, number: int) -> Sequence[IdentityChange]:
-        query = select(IdentityChange).where(IdentityChange.statement == number)
+    def _changes(self, session: Session, numbers: Collection[int]) -> Sequence[IdentityChange]:
+        query = select(IdentityChange).where(IdentityChange.statement.in_(numbers))
         return session.scalars(query.order_by(IdentityChange.number.desc())).all()
 
     def _followed(
@@ -369,6 +371,15 @@ def changes_of(
     ]
 
 
-def _undone(session: Session) -> set[int]:
-    query = select(IdentityStatement.undoes).where(or_(IdentityStatement.undoes.is_not(None)))
-    return {number for number in session.scalars(query) if number is not None}
+SAID = ("event", "said_at", "patient_id", "issuer", "prior_id", "prior_issuer", "patient_name",
+        "birth_date", "sex")  # fmt: skip
+"""What is equal where a system sends again what it said, under another control id."""
+
+
+def _undone(session: Session, number: int | None = None) -> set[int]:
+    """Statements that were taken back, each as often as it was said; of one, or of all."""
+    again, undone = aliased(IdentityStatement), aliased(IdentityStatement)
+    equal = and_(*(getattr(again, name) == getattr(undone, name) for name in SAID))
+    taken = select(IdentityStatement.undoes).where(IdentityStatement.undoes.is_not(None))
+    query = select(again.number).join(undone, equal).where(undone.number.in_(taken))
+    return set(session.scalars(query if number is None else query.where(undone.number == number)))

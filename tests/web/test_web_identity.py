@@ -306,7 +306,6 @@ def test_answers_of_a_profile_are_found_at_both_identifiers_studies(site, door):
 
 def test_a_decision_that_was_told_is_told_again_under_the_new_identifier(site, door):
     key = site.study(1, **OLD)
-    config = site.config.messages.model_copy()
     with site.database.begin() as session:
         decided = NORMAL.model_copy(update={"study_key": key})
         decisions.announce(session, decided, ["ris", "never"])
@@ -314,7 +313,6 @@ def test_a_decision_that_was_told_is_told_again_under_the_new_identifier(site, d
         kept = BlobStore(site.config.blob_folder).put(b"m")
         keep(session, [kept])
         sent.one().sha256 = kept.sha256
-    assert config.names == ()
     with site.database.begin() as session:
         assert decisions.announce_again(session, key, "one", ["ris", "never"])
         assert decisions.announce_again(session, key, "one", ["ris", "never"])
@@ -328,6 +326,11 @@ def test_a_decision_that_was_told_is_told_again_under_the_new_identifier(site, d
             )
         ).all()
     assert list(again) == ["ris"], "who was never told is not told of a correction"
+    with site.database.begin() as session:
+        for identity in ("two", "one"):
+            assert decisions.announce_again(session, key, identity, ["ris"])
+        told = session.scalars(select(Announcement)).all()
+    assert len(told) == 4, "whose the patient was once before is told anew"
 
 
 def test_a_reader_at_the_ris_may_send_either_identifier(site):
@@ -387,3 +390,19 @@ def test_a_person_takes_a_merge_back_and_the_events_say_so(site, door):
         assert identifiers_of(session, row) == {("OLD", "")}
     assert client.post(f"/studies/{key}/undo-identity", data={"statement": 1}).status_code == 404
     assert "Take back" not in client.get(f"/studies/{key}/patient").text
+
+
+def test_what_was_taken_back_is_not_said_again_by_a_message_that_is_repeated(site, door):
+    key = site.study(1, **OLD)
+    door.say(adt("A40"))
+    door.say(adt("A40", control_id="I2"))
+    client = site.person(Role.RADIOLOGIST, name="rita")
+    answer = client.post(f"/studies/{key}/undo-identity", data={"statement": 1})
+    assert (answer.status_code, seen(site).patient_id) == (303, "OLD"), "said twice, taken back"
+    assert door.say(adt("A40", control_id="I3")).code == "AA"
+    row = seen(site)
+    assert (row.patient_id, row.patient_name) == ("OLD", "Wrong^Name")
+    with site.database.read() as session:
+        assert identifiers_of(session, row) == {("OLD", "")}
+    door.say(adt("A40", control_id="I4", at="20260303093015"))
+    assert seen(site).patient_id == "NEW", "a later word counts"
