@@ -116,9 +116,11 @@ class Identities:
         return self.section.images == "correct"
 
     def stated(
-        self, session: Session, who: Who, first_seen: datetime.datetime
+        self, session: Session, who: Who, first_seen: datetime.datetime, study_key: str = ""
     ) -> tuple[Who, IdentityStatement | None]:
         """Whose a study is by what was said of the patient that its images name, and who said it.
+
+        An identifier that a word gave to the study is followed by later words alone.
 
         Parameters
         ----------
@@ -127,9 +129,10 @@ class Identities:
             As the images say.
         first_seen : datetime
             What was said longer than ``identity.keep_days`` before does not count.
+        study_key : str
         """
         oldest = first_seen - datetime.timedelta(days=self.section.keep_days)
-        at: tuple[datetime.datetime, int] | None = None
+        at = self._reached(session, study_key, who.identifier)
         moved: IdentityStatement | None = None
         while (step := self._followed(session, who.identifier, oldest, at)) is not None:
             issuer = step.issuer
@@ -170,7 +173,7 @@ class Identities:
             link_by(session, self._fill(said.prior), self._fill(who.identifier), actor, row.number)
         changed = []
         for seen in self._studies(session, [prior, who.identifier]):
-            now, _ = self.stated(session, Who.of(seen), seen.first_seen_at)
+            now, _ = self.stated(session, Who.of(seen), seen.first_seen_at, seen.key)
             if (one := self.become(session, seen, now, actor, row.number)) is not None:
                 changed.append(one)
         data = {"statement": row.number, "event": row.event, "studies": len(changed)}
@@ -248,7 +251,8 @@ class Identities:
             )
             if seen is None or Who.of(seen).differs(Who(**change.after)):
                 continue
-            now, _ = self.stated(session, Who(**change.before), seen.first_seen_at)
+            before = Who(**change.before)
+            now, _ = self.stated(session, before, seen.first_seen_at, seen.key)
             if (one := self._back(session, seen, now, account, taken.number)) is not None:
                 changed.append(one)
         data = {"statement": number, "studies": len(changed)}
@@ -270,6 +274,24 @@ class Identities:
     def _changes(self, session: Session, numbers: Collection[int]) -> Sequence[IdentityChange]:
         query = select(IdentityChange).where(IdentityChange.statement.in_(numbers))
         return session.scalars(query.order_by(IdentityChange.number.desc())).all()
+
+    def _reached(
+        self, session: Session, study_key: str, name: Identifier
+    ) -> tuple[datetime.datetime, int] | None:
+        """When the word was said by which a study has an identifier; None where none gave it."""
+        undone = _undone(session)
+        query = (
+            select(IdentityChange, IdentityStatement)
+            .join(IdentityStatement, IdentityStatement.number == IdentityChange.statement)
+            .where(IdentityChange.study_key == study_key, IdentityStatement.event != UNDONE)
+            .where(IdentityStatement.prior_id != "")
+            .order_by(IdentityChange.number.desc())
+        )
+        for change, said in session.execute(query):
+            given = self._fill(Who(**change.after).identifier)
+            if said.number not in undone and given == self._fill(name):
+                return said.said_at, said.number
+        return None
 
     def _followed(
         self,
