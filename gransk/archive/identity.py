@@ -8,12 +8,12 @@ images themselves say is asked anew whenever they change.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session, aliased
 
 from gransk.archive.identity_tables import IdentityChange, IdentityStatement
 from gransk.archive.patients import Identifier, link_by
@@ -116,9 +116,11 @@ class Identities:
         return self.section.images == "correct"
 
     def stated(
-        self, session: Session, who: Who, first_seen: datetime.datetime
+        self, session: Session, who: Who, first_seen: datetime.datetime, study_key: str = ""
     ) -> tuple[Who, IdentityStatement | None]:
         """Whose a study is by what was said of the patient that its images name, and who said it.
+
+        An identifier that a word gave to the study is followed by later words alone.
 
         Parameters
         ----------
@@ -127,9 +129,10 @@ class Identities:
             As the images say.
         first_seen : datetime
             What was said longer than ``identity.keep_days`` before does not count.
+        study_key : str
         """
         oldest = first_seen - datetime.timedelta(days=self.section.keep_days)
-        at: tuple[datetime.datetime, int] | None = None
+        at = self._reached(session, study_key, who.identifier)
         moved: IdentityStatement | None = None
         while (step := self._followed(session, who.identifier, oldest, at)) is not None:
             issuer = step.issuer
@@ -166,11 +169,11 @@ class Identities:
         )
         session.add(row)
         session.flush()
-        if said.prior is not None:
+        if said.prior is not None and row.number not in _undone(session):
             link_by(session, self._fill(said.prior), self._fill(who.identifier), actor, row.number)
         changed = []
         for seen in self._studies(session, [prior, who.identifier]):
-            now, _ = self.stated(session, Who.of(seen), seen.first_seen_at)
+            now, _ = self.stated(session, Who.of(seen), seen.first_seen_at, seen.key)
             if (one := self.become(session, seen, now, actor, row.number)) is not None:
                 changed.append(one)
         data = {"statement": row.number, "event": row.event, "studies": len(changed)}
@@ -220,8 +223,9 @@ class Identities:
     def undo(self, session: Session, number: int, account: str) -> list[Changed] | None:
         """A person takes a statement back; None where there is none to take back.
 
-        Its joins are parted, and the studies that it changed are whose they were before, as
-        far as nothing changed them since.
+        The same that was said again counts as one statement, before and after. Its joins are
+        parted, and the studies that it changed are whose they were before, as far as nothing
+        changed them since.
         """
         row = session.get(IdentityStatement, number, with_for_update=True)
         if row is None or row.event == UNDONE or number in _undone(session):
@@ -234,19 +238,21 @@ class Identities:
         )  # fmt: skip
         session.add(taken)
         session.flush()
+        same = _undone(session, number)
         links = select(JoinedPatient).where(
-            JoinedPatient.statement == number, JoinedPatient.parted_at.is_(None)
+            JoinedPatient.statement.in_(same), JoinedPatient.parted_at.is_(None)
         )
         for link in session.scalars(links):
             link.parted_by, link.parted_at = account, utcnow()
         changed = []
-        for change in self._changes(session, number):
+        for change in self._changes(session, same):
             seen = session.get(
                 SeenStudy, change.study_key, with_for_update=True, populate_existing=True
             )
             if seen is None or Who.of(seen).differs(Who(**change.after)):
                 continue
-            now, _ = self.stated(session, Who(**change.before), seen.first_seen_at)
+            before = Who(**change.before)
+            now, _ = self.stated(session, before, seen.first_seen_at, seen.key)
             if (one := self._back(session, seen, now, account, taken.number)) is not None:
                 changed.append(one)
         data = {"statement": number, "studies": len(changed)}
@@ -265,9 +271,27 @@ class Identities:
         session.flush()
         return Changed(seen, before)
 
-    def _changes(self, session: Session, number: int) -> Sequence[IdentityChange]:
-        query = select(IdentityChange).where(IdentityChange.statement == number)
+    def _changes(self, session: Session, numbers: Collection[int]) -> Sequence[IdentityChange]:
+        query = select(IdentityChange).where(IdentityChange.statement.in_(numbers))
         return session.scalars(query.order_by(IdentityChange.number.desc())).all()
+
+    def _reached(
+        self, session: Session, study_key: str, name: Identifier
+    ) -> tuple[datetime.datetime, int] | None:
+        """When the word was said by which a study has an identifier; None where none gave it."""
+        undone = _undone(session)
+        query = (
+            select(IdentityChange, IdentityStatement)
+            .join(IdentityStatement, IdentityStatement.number == IdentityChange.statement)
+            .where(IdentityChange.study_key == study_key, IdentityStatement.event != UNDONE)
+            .where(IdentityStatement.prior_id != "")
+            .order_by(IdentityChange.number.desc())
+        )
+        for change, said in session.execute(query):
+            given = self._fill(Who(**change.after).identifier)
+            if said.number not in undone and given == self._fill(name):
+                return said.said_at, said.number
+        return None
 
     def _followed(
         self,
@@ -369,6 +393,15 @@ def changes_of(
     ]
 
 
-def _undone(session: Session) -> set[int]:
-    query = select(IdentityStatement.undoes).where(or_(IdentityStatement.undoes.is_not(None)))
-    return {number for number in session.scalars(query) if number is not None}
+SAID = ("event", "said_at", "patient_id", "issuer", "prior_id", "prior_issuer", "patient_name",
+        "birth_date", "sex")  # fmt: skip
+"""What is equal where a system sends again what it said, under another control id."""
+
+
+def _undone(session: Session, number: int | None = None) -> set[int]:
+    """Statements that were taken back, each as often as it was said; of one, or of all."""
+    again, undone = aliased(IdentityStatement), aliased(IdentityStatement)
+    equal = and_(*(getattr(again, name) == getattr(undone, name) for name in SAID))
+    taken = select(IdentityStatement.undoes).where(IdentityStatement.undoes.is_not(None))
+    query = select(again.number).join(undone, equal).where(undone.number.in_(taken))
+    return set(session.scalars(query if number is None else query.where(undone.number == number)))

@@ -325,7 +325,7 @@ class Intake:
         ``was`` is whose it was here before.
         """
         images = Who.of(row)
-        said, word = self._identities.stated(session, images, row.first_seen_at)
+        said, word = self._identities.stated(session, images, row.first_seen_at, row.key)
         studies.write_patient(row, asdict(said))
         known = bool(row.settled_fingerprint)
         before = was if known else images

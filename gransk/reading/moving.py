@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from gransk.core.keys import digest
 from gransk.core.patients import ExamIdentity, PatientStudy
+from gransk.reading import report_telling
 from gransk.reading.entries import Kind
 from gransk.reading.exam_tables import EntryRow
 from gransk.reading.followup import changed
 from gransk.reading.tables import OPEN, Closing, FollowUpRow, FollowUpState
 from gransk.results.decisions import announce_again
+from gransk.site.config_messages import MessagesSection, Subject
 from gransk.site.events import SYSTEM
 
 
@@ -74,12 +76,13 @@ def _close(session: Session, row: FollowUpRow) -> None:
         changed(session, row, SYSTEM, {"identity": True})
 
 
-def decisions(
-    session: Session, study_key: str, exam: ExamIdentity, destinations: Collection[str]
-) -> bool:
-    """Tell a decision again that was told under another identifier; True where one is told."""
+def tell_again(
+    session: Session, study_key: str, exam: ExamIdentity, messages: MessagesSection
+) -> None:
+    """Tell decision and reports again that were told under another identifier."""
     identity = digest([exam.patient_id, exam.issuer, exam.study_instance_uid])[:32]
-    return announce_again(session, study_key, identity, destinations)
+    announce_again(session, study_key, identity, messages.names(Subject.DECISIONS))
+    report_telling.tell_again(session, study_key, identity, messages.names(Subject.FINDINGS))
 
 
 def touched(session: Session, study_key: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Select, and_, or_, select
@@ -13,7 +13,12 @@ from sqlalchemy.orm import Session
 from gransk.core.application import Application, Presentation
 from gransk.results.announcing import News, announce_news
 from gransk.results.dicom.texts import TEXTS
-from gransk.results.message_tables import AnnouncementKind, ToldReport
+from gransk.results.message_tables import (
+    Announcement,
+    AnnouncementKind,
+    OutgoingMessage,
+    ToldReport,
+)
 from gransk.results.report_content import ReportContent, report_content
 from gransk.results.store import BlobError, BlobStore
 from gransk.results.tables import Report, ReportObject, Workitem
@@ -175,6 +180,61 @@ def make_report_teller(
     """Tells whom the configuration names, of the installed applications."""
     findings = config.messages.names(Subject.FINDINGS)
     return ReportTeller(blobs, applications, config.language, findings)
+
+
+def tell_again(
+    session: Session, study_key: str, identity: str, destinations: Collection[str]
+) -> int:
+    """Tell the reports of a study anew, whose patient has another identifier now; how many.
+
+    Who was never told of one is not told now, as with decisions. The objects are those of
+    before: what is made under the new identity is told when it is released.
+    """
+    query = (
+        select(ToldReport, Announcement)
+        .join(Announcement, Announcement.number == ToldReport.announcement)
+        .join(Report, Report.key == ToldReport.report_key)
+        .where(Announcement.study_key == study_key)
+        .where(ToldReport.withdrawn.is_(False), Report.withdrawn_at.is_(None))
+        .order_by(ToldReport.announcement)
+        .with_for_update(of=ToldReport)
+    )
+    again = 0
+    for row, last in session.execute(query).all():
+        report = ReportTold.model_validate(last.content)
+        if report.identity.partition(".")[0] == identity:
+            continue
+        status = Status.CORRECTED if row.final else report.status
+        update = {"status": status, "identity": f"{identity}.{last.number}"}
+        news = News(
+            AnnouncementKind.FINDINGS,
+            study_key,
+            report.model_copy(update=update),
+            EventKind.FINDINGS_ANNOUNCED,
+            {"report": report.report_key, "status": status.value},
+            application=last.application,
+        )
+        told = _told_of(session, last)
+        names = [name for name in destinations if name in told]
+        row.announcement = announce_news(session, news, names).number
+        session.flush()
+        again += 1
+    return again
+
+
+def _told_of(session: Session, last: Announcement) -> set[str]:
+    """Destinations that were told of a study's report, or for which a message is made."""
+    query = (
+        select(OutgoingMessage.destination)
+        .join(Announcement, Announcement.number == OutgoingMessage.announcement)
+        .where(
+            Announcement.study_key == last.study_key,
+            Announcement.kind == AnnouncementKind.FINDINGS,
+            Announcement.application == last.application,
+            OutgoingMessage.sha256.is_not(None),
+        )
+    )
+    return set(session.scalars(query))
 
 
 WHOLE = frozenset({"exam_score", "score_category"})

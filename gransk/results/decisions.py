@@ -59,7 +59,8 @@ class Decision(Told):
     corrected : bool
         Whether another decision of the exam was told before, or this one under another identity.
     identity : str
-        Digest of the identity under which a decision is told again; empty at first.
+        Digest of the identity under which a decision is told again, and after which
+        announcement; empty at first.
     decided_at : datetime
     """
 
@@ -130,9 +131,13 @@ def announce_again(
             .where(OutgoingMessage.study_key == study_key, OutgoingMessage.sha256.is_not(None))
         )
     )
-    update = {"corrected": True, "identity": identity}
+    decision = decision_of(last)
+    if decision.identity.partition(".")[0] == identity:
+        return True
+    # The patient may be whose it was once before: that is told anew.
+    update = {"corrected": True, "identity": f"{identity}.{last.number}"}
     names = [name for name in destinations if name in told]
-    announce(session, decision_of(last).model_copy(update=update), names)
+    announce(session, decision.model_copy(update=update), names)
     return True
 
 

@@ -88,7 +88,8 @@ def current(
     application : str
         Id.
     joined : collection of (str, str)
-        Identifiers that a person said are the patient's too.
+        Identifiers that a person said are the patient's too. What was answered under the study's
+        own counts where birth date and sex are the same, whether it stands here or not.
 
     Returns
     -------
@@ -285,7 +286,8 @@ def _rows(
         .where(ProfileAnswer.application == application, mine)
         .order_by(ProfileAnswer.number)
     )
-    others = {name for name in joined if name[0]}
+    own = study.patient_id, study.issuer_of_patient_id
+    others = {name for name in joined if name[0] and name != own}
     return [
         row
         for row, moved in session.execute(chosen)

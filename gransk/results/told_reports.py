@@ -101,6 +101,8 @@ class ReportTold(Told):
     line: str = ""
     text: str = ""
     objects: tuple[ObjectTold, ...] = ()
+    identity: str = Field(default="", exclude_if=lambda value: not value)
+    """Digest of the identity under which it is told again, and after which announcement."""
 
 
 class PriorityTold(Told):

@@ -11,7 +11,6 @@ from gransk.archive.identity import Changed, alone
 from gransk.reading import moving
 from gransk.results import profiles
 from gransk.site.config import Config
-from gransk.site.config_messages import Subject
 
 
 @dataclass(frozen=True)
@@ -42,5 +41,4 @@ class Mover:
             seen.patient_id,
             seen.issuer_of_patient_id,
         ):
-            names = self.config.messages.names(Subject.DECISIONS)
-            moving.decisions(session, seen.key, exam, names)
+            moving.tell_again(session, seen.key, exam, self.config.messages)

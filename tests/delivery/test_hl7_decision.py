@@ -167,6 +167,8 @@ def test_a_decision_as_json():
     }  # fmt: skip
     assert "study_key" not in values
     assert decision_post(told()) == decision_post(told())
+    again = told(NORMAL.model_copy(update={"corrected": True, "identity": "one.1"}))
+    assert "identity" not in decision_json(again), "a digest of ours is nobody else's"
 
 
 def test_a_reader_s_opinion_is_read():

@@ -15,13 +15,19 @@ from gransk.core.keys import digest
 from gransk.reading import telling
 from gransk.reading.plan import PolicyKind
 from gransk.reading.release import in_turn, release_report
-from gransk.reading.report_telling import ReportTeller
+from gransk.reading.report_telling import ReportTeller, tell_again
 from gransk.results import edits
 from gransk.results.edits import Person, Seen
-from gransk.results.message_tables import Announcement, AnnouncementKind, OutgoingMessage
+from gransk.results.message_tables import (
+    Announcement,
+    AnnouncementKind,
+    OutgoingMessage,
+    ToldReport,
+)
 from gransk.results.store import (
     BlobStore,
     NewObject,
+    keep,
     restore_report,
     seal_analysis,
     seal_report,
@@ -160,6 +166,24 @@ def test_a_withdrawn_report_is_told_and_one_that_stands_again(site):
     assert statuses(site) == [Status.PRELIMINARY, Status.WITHDRAWN, Status.PRELIMINARY]
     withdrawn = told(site)[1]
     assert (withdrawn.findings, withdrawn.text, withdrawn.objects) == ((), "", ())
+
+
+def test_a_report_is_told_again_under_another_identity_to_who_was_told(site):
+    key = site.study()
+    report_of(site, key, 3.0, mark())
+    with site.database.begin() as session:
+        kept = site.blobs.put(b"m")
+        keep(session, [kept])
+        session.scalars(select(OutgoingMessage)).one().sha256 = kept.sha256
+        session.scalars(select(ToldReport)).one().final = True
+        for identity, times in (("one", 1), ("one", 0), ("two", 1), ("one", 1)):
+            assert tell_again(session, key, identity, ["never", "ris"]) == times
+        sent = session.scalars(select(OutgoingMessage.destination)).all()
+    assert sent == ["ris"] * 4
+    assert statuses(site) == [Status.PRELIMINARY, *[Status.CORRECTED] * 3]
+    first, second, *_ = told(site)
+    assert second.findings == first.findings
+    assert teller(site).run_once(site.database) == 0
 
 
 def test_a_report_that_waits_for_its_release_says_nothing_of_the_one_before(site):

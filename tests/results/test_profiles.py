@@ -152,6 +152,10 @@ def test_answers_are_not_taken_for_another_patient(database, other):
     keep(database, FIRST, patient={"smoking": answer("never")})
     assert current(database, Study("b" * 32, **other)) == {}
     assert smoking(database, Study("b" * 32, patient_birth_date="", patient_sex="")) == "never"
+    with database.read() as session:
+        study = Study("b" * 32, **other)
+        own = {(study.patient_id, study.issuer_of_patient_id)}
+        assert profiles.current(session, study, "nodule", own) == {}, "its own joins nothing"
 
 
 def test_studies_without_an_identifier_share_no_answers(database):

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))
 from hl7_cases import NORMAL, message, msh, read_of
 
 from gransk.archive.followed import patient_study
+from gransk.archive.identity import Identities, Who
 from gransk.archive.identity_tables import CorrectionState, IdentityCorrection, IdentityStatement
 from gransk.archive.patients import identifiers_of
 from gransk.archive.tables import SeenStudy
@@ -326,6 +327,11 @@ def test_a_decision_that_was_told_is_told_again_under_the_new_identifier(site, d
             )
         ).all()
     assert list(again) == ["ris"], "who was never told is not told of a correction"
+    with site.database.begin() as session:
+        for identity in ("two", "one"):
+            assert decisions.announce_again(session, key, identity, ["ris"])
+        told = session.scalars(select(Announcement)).all()
+    assert len(told) == 4, "whose the patient was once before is told anew"
 
 
 def test_a_reader_at_the_ris_may_send_either_identifier(site):
@@ -385,3 +391,36 @@ def test_a_person_takes_a_merge_back_and_the_events_say_so(site, door):
         assert identifiers_of(session, row) == {("OLD", "")}
     assert client.post(f"/studies/{key}/undo-identity", data={"statement": 1}).status_code == 404
     assert "Take back" not in client.get(f"/studies/{key}/patient").text
+
+
+def test_what_was_taken_back_is_not_said_again_by_a_message_that_is_repeated(site, door):
+    key = site.study(1, **OLD)
+    door.say(adt("A40"))
+    door.say(adt("A40", control_id="I2"))
+    client = site.person(Role.RADIOLOGIST, name="rita")
+    answer = client.post(f"/studies/{key}/undo-identity", data={"statement": 1})
+    assert (answer.status_code, seen(site).patient_id) == (303, "OLD"), "said twice, taken back"
+    assert door.say(adt("A40", control_id="I3")).code == "AA"
+    row = seen(site)
+    assert (row.patient_id, row.patient_name) == ("OLD", "Wrong^Name")
+    with site.database.read() as session:
+        assert identifiers_of(session, row) == {("OLD", "")}
+    door.say(adt("A40", control_id="I4", at="20260303093015"))
+    assert seen(site).patient_id == "NEW", "a later word counts"
+
+
+@pytest.mark.parametrize("first", ["the later", "the earlier"])
+def test_a_word_said_before_does_not_move_on_what_a_later_one_moved(site, door, first):
+    site.study(1, **OLD)
+    later = adt("A40", control_id="I1", at="20260302093015")
+    earlier = adt("A40", now="THIRD", prior="NEW", control_id="I2", at="20260301093015")
+    for said in [later, earlier] if first == "the later" else [earlier, later]:
+        assert door.say(said).code == "AA"
+    assert seen(site).patient_id == "NEW"
+    with site.database.read() as session:
+        known, images = Identities(), Who("NEW")
+        row = seen(site)
+        stated, _ = known.stated(session, images, row.first_seen_at, row.key)
+        assert stated.patient_id == "NEW", "images that were changed to it stay its"
+    door.say(adt("A40", now="FOURTH", prior="NEW", control_id="I3", at="20260303093015"))
+    assert seen(site).patient_id == "FOURTH"

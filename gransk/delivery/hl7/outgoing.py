@@ -101,7 +101,7 @@ def message(
 
 def decision_json(told: Announced[Decision]) -> dict[str, Any]:
     """A decision as JSON values."""
-    content = told.news.model_dump(mode="json", exclude={"study_key", "number"})
+    content = told.news.model_dump(mode="json", exclude={"study_key", "number", "identity"})
     return exam_json(told) | content
 
 

@@ -63,7 +63,7 @@ def report_hl7(told: Announced[ReportTold], settings: Hl7Destination, mapping: H
 
 def report_json(told: Announced[ReportTold]) -> dict[str, Any]:
     """A report as JSON values."""
-    content = told.news.model_dump(mode="json", exclude={"study_key"})
+    content = told.news.model_dump(mode="json", exclude={"study_key", "identity"})
     return {"kind": "findings"} | exam_json(told) | content
 
 
