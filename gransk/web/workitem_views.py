@@ -25,6 +25,7 @@ from gransk.reading.seeing import Looker, hidden, looker, sees_results
 from gransk.reading.targets import Targets
 from gransk.reading.urgent import standing, standing_among
 from gransk.reading.working_days import WorkingDays
+from gransk.results.made import made_of
 from gransk.results.step_acts import CODES, code, date_time, person_code
 from gransk.results.step_rules import (
     CLASS,
@@ -44,7 +45,6 @@ from gransk.results.step_rules import (
     items,
 )
 from gransk.results.steps import Step, StepKind
-from gransk.results.tables import Report, ReportObject, Workitem
 from gransk.site.database import utcnow
 from gransk.site.people import find_account
 from gransk.site.tables import Account
@@ -326,14 +326,7 @@ class Composer:
 
     def _series(self, study: SeenStudy) -> list[Attributes]:
         """Series and images of a study without our results; none where the archive is silent."""
-        ours = set(
-            self._session.scalars(
-                select(ReportObject.series_instance_uid)
-                .join(Report, Report.key == ReportObject.report_key)
-                .join(Workitem, Workitem.id == Report.workitem_id)
-                .where(Workitem.study_key == study.key)
-            )
-        )
+        ours = {series for series, _ in made_of(self._session, study.key)}
         orthanc = self._known.orthanc
         try:
             series = {
