@@ -44,6 +44,7 @@ from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
+from gransk.reading.urgent import stands
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
@@ -263,7 +264,7 @@ def _mark_studies(
         return
     name, settings = found
     archive = ArchiveMarks(orthanc, settings)
-    marker = Marker(BlobStore(config.blob_folder), archive, place_of, name)
+    marker = Marker(BlobStore(config.blob_folder), archive, place_of, name, stands)
     while True:
         try:
             marker.run_once(database)
