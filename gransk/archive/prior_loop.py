@@ -46,7 +46,7 @@ def retry_at(attempts: int) -> datetime.datetime:
     return utcnow() + datetime.timedelta(seconds=pause)
 
 
-def keep_on(work: Callable[[], None], stop: threading.Event, pause: float, what: str) -> None:
+def keep_on(work: Callable[[], object], stop: threading.Event, pause: float, what: str) -> None:
     """Do something again and again until told to stop; a fault is logged once and outlasted."""
     said = ""
     while not stop.is_set():

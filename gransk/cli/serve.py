@@ -17,7 +17,6 @@ from types import FrameType
 import typer
 import uvicorn
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import OperationalError
 
 import gransk
 from gransk.archive.corrector import Corrector
@@ -25,6 +24,7 @@ from gransk.archive.followed import is_earlier, patient_study, place_of
 from gransk.archive.intake import Intake
 from gransk.archive.orthanc import Orthanc
 from gransk.archive.prior_fetch import PriorFetcher, make_remotes, recover
+from gransk.archive.prior_loop import keep_on
 from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.archive import ArchiveMarks
@@ -44,6 +44,7 @@ from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
+from gransk.reading.urgent import stands
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
@@ -63,7 +64,7 @@ from gransk.web.identity import Mover
 GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
 OPEN_SECONDS = 3.0
-"""Between two looks for exams to open and decisions to tell."""
+"""Between two looks for exams to open, decisions to tell, and what workitems follow."""
 TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
@@ -141,6 +142,8 @@ def _serve(config: Config) -> None:
             lambda: _tidy(config, stop),
             lambda: _tend(config, database, stop),
             lambda: _open_exams(config, database, stop),
+            lambda: _tell_reports(config, database, stop),
+            lambda: _follow(config, database, stop),
             lambda: _mark_studies(config, database, orthanc, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
@@ -215,43 +218,54 @@ def _tend(config: Config, database: Database, stop: threading.Event) -> None:
     blobs = BlobStore(config.blob_folder)
     confirmation = SpareConfirmation(config, blobs)
     noter = Noter(blobs, patient_study, config.follow_up, confirmation)
-    while True:
-        try:
-            with database.begin() as session:
-                tend(session, noter, utcnow().astimezone(config.zone).date())
-                forget(session, utcnow())
-        except OperationalError as error:
-            log.warning("the database did not answer: %s", type(error.orig).__name__)
-        if stop.wait(TIDY_SECONDS):
-            return
+
+    def look() -> None:
+        with database.begin() as session:
+            tend(session, noter, utcnow().astimezone(config.zone).date())
+            forget(session, utcnow())
+
+    keep_on(look, stop, TIDY_SECONDS, "the follow-up list")
 
 
 def _open_exams(config: Config, database: Database, stop: threading.Event) -> None:
-    """Bring exams to their readers, decisions to whoever is told them, and workitems in step."""
-    blobs = BlobStore(config.blob_folder)
-    policies = SitePolicies(config, blobs, is_earlier)
-    opener, entering = Opener(database, blobs, policies), Entering(policies)
+    """Bring exams to their readers, and decisions to whoever is told them."""
+    opener = Opener(database, *_room(config))
     teller = Teller(database, config.messages.names(Subject.DECISIONS))
-    reports = make_report_teller(config, blobs, applications())
-    in_step = Follower(database)
-    alerted = told = 0.0
-    while True:
-        try:
-            opener.run_once()
-            teller.run_once()
-            if time.monotonic() - told >= TELL_SECONDS or not told:
-                reports.run_once(database)
-                told = time.monotonic()
-            with database.read() as session:
-                soon = entering.keys(session)
-            in_step(soon)
-            if time.monotonic() - alerted >= TIDY_SECONDS or not alerted:
-                opener.alert()
-                alerted = time.monotonic()
-        except OperationalError as error:
-            log.warning("the database did not answer: %s", type(error.orig).__name__)
-        if stop.wait(OPEN_SECONDS):
-            return
+    alerted = 0.0
+
+    def look() -> None:
+        nonlocal alerted
+        opener.run_once()
+        teller.run_once()
+        if time.monotonic() - alerted >= TIDY_SECONDS or not alerted:
+            opener.alert()
+            alerted = time.monotonic()
+
+    keep_on(look, stop, OPEN_SECONDS, "the reading room")
+
+
+def _tell_reports(config: Config, database: Database, stop: threading.Event) -> None:
+    """Tell what became of reports that were told: withdrawn, or standing again."""
+    teller = make_report_teller(config, BlobStore(config.blob_folder), applications())
+    keep_on(lambda: teller.run_once(database), stop, TELL_SECONDS, "reports that were told")
+
+
+def _follow(config: Config, database: Database, stop: threading.Event) -> None:
+    """Keep workitems in step with the room and the reports."""
+    _, policies = _room(config)
+    entering, in_step = Entering(policies), Follower(database)
+
+    def look() -> None:
+        with database.read() as session:
+            soon = entering.keys(session)
+        in_step(soon)
+
+    keep_on(look, stop, OPEN_SECONDS, "workitems")
+
+
+def _room(config: Config) -> tuple[BlobStore, SitePolicies]:
+    blobs = BlobStore(config.blob_folder)
+    return blobs, SitePolicies(config, blobs, is_earlier)
 
 
 def _mark_studies(
@@ -263,14 +277,8 @@ def _mark_studies(
         return
     name, settings = found
     archive = ArchiveMarks(orthanc, settings)
-    marker = Marker(BlobStore(config.blob_folder), archive, place_of, name)
-    while True:
-        try:
-            marker.run_once(database)
-        except OperationalError as error:
-            log.warning("the database did not answer: %s", type(error.orig).__name__)
-        if stop.wait(MARK_SECONDS):
-            return
+    marker = Marker(BlobStore(config.blob_folder), archive, place_of, name, stands)
+    keep_on(lambda: marker.run_once(database), stop, MARK_SECONDS, "marks of studies")
 
 
 def remove_old_scratch(folder: Path, seconds: float) -> int:

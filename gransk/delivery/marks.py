@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from sqlalchemy import JSON, Select, String, func, or_, select, union_all
+from sqlalchemy import JSON, ColumnElement, Select, String, cast, func, or_, select, union_all
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from gransk.core.errors import GranskError
@@ -21,7 +21,7 @@ from gransk.delivery.deliver import UnavailableError
 from gransk.results.report_content import report_content
 from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, Report, Workitem
-from gransk.results.urgency import Level, urgency_of
+from gransk.results.urgency import Level, Urgency
 from gransk.results.versions import SIGNED, WITHDRAWN, ReportStatus, ReportVersion, versions_of
 from gransk.site.database import Base, Database, UtcDateTime
 from gransk.site.events import SYSTEM, EventKind, record
@@ -35,6 +35,9 @@ URGENT = {Level.HIGH: ("urgent",), Level.STAT: ("urgent", "stat")}
 
 Place = Callable[[Session, str], str | None]
 """Where a study is in the archive; None where it is not."""
+
+Stands = Callable[[], ColumnElement[bool]]
+"""Is a row of `Urgency` to be shown still? A condition, such as `gransk.reading.urgent.stands`."""
 
 
 class StudyMark(Base):
@@ -73,11 +76,18 @@ class Marker:
     place : callable
     destination : str
         Name of the archive as a destination of results.
+    stands : callable
     """
 
     def __init__(
-        self, blobs: BlobStore, archive: MarkedArchive, place: Place, destination: str
+        self,
+        blobs: BlobStore,
+        archive: MarkedArchive,
+        place: Place,
+        destination: str,
+        stands: Stands,
     ) -> None:
+        self._stands = stands
         self._destination = destination
         self._blobs = blobs
         self._archive = archive
@@ -88,9 +98,10 @@ class Marker:
     def run_once(self, database: Database) -> int:
         """Mark what changed since; how many studies. What fails is tried by the next look."""
         with database.read() as session:
-            found = session.execute(_changed(self._destination).limit(TOGETHER)).all()
+            looks = (_read_since(self._stands), _changed(self._destination))
+            found = {key: at for look in looks for key, at in session.execute(look.limit(TOGETHER))}
         done = 0
-        for study_key, at in found:
+        for study_key, at in found.items():
             if time.monotonic() < self._refused.get(study_key, 0.0):
                 continue
             try:
@@ -105,7 +116,7 @@ class Marker:
 
     def _mark(self, database: Database, study_key: str, at: datetime.datetime) -> bool:
         with database.read() as session:
-            marks = sorted(wanted(session, self._blobs, study_key))
+            marks = sorted(wanted(session, self._blobs, study_key, self._stands))
             place = self._place(session, study_key)
             known = session.get(StudyMark, study_key)
             had = [] if known is None else known.marks
@@ -121,7 +132,7 @@ class Marker:
         return there
 
 
-def wanted(session: Session, blobs: BlobStore, study_key: str) -> set[str]:
+def wanted(session: Session, blobs: BlobStore, study_key: str, stands: Stands) -> set[str]:
     """Marks that the released reports of a study ask for.
 
     Raises
@@ -144,7 +155,7 @@ def wanted(session: Session, blobs: BlobStore, study_key: str) -> set[str]:
             marks.add(INCOMPLETE)
     if FINDINGS in marks:
         marks.discard(NONE)
-    urgency = urgency_of(session, study_key)
+    urgency = session.scalar(select(Urgency).where(Urgency.study_key == study_key, stands()))
     if marks and urgency is not None:
         marks.update(URGENT[Level(urgency.level)])
     return marks
@@ -172,4 +183,15 @@ def _changed(destination: str) -> Select[str, datetime.datetime]:
         .group_by(changes.c.study_key, StudyMark.at)
         .having(or_(StudyMark.at.is_(None), StudyMark.at < last))
         .order_by(last)
+    )
+
+
+def _read_since(stands: Stands) -> Select[str, datetime.datetime]:
+    """Studies that are marked as urgent and are so no more."""
+    urgent = select(Urgency.study_key).where(stands())
+    return (
+        select(StudyMark.study_key, StudyMark.at)
+        .where(cast(StudyMark.marks, String).contains(f'"{URGENT[Level.HIGH][0]}"'))
+        .where(StudyMark.study_key.not_in(urgent))
+        .order_by(StudyMark.at)
     )

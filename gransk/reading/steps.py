@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydicom.uid import generate_uid
-from sqlalchemy import ColumnElement, String, and_, cast, exists, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.reading.exam import ENDED, TaskState
@@ -121,8 +121,12 @@ def follow(
 
 
 def forget(session: Session, at: datetime.datetime) -> None:
-    """Remove events that nobody is told of any more."""
-    old = select(StepEvent).where(StepEvent.at < at - EVENTS_KEPT)
+    """Remove events that nobody is told of any more.
+
+    The newest stays: SQLite would give its number, which channels go by, once more.
+    """
+    last = select(func.max(StepEvent.number)).scalar_subquery()
+    old = select(StepEvent).where(StepEvent.at < at - EVENTS_KEPT, StepEvent.number < last)
     for event in session.scalars(old):
         session.delete(event)
 

@@ -41,6 +41,7 @@ from gransk.delivery.fhir.report import instant
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam import State, TaskState
 from gransk.reading.exam_tables import ExamRow, TaskRow
+from gransk.reading.urgent import stands
 from gransk.results.tables import Workitem, WorkState
 from gransk.results.urgency import Level, Urgency
 from gransk.results.versions import SIGNED, ReportStatus, ReportVersion
@@ -140,6 +141,7 @@ def _tasks(
     hidden = hides_from(known, session, caller)(Workitem.study_key)
     greatest = func.max if session.get_bind().dialect.name == "sqlite" else func.greatest
     version = aliased(ReportVersion)
+    urgency = aliased(Urgency, select(Urgency).where(stands()).subquery())
     first, owner = _first_look(), _owner()
     begun = and_(
         first.is_not(None), or_(ExamRow.study_key.is_(None), ExamRow.state != State.WAITING)
@@ -156,9 +158,9 @@ def _tasks(
         (version.status == ReportStatus.PRELIMINARY, STARTED),
         else_=REQUESTED,
     ).label("status")
-    told = or_(hidden, Urgency.study_key.is_(None), version.number.is_(None))
+    told = or_(hidden, urgency.study_key.is_(None), version.number.is_(None))
     priority = case(
-        (told, ROUTINE), (Urgency.level == Level.STAT, STAT), else_=URGENT
+        (told, ROUTINE), (urgency.level == Level.STAT, STAT), else_=URGENT
     ).label("priority")  # fmt: skip
     ended = case(
         (hidden, null()),
@@ -166,7 +168,7 @@ def _tasks(
         (over, ExamRow.decided_at),
         (and_(ExamRow.study_key.is_(None), signed), version.at),
     )
-    raised = case((version.number.is_(None), null()), else_=Urgency.at)
+    raised = case((version.number.is_(None), null()), else_=urgency.at)
     instants = [
         func.coalesce(one, Workitem.created_at)
         for one in (first, ExamRow.decided_at, SeenStudy.deleted_at, version.at, raised)
@@ -177,7 +179,7 @@ def _tasks(
     columns: dict[str, Label[Any]] = {
         "status": status,
         "priority": priority,
-        "rule": case((told, null()), else_=Urgency.rule).label("rule"),
+        "rule": case((told, null()), else_=urgency.rule).label("rule"),
         "updated": type_coerce(updated, UtcDateTime).label("updated"),
         "started": type_coerce(case((hidden, null()), else_=first), UtcDateTime).label("started"),
         "ended": type_coerce(ended, UtcDateTime).label("ended"),
@@ -188,7 +190,7 @@ def _tasks(
         select(Workitem, SeenStudy, *columns.values())
         .join(SeenStudy, SeenStudy.key == Workitem.study_key)
         .outerjoin(ExamRow, ExamRow.study_key == Workitem.study_key)
-        .outerjoin(Urgency, Urgency.study_key == Workitem.study_key)
+        .outerjoin(urgency, urgency.study_key == Workitem.study_key)
         .outerjoin(version, version.workitem_id == Workitem.id)
         .where(or_(version.number.is_(None), version.number == _newest()))
         .where(Workitem.application != "", SeenStudy.purpose == Purpose.READING)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
 from gransk.reading.seeing import Looker, hidden, sees_results
-from gransk.results.tables import Report, ReportObject, Workitem
+from gransk.results.made import made_of
 from gransk.web.seeing import BLINDED, MACHINE
 
 STUDY_UID, SERIES_UID, INSTANCE_UID = "0020000D", "0020000E", "00080018"
@@ -83,13 +83,7 @@ def blind(session: Session, who: Looker, uids: Collection[str]) -> dict[str, Ima
 
 
 def _images(session: Session, study: SeenStudy) -> Images:
-    made = (
-        select(ReportObject.series_instance_uid, ReportObject.sop_instance_uid)
-        .join(Report, Report.key == ReportObject.report_key)
-        .join(Workitem, Workitem.id == Report.workitem_id)
-        .where(Workitem.study_key == study.key)
-    )
-    rows = session.execute(made).all()
+    rows = made_of(session, study.key)
     return Images(
         tuple(study.modalities),
         study.images,

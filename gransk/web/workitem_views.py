@@ -23,7 +23,9 @@ from gransk.reading.exam_tables import ExamRow
 from gransk.reading.rooms import in_force
 from gransk.reading.seeing import Looker, hidden, looker, sees_results
 from gransk.reading.targets import Targets
+from gransk.reading.urgent import standing, standing_among
 from gransk.reading.working_days import WorkingDays
+from gransk.results.made import made_of
 from gransk.results.step_acts import CODES, code, date_time, person_code
 from gransk.results.step_rules import (
     CLASS,
@@ -43,8 +45,6 @@ from gransk.results.step_rules import (
     items,
 )
 from gransk.results.steps import Step, StepKind
-from gransk.results.tables import Report, ReportObject, Workitem
-from gransk.results.urgency import Urgency
 from gransk.site.database import utcnow
 from gransk.site.people import find_account
 from gransk.site.tables import Account
@@ -194,7 +194,7 @@ class Composer:
         self._studies: dict[str, SeenStudy | None] = {}
         self._units: dict[str, str] = {}
         self._names: dict[str, str] = {}
-        self._urgent = frozenset(session.scalars(select(Urgency.study_key)))
+        self._urgent: dict[str, bool] = {}
         zone, section = known.config.zone, known.config.reading
         today = utcnow().astimezone(zone).date()
         working = WorkingDays(section.holidays)
@@ -209,6 +209,8 @@ class Composer:
             self._studies |= {study.key: study for study in studies}
             units = select(ExamRow.study_key, ExamRow.unit).where(ExamRow.study_key.in_(some))
             self._units |= {key: unit for key, unit in self._session.execute(units)}
+            moved = standing_among(self._session, some)
+            self._urgent |= {key: key in moved for key in some}
 
     def __call__(self, step: Step, images: bool = False) -> Attributes:
         """All attributes of a workitem.
@@ -273,8 +275,8 @@ class Composer:
         return made
 
     def _priority(self, study: SeenStudy) -> str:
-        """HIGH of what the site's rules or a person made urgent, to who may see why."""
-        who, urgent = self._who, study.key in self._urgent
+        """HIGH of what a person made urgent, or the rules while unread, to who may see why."""
+        who, urgent = self._who, self._moved_up(study.key)
         raised = study.priority > 0
         if not (urgent or raised):
             return "MEDIUM"
@@ -282,6 +284,11 @@ class Composer:
             return "HIGH"
         told = urgent and sees_results(self._session, who.looker, study.key)
         return "HIGH" if told else "MEDIUM"
+
+    def _moved_up(self, key: str) -> bool:
+        if key not in self._urgent:
+            self._urgent[key] = standing(self._session, key) is not None
+        return self._urgent[key]
 
     def _blind(self, study: SeenStudy) -> bool:
         key = select(SeenStudy.key).where(
@@ -319,14 +326,7 @@ class Composer:
 
     def _series(self, study: SeenStudy) -> list[Attributes]:
         """Series and images of a study without our results; none where the archive is silent."""
-        ours = set(
-            self._session.scalars(
-                select(ReportObject.series_instance_uid)
-                .join(Report, Report.key == ReportObject.report_key)
-                .join(Workitem, Workitem.id == Report.workitem_id)
-                .where(Workitem.study_key == study.key)
-            )
-        )
+        ours = {series for series, _ in made_of(self._session, study.key)}
         orthanc = self._known.orthanc
         try:
             series = {

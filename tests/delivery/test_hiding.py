@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from sent_reports import SentReports
+from sent_reports import STUDY, SentReports
 from sqlalchemy import func, select
 
 from gransk.delivery import deliver
 from gransk.delivery.deliver import RefusedError, Result, UnavailableError
 from gransk.results.commitment_tables import RejectionNote
+from gransk.results.made import made_of
 from gransk.results.store import withdraw_report
 from gransk.results.tables import DeliveryState
 from gransk.site.config_destinations import Superseded
@@ -99,6 +100,22 @@ def test_a_superseded_report_is_hidden_once_its_successor_has_arrived(
     ]
     assert any(text.endswith(" 2.25.20") for text in said), "it names the report in their place"
     assert site.kinds().count("object_hidden") == 2
+
+
+def test_a_note_is_known_as_ours_like_the_objects_that_it_rejects(
+    site: SentReports, archive: Archive
+) -> None:
+    """So that whoever may not see results is not told of it either."""
+    site.seal(OLD)
+    site.send(OLD)
+    withdraw(site, OLD)
+    assert site.recall("hide") == [Result.RECALLED] * 2
+    there = [pydicom.dcmread(io.BytesIO(one)) for one in (archive.held | archive.notes).values()]
+    with site.database.read() as session:
+        assert made_of(session, STUDY) == {
+            (str(one.SeriesInstanceUID), str(one.SOPInstanceUID)) for one in there
+        }
+    assert len(there) == 3
 
 
 @pytest.mark.parametrize(

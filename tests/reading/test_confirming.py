@@ -235,8 +235,12 @@ def test_the_follow_up_list_asks_before_advice_is_in_force(ward):
 
 def test_the_service_asks_the_gate(ward, monkeypatch):
     asked, stop = [], threading.Event()
-    stop.set()
-    monkeypatch.setattr(serve, "tend", lambda session, noter, today: asked.append(noter))
+
+    def tend(session, noter, today):
+        asked.append(noter)
+        stop.set()
+
+    monkeypatch.setattr(serve, "tend", tend)
     serve._tend(ward.policies, ward.database, stop)
     assert [noter.confirmation.config for noter in asked] == [ward.policies]
     assert isinstance(asked[0].confirmation, SpareConfirmation)

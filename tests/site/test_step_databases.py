@@ -152,4 +152,10 @@ def test_old_events_are_forgotten(site):
     with site.database.begin() as session:
         forget(session, now + EVENTS_KEPT + datetime.timedelta(hours=1))
     with site.database.read() as session:
-        assert session.scalars(select(StepEvent)).first() is None
+        (left,) = session.scalars(select(StepEvent)).all()
+    _opened(site)
+    with site.database.begin() as session:
+        follow(session, now)
+    with site.database.read() as session:
+        numbers = session.scalars(select(StepEvent.number).order_by(StepEvent.number)).all()
+    assert numbers[0] == left.number < numbers[1], "no number is given twice"

@@ -276,6 +276,9 @@ def test_urgency_is_shown_once_its_report_is_released(site):
     assert shown[released]["reasonCode"] == {"text": "large"}
     bundle = machine.get("/fhir/Task?priority=stat,urgent").json()
     assert [one["resource"]["id"] for one in bundle["entry"]] == [released]
+    sign(site, released)
+    read = machine.get(f"/fhir/Task/{released}").json()
+    assert (read["priority"], "reasonCode" in read) == ("routine", False)
 
 
 def destination(url, **values):

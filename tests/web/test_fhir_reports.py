@@ -28,6 +28,7 @@ from gransk.core import codes
 from gransk.core.findings import Measurement
 from gransk.delivery.marks import Marker
 from gransk.reading.release import release_report
+from gransk.reading.urgent import stands
 from gransk.results.store import BlobStore, NewObject, restore_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.results.versions import ReportVersion, catch_up, versions_of
@@ -356,7 +357,7 @@ def test_the_same_on_postgresql(make_site, postgresql):  # noqa: F811
         assert ids(get(machine, f"{TASKS}?{query}")), query
     assert ids(get(machine, f"{TASKS}?owner=bo&priority=stat")) == []
     archive = {}
-    one = Marker(BlobStore(site.config.blob_folder), Marked(archive), place_of, "orthanc")
+    one = Marker(BlobStore(site.config.blob_folder), Marked(archive), place_of, "orthanc", stands)
     assert (one.run_once(site.database), one.run_once(site.database)) == (3, 0)
     assert archive == {f"id-{number}": ["findings"] for number in items}
 

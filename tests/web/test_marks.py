@@ -26,6 +26,7 @@ from gransk.core.errors import ConfigurationError
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery.deliver import RefusedError
 from gransk.delivery.marks import Marker, StudyMark, wanted
+from gransk.reading.urgent import stands
 from gransk.results import edits
 from gransk.results.store import (
     BlobStore,
@@ -94,7 +95,7 @@ def sign(site, item):
 
 
 def marker(site, archive):
-    return Marker(BlobStore(site.config.blob_folder), archive, place_of, "orthanc")
+    return Marker(BlobStore(site.config.blob_folder), archive, place_of, "orthanc", stands)
 
 
 def test_marks_follow_the_released_report(make_site):
@@ -129,6 +130,24 @@ def test_marks_follow_the_released_report(make_site):
         ["findings"], ["findings", "signed"], [], ["findings", "signed"],
         ["findings", "stat", "urgent"],
     ]  # fmt: skip
+
+
+def test_the_mark_of_urgency_goes_as_the_study_is_read(make_site):
+    site = make_site()
+    archive = Archive()
+    one = marker(site, archive)
+    item = first(site, 1)
+    with site.database.begin() as session:
+        urgent(session, site.study_key(1))
+    one.run_once(site.database)
+    assert archive.marks["id-1"] == ["findings", "stat", "urgent"]
+    assert one.run_once(site.database) == 0
+    with site.database.begin() as session:
+        row = session.get_one(Workitem, item)
+        edits.sign(session, edits.Seen.of(row), edits.Person("bo", SIGNED.person, "radiologist"))
+    assert one.run_once(site.database) == 1, "before the signed report is released"
+    assert archive.marks["id-1"] == ["findings"]
+    assert one.run_once(site.database) == 0
 
 
 def test_a_study_that_is_gone_is_marked_when_it_returns(make_site):
@@ -197,7 +216,7 @@ def test_of_several_applications_findings_count(make_site):
         )
         session.add(other)
         session.flush()
-        assert wanted(session, BlobStore(site.config.blob_folder), study) == {"findings"}
+        assert wanted(session, BlobStore(site.config.blob_folder), study, stands) == {"findings"}
 
 
 @pytest.mark.system

@@ -41,6 +41,11 @@ KIND = "REJECTION"
 SERIES_NUMBER = 9099
 
 
+def rejection_series(report_key: str, destination: str) -> str:
+    """Series Instance UID of the notes that reject objects of a report at a destination."""
+    return uid(report_key, "rejection", destination, "series")
+
+
 def make_rejection(
     rejected: Sequence[Dataset],
     *,
@@ -69,8 +74,8 @@ def make_rejection(
         ``en`` or ``da``.
     """
     first = rejected[0]
-    parts = (report_key, "rejection", destination)
-    series_uid, sop_uid = uid(*parts, "series"), uid(*parts, str(number))
+    series_uid = rejection_series(report_key, destination)
+    sop_uid = uid(report_key, "rejection", destination, str(number))
     said = text("replaced_by" if replaced_by else "not_replaced", language)
     with tolerant():
         note = KeyObjectSelectionDocument(

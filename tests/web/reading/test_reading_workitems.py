@@ -200,10 +200,7 @@ def test_who_oversees_sees_everything_and_claims_nothing(desks):
     assert sorted(states(desks.at("kim"))) == ["COMPLETED", "SCHEDULED", "SCHEDULED"]
 
 
-def test_urgency_is_told_to_who_may_see_why(desks):
-    desks.person("kim", Role.COORDINATOR)
-    key = desks.exam()
-    one = desks.asked(key)[0]
+def urgent(desks, key):
     with desks.site.database.begin() as session:
         session.add(
             Urgency(
@@ -211,8 +208,29 @@ def test_urgency_is_told_to_who_may_see_why(desks):
                 report_key="b", at=utcnow(),
             )
         )  # fmt: skip
-    assert said(listed(desks.at(one))[0], "00741200") == "MEDIUM"
-    assert {said(item, "00741200") for item in listed(desks.at("kim"))} == {"HIGH"}
+
+
+def test_urgency_is_told_to_who_may_see_why_and_while_unread(desks):
+    desks.person("kim", Role.COORDINATOR)
+    key = desks.exam(plan(PolicyKind.DECISION_SUPPORT))
+    one, other = desks.asked(key)
+    urgent(desks, key)
+    for name in (one, "kim"):
+        assert {said(item, "00741200") for item in listed(desks.at(name))} == {"HIGH"}
+    read(desks, key, one)
+    read(desks, key, other)
+    found = listed(desks.at("kim"))
+    assert found
+    assert {said(item, "00741200") for item in found} == {"MEDIUM"}, "it is read"
+
+
+def test_urgency_is_told_to_nobody_while_reports_are_held(desks):
+    desks.person("kim", Role.COORDINATOR)
+    key = desks.exam()
+    one = desks.asked(key)[0]
+    urgent(desks, key)
+    for name in (one, "kim"):
+        assert {said(item, "00741200") for item in listed(desks.at(name))} == {"MEDIUM"}
 
 
 def test_new_images_make_a_new_workitem(desks):
