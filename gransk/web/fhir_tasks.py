@@ -178,13 +178,14 @@ def _tasks(
         (and_(ExamRow.study_key.is_(None), signed), version.at),
     )
     raised = case((version.number.is_(None), null()), else_=urgency.at)
-    anew = case((version.number.is_(None), null()), else_=_images_changed())
+    anew = _images_changed()
+    told_anew = case((version.number.is_not(None), anew))
 
     def last(*instants: Any) -> Any:
         known_at = [func.coalesce(one, Workitem.created_at) for one in instants]
         return greatest(Workitem.created_at, *known_at)
 
-    kept = last(case((gone, SeenStudy.deleted_at)), anew) if machine else Workitem.created_at
+    kept = last(case((gone, SeenStudy.deleted_at)), told_anew) if machine else Workitem.created_at
     updated = case(
         (hidden, kept),
         else_=last(first, ExamRow.decided_at, SeenStudy.deleted_at, version.at, raised, anew),
@@ -234,7 +235,7 @@ def _first_look() -> ColumnElement[datetime.datetime | None]:
 
 
 def _images_changed() -> ColumnElement[datetime.datetime]:
-    """When images last came to the undecided exam, and a released report was held again."""
+    """When images last came to the undecided exam, and it and its reports were held again."""
     found: ColumnElement[datetime.datetime] = (
         select(func.max(EntryRow.at))
         .where(EntryRow.study_key == Workitem.study_key, EntryRow.kind == Kind.IMAGES_CHANGED)

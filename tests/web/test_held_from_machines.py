@@ -113,6 +113,20 @@ def test_new_images_that_hold_the_exam_again_are_a_change_of_the_task(site, room
         assert one["meta"]["lastUpdated"] < other["meta"]["lastUpdated"]
 
 
+def test_new_images_of_an_exam_that_nothing_was_told_of_are_no_change_to_machines(site, room):
+    key, item = entered(site, 1, SHADOW)
+    machine, person = site.machine(), site.person(Role.ADMINISTRATOR)
+    looked(room, key)
+    before, started = task(machine, item), task(person, item)
+    changed = Images(images="i2", images_at=utcnow(), opens_at=utcnow())
+    with site.database.begin() as session:
+        write(session, key, lambda book: book.add(Entry(Kind.IMAGES_CHANGED, changed, utcnow())))
+    assert task(machine, item) == before
+    anew = task(person, item)
+    assert (started["status"], anew["status"]) == ("in-progress", "requested")
+    assert started["meta"]["lastUpdated"] < anew["meta"]["lastUpdated"]
+
+
 @pytest.mark.parametrize("how", [SHADOW, SUPPORT], ids=lambda how: how.kind.value)
 def test_a_workitem_of_a_study_that_came_later_is_about_it(site, room, how):
     creator, other = site.machine("ws1"), site.machine("ws2")
