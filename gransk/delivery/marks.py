@@ -97,13 +97,8 @@ class Marker:
 
     def run_once(self, database: Database) -> int:
         """Mark what changed since; how many studies. What fails is tried by the next look."""
-        with database.read() as session:
-            looks = (_read_since(self._stands), _changed(self._destination))
-            found = {key: at for look in looks for key, at in session.execute(look.limit(TOGETHER))}
         done = 0
-        for study_key, at in found.items():
-            if time.monotonic() < self._refused.get(study_key, 0.0):
-                continue
+        for study_key, at in self._due(database).items():
             try:
                 done += self._mark(database, study_key, at)
             except UnavailableError as error:
@@ -113,6 +108,18 @@ class Marker:
                 log.error("study %s is not marked: %s", study_key, error)
                 self._refused[study_key] = time.monotonic() + REST_SECONDS
         return done
+
+    def _due(self, database: Database) -> dict[str, datetime.datetime]:
+        """Studies to mark now, with the change that the marks are to tell: none that rests."""
+        now = time.monotonic()
+        self._refused = {key: until for key, until in self._refused.items() if now < until}
+        found: dict[str, datetime.datetime] = {}
+        with database.read() as session:
+            for look in (_read_since(self._stands), _changed(self._destination)):
+                rows = session.execute(look.limit(TOGETHER + len(self._refused)))
+                due = [(key, at) for key, at in rows if key not in self._refused]
+                found |= dict(due[:TOGETHER])
+        return found
 
     def _mark(self, database: Database, study_key: str, at: datetime.datetime) -> bool:
         with database.read() as session:

@@ -6,7 +6,7 @@ import datetime
 from enum import StrEnum
 
 from sqlalchemy import String
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from gransk.site.database import Base, UtcDateTime
 
@@ -35,8 +35,3 @@ class Urgency(Base):
     report_key: Mapped[str] = mapped_column(String(64))
     """The report that it was found in."""
     at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
-
-
-def urgency_of(session: Session, study_key: str) -> Urgency | None:
-    """How urgent a study is; None where it has its ordinary place."""
-    return session.get(Urgency, study_key)

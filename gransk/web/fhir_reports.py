@@ -7,6 +7,7 @@ person may see of the exam. What is not to be seen is not there: it is in no lis
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from gransk.archive.followed import exam_identity
 from gransk.archive.tables import SeenStudy
+from gransk.core.errors import GranskError
 from gransk.core.patients import ExamIdentity
 from gransk.delivery.fhir.codes import Json
 from gransk.delivery.fhir.report import diagnostic_report, instant
@@ -53,6 +55,7 @@ KIND = "DiagnosticReport"
 PARAMETERS = ("_id", "_lastUpdated", "identifier", "status", "date", *PATIENT, *ORDER)
 Reads = Annotated[Caller, Depends(allow(Permission.RESULTS))]
 router = APIRouter()
+log = logging.getLogger(__name__)
 
 
 @router.get("/fhir/DiagnosticReport")
@@ -72,12 +75,12 @@ def search(request: Request, caller: Reads) -> Response:
         page = page.order_by(ReportVersion.at, ReportVersion.workitem_id)
         found = session.execute(page.limit(wanted.count + 1)).all() if wanted.count else []
         rows = found[: wanted.count]
-        made = [_made(known, session, version, seen) for version, seen in rows]
+        made, unreadable = _readable(known, session, [(row[0], row[1]) for row in rows])
     more = None
     if len(found) > len(rows):
         last = rows[-1][0]
         more = (instant(last.at), last.workitem_id)
-    return searchset(request, KIND, wanted, total, made, more)
+    return searchset(request, KIND, wanted, total, made, more, unreadable)
 
 
 @router.get("/fhir/DiagnosticReport/{ident}")
@@ -165,6 +168,20 @@ def _versions(
         return []
     seen = session.get(SeenStudy, item.study_key)
     return [] if seen is None else [(one, seen) for one in versions_of(session, ident)]
+
+
+def _readable(
+    known: Wiring, session: Session, rows: Sequence[tuple[ReportVersion, SeenStudy]]
+) -> tuple[list[Json], list[str]]:
+    """Reports of a page, and the ids of those whose objects are missing or damaged."""
+    made, unreadable = [], []
+    for version, seen in rows:
+        try:
+            made.append(_made(known, session, version, seen))
+        except (GranskError, KeyError, OSError, ValueError) as error:
+            log.error("report of study %s cannot be read: %s", seen.key, type(error).__name__)
+            unreadable.append(version.workitem_id)
+    return made, unreadable
 
 
 def _made(known: Wiring, session: Session, version: ReportVersion, seen: SeenStudy) -> Json:

@@ -236,8 +236,25 @@ def searchset(
     total: int,
     resources: Sequence[Json],
     more: tuple[str, str] | None,
+    unreadable: Sequence[str] = (),
 ) -> Fhir:
-    """The answer to a search; ``more`` is the last entry's time and id where others follow."""
+    """The answer to a search.
+
+    Parameters
+    ----------
+    request : Request
+    kind : str
+        Of the resources.
+    search : Asked
+    total : int
+        How many there are.
+    resources : sequence of resources
+        Of this page.
+    more : tuple of str, optional
+        Time and id of the page's last entry where others follow.
+    unreadable : sequence of str
+        Ids that belong on the page and cannot be read: each is told in its place.
+    """
     address = f"{own_address(request)}{ROOT}"
     page = f"{address}/{kind}"
     links = [{"relation": "self", "url": f"{page}?{urlencode(search.said)}".rstrip("?")}]
@@ -252,6 +269,8 @@ def searchset(
         }
         for one in resources
     ]
+    entries += [{"resource": _left_out(kind, one), "search": {"mode": "outcome"}}
+                for one in unreadable]  # fmt: skip
     made: Json = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
     return Fhir(made | ({"entry": entries} if entries else {}), headers=KEPT)
 
@@ -261,8 +280,17 @@ KEPT = {"cache-control": "private, no-cache"}
 
 def outcome(status: int, code: str, text: str) -> Fhir:
     """A refusal as an OperationOutcome."""
-    issue = {"severity": "error", "code": code, "diagnostics": text}
-    return Fhir({"resourceType": "OperationOutcome", "issue": [issue]}, status)
+    return Fhir(_issue("error", code, text), status)
+
+
+def _left_out(kind: str, ident: str) -> Json:
+    text = f"{kind}/{ident} cannot be read now and is left out; read it later by its id"
+    return _issue("warning", ISSUES[500], text)
+
+
+def _issue(severity: str, code: str, text: str) -> Json:
+    issue = {"severity": severity, "code": code, "diagnostics": text}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str] | None) -> Fhir:

@@ -1,7 +1,8 @@
 """``GET /fhir/Task``: the reads that are wanted, as FHIR R4 (docs/fhir.md).
 
 There is a task for each study that an application takes, from its arrival, whatever is found in
-it. Who may not see the exam is told that it is to be read and nothing else.
+it. Who may not see the exam is told that it is to be read and nothing else; so is a machine, of an
+exam in the reading room whose reports are held.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Select,
     and_,
     case,
+    false,
     func,
     null,
     or_,
@@ -38,9 +40,9 @@ from gransk.delivery.fhir.codes import (
     uid_identifier,
 )
 from gransk.delivery.fhir.report import instant
-from gransk.reading.entries import TaskKind
+from gransk.reading.entries import Kind, TaskKind
 from gransk.reading.exam import State, TaskState
-from gransk.reading.exam_tables import ExamRow, TaskRow
+from gransk.reading.exam_tables import EntryRow, ExamRow, TaskRow
 from gransk.reading.urgent import stands
 from gransk.results.tables import Workitem, WorkState
 from gransk.results.urgency import Level, Urgency
@@ -66,7 +68,7 @@ from gransk.web.fhir_search import (
     tokens,
 )
 from gransk.web.permissions import Permission
-from gransk.web.seeing import hides_from
+from gransk.web.seeing import hides_from, holds_back
 from gransk.web.wiring import Wiring, wiring
 
 KIND = "Task"
@@ -138,7 +140,12 @@ def _tasks(
     known: Wiring, session: Session, caller: Caller
 ) -> tuple[Select[Any], dict[str, Label[Any]]]:
     """Every task with what the caller may know of it, and the columns that a search asks."""
-    hidden = hides_from(known, session, caller)(Workitem.study_key)
+    machine = caller.account is None
+    hides = holds_back(known, session) if machine else hides_from(known, session, caller)
+    hidden = hides(Workitem.study_key)
+    deleted = SeenStudy.deleted_at.is_not(None)
+    # The archive shows to machines that a study is gone, whatever is held.
+    gone = deleted if machine else false()
     greatest = func.max if session.get_bind().dialect.name == "sqlite" else func.greatest
     version = aliased(ReportVersion)
     urgency = aliased(Urgency, select(Urgency).where(stands()).subquery())
@@ -149,8 +156,9 @@ def _tasks(
     signed = version.status.in_(SIGNED)
     over = ExamRow.state.in_((State.DECIDED, State.TECHNICAL_REPEAT))
     status = case(
+        (gone, CANCELLED),
         (hidden, REQUESTED),
-        (or_(Workitem.state == WorkState.WITHDRAWN, SeenStudy.deleted_at.is_not(None)), CANCELLED),
+        (or_(Workitem.state == WorkState.WITHDRAWN, deleted), CANCELLED),
         (ExamRow.state == State.WITHDRAWN, CANCELLED),
         (over, COMPLETED),
         (ExamRow.study_key.is_not(None), case((begun, STARTED), else_=REQUESTED)),
@@ -163,19 +171,25 @@ def _tasks(
         (told, ROUTINE), (urgency.level == Level.STAT, STAT), else_=URGENT
     ).label("priority")  # fmt: skip
     ended = case(
+        (gone, SeenStudy.deleted_at),
         (hidden, null()),
-        (SeenStudy.deleted_at.is_not(None), SeenStudy.deleted_at),
+        (deleted, SeenStudy.deleted_at),
         (over, ExamRow.decided_at),
         (and_(ExamRow.study_key.is_(None), signed), version.at),
     )
     raised = case((version.number.is_(None), null()), else_=urgency.at)
-    instants = [
-        func.coalesce(one, Workitem.created_at)
-        for one in (first, ExamRow.decided_at, SeenStudy.deleted_at, version.at, raised)
-    ]
+    anew = _images_changed()
+    told_anew = case((version.number.is_not(None), anew))
+
+    def last(*instants: Any) -> Any:
+        known_at = [func.coalesce(one, Workitem.created_at) for one in instants]
+        return greatest(Workitem.created_at, *known_at)
+
+    kept = last(case((gone, SeenStudy.deleted_at)), told_anew) if machine else Workitem.created_at
     updated = case(
-        (hidden, Workitem.created_at), else_=greatest(Workitem.created_at, *instants)
-    )  # fmt: skip
+        (hidden, kept),
+        else_=last(first, ExamRow.decided_at, SeenStudy.deleted_at, version.at, raised, anew),
+    )
     columns: dict[str, Label[Any]] = {
         "status": status,
         "priority": priority,
@@ -214,6 +228,17 @@ def _first_look() -> ColumnElement[datetime.datetime | None]:
     found: ColumnElement[datetime.datetime | None] = (
         select(func.min(TaskRow.looked_at))
         .where(TaskRow.study_key == Workitem.study_key, TaskRow.kind == TaskKind.FIRST)
+        .correlate(Workitem)
+        .scalar_subquery()
+    )
+    return found
+
+
+def _images_changed() -> ColumnElement[datetime.datetime]:
+    """When images last came to the undecided exam, and it and its reports were held again."""
+    found: ColumnElement[datetime.datetime] = (
+        select(func.max(EntryRow.at))
+        .where(EntryRow.study_key == Workitem.study_key, EntryRow.kind == Kind.IMAGES_CHANGED)
         .correlate(Workitem)
         .scalar_subquery()
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from fastapi import HTTPException
-from sqlalchemy import ColumnElement, SQLColumnExpression
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, SQLColumnExpression, exists, or_
+from sqlalchemy.orm import Session, aliased
 
 from gransk.reading import seeing
+from gransk.reading.exam_tables import ExamRow
 from gransk.reading.seeing import Looker, hidden
 from gransk.web.access import Caller
 from gransk.web.wiring import Wiring
@@ -38,6 +40,24 @@ def hides_from(
 ) -> Callable[[SQLColumnExpression[str]], ColumnElement[bool]]:
     """Says of a list's row, by its study key, whether the caller may not see it."""
     return partial(hidden, looker_of(known, session, caller))
+
+
+def holds_back(
+    known: Wiring, session: Session
+) -> Callable[[SQLColumnExpression[Any]], ColumnElement[bool]]:
+    """Says of a list's row, by its study key, whether machines are told nothing of it.
+
+    That is of exams in the reading room, and of those about to enter it, until their reports may
+    leave the result store: until then the archive tells nothing of them either.
+    """
+    soon = sorted(known.entering.keys(session))
+
+    def held(key: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+        exam = aliased(ExamRow)
+        found = exists().where(exam.study_key == key, exam.reports_at.is_(None))
+        return or_(found, key.in_(soon)) if soon else found
+
+    return held
 
 
 def check_sight(known: Wiring, session: Session, caller: Caller, key: str) -> None:

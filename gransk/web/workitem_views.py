@@ -11,10 +11,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from fastapi import HTTPException, Request
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, exists, not_, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, exists, not_, or_, select
 from sqlalchemy.orm import Session
 
 from gransk.archive.orthanc import ArchiveError
@@ -50,7 +51,7 @@ from gransk.site.people import find_account
 from gransk.site.tables import Account
 from gransk.web.access import Caller
 from gransk.web.permissions import Permission, permissions
-from gransk.web.seeing import MACHINE
+from gransk.web.seeing import MACHINE, holds_back
 from gransk.web.wiring import Wiring
 
 READER_HEADER = "x-gransk-reader"
@@ -132,17 +133,20 @@ def reader_of(request: Request) -> str:
 
 
 def shown(known: Wiring, session: Session, who: Viewer) -> ColumnElement[bool]:
-    """Which workitems somebody may see, as a condition on `Step`."""
-    nobody = Step.study_key.is_(None)
-    if who.machine:
-        held = exists().where(ExamRow.study_key == Step.study_key, ExamRow.reports_at.is_(None))
-        soon = sorted(known.entering.keys(session))
-        told = and_(not_(held), Step.study_key.not_in(soon)) if soon else not_(held)
-        public = and_(Step.kind != StepKind.READ, or_(nobody, told))
-        return or_(Step.creator == who.name, public)
-    own = and_(Step.kind == StepKind.READ, Step.account == who.account, not_(Step.taken_back))
+    """Which workitems somebody may see, as a condition on `Step`.
+
+    What was created before its study came is about that study as soon as it is here.
+    """
+    hides = holds_back(known, session) if who.machine else partial(hidden, who.looker)
+    came = exists().where(
+        SeenStudy.study_instance_uid == Step.study_instance_uid, hides(SeenStudy.key)
+    )
     key = cast("SQLColumnExpression[str]", Step.study_key)
-    return or_(own, nobody, not_(hidden(who.looker, key)))
+    told = case((Step.study_key.is_(None), not_(came)), else_=not_(hides(key)))
+    if who.machine:
+        return or_(Step.creator == who.name, and_(Step.kind != StepKind.READ, told))
+    own = and_(Step.kind == StepKind.READ, Step.account == who.account, not_(Step.taken_back))
+    return or_(own, told)
 
 
 def found(

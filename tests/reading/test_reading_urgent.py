@@ -22,7 +22,7 @@ from gransk.results.message_tables import Announcement, OutgoingMessage
 from gransk.results.store import BlobStore, withdraw_report
 from gransk.results.tables import Report
 from gransk.results.told_reports import PriorityTold
-from gransk.results.urgency import Level, urgency_of
+from gransk.results.urgency import Level, Urgency
 from gransk.site.config_priority import PrioritySection
 from gransk.site.database import Database
 from gransk.site.events import EventKind
@@ -70,7 +70,7 @@ def analysed(site, key, score):
 
 def urgency(site, key):
     with site.database.read() as session:
-        return urgency_of(session, key)
+        return session.get(Urgency, key)
 
 
 def shown(site, key):

@@ -17,6 +17,7 @@ from fhir.resources.R4B.task import Task
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
+from sqlalchemy import select
 from web_objects import findings_of_study
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "site"))
@@ -30,7 +31,7 @@ from gransk.delivery.marks import Marker
 from gransk.reading.release import release_report
 from gransk.reading.urgent import stands
 from gransk.results.store import BlobStore, NewObject, restore_report, withdraw_report
-from gransk.results.tables import Report, Workitem, WorkState
+from gransk.results.tables import Report, ReportObject, Workitem, WorkState
 from gransk.results.versions import ReportVersion, catch_up, versions_of
 from gransk.site.tables import Role
 
@@ -266,6 +267,28 @@ def test_pages_follow_one_another(site, path):
     assert seen == [items[:2], items[2:4], items[4:]]
     none = get(machine, f"{path}?_count=0")
     assert (none["total"], "entry" in none) == (5, False)
+
+
+def test_a_report_that_cannot_be_read_stops_no_search(site, caplog):
+    items = [released(site), released(site, 2, objects=(pdf_object(site, b"%PDF-1.4"),))]
+    items.append(released(site, 3))
+    with site.database.read() as session:
+        digest = session.scalars(select(ReportObject.sha256)).one()
+    BlobStore(site.config.blob_folder).path(digest).unlink()
+    machine = site.machine()
+    address, seen = f"{REPORTS}?_count=1", []
+    while address:
+        bundle = get(machine, address)
+        Bundle.model_validate(bundle)
+        (entry,) = bundle["entry"]
+        seen.append((entry["search"]["mode"], entry["resource"].get("id", "")))
+        if entry["search"]["mode"] == "outcome":
+            told = OperationOutcome.model_validate(entry["resource"])
+            assert items[1] in told.issue[0].diagnostics
+        address = {one["relation"]: one["url"] for one in bundle["link"]}.get("next")
+    assert seen == [("match", items[0]), ("outcome", ""), ("match", items[2])]
+    (line,) = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert site.study_key(2) in line
 
 
 def test_a_person_sees_what_sight_allows(site, monkeypatch):

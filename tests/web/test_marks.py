@@ -201,6 +201,20 @@ def test_a_refusal_rests_and_holds_up_no_other(make_site, caplog):
     assert marker(site, archive).run_once(site.database) == 1
 
 
+def test_those_that_rest_take_no_other_s_place(make_site, monkeypatch):
+    monkeypatch.setattr("gransk.delivery.marks.TOGETHER", 2)
+    site = make_site()
+    archive = Archive(RefusedError("no"))
+    one = marker(site, archive)
+    for number in (1, 2):
+        first(site, number)
+    assert one.run_once(site.database) == 0
+    archive.error = None
+    first(site, 3)
+    assert one.run_once(site.database) == 1
+    assert set(archive.marks) == {"id-3"}
+
+
 def test_of_several_applications_findings_count(make_site):
     site = make_site()
     first(site, 1)
