@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import and_, select
@@ -22,6 +23,7 @@ from gransk.archive.tables import JoinedPatient, Purpose, SeenStudy
 from gransk.site.config_identity import IdentitySection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
+from gransk.site.tables import Event
 
 UNDONE = "undone"
 """Event of a statement by which a person takes another back."""
@@ -91,6 +93,13 @@ class Changed:
     before: Who
 
 
+class Unapplied(StrEnum):
+    """Why what was said of a patient is not said of a study that bears the identifier."""
+
+    ANOTHER_PERSON = "birth_date_and_sex_differ"
+    """The images may bear a mistyped identifier: a person must see what they say."""
+
+
 class Identities:
     """What is known of patients' identities by the word of others.
 
@@ -140,7 +149,9 @@ class Identities:
                 issuer = ""
             who = replace(who, patient_id=step.patient_id, issuer=issuer)
             at, moved = (step.said_at, step.number), step
-        now, word = self._described(session, who, oldest)
+        now, word, left = self._described(session, who, oldest)
+        if study_key and left is not None:
+            self._leave(session, study_key, left)
         return now, moved or word
 
     def tell(self, session: Session) -> None:
@@ -170,7 +181,8 @@ class Identities:
         session.add(row)
         session.flush()
         if said.prior is not None and row.number not in _undone(session):
-            link_by(session, self._fill(said.prior), self._fill(who.identifier), actor, row.number)
+            for first, second in self._forms(said.prior, who.identifier):
+                link_by(session, first, second, actor, row.number)
         changed = []
         for seen in self._studies(session, [prior, who.identifier]):
             now, _ = self.stated(session, Who.of(seen), seen.first_seen_at, seen.key)
@@ -319,8 +331,11 @@ class Identities:
 
     def _described(
         self, session: Session, who: Who, oldest: datetime.datetime
-    ) -> tuple[Who, IdentityStatement | None]:
-        """Name, birth date and sex by the latest word about the identifier."""
+    ) -> tuple[Who, IdentityStatement | None, IdentityStatement | None]:
+        """Name, birth date and sex by the latest word about the identifier, and that word.
+
+        The third is the latest word that is of another person, by birth date and sex both.
+        """
         undone = _undone(session)
         query = (
             select(IdentityStatement)
@@ -332,15 +347,27 @@ class Identities:
             )
             .order_by(IdentityStatement.said_at, IdentityStatement.number)
         )
-        word = None
+        own, word, left = who, None, None
         for row in session.scalars(query):
             if row.number in undone or self._filled(row.issuer) != self._filled(who.issuer):
+                continue
+            if _of_another(own, row):
+                left = row
                 continue
             said = {name: getattr(row, name) for name in ("patient_name", "birth_date", "sex")}
             now = replace(who, **{name: value for name, value in said.items() if value})
             if who.differs(now):
                 who, word = now, row
-        return who, word
+        return who, word, left
+
+    def _leave(self, session: Session, study_key: str, row: IdentityStatement) -> None:
+        """Tell once that a word is not said of a study."""
+        data = {"statement": row.number, "reason": Unapplied.ANOTHER_PERSON.value}
+        kind = EventKind.IDENTITY_NOT_APPLIED
+        told = select(Event.data).where(Event.subject == study_key, Event.kind == kind.value)
+        event = (row.actor, kind, study_key, data)
+        if event not in self._untold and data not in session.scalars(told).all():
+            self._untold.append(event)
 
     def _studies(self, session: Session, names: Sequence[Identifier]) -> list[SeenStudy]:
         wanted = {self._fill(name) for name in names if name[0]}
@@ -357,11 +384,26 @@ class Identities:
             if self._fill((seen.patient_id, seen.issuer_of_patient_id)) in wanted
         ]
 
+    def _forms(self, *names: Identifier) -> list[tuple[Identifier, ...]]:
+        """Identifiers with their issuers; and as images have them that name none."""
+        full = tuple(self._fill(name) for name in names)
+        bare = tuple((one, "" if issuer == self.issuer else issuer) for one, issuer in full)
+        return [full] if bare == full else [full, bare]
+
     def _fill(self, name: Identifier) -> Identifier:
         return name[0].strip(), self._filled(name[1])
 
     def _filled(self, issuer: str) -> str:
         return issuer.strip() or self.issuer
+
+
+def _of_another(own: Who, row: IdentityStatement) -> bool:
+    """Are birth date and sex both given, and both others than the study's own?"""
+    pairs = (
+        (own.birth_date.replace(".", ""), row.birth_date),
+        (own.sex.upper(), row.sex),
+    )
+    return all(mine.strip() and said and mine.strip() != said for mine, said in pairs)
 
 
 def alone(session: Session, key: str, before: Who) -> bool:

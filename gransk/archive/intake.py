@@ -329,13 +329,14 @@ class Intake:
         studies.write_patient(row, asdict(said))
         known = bool(row.settled_fingerprint)
         before = was if known else images
-        if before.differs(said):
+        differs = bool(before.differs(said))
+        if differs:
             actor = word.actor if word is not None else self._orthanc.name
             number = None if word is None else word.number
             self._identities.note(session, row.key, before, said, actor, number)
-            self._identities.tell(session)
-            if known:
-                self._handlers.identified(session, Changed(row, before), word is not None)
+        self._identities.tell(session)
+        if differs and known:
+            self._handlers.identified(session, Changed(row, before), word is not None)
         if not self._identities.corrects or row.purpose == Purpose.PRIOR:
             return False
         corrected = state_of(session, row)

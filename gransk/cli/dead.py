@@ -74,19 +74,19 @@ def rerun(
 ) -> None:
     """Try failed work again; a running worker takes it up."""
     database = _open(config)
-    with database.begin() as session:
-        if ids == ["all"]:
+    if ids == ["all"]:
+        with database.read() as session:
             dead = select(Workitem.id).where(
                 Workitem.state == WorkState.FAILED, Workitem.study_key.not_in(prior_keys())
             )
             unsent = select(Delivery.id).where(Delivery.state == DeliveryState.FAILED)
             ids = [*session.scalars(dead), *session.scalars(unsent)]
-        actor = f"shell:{getpass.getuser()}"[:64]
-        unknown = [
-            one
-            for one in ids
-            if not workitems.rerun(session, one, actor) and not deliver.rerun(session, one, actor)
-        ]
+    actor = f"shell:{getpass.getuser()}"[:64]
+    unknown = []
+    for one in ids:
+        with database.begin() as session:
+            if not workitems.rerun(session, one, actor) and not deliver.rerun(session, one, actor):
+                unknown.append(one)
     typer.echo(f"{len(ids) - len(unknown)} put back in the queue")
     for one in unknown:
         typer.echo(f"{one}: nothing failed under this id", err=True)

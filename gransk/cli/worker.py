@@ -84,9 +84,10 @@ def _work(config: Config, slot: int | None) -> None:
     then = release.in_turn(noter, raiser, make_report_teller(config, blobs, installed))
     release.register(database, tools.look, router, then, covers)
     carriers = make_carriers(config.destinations, lambda _: ArchiveCarrier(orthanc))
-    deliver.register(database, blobs, carriers, paces(config.destinations))
+    turns = paces(config.destinations)
+    deliver.register(database, blobs, carriers, turns)
     policies = {one.name: one.superseded for one in config.destinations}
-    recall.Recaller(database, blobs, carriers, policies, config.language).register()
+    recall.Recaller(database, blobs, carriers, policies, config.language, turns).register()
     systems = make_systems(
         config.messages, Resources(config, database, blobs, installed, modalities_of)
     )

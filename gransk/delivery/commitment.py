@@ -101,8 +101,11 @@ class Committer:
                 .values(commit_by=soonest)
             )
 
-    def tidy(self) -> None:
-        """Let go of requests that no answer came for, send again what was refused, give up."""
+    def tidy(self, *, gives_up: bool = True) -> None:
+        """Let go of requests that no answer came for, send again what was refused, give up.
+
+        While the destination is away nothing is given up.
+        """
         now = utcnow()
         with self.database.begin() as session:
             session.execute(
@@ -122,7 +125,7 @@ class Committer:
                 session.scalars(one.order_by(Delivery.id).with_for_update()).all()
                 for one in (late, refused)
             ]
-            for line in found[0]:
+            for line in found[0] if gives_up else ():
                 self._give_up(session, line)
             for line in found[1]:
                 if line.state == DeliveryState.SENT:
@@ -198,13 +201,22 @@ class Committer:
             for line in lines:
                 line.error = error[:2000]
 
-    def was_away(self) -> None:
-        """The destination cannot be reached: such hours do not count."""
+    def was_away(self, seconds: float) -> None:
+        """The destination could not be reached for so long: such hours do not count."""
+        longer = datetime.timedelta(seconds=seconds)
+        begun = (*self._pending(), Delivery.commit_by.is_not(None))
         with self.database.begin() as session:
-            session.execute(update(Delivery).where(*self._pending()).values(commit_by=None))
+            lines = select(Delivery).where(*begun).order_by(Delivery.id).with_for_update()
+            for line in session.scalars(lines):
+                if line.commit_by is not None:
+                    line.commit_by += longer
 
-    def has_returned(self) -> None:
-        """The destination was away: what it was asked before, it may know no more."""
+    def has_returned(self, seconds: float) -> None:
+        """The destination was away, at the last for so long.
+
+        What it was asked before, it may know no more.
+        """
+        self.was_away(seconds)
         with self.database.begin() as session:
             session.execute(
                 update(Commitment)
@@ -294,9 +306,10 @@ def _commit(
     session: Session, one: CommitmentObject, line: Delivery, now: datetime.datetime
 ) -> None:
     one.committed, one.failure = True, None
-    stands = line.state == DeliveryState.SENT and line.attempt == one.attempt
-    if stands and line.committed_at is None:
-        line.committed_at, line.error = now, ""
+    # A line that failed under the attempt that was asked about was sent, and given up waiting.
+    sent = line.state in (DeliveryState.SENT, DeliveryState.FAILED)
+    if sent and line.attempt == one.attempt and line.committed_at is None:
+        line.state, line.committed_at, line.error = DeliveryState.SENT, now, ""
         data = {"destination": line.destination, "object": line.sop_instance_uid}
         record(session, SYSTEM, EventKind.OBJECT_COMMITTED, study_of(session, line), data)
 

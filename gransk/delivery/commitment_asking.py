@@ -64,6 +64,7 @@ class Asker:
         self.section = section
         self.answers = answers
         self._away = 0
+        self._failed = 0.0
         self._next_try = 0.0
         self._probed = time.monotonic()
 
@@ -85,7 +86,7 @@ class Asker:
 
     def run_once(self) -> None:
         """Ask what is to be asked now, and see whether the destination is there."""
-        self.rows.tidy()
+        self.rows.tidy(gives_up=not self._away)
         if time.monotonic() < self._next_try:
             return
         more = self.rows.has_more()
@@ -107,7 +108,7 @@ class Asker:
         try:
             if self._away:
                 self._away = 0
-                self.rows.has_returned()
+                self.rows.has_returned(time.monotonic() - self._failed)
             self._ask_all(association)
         finally:
             if association.is_established:
@@ -146,8 +147,11 @@ class Asker:
             log.warning("storage commitment, %s: %s", self.destination.name, why)
         self._away += 1
         wait = min(LOOK_SECONDS * 2.0 ** min(self._away, 10), LONGEST_AWAY_SECONDS)
-        self._next_try = time.monotonic() + wait
-        self.rows.was_away()
+        now = time.monotonic()
+        self._next_try = now + wait
+        if self._away > 1:
+            self.rows.was_away(now - self._failed)
+        self._failed = now
 
 
 class Answers:

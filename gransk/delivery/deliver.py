@@ -7,6 +7,7 @@ while one is under way no other is begun, so that what replaces a report never a
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -34,6 +35,8 @@ FIRST_WAIT_SECONDS = 1.0
 LIFE = 200
 """Rounds of one workflow; then another goes on, so that a week's outage makes no endless one."""
 REFUSALS = 5
+DOUBTS = 12
+"""Answers in doubt, after which a workflow leaves its place to others: some three minutes."""
 QUEUED = 500
 """Most deliveries of one destination that are in the queue at once."""
 DEALT_WITH = (
@@ -58,6 +61,13 @@ class UnavailableError(GranskError):
     def __init__(self, message: str, after: float = 0.0) -> None:
         super().__init__(message)
         self.after = after
+
+
+class DoubtedError(UnavailableError):
+    """The destination does not take the object now: it is busy, or will never take this one.
+
+    Which of the two, others show: where it takes them meanwhile, it is the object.
+    """
 
 
 class RefusedError(GranskError):
@@ -121,6 +131,11 @@ def register(
         with database.begin() as session:
             fail(session, delivery, attempt, error)
 
+    @DBOS.step(name="deliver_others")
+    def others(delivery: str, since: str) -> bool:
+        with database.read() as session:
+            return takes_others(session, delivery, since)
+
     @DBOS.step(name="deliver_on")
     def go_on(delivery: str, attempt: int) -> None:
         with database.begin() as session:
@@ -128,7 +143,7 @@ def register(
 
     @workflow(NAME)
     def deliver(delivery: str, attempt: int) -> str:
-        return try_until_ended(delivery, attempt, once, give_up, go_on)
+        return try_until_ended(delivery, attempt, once, give_up, go_on, others)
 
 
 class Answer(NamedTuple):
@@ -143,12 +158,15 @@ class Answer(NamedTuple):
         Seconds to wait before another try, at least.
     longest : float
         Seconds that a try is waited for, at most, where no more are asked for.
+    since : str
+        Since when the object has been tried, where the answer is in doubt (`DoubtedError`).
     """
 
     result: Result
     error: str = ""
     after: float = 0.0
     longest: float = LONGEST_WAIT_SECONDS
+    since: str = ""
 
     @property
     def told(self) -> dict[str, Any]:
@@ -162,13 +180,15 @@ def try_until_ended(
     once: Callable[[str, int], dict[str, Any]],
     give_up: Callable[[str, int, str], None],
     go_on: Callable[[str, int], None],
+    others: Callable[[str, str], bool] = lambda delivery, since: False,
 ) -> str:
     """The body of a workflow about one line of the outbox, made of its steps.
 
     Only refusals end it; a destination that does not answer is tried for ever, by one workflow
-    after another.
+    after another. Answers in doubt are refusals where the destination takes ``others``
+    meanwhile; where not, the next workflow waits behind those of other objects.
     """
-    tries, refusals = 0, 0
+    tries, refusals, doubts, since = 0, 0, 0, ""
     for _ in range(LIFE):
         answer = once(delivery, attempt)
         # An answer that an older version noted lacks the later parts.
@@ -180,9 +200,14 @@ def try_until_ended(
             return result.value
         tries += 1
         refusals += result is Result.REFUSED
-        if refusals >= REFUSALS:
+        if answer.get("since"):
+            doubts, since = doubts + 1, since or answer["since"]
+        meant = doubts >= DOUBTS and others(delivery, since)
+        if refusals >= REFUSALS or meant:
             give_up(delivery, attempt, answer["error"])
             return "failed"
+        if doubts >= DOUBTS:
+            break
         longest = answer.get("longest", LONGEST_WAIT_SECONDS)
         DBOS.sleep(max(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), longest), after))
     go_on(delivery, attempt)
@@ -198,11 +223,12 @@ def send_once(
     paces: Mapping[str, Pace] = MappingProxyType({}),
 ) -> Answer:
     """Try once to deliver."""
-    name = ""
+    name, since = "", ""
 
     def send() -> Answer:
-        nonlocal name
+        nonlocal name, since
         with database.begin() as session:
+            since = tried_since(session, delivery_id)
             begun = _begin(session, delivery_id, attempt, paces)
             if isinstance(begun, Answer):
                 return begun
@@ -212,7 +238,7 @@ def send_once(
         with database.begin() as session:
             return Answer(_sent(session, delivery_id, attempt))
 
-    answer = answered(database, delivery_id, attempt, DeliveryState.WAITING, send)
+    answer = doubted(answered(database, delivery_id, attempt, DeliveryState.WAITING, send), since)
     pace = paces.get(name)
     return answer if pace is None else answer._replace(longest=pace.longest_wait_seconds)
 
@@ -269,7 +295,9 @@ def answered(
         return act()
     except (UnavailableError, OperationalError, OSError) as error:
         note(database, delivery_id, attempt, state, error)
-        return Answer(Result.UNAVAILABLE, told(error), getattr(error, "after", 0.0))
+        since = utcnow().isoformat() if isinstance(error, DoubtedError) else ""
+        after = getattr(error, "after", 0.0)
+        return Answer(Result.UNAVAILABLE, told(error), after, since=since)
     except GranskError as error:
         note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, str(error))
@@ -277,6 +305,30 @@ def answered(
         log.exception("delivery %s, %s", delivery_id, state)
         note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, type(error).__name__)
+
+
+def tried_since(session: Session, delivery_id: str) -> str:
+    """When a line was tried last without success; empty where it was not."""
+    line = session.get(Delivery, delivery_id)
+    tried = line.tried_at if line is not None and line.error else None
+    return "" if tried is None else tried.isoformat()
+
+
+def doubted(answer: Answer, since: str) -> Answer:
+    """An answer in doubt counts from the try before, which another workflow may have made."""
+    return answer._replace(since=since) if answer.since and since else answer
+
+
+def takes_others(session: Session, delivery_id: str, since: str) -> bool:
+    """Has the destination of a line taken another object since then?"""
+    line = session.get_one(Delivery, delivery_id)
+    another = select(Delivery.id).where(
+        Delivery.destination == line.destination,
+        Delivery.id != line.id,
+        Delivery.state == DeliveryState.SENT,
+        Delivery.sent_at > datetime.datetime.fromisoformat(since),
+    )
+    return session.scalars(another.limit(1)).first() is not None
 
 
 def fail(

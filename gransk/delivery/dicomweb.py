@@ -13,14 +13,14 @@ from typing import Any
 import httpx
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.tokens import TokenError, Tokens
 from gransk.site.config_destinations import DicomwebDestination
 from gransk.site.config_messages import TlsClient
 
 JSON = "application/dicom+json"
-AGAIN = frozenset({401, 403, 408, 425, 429})
-"""Refusals that pass: a token that is renewed, a server that is busy."""
+DOUBTED = frozenset({403, 408, 425, 429})
+"""Refusals that pass where a right is given or the server is less busy, and else may not."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
 REFERENCED_SOP_INSTANCE_UID = "00081155"
 NO_QUERIES = frozenset({400, 405, 501})
@@ -144,7 +144,7 @@ def _judge(answer: httpx.Response, sop_instance_uid: str) -> None:
         raise RefusedError(f"answered {answer.status_code}, which is no answer of STOW-RS")
     for reason in failed or ():
         if reason & 0xFF00 == 0xA700:
-            raise UnavailableError(f"the server is out of resources (reason 0x{reason:04X})")
+            raise DoubtedError(f"the server is out of resources (reason 0x{reason:04X})")
         if reason != DUPLICATE:
             raise RefusedError(f"the server did not store it (reason 0x{reason:04X})")
 
@@ -156,7 +156,9 @@ def _check(answer: httpx.Response) -> None:
     told = f"answered {answer.status_code}"
     if answer.is_redirect:
         raise UnavailableError(f"{told}: redirects are not followed; give the final address")
-    if answer.is_client_error and answer.status_code not in AGAIN:
+    if answer.status_code in DOUBTED:
+        raise DoubtedError(told, _after(answer))
+    if answer.is_client_error and answer.status_code != httpx.codes.UNAUTHORIZED:
         raise RefusedError(told)
     raise UnavailableError(told, _after(answer))
 

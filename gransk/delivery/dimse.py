@@ -14,7 +14,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
 
 # A file's own bytes are sent: encoded anew they might differ.
 _config.STORE_SEND_CHUNKED_DATASET = True
@@ -166,7 +166,7 @@ def store(association: Association, path: Path, kind: Kind) -> int:
     ------
     EndedError
         Where the association ended without an answer.
-    UnavailableError
+    DoubtedError
         Where the peer is out of resources, A7xx.
     RefusedError
         Where it does not accept the kind of object, or answers with another failure.
@@ -181,7 +181,7 @@ def store(association: Association, path: Path, kind: Kind) -> int:
         raise EndedError("the peer ended the association, or gave no answer in time")
     status = int(answer.Status)
     if status & 0xFF00 == 0xA700:
-        raise UnavailableError(f"the peer is out of resources (status 0x{status:04X})")
+        raise DoubtedError(f"the peer is out of resources (status 0x{status:04X})")
     if status in (0x0000, DUPLICATE) or status & 0xF000 == 0xB000:
         return status
     raise RefusedError(f"the peer answered with status 0x{status:04X}")

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from gransk.delivery import deliver
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.config_destinations import Destination, DicomDestination
+from gransk.site.database import Database
 
 Columns = TypeVarTuple("Columns")
 Hides = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
@@ -112,13 +113,25 @@ def undelivered(session: Session, limit: int, hides: Hides) -> list[Undelivered]
     return [Undelivered(*row) for row in session.execute(query)]
 
 
-def rerun_all(session: Session, destination: str, actor: str, hides: Hides) -> int:
-    """Try again everything that failed at a destination and may be seen; how many lines."""
+def failed_at(session: Session, destination: str, hides: Hides) -> Sequence[str]:
+    """Ids of the lines that failed at a destination and may be seen."""
     query = _visible(select(Delivery.id), hides).where(
         Delivery.destination == destination, Delivery.state == DeliveryState.FAILED
     )
-    ids = session.scalars(query.order_by(Delivery.created_at, Delivery.id)).all()
-    return sum(deliver.rerun(session, one, actor) for one in ids)
+    return session.scalars(query.order_by(Delivery.created_at, Delivery.id)).all()
+
+
+def rerun_all(database: Database, ids: Sequence[str], actor: str) -> int:
+    """Try failed lines again; how many were put back.
+
+    Each in its own transaction: a line that is locked after an event was recorded of another
+    would wait for whom waits for the log.
+    """
+    count = 0
+    for one in ids:
+        with database.begin() as session:
+            count += deliver.rerun(session, one, actor)
+    return count
 
 
 def never_sent(

@@ -20,19 +20,23 @@ from gransk.delivery.deliver import (
     Destination,
     Result,
     answered,
+    doubted,
     fail,
     named,
     open_line,
     renew,
     study_of,
+    takes_others,
+    tried_since,
     try_until_ended,
 )
 from gransk.delivery.hiding import Hider
+from gransk.delivery.pacing import Pace, turn
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
 from gransk.results.store import BlobStore, send_anew
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site.config_destinations import Superseded
-from gransk.site.database import Database
+from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.workflows import QueueName, workflow
 
@@ -58,6 +62,8 @@ class Recaller:
         By name of the destination: ``keep``, ``hide`` or ``delete``.
     language : str
         Of rejection notes.
+    paces : mapping of str to Pace, optional
+        By name of the destination; removals and notes take turns with what is sent.
     """
 
     def __init__(
@@ -67,10 +73,12 @@ class Recaller:
         destinations: Mapping[str, Destination],
         policies: Mapping[str, Superseded],
         language: str = "en",
+        paces: Mapping[str, Pace] | None = None,
     ) -> None:
         self.database = database
         self.destinations = destinations
         self.policies = policies
+        self.paces = paces or {}
         self.hider = Hider(database, blobs, language)
 
     def register(self) -> None:
@@ -85,6 +93,11 @@ class Recaller:
             with self.database.begin() as session:
                 fail(session, delivery, attempt, error, DeliveryState.RECALL)
 
+        @DBOS.step(name="recall_others")
+        def others(delivery: str, since: str) -> bool:
+            with self.database.read() as session:
+                return takes_others(session, delivery, since)
+
         @DBOS.step(name="recall_on")
         def go_on(delivery: str, attempt: int) -> None:
             with self.database.begin() as session:
@@ -92,16 +105,20 @@ class Recaller:
 
         @workflow(NAME)
         def recall(delivery: str, attempt: int) -> str:
-            return try_until_ended(delivery, attempt, once, give_up, go_on)
+            return try_until_ended(delivery, attempt, once, give_up, go_on, others)
 
     def once(self, delivery_id: str, attempt: int) -> Answer:
         """Try once."""
+        pace, since = Pace(), ""
 
         def act() -> Answer:
-            with self.database.read() as session:
-                line = open_line(session, delivery_id, attempt, DeliveryState.RECALL)
-            if line is None:
-                return Answer(Result.UNWANTED)
+            nonlocal pace, since
+            with self.database.begin() as session:
+                since = tried_since(session, delivery_id)
+                line = self._begin(session, delivery_id, attempt)
+            if isinstance(line, Answer):
+                return line
+            pace = self.paces.get(line.destination, pace)
             destination = named(self.destinations, line.destination)
             policy = self.policies[line.destination]
             if policy == "delete":
@@ -111,7 +128,22 @@ class Recaller:
             with self.database.begin() as session:
                 return Answer(_done(session, delivery_id, attempt, policy))
 
-        return answered(self.database, delivery_id, attempt, DeliveryState.RECALL, act)
+        answer = answered(self.database, delivery_id, attempt, DeliveryState.RECALL, act)
+        return doubted(answer, since)._replace(longest=pace.longest_wait_seconds)
+
+    def _begin(self, session: Session, delivery_id: str, attempt: int) -> Delivery | Answer:
+        """The line, where it is its turn; what is kept asks nothing of the destination."""
+        session.get(Delivery, delivery_id, with_for_update=True)
+        line = open_line(session, delivery_id, attempt, DeliveryState.RECALL)
+        if line is None:
+            return Answer(Result.UNWANTED)
+        pace = self.paces.get(line.destination)
+        if pace is not None and pace.per_minute and self.policies.get(line.destination) != "keep":
+            seconds = turn(session, line.destination, pace.per_minute)
+            if seconds:
+                return Answer(Result.NOT_YET, after=seconds)
+        line.tried_at = utcnow()
+        return line
 
 
 def starter(database: Database) -> Starter:

@@ -116,6 +116,7 @@ class EventKind(StrEnum):
     PRIOR_REMOVED = "prior_removed"
     IDENTITY_STATED = "identity_stated"
     IDENTITY_CHANGED = "identity_changed"
+    IDENTITY_NOT_APPLIED = "identity_not_applied"
     IDENTITY_UNDONE = "identity_undone"
     IMAGES_CORRECTED = "images_corrected"
     IMAGES_NOT_CORRECTED = "images_not_corrected"

@@ -86,9 +86,10 @@ def retry(row: str, request: Request, caller: Seeing) -> Response:
 def retry_all(request: Request, caller: Seeing, destination: Annotated[str, Form()]) -> Response:
     """Let everything be tried again that failed at a destination."""
     known = wiring(request)
-    with known.database.begin() as session:
+    with known.database.read() as session:
         hides = hides_from(known, session, caller)
-        count = overview.rerun_all(session, destination, caller.name, hides)
+        ids = overview.failed_at(session, destination, hides)
+    count = overview.rerun_all(known.database, ids, caller.name)
     return _back("deliveries_started", count)
 
 

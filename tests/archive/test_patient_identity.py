@@ -18,12 +18,13 @@ from gransk.archive.corrector import Corrector
 from gransk.archive.identity import Changed, Identities, Said, Who
 from gransk.archive.identity_tables import CorrectionState, IdentityChange, IdentityCorrection
 from gransk.archive.orthanc import ArchiveUnavailableError, Orthanc
-from gransk.archive.patients import identifiers
+from gransk.archive.patients import identifiers, identifiers_of
 from gransk.archive.tables import SeenStudy
 from gransk.core.errors import UnreadableInputError
 from gransk.site.config_identity import IdentitySection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind
+from gransk.site.tables import Event
 
 pytestmark = pytest.mark.system
 CORRECT = IdentitySection(images="correct")
@@ -155,6 +156,37 @@ def test_images_that_come_later_under_the_old_identifier_are_the_survivors(told)
     assert (row.patient_id, row.patient_name) == ("B", "Right^Name")
     (change,) = one.changes()
     assert (change.actor, change.before["patient_id"], change.statement) == ("ris", "A", 1)
+
+
+def test_a_word_of_another_person_does_not_hide_a_mistyped_identifier(told):
+    one = told(IdentitySection(images="correct"))
+    one.say(updated("A", patient_name="Another^Person", birth_date="19800202", sex="M"))
+    one.site.send(*TinyStudy("A").images())
+    assert one.settle() == ["submit"]
+    row = one.site.row()
+    assert (row.patient_name, row.patient_birth_date, row.patient_sex) == (
+        "Test^Tiny", "19500101", "F",
+    )  # fmt: skip
+    assert {str(file.PatientName) for file in one.files()} == {"Test^Tiny"}
+    assert one.changes() == []
+    with one.site.database.read() as session:
+        query = select(Event).where(Event.kind == EventKind.IDENTITY_NOT_APPLIED.value)
+        (event,) = session.scalars(query)
+    assert (event.subject, event.data["reason"]) == (row.key, "birth_date_and_sex_differ")
+    one.say(updated("A", at=1, patient_name="Right^Name", birth_date="19500102", sex="F"))
+    assert one.site.row().patient_name == "Right^Name", "one of both may be corrected"
+
+
+@pytest.mark.parametrize("issuer", ["", "HOSPITAL"])
+def test_a_merge_before_the_images_joins_what_they_will_bear(told, issuer):
+    one = told()
+    one.known = Identities(None, issuer)
+    one.say(merged("A", "B"))
+    one.site.send(*TinyStudy("B").images())
+    one.site.look(2)
+    with one.site.database.read() as session:
+        assert {name for name, _ in identifiers_of(session, one.site.row())} == {"A", "B"}
+        assert ("A", issuer) in identifiers(session, ("B", issuer))
 
 
 @pytest.mark.full

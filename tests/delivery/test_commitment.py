@@ -249,8 +249,44 @@ def test_hours_of_a_service_or_destination_that_is_down_do_not_count(
     rows.begin()
     rows.tidy()
     assert site.states(KEY) == {DeliveryState.SENT}
-    rows.was_away()
-    assert {one.commit_by for one in site.lines(KEY)} == {None}
+
+
+def test_hours_that_a_flapping_destination_was_there_add_up(
+    site: SentReports, rows: Committer
+) -> None:
+    rows.was_taken(ask(rows))
+    before = {one.id: one.commit_by for one in site.lines(KEY)}
+    for _ in range(3):
+        rows.was_away(600.0)
+    rows.has_returned(1800.0)
+    assert {one.id: one.commit_by for one in site.lines(KEY)} == {
+        key: by + HOUR for key, by in before.items() if by is not None
+    }
+    change(site, Delivery, commit_by=utcnow() - HOUR)
+    rows.tidy(gives_up=False)
+    assert site.states(KEY) == {DeliveryState.SENT}
+    rows.was_away(60.0)
+    rows.tidy()
+    assert site.states(KEY) == {DeliveryState.FAILED}
+
+
+@pytest.mark.parametrize("fell", [False, True])
+def test_an_answer_that_comes_after_it_was_given_up_closes_the_dead_letter(
+    site: SentReports, rows: Committer, fell: bool
+) -> None:
+    request = ask(rows)
+    change(site, Delivery, commit_by=utcnow() - HOUR)
+    rows.tidy()
+    assert site.states(KEY) == {DeliveryState.FAILED}
+    if fell:
+        with site.database.begin() as session:
+            withdraw_report(session, KEY, STUDY)
+    assert answer(site, Answer(request.transaction_uid, frozenset(UIDS)))
+    assert site.states(KEY) == {DeliveryState.RECALL if fell else DeliveryState.SENT}
+    if not fell:
+        assert committed(site) == set(UIDS)
+        assert {one.error for one in site.lines(KEY)} == {""}
+        assert site.kinds().count("object_committed") == 2
 
 
 def test_a_fallen_report_is_not_asked_about(site: SentReports, rows: Committer) -> None:

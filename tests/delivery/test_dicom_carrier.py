@@ -19,7 +19,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.dicom import DicomCarrier
 from gransk.site.config_destinations import DicomDestination
 from gransk.site.config_messages import TlsClient
@@ -108,8 +108,8 @@ def test_success_and_warnings_mean_stored(node, status):
 @pytest.mark.parametrize(
     ("status", "error", "told"),
     [
-        (0xA700, UnavailableError, "out of resources"),
-        (0xA7FF, UnavailableError, "out of resources"),
+        (0xA700, DoubtedError, "out of resources"),
+        (0xA7FF, DoubtedError, "out of resources"),
         (0xA900, RefusedError, "0xA900"),
         (0xC000, RefusedError, "0xC000"),
         (0xCFFF, RefusedError, "0xCFFF"),

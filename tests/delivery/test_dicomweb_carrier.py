@@ -16,7 +16,7 @@ from dicom_peers import an_object, free_port
 from harness_orthanc import OrthancProcess, make_config
 from stow_peers import Gate, StowPeer, told
 
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.dicomweb import DicomwebCarrier
 from gransk.delivery.tokens import Tokens
 from gransk.site.config_destinations import DicomwebDestination, OAuth
@@ -283,9 +283,9 @@ SOON = {"retry_after": "7"}
         (202, told(UID, 0x0111), {}, None, ""),
         (409, told(UID, 0x0111), {}, None, ""),
         (202, told("1.2.3", 0xC000), {}, None, ""),
-        (200, told(UID, 0xA700), {}, UnavailableError, "out of resources"),
-        (202, told(UID, 0xA7FF), {}, UnavailableError, "out of resources"),
-        (409, told(UID, 0xA700), {}, UnavailableError, "out of resources"),
+        (200, told(UID, 0xA700), {}, DoubtedError, "out of resources"),
+        (202, told(UID, 0xA7FF), {}, DoubtedError, "out of resources"),
+        (409, told(UID, 0xA700), {}, DoubtedError, "out of resources"),
         (200, told(UID, 0x0110), {}, RefusedError, "0x0110"),
         (202, told(UID, 0xA900), {}, RefusedError, "0xA900"),
         (409, told(UID, 0xC122), {}, RefusedError, "0xC122"),
@@ -301,9 +301,10 @@ SOON = {"retry_after": "7"}
         (413, b"", {}, RefusedError, "answered 413"),
         (415, b"", {}, RefusedError, "answered 415"),
         (401, b"", {}, UnavailableError, "answered 401"),
-        (403, b"", {}, UnavailableError, "answered 403"),
-        (408, b"", {}, UnavailableError, "answered 408"),
-        (429, b"", SOON, UnavailableError, "answered 429"),
+        (403, b"", {}, DoubtedError, "answered 403"),
+        (408, b"", {}, DoubtedError, "answered 408"),
+        (425, b"", {}, DoubtedError, "answered 425"),
+        (429, b"", SOON, DoubtedError, "answered 429"),
         (500, b"", {}, UnavailableError, "answered 500"),
         (503, b"", SOON, UnavailableError, "answered 503"),
         (302, b"", {"location": "http://127.0.0.1:1/"}, UnavailableError, "not followed"),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outbox_site import Outbox
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, false, select, update
 
-from gransk.delivery import deliver, pacing
-from gransk.delivery.deliver import Answer, RefusedError, Result, UnavailableError
+from gransk.cli import dead
+from gransk.delivery import deliver, overview, pacing
+from gransk.delivery.deliver import Answer, DoubtedError, RefusedError, Result, UnavailableError
 from gransk.delivery.pacing import DeliveryPace, Pace, turn
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Delivery, DeliveryState
@@ -212,6 +214,74 @@ def test_only_refusals_end_it(monkeypatch):
     assert gave_up == [("d", 0, "no")]
     assert went_on == []
     assert tried([no] * 4 + [Answer(Result.SENT)], gave_up, went_on) == "sent"
+
+
+@pytest.mark.parametrize("way", ["page", "shell"])
+def test_each_failed_line_is_put_back_in_its_own_transaction(outbox, monkeypatch, way):
+    outbox.add(1)
+    for row in outbox.open("pacs"):
+        with outbox.database.begin() as session:
+            assert deliver.fail(session, *row, "no")
+    real, sessions = deliver.rerun, []
+
+    def rerun(session, delivery, actor):
+        sessions.append(session)
+        return real(session, delivery, actor)
+
+    monkeypatch.setattr(deliver, "rerun", rerun)
+    with outbox.database.read() as session:
+        ids = overview.failed_at(session, "pacs", lambda _key: false())
+    if way == "page":
+        assert overview.rerun_all(outbox.database, [*ids, "none"], "ann") == len(ids)
+    else:
+        monkeypatch.setattr(dead, "_open", lambda _config: outbox.database)
+        dead.rerun(["all"])
+    assert len({id(one) for one in sessions}) == len(sessions) >= 2
+    assert len(outbox.open("pacs")) == len(ids)
+
+
+@pytest.mark.parametrize(("others", "ended"), [(True, "failed"), (False, "goes on")])
+def test_an_object_in_doubt_leaves_its_place_and_ends_where_others_are_taken(
+    monkeypatch, others, ended
+):
+    clock, gave_up, went_on, asked = Clock(monkeypatch), [], [], []
+    busy = [Answer(Result.UNAVAILABLE, "busy", since=f"since {n}") for n in range(deliver.DOUBTS)]
+
+    def taken(*arguments):
+        asked.append(arguments)
+        return others
+
+    given = iter(busy)
+    assert ended == deliver.try_until_ended(
+        "d", 0,
+        lambda *_: next(given).told,
+        lambda *arguments: gave_up.append(arguments),
+        lambda *arguments: went_on.append(arguments),
+        taken,
+    )  # fmt: skip
+    assert asked == [("d", "since 0")]
+    assert (gave_up, went_on) == (([("d", 0, "busy")], []) if others else ([], [("d", 0)]))
+    assert sum(clock.slept) < 300
+
+
+def test_an_object_in_doubt_counts_from_its_first_try_in_whatever_workflow(outbox):
+    outbox.add(2)
+    (bad, attempt), (good, other) = outbox.open("pacs")[:2]
+    send = partial(deliver.send_once, outbox.database, outbox.blobs)
+    assert send({"pacs": outbox.takers["pacs"]}, good, other).result == Result.SENT
+    outbox.takers["pacs"].error = DoubtedError("busy")
+    first = send(outbox.takers, bad, attempt)
+    with outbox.database.begin() as session:
+        assert not deliver.takes_others(session, bad, first.since)
+        deliver.renew(session, bad, attempt)
+    outbox.takers["pacs"].error = None
+    outbox.add(1)
+    later, *_ = (one for one in outbox.open("pacs") if one[0] != bad)
+    assert send(outbox.takers, *later).result == Result.SENT
+    outbox.takers["pacs"].error = DoubtedError("busy")
+    second = send(outbox.takers, bad, attempt + 1)
+    with outbox.database.begin() as session:
+        assert deliver.takes_others(session, bad, second.since)
 
 
 def test_a_destination_that_says_when_is_asked_then(monkeypatch):

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver, recall
-from gransk.delivery.deliver import Result, UnavailableError
+from gransk.delivery.deliver import DoubtedError, Result, UnavailableError
+from gransk.delivery.pacing import Pace
 from gransk.reading.release import release_report
 from gransk.results.store import (
     BlobStore,
@@ -159,6 +160,39 @@ def test_an_archive_that_does_not_answer_is_tried_again(site: Site) -> None:
     assert site.line(OLD).state == DeliveryState.RECALL
     site.archive.error = None
     assert site.remove(OLD) == Result.RECALLED
+
+
+def test_removals_take_turns_with_what_is_sent(site: Site) -> None:
+    paces = {"orthanc": Pace(per_minute=1)}
+    site.seal(OLD)
+    line, there = site.line(OLD), {"orthanc": site.archive}
+    given = (site.database, site.blobs, there)
+    assert deliver.send_once(*given, line.id, line.attempt, paces).result == Result.SENT
+    with site.database.begin() as session:
+        withdraw_report(session, OLD, "s" * 32)
+    line = site.line(OLD)
+    paced = recall.Recaller(*given, {"orthanc": "delete"}, paces=paces)
+    answer = paced.once(line.id, line.attempt)
+    assert answer.result == Result.NOT_YET
+    assert 50 < answer.after <= 60
+    assert site.archive.held
+    kept = recall.Recaller(*given, {"orthanc": "keep"}, paces=paces)
+    assert kept.once(line.id, line.attempt).result == Result.RECALLED
+
+
+def test_a_removal_that_the_archive_never_allows_is_in_doubt(site: Site) -> None:
+    site.seal(OLD)
+    site.send(OLD)
+    with site.database.begin() as session:
+        withdraw_report(session, OLD, "s" * 32)
+    site.archive.error = DoubtedError("answered 403")
+    line = site.line(OLD)
+    recaller = recall.Recaller(
+        site.database, site.blobs, {"orthanc": site.archive}, {"orthanc": "delete"}
+    )
+    first, second = (recaller.once(line.id, line.attempt) for _ in range(2))
+    assert first.since
+    assert first.since > second.since > "", "from the try before"
 
 
 def test_what_stands_is_never_removed(site: Site) -> None:
