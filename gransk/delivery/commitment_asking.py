@@ -79,7 +79,7 @@ class Asker:
                 self.run_once()
             except OperationalError as error:
                 log.warning("the database did not answer: %s", type(error.orig).__name__)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # Whatever a peer does, it is asked again.
                 log.error("storage commitment, %s: %s", self.destination.name, place(error))
             stop.wait(LOOK_SECONDS)

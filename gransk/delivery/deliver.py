@@ -273,7 +273,7 @@ def answered(
     except GranskError as error:
         note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, str(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         log.error("delivery %s, %s: %s", delivery_id, state, place(error))
         note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, type(error).__name__)

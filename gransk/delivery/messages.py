@@ -140,7 +140,7 @@ class Outbox:
             return self._note(message_id, attempt, Result.UNAVAILABLE, _said(error))
         except GranskError as error:
             return self._note(message_id, attempt, Result.REFUSED, str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             log.error("message %s: %s", message_id, place(error))
             return self._note(message_id, attempt, Result.REFUSED, type(error).__name__)
 
