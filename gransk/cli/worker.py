@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from gransk.archive.followed import exam_identity, is_earlier, modalities_of, patient_study
 from gransk.archive.orthanc import Orthanc
@@ -31,7 +32,7 @@ from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
-from gransk.reading.urgent import make_raiser
+from gransk.reading.urgent import make_raiser, standing
 from gransk.results import versions
 from gransk.results.router import Router
 from gransk.results.starter import Starter
@@ -91,7 +92,7 @@ def _work(config: Config, slot: int | None) -> None:
     systems = make_systems(
         config.messages, Resources(config, database, blobs, installed, modalities_of)
     )
-    messages.Outbox(config, database, blobs, systems, exam_identity).register()
+    messages.Outbox(config, database, blobs, systems, exam_identity, _urgent).register()
     _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
@@ -102,6 +103,10 @@ def _work(config: Config, slot: int | None) -> None:
     ]
     _start_until_stopped(tools, starters)
     _stop(executor, tools)
+
+
+def _urgent(session: Session, study_key: str) -> bool:
+    return standing(session, study_key) is not None
 
 
 def _start_until_stopped(tools: analyse.Tools, starters: Sequence[Starter]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from gransk.core.reasons import Reason
 
 
@@ -56,3 +59,10 @@ class ModelError(GranskError):
 
 class ConfigurationError(GranskError):
     """The configuration names a key that is wrong; the message says which."""
+
+
+def place(error: BaseException) -> str:
+    """Kind of a foreign fault and where it arose; its own words may repeat a patient's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -16,6 +16,7 @@ from pynetdicom import evt
 from pynetdicom.association import Association
 from sqlalchemy.exc import OperationalError
 
+from gransk.core.errors import place
 from gransk.delivery.commitment import Answer, Committer, Request, take_answer
 from gransk.delivery.deliver import UnavailableError
 from gransk.delivery.dicom import peer_of
@@ -79,9 +80,9 @@ class Asker:
                 self.run_once()
             except OperationalError as error:
                 log.warning("the database did not answer: %s", type(error.orig).__name__)
-            except Exception:
+            except Exception as error:  # noqa: BLE001
                 # Whatever a peer does, it is asked again.
-                log.exception("storage commitment, %s", self.destination.name)
+                log.error("storage commitment, %s: %s", self.destination.name, place(error))
             stop.wait(LOOK_SECONDS)
 
     def run_once(self) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
-from gransk.core.errors import GranskError
+from gransk.core.errors import GranskError, place
 from gransk.delivery.pacing import LONGEST_WAIT_SECONDS, Pace, turn
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
 from gransk.results.store import BlobStore
@@ -301,8 +301,8 @@ def answered(
     except GranskError as error:
         note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, str(error))
-    except Exception as error:
-        log.exception("delivery %s, %s", delivery_id, state)
+    except Exception as error:  # noqa: BLE001
+        log.error("delivery %s, %s: %s", delivery_id, state, place(error))
         note(database, delivery_id, attempt, state, error)
         return Answer(Result.REFUSED, type(error).__name__)
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from gransk.core.errors import GranskError
+from gransk.core.errors import GranskError, place
 from gransk.core.patients import ExamIdentity
 from gransk.delivery.deliver import RefusedError, Result, UnavailableError
 from gransk.delivery.hl7.outgoing import Announced, Made, OrderIdentity
@@ -49,6 +49,8 @@ LIFE = 200
 AnyNews = Announced[Decision] | Announced[ReportTold] | Announced[PriorityTold]
 Identify = Callable[[Session, str], ExamIdentity | None]
 """Whose exam a study key is; None where it is not known any more."""
+Urgent = Callable[[Session, str], bool]
+"""Is a study urgent still?"""
 
 
 class System(Protocol):
@@ -80,6 +82,8 @@ class Outbox:
     systems : mapping of str to System
         By name of the destination.
     identify : Identify
+    urgent : Urgent
+        Asked before a priority is sent for the first time; without it each is sent.
     """
 
     def __init__(
@@ -89,12 +93,14 @@ class Outbox:
         blobs: BlobStore,
         systems: Mapping[str, System],
         identify: Identify,
+        urgent: Urgent | None = None,
     ) -> None:
         self.zone = config.zone
         self.database = database
         self.blobs = blobs
         self.systems = systems
         self.identify = identify
+        self.urgent = urgent
 
     def register(self) -> None:
         """Make the workflow known to DBOS; call it before DBOS is launched."""
@@ -134,12 +140,16 @@ class Outbox:
             return self._note(message_id, attempt, Result.UNAVAILABLE, _said(error))
         except GranskError as error:
             return self._note(message_id, attempt, Result.REFUSED, str(error))
-        except Exception as error:
-            log.exception("message %s", message_id)
+        except Exception as error:  # noqa: BLE001
+            log.error("message %s: %s", message_id, place(error))
             return self._note(message_id, attempt, Result.REFUSED, type(error).__name__)
 
     def _made(self, message_id: str, attempt: int) -> tuple[Made | None, str]:
         """The message's bytes, made where they are not yet; None where it waits no more."""
+        with self.database.begin() as session:
+            row = _waiting(session, message_id, attempt)
+            if row is None or self._overtaken(session, row):
+                return None, ""
         with self.database.read() as session:
             row = _waiting(session, message_id, attempt)
             if row is None:
@@ -153,7 +163,7 @@ class Outbox:
         stored = self.blobs.put(made.content)
         with self.database.begin() as session:
             row = _waiting(session, message_id, attempt)
-            if row is None:
+            if row is None or self._overtaken(session, row):
                 return None, ""
             if row.sha256 is None:
                 keep(session, [stored])
@@ -161,6 +171,21 @@ class Outbox:
                 return made, row.destination
         # Another made it meanwhile: its bytes count.
         return self._made(message_id, attempt)
+
+    def _overtaken(self, session: Session, row: OutgoingMessage) -> bool:
+        """Does what a message tells hold no more, and was it never tried? Then it is replaced."""
+        if row.sha256 is not None:
+            return False
+        told = session.get_one(Announcement, row.announcement)
+        if told.kind == AnnouncementKind.FINDINGS:
+            over = not _holds(session, row, told)
+        elif told.kind == AnnouncementKind.PRIORITY:
+            over = self.urgent is not None and not self.urgent(session, row.study_key)
+        else:
+            over = False
+        if over:
+            row.state, row.error = MessageState.REPLACED, ""
+        return over
 
     def _announced(self, session: Session, row: OutgoingMessage) -> AnyNews:
         told = session.get_one(Announcement, row.announcement)
@@ -252,6 +277,38 @@ def _before(session: Session, told: Announcement) -> ReportTold | None:
         return None
     report = ReportTold.model_validate(last.content)
     return None if report.status is Status.WITHDRAWN else report
+
+
+def _holds(session: Session, row: OutgoingMessage, told: Announcement) -> bool:
+    """Is a report that was never sent to a destination to be told there still?
+
+    Not where its withdrawal is announced too; and the withdrawal is told to whom findings of the
+    study were sent, or may have arrived, since the last withdrawal.
+    """
+    report = ReportTold.model_validate(told.content)
+    of_report = (
+        select(Announcement)
+        .join(OutgoingMessage, OutgoingMessage.announcement == Announcement.number)
+        .where(
+            OutgoingMessage.destination == row.destination,
+            Announcement.study_key == told.study_key,
+            Announcement.kind == AnnouncementKind.FINDINGS,
+            Announcement.application == told.application,
+        )
+    )
+    if report.status is Status.WITHDRAWN:
+        tried = of_report.where(
+            Announcement.number < told.number, OutgoingMessage.sha256.is_not(None)
+        )
+        last = session.scalars(tried.order_by(Announcement.number.desc()).limit(1)).first()
+        return last is not None and not _withdraws(last)
+    later = session.scalars(of_report.where(Announcement.number > told.number))
+    return not any(_withdraws(one, report.report_key) for one in later)
+
+
+def _withdraws(told: Announcement, report_key: str | None = None) -> bool:
+    report = ReportTold.model_validate(told.content)
+    return report.status is Status.WITHDRAWN and report_key in (None, report.report_key)
 
 
 def wait_seconds(tries: int) -> float:

@@ -62,7 +62,7 @@ class MessageState(StrEnum):
     FAILED = "failed"
     """Refused again and again: a person must look at it."""
     REPLACED = "replaced"
-    """Never sent: a later decision of the exam was."""
+    """Never sent: what it told holds no more."""
 
 
 class OutgoingMessage(Base):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.calibration import EXAM_SCORE
 from gransk.core.exam_facts import Fact
+from gransk.core.followup import renamed
 from gransk.results import edits
 from gransk.results.acts import edited
 from gransk.results.exam_facts import known_of
@@ -16,6 +17,7 @@ from gransk.results.origins import origin_of
 from gransk.results.routing import ReportFacts, Wanted, asks_findings, route
 from gransk.results.store import BlobStore, locked_report, queue_deliveries, read_findings
 from gransk.results.tables import Delivery, Report, Workitem
+from gransk.results.tracks import tracking
 from gransk.site.config_destinations import Destination, Outcome
 from gransk.site.events import EventKind, record
 
@@ -57,7 +59,8 @@ class Router:
         if asks_findings(self.destinations):
             found = read_findings(session, self._blobs, report.analysis_key)
             score = found.measured(EXAM_SCORE)
-            told = edited(found, edits.acts(session, item.study_key, item.application))
+            named = renamed(found, tracking(session, report.analysis_key))
+            told = edited(named, edits.acts(session, item.study_key, item.application))
             outcome = "findings" if told.standing else "none"
         return ReportFacts(
             application=item.application,

@@ -5,7 +5,7 @@ from hl7_cases import EXAM, NORMAL, REPORT, URGENT, ris
 from sqlalchemy import select
 
 from gransk.delivery import messages
-from gransk.delivery.deliver import RefusedError
+from gransk.delivery.deliver import RefusedError, UnavailableError
 from gransk.delivery.hl7.er7 import Message
 from gransk.delivery.messages import Outbox, open_rows
 from gransk.delivery.systems import Hl7System, HttpSystem
@@ -102,6 +102,7 @@ def test_a_report_knows_what_was_told_before_it(site):
     tell(site, FINDINGS, REPORT.model_copy(update={"application": "other"}))
     tell(site, FINDINGS, fewer)
     gone = REPORT.model_copy(update={"status": Status.WITHDRAWN, "report_key": "q" * 64})
+    run(site)
     tell(site, FINDINGS, gone)
     tell(site, FINDINGS, REPORT.model_copy(update={"line": "again"}))
     run(site)
@@ -126,6 +127,46 @@ def test_only_the_same_kind_overtakes(site):
         assert messages.undelivered(session, 10, decisions) == []
     assert [row.state for row in rows(site)][:2] == [MessageState.REPLACED, MessageState.WAITING]
     assert list(kinds.values()) == [FINDINGS, PRIORITY, FINDINGS]
+
+
+def test_findings_that_are_withdrawn_before_they_were_sent_never_go(site):
+    gone = REPORT.model_copy(update={"status": Status.WITHDRAWN})
+    tell(site, FINDINGS, REPORT)
+    tell(site, FINDINGS, gone)
+    tell(site, FINDINGS, REPORT.model_copy(update={"line": "again"}))
+    run(site)
+    replaced, sent = MessageState.REPLACED, MessageState.SENT
+    assert [row.state for row in rows(site)] == [replaced, replaced, sent]
+    assert len(site.systems["ris"].taken) == 1
+
+
+def test_what_may_have_arrived_is_withdrawn(site):
+    system = site.systems["ris"]
+    system.error = UnavailableError("silence")
+    tell(site, FINDINGS, REPORT)
+    with site.database.read() as session:
+        (row,) = open_rows(session)
+    site.send_once(*row.arguments)
+    system.error = None
+    tell(site, FINDINGS, REPORT.model_copy(update={"status": Status.WITHDRAWN}))
+    run(site)
+    assert [row.state for row in rows(site)] == [MessageState.SENT] * 2
+
+
+def test_a_priority_that_stands_no_more_is_not_sent(site):
+    site.urgent = lambda session, key: False
+    tell(site, PRIORITY, URGENT)
+    run(site)
+    assert [row.state for row in rows(site)] == [MessageState.REPLACED]
+    assert site.systems["ris"].taken == []
+
+
+def test_an_unforeseen_fault_is_logged_without_its_words(site, caplog):
+    site.systems["ris"].error = ValueError("DOE^JANE")
+    tell(site, FINDINGS, REPORT)
+    run(site)
+    assert "ValueError" in caplog.text
+    assert "DOE" not in caplog.text
 
 
 def test_by_post_every_kind_says_what_it_is(site):

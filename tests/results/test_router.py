@@ -28,7 +28,15 @@ from gransk.results.store import (
     seal_report,
     withdraw_report,
 )
-from gransk.results.tables import Delivery, DeliveryState, ExamKnown, Report, Workitem, WorkState
+from gransk.results.tables import (
+    Delivery,
+    DeliveryState,
+    ExamKnown,
+    Report,
+    Track,
+    Workitem,
+    WorkState,
+)
 from gransk.site.config_destinations import OrthancDestination, Rule
 from gransk.site.database import Database, utcnow
 from gransk.site.events import EventKind
@@ -171,6 +179,23 @@ def test_a_finding_that_a_person_rejected_counts_no_more(site):
     site.seal(ONE, found(None))
     with site.database.begin() as session:
         edits.reject(session, SEEN, ANN, "1.9.0", "vessel", "")
+    site.release(ONE, EVERYTHING, FOUND)
+    assert set(site.lines(ONE)) == {"everything"}
+
+
+def test_a_rejection_counts_under_the_lesions_own_uid(site):
+    site.seal(ONE, found(None))
+    with site.database.begin() as session:
+        session.add(
+            Track(
+                analysis_key=SEEN.analysis_key,
+                finding_uid="1.9.0",
+                lesion_uid="1.8.0",
+                study_key=SEEN.study_key,
+                at=utcnow(),
+            )
+        )
+        edits.reject(session, SEEN, ANN, "1.8.0", "vessel", "")
     site.release(ONE, EVERYTHING, FOUND)
     assert set(site.lines(ONE)) == {"everything"}
 
