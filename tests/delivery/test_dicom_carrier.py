@@ -135,7 +135,8 @@ def test_failures_are_told_apart(node, status, error, told):
 def test_a_rejected_association_is_asked_for_again_later(node, reject):
     node.plan(reject=reject)
     sender = carrier(node.port, calling_aet="STRANGER")
-    with pytest.raises(UnavailableError, match=r"rejects the association.*does it know STRANGER"):
+    # The peer closes right after its answer: on a busy machine the closing is seen first.
+    with pytest.raises(UnavailableError, match=r"rejects .*does it know STRANGER|does not answer"):
         sender.send(*an_object())
     node.plan()
     sender.send(*an_object())
