@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
-from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
+from gransk.core import errors
 from gransk.core.errors import GranskError
 from gransk.pipeline import protocol
 
@@ -53,7 +52,4 @@ def place(error: Exception) -> str:
     """What went wrong and where; never a value, which may be a patient's."""
     if isinstance(error, GranskError):
         return f"{type(error).__name__}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    where = f" in {Path(last.filename).name}:{last.lineno}" if last else ""
-    return f"{type(error).__name__}{where}"
+    return errors.place(error)
