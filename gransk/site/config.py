@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -49,6 +49,7 @@ from gransk.site.config_types import (
     TimeZone,
     WebPath,
     Whole,
+    names_differ,
     resolve,
 )
 from gransk.site.config_types import read_secret as read_secret
@@ -262,7 +263,7 @@ SUSPICION = tuple(
 class ReadingSection(Section):
     """The reading room: its units, how readers say it, and what figures are held to."""
 
-    units: tuple[Unit, ...] = ()
+    units: Annotated[tuple[Unit, ...], names_differ("units")] = ()
     suspicion: tuple[SuspicionLevel, ...] = Field(default=SUSPICION, min_length=2, max_length=9)
     systems: tuple[str, ...] = ()
     holidays: HolidayCountry = "DK"
@@ -275,13 +276,6 @@ class ReadingSection(Section):
         levels = [level.value for level in values]
         if levels != sorted(set(levels)):
             raise PydanticCustomError("rising", "levels that rise from one to the next")
-        return values
-
-    @field_validator("units")
-    @classmethod
-    def _unique(cls, values: tuple[Unit, ...]) -> tuple[Unit, ...]:
-        if len({unit.name for unit in values}) != len(values):
-            raise PydanticCustomError("unique", "units whose names differ")
         return values
 
     @property
@@ -332,7 +326,7 @@ class Config(Section):
     intake: IntakeSection = Field(default_factory=IntakeSection)
     workers: WorkersSection = Field(default_factory=WorkersSection)
     applications: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    destinations: tuple[Destination, ...] = (ORTHANC,)
+    destinations: Annotated[tuple[Destination, ...], names_differ("destinations")] = (ORTHANC,)
     commitment: CommitmentSection = Field(default_factory=CommitmentSection)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
     priors: PriorsSection = Field(default_factory=PriorsSection)
@@ -375,13 +369,6 @@ class Config(Section):
                 },
             },
         )
-
-    @field_validator("destinations")
-    @classmethod
-    def _unique(cls, values: tuple[Destination, ...]) -> tuple[Destination, ...]:
-        if len({destination.name for destination in values}) != len(values):
-            raise PydanticCustomError("unique", "destinations whose names differ")
-        return values
 
     @model_validator(mode="after")
     def _answered(self) -> Config:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gransk.site.config_types import (
@@ -16,6 +16,7 @@ from gransk.site.config_types import (
     Section,
     SitePath,
     Whole,
+    names_differ,
     read_secret,
 )
 
@@ -70,11 +71,4 @@ class PriorsSection(Section):
     search_hours: Number = Field(default=24, gt=0, le=168)
     keep_days: Number = Field(default=14, gt=0, le=3650)
     issuer: str = ""
-    archives: tuple[PriorArchive, ...] = ()
-
-    @field_validator("archives")
-    @classmethod
-    def _unique(cls, values: tuple[PriorArchive, ...]) -> tuple[PriorArchive, ...]:
-        if len({archive.name for archive in values}) != len(values):
-            raise PydanticCustomError("unique", "archives whose names differ")
-        return values
+    archives: Annotated[tuple[PriorArchive, ...], names_differ("archives")] = ()

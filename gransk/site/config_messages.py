@@ -19,6 +19,7 @@ from gransk.site.config_types import (
     Section,
     SitePath,
     Whole,
+    names_differ,
     pattern_of,
     read_secret,
 )
@@ -265,7 +266,7 @@ class ListenerSection(Section):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port
     tls: TlsServer | None = None
-    senders: tuple[Sender, ...] = Field(min_length=1)
+    senders: Annotated[tuple[Sender, ...], names_differ("senders")] = Field(min_length=1)
     readers: dict[Account, Account] = Field(default_factory=dict)
     largest_kb: Whole = Field(default=1024, ge=4, le=65536)
     connections: Whole = Field(default=32, ge=1, le=1024)
@@ -274,18 +275,11 @@ class ListenerSection(Section):
     charset: Charset = "UNICODE UTF-8"
     processing_id: Literal["P", "T", "D"] = "P"
 
-    @field_validator("senders")
-    @classmethod
-    def _unique(cls, values: tuple[Sender, ...]) -> tuple[Sender, ...]:
-        if len({sender.name for sender in values}) != len(values):
-            raise PydanticCustomError("unique", "senders whose names differ")
-        return values
-
 
 class MessagesSection(Section):
     """Messages to and from the systems around: RIS, screening administration."""
 
-    destinations: tuple[MessageDestination, ...] = ()
+    destinations: Annotated[tuple[MessageDestination, ...], names_differ("destinations")] = ()
     listener: ListenerSection | None = None
     mapping: dict[str, Any] = Field(default_factory=dict)
     """What differs from the documented default."""
@@ -313,13 +307,6 @@ class MessagesSection(Section):
                 {"where": where, "why": first["msg"]},
             ) from error
         return given
-
-    @field_validator("destinations")
-    @classmethod
-    def _unique(cls, values: tuple[MessageDestination, ...]) -> tuple[MessageDestination, ...]:
-        if len({destination.name for destination in values}) != len(values):
-            raise PydanticCustomError("unique", "destinations whose names differ")
-        return values
 
 
 def _why(error: Exception) -> str:

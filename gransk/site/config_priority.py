@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from gransk.core.urgent import Conditions
-from gransk.site.config_types import Name, Section
+from gransk.site.config_types import Name, Section, names_differ
 
 
 class PriorityRule(Section):
@@ -33,14 +32,7 @@ class PriorityRule(Section):
 class PrioritySection(Section):
     """The site's rules; of several that hold the highest level counts, then the first."""
 
-    rules: tuple[PriorityRule, ...] = ()
-
-    @field_validator("rules")
-    @classmethod
-    def _unique(cls, values: tuple[PriorityRule, ...]) -> tuple[PriorityRule, ...]:
-        if len({rule.name for rule in values}) != len(values):
-            raise PydanticCustomError("unique", "rules whose names differ")
-        return values
+    rules: Annotated[tuple[PriorityRule, ...], names_differ("rules")] = ()
 
     def words(self, name: str, language: str) -> str:
         """A rule's reason; the name of one that the configuration lost."""

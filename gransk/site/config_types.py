@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from holidays import list_supported_countries
@@ -33,6 +33,17 @@ def pattern_of(pattern: str, wants: str) -> AfterValidator:
         if not re.fullmatch(pattern, value):
             raise PydanticCustomError("pattern", wants)
         return value
+
+    return AfterValidator(check)
+
+
+def names_differ(what: str) -> AfterValidator:
+    """A tuple of sections, no two of which have one name; ``what`` they are, in words."""
+
+    def check(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len({one.name for one in values}) != len(values):
+            raise PydanticCustomError("unique", f"{what} whose names differ")
+        return values
 
     return AfterValidator(check)
 
