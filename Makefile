@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 GRANSK_DATA ?= ../shared/data
 export GRANSK_DATA
 
+# Two processes, a file of tests in one of them as a whole.
+BESIDE := -n 2 --dist loadfile
+
 RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb python3-venv
 TEST_PACKAGES := dcmtk chromium fonts-dejavu-core
 
@@ -21,10 +24,10 @@ install: .make/debian .make/venv .make/viewer
 install-test: install .make/debian-test .make/venv-test .make/test-tools
 
 test: install-test lint
-	$(BIN)/pytest -q -m "not full"
+	$(BIN)/pytest -q -m "not full" $(BESIDE)
 
 test-all: install-test lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(BESIDE)
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -29,12 +29,16 @@ from gransk.core.exam_facts import Where
 from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
 from gransk.site.config_archives import PriorsSection
+from gransk.site.config_audit import AuditSection
 from gransk.site.config_commitment import CommitmentSection
 from gransk.site.config_destinations import ORTHANC, Destination, DicomDestination
 from gransk.site.config_files import with_files
 from gransk.site.config_identity import IdentitySection
 from gransk.site.config_messages import MessagesSection
+from gransk.site.config_monitoring import MonitoringSection
+from gransk.site.config_overrides import Override
 from gransk.site.config_priority import PrioritySection
+from gransk.site.config_retention import RetentionSection
 from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
 from gransk.site.config_types import (
     AeTitle,
@@ -326,6 +330,7 @@ class Config(Section):
     intake: IntakeSection = Field(default_factory=IntakeSection)
     workers: WorkersSection = Field(default_factory=WorkersSection)
     applications: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    overrides: Annotated[tuple[Override, ...], names_differ("overrides")] = ()
     destinations: Annotated[tuple[Destination, ...], names_differ("destinations")] = (ORTHANC,)
     commitment: CommitmentSection = Field(default_factory=CommitmentSection)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
@@ -337,6 +342,9 @@ class Config(Section):
     messages: MessagesSection = Field(default_factory=MessagesSection)
     reading: ReadingSection = Field(default_factory=ReadingSection)
     priority: PrioritySection = Field(default_factory=PrioritySection)
+    monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
+    retention: RetentionSection = Field(default_factory=RetentionSection)
+    audit: AuditSection = Field(default_factory=AuditSection)
     sign_in: SignInSection = Field(default_factory=SignInSection)
     single_sign_on: SingleSignOnSection = Field(default_factory=SingleSignOnSection)
 

@@ -38,6 +38,10 @@ class EventKind(StrEnum):
     # The suite itself
     DATABASE_MIGRATED = "database_migrated"
     SETTINGS_CHANGED = "settings_changed"
+    SETTINGS_DRAFTED = "settings_drafted"
+    SETTINGS_APPROVED = "settings_approved"
+    SETTINGS_REFUSED = "settings_refused"
+    """A file that was edited by hand and is not taken in, or a draft that was turned down."""
     SERVICE_STARTED = "service_started"
     SERVICE_STOPPED = "service_stopped"
     WORKER_STARTED = "worker_started"
@@ -148,6 +152,25 @@ class EventKind(StrEnum):
     STEP_CREATED = "step_created"
     STEP_CHANGED = "step_changed"
     STEP_CANCEL_REQUESTED = "step_cancel_requested"
+
+    # Models
+    MODEL_ADMITTED = "model_admitted"
+    MODEL_REFUSED = "model_refused"
+    MODEL_STAGED = "model_staged"
+    COMPARISON_ASKED = "comparison_asked"
+    """Past studies are run again beside their results, or a shadow model begins to run."""
+    COMPARISON_ENDED = "comparison_ended"
+
+    # Oversight
+    ALARM_RAISED = "alarm_raised"
+    ALARM_ENDED = "alarm_ended"
+    ALARM_SEEN = "alarm_seen"
+    BACKUP_MADE = "backup_made"
+    BACKUP_RESTORED = "backup_restored"
+    RETENTION_REMOVED = "retention_removed"
+    STUDY_VIEWED = "study_viewed"
+    """A person or machine was shown a study's findings or images."""
+    AUDIT_EXPORTED = "audit_exported"
 
     # Policies
     EXAM_FACTS_STATED = "exam_facts_stated"

@@ -84,6 +84,22 @@ class Permission(StrEnum):
     """Draft a version of the policies, or an earlier one again."""
     POLICIES_APPROVE = "policies_approve"
     """Approve a version; for which units, the configuration says."""
+    SETTINGS = "settings"
+    """See the site's settings, their versions, and what they would do with a study."""
+    SETTINGS_DRAFT = "settings_draft"
+    """Draft a change of the settings, or an earlier version again."""
+    SETTINGS_APPROVE = "settings_approve"
+    """Approve a change; for which units, the configuration says."""
+    MODELS = "models"
+    """See the models, their stages, and how they compare."""
+    MODELS_CHANGE = "models_change"
+    """Admit a model, propose its next stage, and run past studies under it."""
+    MODELS_APPROVE = "models_approve"
+    """Approve a model's next stage."""
+    MONITORING = "monitoring"
+    """See how the suite runs and whether something drifts; note that an alarm was seen."""
+    METRICS = "metrics"
+    """Read figures of the suite as Prometheus does."""
 
 
 READER = frozenset({Permission.WORKLIST, Permission.IMAGES, Permission.RESULTS})
@@ -103,6 +119,7 @@ READS = frozenset(
 OVERSEER = frozenset({Permission.BOARD, Permission.BOARD_ACT, Permission.READERS})
 SEES_ROOM = frozenset({Permission.FIGURES, Permission.POLICIES})
 DRAFTS = SEES_ROOM | {Permission.POLICIES_DRAFT}
+SEES_HOUSE = frozenset({Permission.SETTINGS, Permission.MODELS, Permission.MONITORING})
 COLLEAGUE = PREPARES | LIST | {Permission.PREPARE}
 SIGNER = COLLEAGUE | QUEUE | {Permission.SIGN}
 
@@ -138,7 +155,11 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.OWN_FIGURES,
         Permission.VALIDATION_SIGN,
         Permission.POLICIES_APPROVE,
-    },
+        Permission.SETTINGS_DRAFT,
+        Permission.SETTINGS_APPROVE,
+        Permission.MODELS_APPROVE,
+    }
+    | SEES_HOUSE,
     Role.ADMINISTRATOR: READER
     | QUEUE
     | {
@@ -154,8 +175,13 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
         Permission.BOARD,
         Permission.READERS,
         Permission.POLICIES,
-    },
+        Permission.SETTINGS_DRAFT,
+        Permission.MODELS_CHANGE,
+        Permission.METRICS,
+    }
+    | SEES_HOUSE,
     Role.AUDITOR: SEES_ROOM
+    | SEES_HOUSE
     | {Permission.EVENTS, Permission.FOLLOW_UP, Permission.EXAM, Permission.BOARD},
 }
 
@@ -171,6 +197,7 @@ OF_MACHINE = frozenset(
         Permission.READING_CALLS,
         Permission.WORKITEMS,
         Permission.WORKITEMS_CREATE,
+        Permission.METRICS,
     }
 )
 """What a machine token may do."""

@@ -38,6 +38,7 @@ NAVIGATION = (
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_events", "/events", Permission.EVENTS),
+    ("nav_administration", "/administration", Permission.MONITORING),
     ("nav_account", "/account", Permission.SIGNED_IN),
 )
 STEPS = (

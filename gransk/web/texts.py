@@ -1,4 +1,4 @@
-"""Every text of the pages in each language, from ``texts.yaml``."""
+"""Every text of the pages in each language, from ``texts.yaml`` and the files of ``wording/``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ DATES = {"da": "%d.%m.%Y", "en": "%Y-%m-%d"}
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
     """Key to language to text."""
-    content = (Path(__file__).parent / "texts.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, dict[str, str]] = yaml.safe_load(content)
+    loaded: dict[str, dict[str, str]] = {}
+    for path in files():
+        loaded |= yaml.safe_load(path.read_text(encoding="utf-8"))
     return loaded
+
+
+def files() -> list[Path]:
+    """The files that texts stand in; no key stands in two of them."""
+    room = Path(__file__).parent
+    return [room / "texts.yaml", *sorted((room / "wording").glob("*.yaml"))]
 
 
 def text(key: str, language: str, **values: Any) -> str:

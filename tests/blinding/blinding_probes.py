@@ -448,6 +448,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /source": (Ask("/source", ends=True, full=True, told=False),),
     "GET /api/health": ask("/api/health"),
     "POST /nudge": ask("/nudge", status=401),
+    "GET /administration": ask("/administration"),
     "GET /account": ask("/account"),
     "POST /account/language": ends("/account/language", language="en"),
     "POST /account/password": ends("/account/password", present="x", new="y", status=422),

@@ -7,7 +7,6 @@ import string
 from pathlib import Path
 
 import pytest
-import yaml
 
 import gransk.web
 from gransk.archive.tables import PriorState
@@ -76,9 +75,13 @@ def test_every_key_has_both_languages_with_the_same_places():
 
 
 def test_no_key_stands_twice():
-    keys = re.findall(r"^(\w+):", (ROOM / "texts.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    keys = [
+        key
+        for path in texts.files()
+        for key in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
     assert len(keys) == len(set(keys))
-    assert set(keys) == set(yaml.safe_load((ROOM / "texts.yaml").read_text(encoding="utf-8")))
+    assert set(keys) == set(texts.catalogue())
 
 
 def used() -> set[str]:
