@@ -34,6 +34,7 @@ from gransk.results.tables import Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.events import EventKind
+from gransk.site.live import InForce, in_force
 from gransk.site.tables import SettingVersion
 from gransk.site.workflows import QueueName, workflow
 
@@ -76,13 +77,18 @@ class Tools:
     that there may be something to start.
     """
 
-    config: Config
+    settings: Config | InForce
     database: Database
     blobs: BlobStore
     nursery: Nursery
     stopping: threading.Event = field(default_factory=threading.Event)
     look: threading.Event = field(default_factory=threading.Event)
     busy: Busy = field(default_factory=Busy)
+
+    @property
+    def config(self) -> Config:
+        """The configuration of now."""
+        return in_force(self.settings).config
 
 
 def register(tools: Tools) -> None:
