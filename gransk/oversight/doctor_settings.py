@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gransk.core.application import applications
-from gransk.oversight.results import Level, Result
+from gransk.oversight.doctor import Check, Level, Result, file_missing
 from gransk.site.answering import responsible_accounts
 from gransk.site.config import Config
+from gransk.site.database import Database
 from gransk.site.differences import differences
+from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.settings import changed_drafts, changed_settings, latest_settings
 from gransk.site.settings_drafts import drafts, settings_now, without_approver
 from gransk.site.settings_file import refused_files
@@ -21,8 +24,23 @@ from gransk.site.site_keys import Host, site_content
 SHOWN = 5
 
 
-def check_settings(config: Config, session: Session) -> Iterator[Result]:
+def check_settings(config: Config) -> Iterator[Result]:
     """Are versions what was recorded, does the file agree, and does anything wait?"""
+    if file_missing(config.database.url):
+        return
+    database = Database(config.database.url)
+    try:
+        # Of another schema, or one that does not answer, the database's own check tells.
+        if schema_state(database) is SchemaState.CURRENT:
+            with database.read() as session:
+                yield from _settings(config, session)
+    except SQLAlchemyError:
+        return
+    finally:
+        database.close()
+
+
+def _settings(config: Config, session: Session) -> Iterator[Result]:
     changed = changed_settings(session)
     if changed:
         numbers = {"numbers": ", ".join(map(str, changed))}
@@ -64,3 +82,6 @@ def _waiting(session: Session, config: Config) -> Iterator[Result]:
         if units:
             values = {"number": one.number, "units": ", ".join(unit or "-" for unit in units)}
             yield Result("settings", Level.WARN, "settings_nobody", values)
+
+
+CHECKS: tuple[Check, ...] = (check_settings,)
