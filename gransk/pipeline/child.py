@@ -6,10 +6,8 @@ limit, and dies with the worker. Its standard output is for messages alone.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import resource
 import signal
 import sys
 import time
@@ -27,7 +25,6 @@ from gransk.core.application import (
 from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import report_key, selection_key
-from gransk.core.models import ModelLibrary
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
@@ -37,15 +34,14 @@ from gransk.pipeline.following import Follower, Told, fetch, named_pictures, tol
 from gransk.results.dicom.kept import newest_report
 from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
+from gransk.site.child_process import die_with_parent, limit_memory
 from gransk.site.config import Config
-
-PR_SET_PDEATHSIG = 1
-MB = 1024 * 1024
+from gransk.site.model_library import library_of
 
 
 def main() -> None:
     """Do the one job that stands on standard input."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
@@ -53,7 +49,7 @@ def main() -> None:
     job = channel.job()
     os.chdir(job.output)
     config = Config.model_validate(job.config)
-    _limit_memory(int(sys.argv[1]), config.models.device)
+    limit_memory(int(sys.argv[1]), config.models.device)
     channel.send(_outcome(job, config, channel))
 
 
@@ -102,7 +98,7 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
     if job.prior and _from_report(application, study, output, channel):
         return protocol.Done()
     selection = application.select(study, settings)
-    library = ModelLibrary(config.models.folder, config.models.threads, config.models.device)
+    library = library_of(config)
     channel.progress("digest", 0.12)
     key = selection_key(application, selection, settings, library)
     context = Context(library, settings, _scaled(channel), key)
@@ -228,23 +224,6 @@ def _write_found(
 def _scaled(channel: Channel) -> Progress:
     """Progress of the analysis as a part of the whole."""
     return lambda step, share: channel.progress(step, 0.15 + 0.75 * min(max(share, 0.0), 1.0))
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux)."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _limit_memory(megabytes: int, device: str) -> None:
-    """Bound the private memory of this process.
-
-    CUDA reserves address space far beyond what it uses, so there the worker's
-    own watch on the memory held stands alone.
-    """
-    if device == "cpu":
-        limit = megabytes * MB
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ TABLES = (
     "announcement",
     "exam_fact", "room_version", "room_approval", "ai_pause", "validation", "outcome",
     "reading_entry", "identity_statement", "identity_change",
+    "model_attempt", "model", "model_step", "model_verdict", "model_evidence",
 )  # fmt: skip
 _ACTS = {"sqlite": ("update", "delete", "replace"), "postgresql": ("change",)}
 _FOUND = {
