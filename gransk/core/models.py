@@ -88,8 +88,8 @@ class Card(_Part):
     Unknown keys are refused, so that a misspelt limit is never silent.
     """
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", max_length=32)
     task: str
     file: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

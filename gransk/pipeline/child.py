@@ -34,7 +34,7 @@ from gransk.pipeline.following import Follower, Told, fetch, named_pictures, tol
 from gransk.results.dicom.kept import newest_report
 from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
-from gransk.site.child_process import die_with_parent, limit_memory
+from gransk.site.child_process import die_with_parent, limit_memory, no_memory
 from gransk.site.config import Config
 from gransk.site.model_library import library_of
 
@@ -80,7 +80,7 @@ def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Me
     except MemoryError:
         return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail="no more memory was given")
     except Exception as error:  # noqa: BLE001 whatever it is, the queue goes on
-        if "bad_alloc" in str(error) or "allocate" in str(error).lower():
+        if no_memory(error):
             return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail=type(error).__name__)
         return protocol.Broken(detail=place(error))
 

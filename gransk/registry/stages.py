@@ -77,6 +77,10 @@ class Step:
     evidence: tuple[ModelEvidence, ...]
 
     @property
+    def stage(self) -> Stage:
+        return Stage(self.row.stage)
+
+    @property
     def stands(self) -> bool:
         return not self.row.wants_approval or (self.verdict is not None and self.verdict.approved)
 
@@ -100,7 +104,7 @@ class Registered:
 
     @property
     def stage(self) -> Stage:
-        return next(step.row.stage for step in reversed(self.steps) if step.stands)
+        return next(step.stage for step in reversed(self.steps) if step.stands)
 
     @property
     def proposed(self) -> Step | None:
@@ -110,7 +114,7 @@ class Registered:
 
     @property
     def was_active(self) -> bool:
-        return any(step.stands and step.row.stage is Stage.ACTIVE for step in self.steps)
+        return any(step.stands and step.stage is Stage.ACTIVE for step in self.steps)
 
     @property
     def moves(self) -> tuple[Stage, ...]:
@@ -193,7 +197,7 @@ def propose(
     take_turn(session)
     found = one(session, name)
     if found.proposed is not None:
-        raise RegistryError(ModelRefusal.AWAITS_VERDICT, found.proposed.row.stage.value)
+        raise RegistryError(ModelRefusal.AWAITS_VERDICT, found.proposed.stage.value)
     if stage not in MOVES[found.stage]:
         raise RegistryError(ModelRefusal.NO_SUCH_MOVE, f"{found.stage.value} → {stage.value}")
     if stage not in found.moves:
@@ -251,7 +255,7 @@ def decide(
     )
     session.add(verdict)
     data = {
-        "step": step.row.number, "to": step.row.stage.value, "approved": approved,
+        "step": step.row.number, "to": step.stage.value, "approved": approved,
         "sha256": found.row.sha256,
     }  # fmt: skip
     record(session, account.name, EventKind.MODEL_STAGED, subject(name), data)

@@ -25,3 +25,9 @@ def limit_memory(megabytes: int, device: str) -> None:
         limit = megabytes * MB
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def no_memory(error: Exception) -> bool:
+    """Whether an error says that no more memory was given."""
+    said = str(error)
+    return isinstance(error, MemoryError) or "bad_alloc" in said or "allocate" in said.lower()
