@@ -1,6 +1,7 @@
 """Models that a configuration chooses: settings may name active ones alone.
 
 >>> check_models(session, config)   # raises ModelChoiceError, which lists every fault
+>>> Host(..., further=(check_settings,))   # the same for whoever drafts settings
 >>> named_by(config, "mynet@1.0.0")
 ("applications.nodule.models.detector",)
 """
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import ConfigurationError
@@ -20,6 +22,9 @@ from gransk.registry.stages import registered
 from gransk.registry.tables import Stage
 from gransk.site.config import Config
 from gransk.site.model_library import library_of
+from gransk.site.settings import latest_settings
+from gransk.site.settings_refusals import SettingsError, SettingsRefusal
+from gransk.site.tables import SettingVersion
 
 ROLES = "models"
 """The key of an application's settings that says which model does what."""
@@ -80,6 +85,27 @@ def check_models(session: Session, config: Config) -> None:
         raise ModelChoiceError(faults)
 
 
+def check_settings(session: Session, config: Config) -> None:
+    """Check a draft of settings, as `gransk.site.site_keys.Host.further` asks it.
+
+    A model that the version in force names in the same place may stay there, so that a model
+    that is withdrawn does not stand in the way of other changes.
+
+    Raises
+    ------
+    SettingsError
+        ``MODEL_NOT_ACTIVE``; the detail names every key.
+    """
+    last = latest_settings(session)
+    kept = set() if last is None else set(_named(last.content))
+    faults = [
+        fault for fault in choice_faults(session, config) if (fault.key, fault.name) not in kept
+    ]
+    if faults:
+        detail = "; ".join(str(fault) for fault in faults)
+        raise SettingsError(SettingsRefusal.MODEL_NOT_ACTIVE, detail)
+
+
 def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:
     """Every key that names a model which may not be used."""
     named = list(named_models(config))
@@ -101,10 +127,28 @@ def named_by(config: Config, name: str) -> tuple[str, ...]:
 
 def named_models(config: Config) -> Iterator[tuple[str, str]]:
     """Key and name of each model that applications and overrides name."""
-    for application, settings in config.applications.items():
+    overrides = [
+        {"name": one.name, "settings": one.settings} for one in config.overrides
+    ]
+    return _named({"applications": config.applications, "overrides": overrides})
+
+
+def chosen_by(session: Session, name: str) -> int | None:
+    """The last version of the settings that began to name a model; None where none does now."""
+    versions = session.scalars(select(SettingVersion).order_by(SettingVersion.number.desc()))
+    found = None
+    for version in versions:
+        if all(named != name for _, named in _named(version.content)):
+            return found
+        found = version.number
+    return found
+
+
+def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for application, settings in (content.get("applications") or {}).items():
         yield from _roles(f"applications.{application}", settings)
-    for override in config.overrides:
-        yield from _roles(f"overrides.{override.name}.settings", override.settings)
+    for override in content.get("overrides") or ():
+        yield from _roles(f"overrides[{override['name']}].settings", override["settings"])
 
 
 def _roles(where: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gransk.core.errors import InvalidValueError
 from gransk.core.models import Card
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.tables import (
@@ -30,14 +31,11 @@ from gransk.registry.tables import (
     Stage,
 )
 from gransk.results.store import Stored, keep
+from gransk.site.answering import SHELL, reason_of
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account, Role
 
-SHELL = "shell:"
-"""Before the name of who works at the command line."""
-SHORTEST, LONGEST = 3, 1000
-"""Characters of a reason."""
 MOVES: dict[Stage, frozenset[Stage]] = {
     Stage.CANDIDATE: frozenset({Stage.SHADOW, Stage.RETIRED}),
     Stage.SHADOW: frozenset({Stage.ACTIVE, Stage.RETIRED}),
@@ -193,7 +191,7 @@ def propose(
     ------
     RegistryError
     """
-    why = reason_of(reason)
+    why = _reason(reason)
     take_turn(session)
     found = one(session, name)
     if found.proposed is not None:
@@ -239,7 +237,7 @@ def decide(
     ------
     RegistryError
     """
-    why = reason.strip() if approved else reason_of(reason)
+    why = reason.strip() if approved else _reason(reason)
     take_turn(session)
     found = one(session, name)
     step = found.proposed
@@ -284,17 +282,11 @@ def responsible(account: Account) -> bool:
     return account.active and Role.RESPONSIBLE_RADIOLOGIST.value in account.roles
 
 
-def reason_of(text: str) -> str:
-    """Somebody's reason, without blanks around it.
-
-    Raises
-    ------
-    RegistryError
-    """
-    reason = text.strip()
-    if not SHORTEST <= len(reason) <= LONGEST:
-        raise RegistryError(ModelRefusal.NO_REASON, f"{SHORTEST}-{LONGEST}")
-    return reason
+def _reason(text: str) -> str:
+    try:
+        return reason_of(text)
+    except InvalidValueError as error:
+        raise RegistryError(ModelRefusal.NO_REASON) from error
 
 
 def subject(name: str) -> str:
