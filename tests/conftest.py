@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "system"))
 sys.path.insert(0, str(Path(__file__).parent / "mammo"))
+sys.path.insert(0, str(Path(__file__).parent / "registry"))
 
 from harness_orthanc import OrthancProcess, make_config
 

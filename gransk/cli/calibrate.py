@@ -27,9 +27,9 @@ from gransk.core.errors import (
     InvalidValueError,
     UnreadableInputError,
 )
-from gransk.core.models import ModelLibrary
 from gransk.core.study import Instance, Study
 from gransk.site.config import Config, application_settings, load_config
+from gransk.site.model_library import library_of
 
 MADE, FAILED, WRONG_USE, REFUSED, UNREADABLE = 0, 1, 2, 3, 4
 WORDS = {
@@ -156,7 +156,7 @@ def _run(
 
     outcomes = own_exams.read_outcomes(source.outcomes) if source.outcomes else {}
     settings = application_settings(site, application)
-    library = ModelLibrary(site.models.folder, site.models.threads, site.models.device)
+    library = library_of(site)
     models = {name: library.digest(name) for name in application.models(settings)}
     period = own_exams.Period(source.start, source.end)
     if source.folder is not None:

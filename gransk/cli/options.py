@@ -48,9 +48,9 @@ def model_library(config: Path | None) -> ModelLibrary:
     if config is None:
         return ModelLibrary(model_folder())
     from gransk.site.config import load_config
+    from gransk.site.model_library import library_of
 
-    models = load_config(config).models
-    return ModelLibrary(models.folder, models.threads, models.device)
+    return library_of(load_config(config))
 
 
 def config_path(given: Path | None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,11 @@ from gransk.core.errors import ModelError
 from gransk.core.findings import ModelIdentity
 
 DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "int64": "tensor(int64)"}
+
+CARD = "card.yaml"
+AT = "@"
+"""Between id and version in the name of a model that was admitted to the registry."""
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*(@\d+\.\d+\.\d+)?")
 
 
 class _Part(BaseModel):
@@ -56,14 +62,34 @@ class Performance(_Part):
     command: str
 
 
+class GoldenCase(_Part):
+    """What the model makes of one input, so that each machine can see that it makes the same.
+
+    Parameters
+    ----------
+    inputs, outputs : str
+        Files beside the card, ``.npz`` with one array for each input and output by its name.
+    inputs_sha256, outputs_sha256 : str
+    absolute, relative : float
+        An output may differ by ``absolute + relative * |expected|``.
+    """
+
+    inputs: str
+    inputs_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    outputs: str
+    outputs_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    absolute: float = Field(gt=0, allow_inf_nan=False)
+    relative: float = Field(default=0.0, ge=0, le=0.1)
+
+
 class Card(_Part):
     """``card.yaml``: what a model is, reads, gives, and how well.
 
     Unknown keys are refused, so that a misspelt limit is never silent.
     """
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", max_length=32)
     task: str
     file: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -76,6 +102,12 @@ class Card(_Part):
     licence: str
     limits: tuple[str, ...] = Field(min_length=1)
     created: datetime.date
+    golden: GoldenCase | None = None
+
+    @property
+    def name(self) -> str:
+        """``id@version``, as the configuration names a model that was admitted."""
+        return f"{self.id}{AT}{self.version}"
 
 
 class Model:
@@ -138,31 +170,54 @@ class Model:
 
 
 class ModelLibrary:
-    """A folder of models, one folder each.
+    """Models by name: those that ship with Gransk, and those that a site admitted.
 
     Parameters
     ----------
     folder : Path
-        Holds ``<id>/card.yaml`` and the file that the card names.
+        Of the shipped models: holds ``<id>/card.yaml`` and the file that the card names.
     threads : int
         Threads of one inference; 0 leaves it to the runtime.
     device : str
         ``cpu`` or ``cuda``.
+    admitted : Path, optional
+        Of the admitted models, whose name is ``id@version``: holds ``<id>@<version>/card.yaml``.
     """
 
     def __init__(
-        self, folder: Path, threads: int = 0, device: Literal["cpu", "cuda"] = "cpu"
+        self,
+        folder: Path,
+        threads: int = 0,
+        device: Literal["cpu", "cuda"] = "cpu",
+        admitted: Path | None = None,
     ) -> None:
         self.folder = folder
+        self.admitted = admitted
         self.threads = threads
         self.device = device
         self._loaded: dict[str, Model] = {}
 
     def ids(self) -> list[str]:
-        """Ids of every model in the folder: each subfolder, card or not."""
+        """Ids of every shipped model: each subfolder, card or not."""
         if not self.folder.is_dir():
             raise ModelError(f"model folder {self.folder} does not exist; set models.folder")
         return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name[0] != ".")
+
+    def folder_of(self, model_id: str) -> Path:
+        """Where a model's card and file lie.
+
+        Raises
+        ------
+        ModelError
+            Where the name is no model's, or there is no folder of admitted models.
+        """
+        if not NAME.fullmatch(model_id):
+            raise ModelError(f"{model_id!r} is no model's name; wants id or id@version")
+        if AT not in model_id:
+            return self.folder / model_id
+        if self.admitted is None:
+            raise ModelError(f"model {model_id!r} is of a site's registry; give its configuration")
+        return self.admitted / model_id
 
     def card(self, model_id: str) -> Card:
         """Read one card.
@@ -170,17 +225,17 @@ class ModelLibrary:
         Raises
         ------
         ModelError
-            Where it is missing, unreadable or of another id than its folder.
+            Where it is missing, unreadable or of another model than its folder.
         """
-        path = self.folder / model_id / "card.yaml"
+        path = self.folder_of(model_id) / CARD
         try:
-            card = Card.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            card = read_card(path.read_bytes())
         except FileNotFoundError as error:
             raise ModelError(f"model {model_id!r} has no card.yaml in {path.parent}") from error
         except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
             raise ModelError(f"model {model_id!r}: its card is not valid: {error}") from error
-        if card.id != model_id:
-            raise ModelError(f"model folder {model_id!r} holds the card of {card.id!r}")
+        if model_id != (card.name if AT in model_id else card.id):
+            raise ModelError(f"model folder {model_id!r} holds the card of {card.name!r}")
         return card
 
     def digest(self, model_id: str) -> str:
@@ -201,7 +256,7 @@ class ModelLibrary:
 
     def _load(self, model_id: str) -> Model:
         card = self.card(model_id)
-        folder = (self.folder / model_id).resolve()
+        folder = self.folder_of(model_id).resolve()
         path = (folder / card.file).resolve()
         if path.parent != folder:
             raise ModelError(f"model {model_id!r}: its file must lie in its own folder")
@@ -215,21 +270,42 @@ class ModelLibrary:
                 f"model {model_id!r}: {card.file} has SHA-256 {digest}, its card says "
                 f"{card.sha256}; restore the file or the card"
             )
-        model = Model(card, self._session(model_id, content))
-        _check_contract(card, model._session)
-        return model
+        session = open_session(model_id, content, self.threads, self.device)
+        for fault in contract_faults(card, session):
+            raise ModelError(f"model {card.id!r}: {fault}")
+        return Model(card, session)
 
-    def _session(self, model_id: str, content: bytes) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.log_severity_level = 3
-        wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[self.device]
-        if wanted not in onnxruntime.get_available_providers():
-            raise ModelError(f"device {self.device!r} needs onnxruntime's {wanted}, absent here")
-        try:
-            return onnxruntime.InferenceSession(content, options, providers=[wanted])
-        except Exception as error:  # onnxruntime raises its own unrelated classes
-            raise ModelError(f"model {model_id!r} cannot be loaded: {error}") from error
+
+def read_card(content: bytes) -> Card:
+    """The card that a ``card.yaml`` holds.
+
+    Raises
+    ------
+    yaml.YAMLError, ValidationError, UnicodeDecodeError
+    """
+    return Card.model_validate(yaml.safe_load(content.decode("utf-8")))
+
+
+def open_session(
+    name: str, content: bytes, threads: int, device: Literal["cpu", "cuda"]
+) -> onnxruntime.InferenceSession:
+    """Have the runtime take in a model's bytes.
+
+    Raises
+    ------
+    ModelError
+        Where it cannot; ``name`` says which model.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
+    if wanted not in onnxruntime.get_available_providers():
+        raise ModelError(f"device {device!r} needs onnxruntime's {wanted}, absent here")
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=[wanted])
+    except Exception as error:  # onnxruntime raises its own unrelated classes
+        raise ModelError(f"model {name!r} cannot be loaded: {error}") from error
 
 
 def _fits(actual: tuple[Any, ...], wanted: tuple[int | str, ...]) -> bool:
@@ -239,17 +315,17 @@ def _fits(actual: tuple[Any, ...], wanted: tuple[int | str, ...]) -> bool:
     )
 
 
-def _check_contract(card: Card, session: onnxruntime.InferenceSession) -> None:
+def contract_faults(card: Card, session: onnxruntime.InferenceSession) -> list[str]:
+    """Where inputs and outputs of a loaded model are not what its card states."""
+    faults = []
     for kind, stated, actual in (
         ("inputs", card.inputs, session.get_inputs()),
         ("outputs", card.outputs, session.get_outputs()),
     ):
         by_name = {node.name: node for node in actual}
         if kind == "inputs" and set(by_name) != {tensor.name for tensor in stated}:
-            raise ModelError(
-                f"model {card.id!r}: its card states inputs {[t.name for t in stated]}, "
-                f"the file has {sorted(by_name)}"
-            )
+            names = [tensor.name for tensor in stated]
+            faults.append(f"its card states inputs {names}, the file has {sorted(by_name)}")
         for tensor in stated:
             node = by_name.get(tensor.name)
             if (
@@ -258,7 +334,8 @@ def _check_contract(card: Card, session: onnxruntime.InferenceSession) -> None:
                 or not _fits(tuple(node.shape), tensor.shape)
             ):
                 has = f"{node.type}{node.shape}" if node else "nothing of that name"
-                raise ModelError(
-                    f"model {card.id!r}: {kind} {tensor.name!r} is stated as "
+                faults.append(
+                    f"{kind} {tensor.name!r} is stated as "
                     f"{tensor.dtype}{list(tensor.shape)}, the file has {has}"
                 )
+    return faults

@@ -22,7 +22,6 @@ from gransk.core.application import applications
 from gransk.core.calibration import Calibrates
 from gransk.core.decode import SYNTAXES
 from gransk.core.errors import ConfigurationError, ModelError
-from gransk.core.models import ModelLibrary
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.reading import ledger
 from gransk.reading.confirming import SpareConfirmation
@@ -43,6 +42,7 @@ from gransk.site.database import Database, utcnow
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.provider import ANSWER_PATH, Provider, ProviderError
+from gransk.site.model_library import library_of
 from gransk.site.tables import Executor
 
 MEGABYTE = 1 << 20
@@ -270,7 +270,7 @@ def check_viewer(config: Config) -> Iterator[Result]:
 def check_models(config: Config) -> Iterator[Result]:
     """Is every model there that an application wants, is it what its card says, does it load?"""
     folder = config.models.folder
-    library = ModelLibrary(folder, config.models.threads, config.models.device)
+    library = library_of(config)
     try:
         ids = library.ids()
     except ModelError as error:
@@ -298,7 +298,7 @@ def check_models(config: Config) -> Iterator[Result]:
 
 def check_calibration(config: Config) -> Iterator[Result]:
     """Are scores calibrated on the site's own exams, for the models in use?"""
-    library = ModelLibrary(config.models.folder, config.models.threads, config.models.device)
+    library = library_of(config)
     for application in applications().values():
         if not isinstance(application, Calibrates):
             continue

@@ -6,16 +6,12 @@ limit, and dies with the worker. Its standard output is for messages alone.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import resource
 import signal
 import sys
 import time
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from gransk.archive.orthanc import ArchiveUnavailableError, NotInArchiveError
 from gransk.core.application import (
@@ -29,26 +25,24 @@ from gransk.core.application import (
 from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import report_key, selection_key
-from gransk.core.models import ModelLibrary
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
 from gransk.pipeline.channel import Channel, place
+from gransk.pipeline.choosing import chosen
 from gransk.pipeline.following import Follower, Told, fetch, named_pictures, told_bytes
 from gransk.results.dicom.kept import newest_report
 from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
+from gransk.site.child_process import die_with_parent, limit_memory, no_memory
 from gransk.site.config import Config
-from gransk.site.overrides import StudyFacts, resolved
-
-PR_SET_PDEATHSIG = 1
-MB = 1024 * 1024
+from gransk.site.model_library import library_of
 
 
 def main() -> None:
     """Do the one job that stands on standard input."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
@@ -56,7 +50,7 @@ def main() -> None:
     job = channel.job()
     os.chdir(job.output)
     config = Config.model_validate(job.config)
-    _limit_memory(int(sys.argv[1]), config.models.device)
+    limit_memory(int(sys.argv[1]), config.models.device)
     channel.send(_outcome(job, config, channel))
 
 
@@ -87,7 +81,7 @@ def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Me
     except MemoryError:
         return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail="no more memory was given")
     except Exception as error:  # noqa: BLE001 whatever it is, the queue goes on
-        if "bad_alloc" in str(error) or "allocate" in str(error).lower():
+        if no_memory(error):
             return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail=type(error).__name__)
         return protocol.Broken(detail=place(error))
 
@@ -103,8 +97,9 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
         raise RefusalError(verdict)
     if job.prior and _from_report(application, study, output, channel):
         return protocol.Done()
-    settings, fired, selection = _chosen(job, application, study)
-    library = ModelLibrary(config.models.folder, config.models.threads, config.models.device)
+    found = chosen(application, study, job.settings, job.overrides, job.unit, job.programme)
+    settings, fired, selection = found.settings, found.fired, found.selection
+    library = library_of(config)
     channel.progress("digest", 0.12)
     key = selection_key(application, selection, settings, library)
     context = Context(library, settings, _scaled(channel), key)
@@ -124,27 +119,6 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
     return _report(
         job, config, channel, application, study, report_key(key, header, extra), told, pictures
     )
-
-
-def _chosen(
-    job: protocol.Job, application: Application, study: Study
-) -> tuple[BaseModel, tuple[str, ...], Selection]:
-    """The settings for the study, the overrides that hold, and the images.
-
-    A kernel is that of chosen images: they are chosen without the overrides that ask for one,
-    which say nothing of how images are chosen.
-    """
-    sections = {application.id: job.settings}
-    schema = application.settings_schema
-    facts = StudyFacts.of_headers(study, job.unit, job.programme)
-    first = resolved(sections, job.overrides, application.id, facts)
-    settings = schema.model_validate(first.settings)
-    selection = application.select(study, settings)
-    if any(one.where.kernel is not None for one in job.overrides):
-        facts = facts.of_images(selection.instances)
-        first = resolved(sections, job.overrides, application.id, facts)
-        settings = schema.model_validate(first.settings)
-    return settings, first.fired, selection
 
 
 def _from_report(application: Application, study: Study, output: Path, channel: Channel) -> bool:
@@ -253,23 +227,6 @@ def _write_found(
 def _scaled(channel: Channel) -> Progress:
     """Progress of the analysis as a part of the whole."""
     return lambda step, share: channel.progress(step, 0.15 + 0.75 * min(max(share, 0.0), 1.0))
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux)."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _limit_memory(megabytes: int, device: str) -> None:
-    """Bound the private memory of this process.
-
-    CUDA reserves address space far beyond what it uses, so there the worker's
-    own watch on the memory held stands alone.
-    """
-    if device == "cpu":
-        limit = megabytes * MB
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from sqlalchemy import make_url
 
-from gransk.core.application import Application, model_folder
+from gransk.core.application import Application
 from gransk.core.errors import ConfigurationError
 from gransk.core.exam_facts import Where
 from gransk.core.keys import digest
@@ -34,6 +34,7 @@ from gransk.site.config_destinations import ORTHANC, Destination, DicomDestinati
 from gransk.site.config_files import with_files
 from gransk.site.config_identity import IdentitySection
 from gransk.site.config_messages import MessagesSection
+from gransk.site.config_models import ModelsSection
 from gransk.site.config_monitoring import MonitoringSection
 from gransk.site.config_overrides import Override, check_overrides, checked_settings
 from gransk.site.config_priority import PrioritySection
@@ -117,14 +118,6 @@ class ServiceSection(Section):
             Where the file is missing or empty.
         """
         return read_secret(self.nudge_secret_file, "service.nudge_secret_file")
-
-
-class ModelsSection(Section):
-    """The ONNX models and how they run."""
-
-    folder: SitePath = Field(default_factory=model_folder)
-    threads: Whole = Field(default=0, ge=0, le=256)
-    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class IntakeSection(Section):
@@ -416,6 +409,11 @@ class Config(Section):
     def blob_folder(self) -> Path:
         """The content-addressed store of large objects."""
         return self.data_folder / "blobs"
+
+    @property
+    def admitted_folder(self) -> Path:
+        """Models that the site admitted: a folder each, named ``id@version``."""
+        return self.data_folder / "models"
 
     @property
     def scratch_folder(self) -> Path:

@@ -11,6 +11,7 @@ TABLES = (
     "exam_fact", "room_version", "room_approval", "ai_pause", "validation", "outcome",
     "reading_entry", "identity_statement", "identity_change", "setting_draft",
     "setting_approval", "setting_turned_down", "setting_file",
+    "model_attempt", "model", "model_step", "model_verdict", "model_evidence",
 )  # fmt: skip
 _ACTS = {"sqlite": ("update", "delete", "replace"), "postgresql": ("change",)}
 _FOUND = {

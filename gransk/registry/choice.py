@@ -1,0 +1,159 @@
+"""Models that a configuration chooses: settings may name active ones alone.
+
+>>> check_models(session, config)   # raises ModelChoiceError, which lists every fault
+>>> Host(..., further=(check_settings,))   # the same for whoever drafts settings
+>>> named_by(config, "mynet@1.0.0")
+("applications.nodule.models.detector",)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gransk.core.errors import ConfigurationError
+from gransk.core.models import AT
+from gransk.registry.refusals import ModelRefusal
+from gransk.registry.stages import registered
+from gransk.registry.tables import Stage
+from gransk.site.config import Config
+from gransk.site.model_library import library_of
+from gransk.site.settings import latest_settings
+from gransk.site.settings_refusals import SettingsError, SettingsRefusal
+from gransk.site.tables import SettingVersion
+
+ROLES = "models"
+"""The key of an application's settings that says which model does what."""
+
+
+@dataclass(frozen=True)
+class ChoiceFault:
+    """A key that names a model which may not be used.
+
+    Parameters
+    ----------
+    key : str
+        Such as ``applications.nodule.models.detector``.
+    name : str
+        The model.
+    refusal : ModelRefusal
+        ``UNKNOWN`` or ``NOT_ACTIVE``.
+    stage : Stage, optional
+        Where it stands instead.
+    """
+
+    key: str
+    name: str
+    refusal: ModelRefusal
+    stage: Stage | None = None
+
+    def __str__(self) -> str:
+        if self.refusal is ModelRefusal.UNKNOWN:
+            return f"{self.key}: model {self.name!r} is neither shipped nor admitted"
+        stage = self.stage.value if self.stage else ""
+        return f"{self.key}: model {self.name!r} is {stage}; settings name active models alone"
+
+
+class ModelChoiceError(ConfigurationError):
+    """A configuration names models that it may not.
+
+    Parameters
+    ----------
+    faults : tuple of ChoiceFault
+    """
+
+    def __init__(self, faults: tuple[ChoiceFault, ...]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+def check_models(session: Session, config: Config) -> None:
+    """Check that every model that a configuration names is shipped, or admitted and active.
+
+    Raises
+    ------
+    ModelChoiceError
+    ModelError
+        Where the folder of shipped models is missing.
+    """
+    faults = tuple(choice_faults(session, config))
+    if faults:
+        raise ModelChoiceError(faults)
+
+
+def check_settings(session: Session, config: Config) -> None:
+    """Check a draft of settings, as `gransk.site.site_keys.Host.further` asks it.
+
+    A model that the version in force names in the same place may stay there, so that a model
+    that is withdrawn does not stand in the way of other changes.
+
+    Raises
+    ------
+    SettingsError
+        ``MODEL_NOT_ACTIVE``; the detail names every key.
+    """
+    last = latest_settings(session)
+    kept = set() if last is None else set(_named(last.content))
+    faults = [
+        fault for fault in choice_faults(session, config) if (fault.key, fault.name) not in kept
+    ]
+    if faults:
+        detail = "; ".join(str(fault) for fault in faults)
+        raise SettingsError(SettingsRefusal.MODEL_NOT_ACTIVE, detail)
+
+
+def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:
+    """Every key that names a model which may not be used."""
+    named = list(named_models(config))
+    if not named:
+        return
+    shipped = library_of(config).ids()
+    stages = {each.row.name: each.stage for each in registered(session)}
+    for key, name in named:
+        if name not in shipped and name not in stages:
+            yield ChoiceFault(key, name, ModelRefusal.UNKNOWN)
+        elif AT in name and stages[name] is not Stage.ACTIVE:
+            yield ChoiceFault(key, name, ModelRefusal.NOT_ACTIVE, stages[name])
+
+
+def named_by(config: Config, name: str) -> tuple[str, ...]:
+    """Keys of a configuration that name a model."""
+    return tuple(key for key, named in named_models(config) if named == name)
+
+
+def named_models(config: Config) -> Iterator[tuple[str, str]]:
+    """Key and name of each model that applications and overrides name."""
+    overrides = [
+        {"name": one.name, "settings": one.settings} for one in config.overrides
+    ]
+    return _named({"applications": config.applications, "overrides": overrides})
+
+
+def chosen_by(session: Session, name: str) -> int | None:
+    """The last version of the settings that began to name a model; None where none does now."""
+    versions = session.scalars(select(SettingVersion).order_by(SettingVersion.number.desc()))
+    found = None
+    for version in versions:
+        if all(named != name for _, named in _named(version.content)):
+            return found
+        found = version.number
+    return found
+
+
+def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for application, settings in (content.get("applications") or {}).items():
+        yield from _roles(f"applications.{application}", settings)
+    for override in content.get("overrides") or ():
+        yield from _roles(f"overrides[{override['name']}].settings", override["settings"])
+
+
+def _roles(where: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    roles = settings.get(ROLES)
+    if isinstance(roles, Mapping):
+        for role, name in roles.items():
+            if isinstance(name, str):
+                yield f"{where}.{ROLES}.{role}", name

@@ -1,0 +1,33 @@
+"""What a child process does first: it bounds its memory, and dies with its parent (Linux)."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import signal
+
+PR_SET_PDEATHSIG = 1
+MB = 1024 * 1024
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def limit_memory(megabytes: int, device: str) -> None:
+    """Bound the private memory of this process.
+
+    CUDA reserves address space far beyond what it uses, so there the parent's
+    own watch on the memory held stands alone.
+    """
+    if device == "cpu":
+        limit = megabytes * MB
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def no_memory(error: Exception) -> bool:
+    """Whether an error says that no more memory was given."""
+    said = str(error)
+    return isinstance(error, MemoryError) or "bad_alloc" in said or "allocate" in said.lower()
