@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.mammo.accuracy import exam_auc, figure, froc
-from gransk.cli.files import read_paths
+from gransk.archive.folder import read_paths
 from gransk.core.application import Context, applications, model_folder
 from gransk.core.errors import RefusalError, UnreadableInputError
 from gransk.core.findings import Findings

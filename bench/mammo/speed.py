@@ -24,7 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bench.nodule.speed import CORES, TimedLibrary
-from gransk.cli.files import one_study, read_paths
+from gransk.archive.folder import one_study, read_paths
 from gransk.core.application import Context, model_folder
 from gransk.core.decode import decode_frames
 from gransk.core.study import Instance

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pydicom
 
-from gransk.cli.files import read_paths
+from gransk.archive.folder import read_paths
 from gransk.core.ct import frames_of, lay_out, read_volume
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import FrameRef

@@ -38,7 +38,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless
 from bench.nodule.alterations import thickness
 from bench.nodule.analysis import MODELS
 from bench.nodule.scans import find_scan
-from gransk.cli.files import one_study, read_paths
+from gransk.archive.folder import one_study, read_paths
 from gransk.core.application import Context
 from gransk.core.ct import CT_IMAGE
 from gransk.core.keys import uid

@@ -149,7 +149,7 @@ def _run(
 
 
 def _read(paths: list[Path], progress: Progress) -> Study:
-    from gransk.cli.files import one_study, read_paths
+    from gransk.archive.folder import one_study, read_paths
 
     found = read_paths(paths, lambda share: progress("read", share))
     if found.left_out:

@@ -187,7 +187,7 @@ def _stored(site: Config, application: Application, period: Any) -> Any:
 
 
 def _studies(folder: Path, progress: Progress) -> list[Study]:
-    from gransk.cli.files import read_paths
+    from gransk.archive.folder import read_paths
 
     found = read_paths([folder], lambda share: progress("read", share))
     if found.left_out:

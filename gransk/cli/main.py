@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "calibrate": ("gransk.cli.calibrate", "calibrate", "Calibrate scores on a site's own exams."),
     "models": ("gransk.cli.models", "app", "List and verify the models."),
     "config": ("gransk.cli.config", "app", "Check and show the configuration."),
+    "rules": ("gransk.cli.rules", "rules", "What the rules would do with a study."),
     "doctor": ("gransk.cli.doctor", "doctor", "Check everything an administrator would."),
     "people": ("gransk.cli.people", "people_app", "Accounts, roles and sign-in links."),
     "token": ("gransk.cli.people", "token_app", "Tokens for machines."),

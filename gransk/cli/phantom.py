@@ -15,8 +15,8 @@ from pydicom import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
 from gransk.archive.files import read_file
+from gransk.archive.folder import has_prefix
 from gransk.cli.analyse import _progress
-from gransk.cli.files import has_prefix
 from gransk.cli.output import check_folder
 from gransk.core import reasons
 from gransk.core.application import Application, applications

@@ -10,7 +10,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from bench.mammo.exams import SPACING_MM, write
-from gransk.cli.files import one_study, read_paths
+from gransk.archive.folder import one_study, read_paths
 from mammo.exam.choice import ViewRules, choose, ready
 from mammo.image.pixels import pixel_spacing
 

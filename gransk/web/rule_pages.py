@@ -1,0 +1,155 @@
+"""Rules: what the site's settings would do with a study. Nothing is run or sent."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from gransk.core.application import Application
+from gransk.oversight.rule_test import Ruled, in_archive, ruled
+from gransk.pipeline.trial import Tried, try_rules
+from gransk.site.config import Config
+from gransk.site.database import utcnow
+from gransk.site.settings_drafts import drafts, one_draft
+from gransk.site.settings_refusals import SettingsError
+from gransk.site.site_keys import Host
+from gransk.web.access import Caller, allow, language_of
+from gransk.web.permissions import Permission
+from gransk.web.rendering import page
+from gransk.web.texts import text
+from gransk.web.wiring import Wiring, wiring
+
+MOST_FILES = 20_000
+Seeing = Annotated[Caller, Depends(allow(Permission.SETTINGS))]
+router = APIRouter()
+
+
+@router.get("/rules")
+def show_rules(request: Request, caller: Seeing, study: str = "") -> Response:
+    """The page on which a study is chosen, or a folder dropped."""
+    return _page(request, caller, study=study)
+
+
+@router.post("/rules")
+def try_study(
+    request: Request,
+    caller: Seeing,
+    study: Annotated[str, Form(max_length=64)] = "",
+    draft: Annotated[int, Form(ge=0)] = 0,
+) -> Response:
+    """Try the rules on a study of the archive."""
+    known = wiring(request)
+    with known.database.read() as session:
+        config = _settings(known, session, draft)
+        found = in_archive(session, study.strip(), config)
+    if found is None:
+        said = text("rules_no_study", language_of(request))
+        return _page(request, caller, 404, study=study, draft=draft, fault=said)
+    tried = try_rules(config, found)
+    return _answer(request, caller, config, tried, found.key, study=study, draft=draft)
+
+
+@router.post("/rules/folder")
+async def try_folder(request: Request, caller: Seeing) -> Response:
+    """Try the rules on files that are sent along; they are removed again."""
+    limit = wiring(request).config.service.max_upload_mb * 1024 * 1024
+    said = request.headers.get("content-length", "")
+    if not said.isdecimal():
+        raise HTTPException(411)
+    if int(said) > limit:
+        raise HTTPException(413)
+    form = await request.form(max_files=MOST_FILES)
+    files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
+    number = str(form.get("draft", "0"))
+    draft = int(number) if number.isdecimal() else 0
+    return await run_in_threadpool(_try_files, request, caller, files, draft)
+
+
+def _try_files(request: Request, caller: Caller, files: list[UploadFile], draft: int) -> Response:
+    known = wiring(request)
+    with known.database.read() as session:
+        config = _settings(known, session, draft)
+    if not any(file.filename for file in files):
+        fault = text("rules_no_files", language_of(request))
+        return _page(request, caller, 422, draft=draft, fault=fault)
+    config.scratch_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="rules.", dir=config.scratch_folder) as folder:
+        for number, file in enumerate(files):
+            # Their names may be a patient's: they are numbered.
+            with (Path(folder) / f"{number:06}").open("wb") as written:
+                shutil.copyfileobj(file.file, written)
+        tried = try_rules(config, folder=Path(folder))
+    return _answer(request, caller, config, tried, None, draft=draft)
+
+
+def _settings(known: Wiring, session: Session, draft: int) -> Config:
+    """The settings in force, or those of a draft."""
+    if not draft:
+        return known.config
+    host = Host(known.config, known.applications, known.config.data_folder)
+    try:
+        return host.config_of(one_draft(session, draft).row.content)
+    except SettingsError as error:
+        raise HTTPException(404) from error
+
+
+def _answer(
+    request: Request,
+    caller: Caller,
+    config: Config,
+    tried: Tried,
+    key: str | None,
+    study: str = "",
+    draft: int = 0,
+) -> Response:
+    known, language = wiring(request), language_of(request)
+    now = utcnow().astimezone(config.zone)
+    with known.database.read() as session:
+        found = ruled(session, config, tried, key, now)
+    shown = [_shown(one, known.applications[one.read.application], language) for one in found]
+    return _page(request, caller, study=study, draft=draft, tried=tried, found=shown)
+
+
+def _shown(one: Ruled, application: Application, language: str) -> dict[str, Any]:
+    """One application's answer, its notes in words."""
+    presentation = application.presentation
+    return {
+        "ruled": one,
+        "title": presentation.title[language],
+        "choice": [presentation.text(note, language) for note in one.read.choice],
+        "notes": [presentation.text(note, language) for note in one.read.notes],
+        "priority": [(rule, rule.words(language)) for rule in one.priority],
+    }
+
+
+def _page(
+    request: Request,
+    caller: Caller,
+    status: int = 200,
+    study: str = "",
+    draft: int = 0,
+    fault: str = "",
+    tried: Tried | None = None,
+    found: list[dict[str, Any]] | None = None,
+) -> Response:
+    with wiring(request).database.read() as session:
+        waiting = [(one.number, one.row.reason) for one in drafts(session, waiting=True)]
+    return page(
+        request,
+        "rules.html",
+        caller,
+        status,
+        study=study,
+        draft=draft,
+        waiting=waiting,
+        fault=fault,
+        tried=tried,
+        found=found or [],
+    )

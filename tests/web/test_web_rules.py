@@ -1,0 +1,176 @@
+"""What the site's rules would do with a study: by page, by command, of a folder and the archive."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_orthanc import OrthancProcess
+from typer.testing import CliRunner
+from web_site import Site
+
+from gransk.archive.tables import SeenStudy
+from gransk.cli.main import app
+from gransk.core.application import applications
+from gransk.core.reasons import Reason
+from gransk.pipeline.trial import InArchive, try_rules
+from gransk.results.tables import Workitem
+from gransk.site.events import head
+from gransk.site.tables import Role
+
+OVERRIDES: list[dict[str, Any]] = [
+    {
+        "name": "made-by-us",
+        "application": "nodule",
+        "where": {"manufacturer": "gransk*"},
+        "settings": {"operating_point": 0.77},
+    },
+    {
+        "name": "elsewhere",
+        "application": "nodule",
+        "where": {"manufacturer": "Nobody"},
+        "settings": {"operating_point": 0.11},
+    },
+]
+DESTINATIONS: list[dict[str, Any]] = [
+    {"name": "orthanc", "kind": "orthanc"},
+    {
+        "name": "pacs", "kind": "dicom", "aet": "PACS", "host": "pacs", "objects": ["SR"],
+        "when": [{"applications": ["nodule"], "outcomes": ["findings"]}],
+    },
+    {
+        "name": "breast", "kind": "dicom", "aet": "B", "host": "b",
+        "when": [{"applications": ["mammo"], "score_from": 8}],
+    },
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom") / "study"
+    ended = CliRunner().invoke(
+        app, ["phantom", str(folder), "--spacing", "4", "--matrix", "192", "--nodules", "2"]
+    )
+    assert ended.exit_code == 0, ended.output
+    return folder
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Iterator[Site]:
+    made = make_site(overrides=OVERRIDES, destinations=DESTINATIONS)
+    made.app.state.wiring.applications = applications()
+    yield made
+    left = made.config.scratch_folder
+    assert not left.is_dir() or not list(left.iterdir()), "files stay behind"
+
+
+def files(folder: Path) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("files", (path.name, path.read_bytes())) for path in sorted(folder.glob("*.dcm"))]
+
+
+def test_a_folder_is_told_and_nothing_is_done(site: Site, phantom: Path) -> None:
+    person = site.person(Role.ADMINISTRATOR)
+    with site.database.read() as session:
+        before = head(session)
+    more = [("files", ("notes.txt", b"no DICOM at all"))]
+    html = person.post("/rules/folder", files=files(phantom) + more, data={"draft": "0"}).text
+    assert "Would be analysed" in html
+    assert "1 file is not DICOM" in html
+    assert '<li class="good"><code>made-by-us</code> holds' in html
+    assert '<li class="dim"><code>elsewhere</code> does not hold' in html
+    assert "&#34;operating_point&#34;: 0.77" in html or '"operating_point": 0.77' in html
+    row = html.split('<th scope="row">pacs</th>')[1].split("</tr>")[0]
+    assert "with findings" in row
+    assert "without findings" not in row
+    assert "never" in html.split('<th scope="row">breast</th>')[1].split("</tr>")[0]
+    assert "always" in html.split('<th scope="row">orthanc</th>')[1].split("</tr>")[0]
+    assert "nodule-search" in html
+    with site.database.read() as session:
+        assert head(session) == before
+        assert session.query(Workitem).count() == 0
+        assert session.query(SeenStudy).count() == 0
+
+
+def test_what_is_refused_has_its_code(site: Site, phantom: Path, tmp_path: Path) -> None:
+    person = site.person(Role.ADMINISTRATOR, language="da")
+    html = person.post("/rules/folder", files=files(phantom)[:3]).text
+    assert "Ville ikke blive analyseret" in html
+    codes = set(re.findall(r"<code>(\w+)</code>", html))
+    assert codes & set(Reason) - {"no_application"}, codes
+    html = person.post("/rules/folder", files=[("files", ("a.dcm", b"\0" * 300))]).text
+    assert "<code>unreadable_file</code>" in html
+
+
+def test_bad_input(site: Site) -> None:
+    person = site.person(Role.ADMINISTRATOR)
+    assert person.post("/rules", data={"study": "nothing"}).status_code == 404
+    assert person.post("/rules", data={"study": "x" * 65}).status_code == 422
+    assert person.post("/rules/folder", files=[("files", ("", b""))]).status_code == 422
+    assert person.post("/rules", data={"study": "a", "draft": "99"}).status_code == 404
+    html = person.get("/rules?study=<script>").text
+    assert '<script>"' not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_who_may_try(site: Site) -> None:
+    for role in (Role.RADIOLOGIST, Role.NURSE, Role.COORDINATOR):
+        assert site.person(role).get("/rules").status_code == 403
+    for role in (Role.ADMINISTRATOR, Role.RESPONSIBLE_RADIOLOGIST, Role.AUDITOR):
+        assert site.person(role).get("/rules").status_code == 200
+    assert site.machine().get("/rules").status_code == 403
+
+
+def test_an_archive_that_is_away_is_said(site: Site) -> None:
+    key = site.study(1)
+    html = site.person(Role.ADMINISTRATOR).post("/rules", data={"study": key}).text
+    assert "The archive does not answer" in html
+
+
+def test_limits_of_memory_and_time_are_told(site: Site, phantom: Path) -> None:
+    workers = site.config.workers.model_copy(update={"time_limit_seconds": 0.05})
+    slow = site.config.model_copy(update={"workers": workers})
+    assert try_rules(slow, folder=phantom).reason == "time_limit"
+    workers = site.config.workers.model_copy(update={"memory_mb": 256})
+    small = site.config.model_copy(update={"workers": workers})
+    tried = try_rules(small, folder=phantom)
+    assert tried.reason is None or tried.reason == "memory_limit"
+
+
+@pytest.mark.system
+def test_a_study_of_the_archive_and_the_command(
+    site: Site, phantom: Path, orthanc: Callable[..., OrthancProcess], tmp_path: Path
+) -> None:
+    process = orthanc(site.config)
+    for path in phantom.glob("*.dcm"):
+        process.client.store(path.read_bytes())
+    (orthanc_id,) = process.client.study_ids()
+    uid = str(process.client.study(orthanc_id)["MainDicomTags"]["StudyInstanceUID"])
+    key = site.study(1, orthanc_id=orthanc_id, study_instance_uid=uid)
+    html = site.person(Role.ADMINISTRATOR).post("/rules", data={"study": key}).text
+    assert "Would be analysed" in html
+    tried = try_rules(
+        site.config, InArchive(key=key, orthanc_id=orthanc_id, study_instance_uid=uid)
+    )
+    assert tried.read
+    assert tried.images == len(list(phantom.glob("*.dcm")))
+
+
+def test_the_command_tells_a_folder(phantom: Path, tmp_path: Path) -> None:
+    config = tmp_path / "gransk.yaml"
+    config.write_text(f"data_folder: {tmp_path / 'data'}\n", encoding="utf-8")
+    ended = CliRunner().invoke(app, ["rules", str(phantom), "--json", "--config", str(config)])
+    assert ended.exit_code == 0, ended.output
+    told = json.loads(ended.stdout.splitlines()[-1])
+    nodule = next(one for one in told["applications"] if one["application"] == "nodule")
+    assert nodule["analysed"] is True
+    assert nodule["images"] == told["images"]
+    assert nodule["destinations"][0]["name"] == "orthanc"
+    mammo = next(one for one in told["applications"] if one["application"] == "mammo")
+    assert (mammo["analysed"], mammo["reason"]) == (False, "no_application")
+    ended = CliRunner().invoke(app, ["rules", "nothing", "--config", str(config)])
+    assert ended.exit_code == 1
+    assert "a folder that exists" in ended.output
