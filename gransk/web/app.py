@@ -79,7 +79,7 @@ from gransk.web.upstream import Upstream
 from gransk.web.wiring import Nudged, Wiring
 
 SIGN_OUT = "/sign-out"
-MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/nudge")
+MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/metrics", "/nudge")
 FHIR_PATHS = ("/fhir/metadata", "/fhir/DiagnosticReport", "/fhir/Task")
 log = logging.getLogger(__name__)
 
