@@ -11,6 +11,8 @@ from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 
 ROOMS: tuple[tuple[str, str, Permission], ...] = (
+    ("nav_rules", "/rules", Permission.SETTINGS),
+    ("nav_monitoring", "/monitoring", Permission.MONITORING),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),
     ("nav_messages", "/messages", Permission.MESSAGES),

@@ -41,6 +41,7 @@ from gransk.web import (
     follow_up_pages,
     identity_pages,
     message_pages,
+    monitoring_pages,
     pages,
     people_pages,
     pointing,
@@ -80,7 +81,7 @@ from gransk.web.upstream import Upstream
 from gransk.web.wiring import Nudged, Wiring
 
 SIGN_OUT = "/sign-out"
-MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/nudge")
+MACHINE_PATHS = ("/api/", "/dicom-web/", "/fhir", "/metrics", "/nudge")
 FHIR_PATHS = ("/fhir/metadata", "/fhir/DiagnosticReport", "/fhir/Task")
 log = logging.getLogger(__name__)
 
@@ -131,9 +132,10 @@ def create_app(
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
-        account_pages, single_sign_on, people_pages, administration, rule_pages, board, board_acts,
-        exam_history, unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
-        validation_pages, list_pages, trainee_pages,
+        account_pages, single_sign_on, people_pages,
+        administration, monitoring_pages, rule_pages,
+        board, board_acts, exam_history, unit_readers, indicator_pages, own_figures,
+        policy_pages, simulation_pages, validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
         exam_pages, view_pictures, arbitration_pages, reading_calls, api, fhir, fhir_outcomes,
         fhir_capability, fhir_reports, fhir_tasks, workitems, workitem_subscriptions,

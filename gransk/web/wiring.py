@@ -21,6 +21,7 @@ from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
+from gransk.oversight.metrics import EventCounts
 from gransk.reading.entering import Entering
 from gransk.reading.figures import Figures
 from gransk.reading.indicators import levels
@@ -126,6 +127,7 @@ class Wiring:
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
+    event_counts: EventCounts = field(default_factory=EventCounts)
     has_administrator: bool = False
     """Known once it is so; before, the database is asked at each request."""
 

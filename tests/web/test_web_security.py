@@ -25,6 +25,7 @@ PUBLIC = {
     ("GET", "/sign-in/provider/answer"),
     ("GET", "/source"),
     ("GET", "/api/health"),
+    ("GET", "/api/ready"),
 }
 SAMPLES = {
     "key": "k",

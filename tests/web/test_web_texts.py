@@ -16,6 +16,7 @@ from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
+from gransk.oversight.running import Step
 from gransk.reading.entries import AlertCode, TaskKind
 from gransk.reading.exam import State
 from gransk.reading.groups import Dimension
@@ -99,6 +100,7 @@ def used() -> set[str]:
         ("prior", PriorState),
         ("identity", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
         ("identity_images", ("waiting", "failed")),
+        ("monitoring_step", Step),
         ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]),
         ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),

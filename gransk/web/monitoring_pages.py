@@ -1,0 +1,98 @@
+"""How the suite runs: a page, figures for Prometheus, and whether it is ready."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import ColumnElement, SQLColumnExpression, false
+
+from gransk.oversight.metrics import Figures, written
+from gransk.oversight.readiness import readiness
+from gransk.oversight.running import Running, alive, running
+from gransk.site.database import utcnow
+from gransk.site.settings import latest_settings
+from gransk.web.access import Caller, allow, language_of
+from gransk.web.bars import bars, by_hour
+from gransk.web.permissions import Permission
+from gransk.web.rendering import page
+from gransk.web.seeing import hides_from, holds_back
+from gransk.web.wiring import wiring
+
+router = APIRouter()
+
+
+@router.get("/api/ready", dependencies=[Depends(allow(Permission.PUBLIC))])
+def ready(request: Request) -> JSONResponse:
+    """Is the suite able to work? 503 where it is not, with the part that fails."""
+    known = wiring(request)
+    intake = known.intake.status() if known.intake else None
+    seconds = known.config.workers.lost_after_seconds
+    parts = readiness(known.database, known.version(), intake, seconds)
+    good = all(parts.values())
+    content = {"ready": good, "parts": {part.value: holds for part, holds in parts.items()}}
+    return JSONResponse(content, 200 if good else 503)
+
+
+@router.get("/metrics")
+def metrics(
+    request: Request, caller: Annotated[Caller, Depends(allow(Permission.METRICS))]
+) -> Response:
+    """The figures in Prometheus' text format.
+
+    A machine is told nothing of how an exam ended that is still held in the reading room, and a
+    person nothing of what the person may not see.
+    """
+    known = wiring(request)
+    machine = caller.account is None
+    with known.database.read() as session:
+        hides = holds_back(known, session) if machine else hides_from(known, session, caller)
+        waiting = _nothing if machine else hides
+        found = running(session, known.config, hides, utcnow(), waiting_hides=waiting)
+        latest = latest_settings(session)
+        events = known.event_counts(session) if machine else None
+    intake = known.intake.status() if known.intake else None
+    figures = Figures(found, intake, latest.number if latest else 0, events)
+    content, kind = written(figures, request.headers.get("accept", ""))
+    return Response(content, media_type=kind)
+
+
+@router.get("/monitoring")
+def show_monitoring(
+    request: Request, caller: Annotated[Caller, Depends(allow(Permission.MONITORING))]
+) -> Response:
+    """How the suite runs, for sites without a monitoring of their own."""
+    known, language = wiring(request), language_of(request)
+    with known.database.read() as session:
+        hides = hides_from(known, session, caller)
+        found = running(session, known.config, hides, utcnow())
+    intake = known.intake.status() if known.intake else None
+    return page(
+        request,
+        "monitoring.html",
+        caller,
+        found=found,
+        alive=alive(found.workers),
+        intake=intake.text(language) if intake and intake.cause else "",
+        orthanc=known.version(),
+        titles={name: app.presentation.title[language] for name, app in known.applications.items()},
+        drawn=bars(by_hour(found.hours, known.config.zone)),
+        limits=_limits(known.config.intake.min_free_disk_mb, found),
+    )
+
+
+def _limits(least_mb: int, found: Running) -> dict[str, Any]:
+    """Free room in GB, and whether it is near the limit at which intake pauses."""
+    if found.disk is None:
+        return {}
+    free = found.disk.free
+    return {
+        "free": free / 1e9,
+        "total": found.disk.total / 1e9,
+        "low": free < 2 * least_mb * (1 << 20),
+    }
+
+
+def _nothing(_key: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    return false()
