@@ -15,10 +15,10 @@ from nodule.search import MODEL_ID as SEARCH_ID
 from nodule.segmenter import MODEL_ID as SEGMENTER_ID
 
 ROLES = {
-    "search": Role(frozenset({"slabs"})),
-    "detector": Role(frozenset({"views"}), ("volume-boxes",)),
-    "segmenter": Role(frozenset({"cubes"}), ("volume-segmenter",)),
-    "morphology": Role(frozenset({"views"})),
+    "search": Role(frozenset({"slabs"}), frozenset({"nodule", "radius_mm"})),
+    "detector": Role(frozenset({"views"}), frozenset({"probability"}), ("volume-boxes",)),
+    "segmenter": Role(frozenset({"cubes"}), frozenset({"nodule"}), ("volume-segmenter",)),
+    "morphology": Role(frozenset({"views"}), frozenset({"texture"})),
     "false_positive": Role(contracts=("volume-false-positive",)),
 }
 
@@ -65,10 +65,6 @@ class NoduleModels(BaseModel):
             )
         if not by_itself and self.search is None:
             raise ModelError(f"detector {self.detector!r} judges what a search proposes: name one")
-        if self.false_positive and cards["false_positive"].operating_point is None:
-            raise ModelError(
-                f"false_positive {self.false_positive!r}: its card has no operating point"
-            )
 
     def load(self, library: ModelLibrary) -> dict[str, Model]:
         """The models by role, in the order of the roles.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gransk.core.contracts import Contract
 from gransk.core.errors import ModelError
@@ -25,6 +25,7 @@ DTYPES = {
     "int32": "tensor(int32)",
     "uint8": "tensor(uint8)",
 }
+WANT_OPERATING_POINT = ("image-boxes", "volume-boxes", "volume-false-positive")
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*(@\d+\.\d+\.\d+)?$")]
 """How settings name a model: its id, or its id and version as ``id@version``."""
 
@@ -88,6 +89,13 @@ class Card(_Part):
     created: datetime.date
     contract: Contract | None = None
     """How a model that is not ours is spoken to; None for ours."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Card:
+        kind = None if self.contract is None else self.contract.kind
+        if kind in WANT_OPERATING_POINT and self.operating_point is None:
+            raise ValueError(f"contract {kind}: the card wants an operating point")
+        return self
 
     @property
     def digest(self) -> str:

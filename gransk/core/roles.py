@@ -18,13 +18,15 @@ class Role:
 
     Parameters
     ----------
-    inputs : frozenset of str
-        Names of the inputs by which a model of ours is known to fit; empty where none of ours does.
+    inputs, outputs : frozenset of str
+        By whose names a model of ours is known to fit: all its inputs, and outputs that it must
+        have; empty where none of ours does.
     contracts : tuple of str
         Kinds of contract by which a model that is not ours may have the role.
     """
 
     inputs: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
     contracts: tuple[str, ...] = ()
 
     def check(self, name: str, card: Card) -> None:
@@ -40,7 +42,9 @@ class Role:
                 return
             is_a = f"has the contract {card.contract.kind}"
         else:
-            if self.inputs and self.inputs == {tensor.name for tensor in card.inputs}:
+            told = {tensor.name for tensor in card.outputs}
+            same = self.inputs == {tensor.name for tensor in card.inputs}
+            if self.inputs and same and self.outputs <= told:
                 return
             is_a = "has no contract"
         fits = [*(["a model of Gransk for it"] if self.inputs else []), *self.contracts]

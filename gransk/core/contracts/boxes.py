@@ -181,8 +181,7 @@ class BoxOutput(Part):
             if self.labels is None:
                 return table, scores, None
             numbers = _rows(output(outputs, self.labels), len(table), self.labels)
-            labels: npt.NDArray[np.int64] = np.rint(numbers[:, 0]).astype(np.int64)
-            return table, scores, labels
+            return table, scores, _whole(numbers[:, 0])
         last = max(self.box_at + 2 * axes, self.score_at + 1, (self.label_at or 0) + 1)
         if table.shape[1] < last:
             raise RefusalError(
@@ -191,8 +190,11 @@ class BoxOutput(Part):
         coordinates = table[:, self.box_at : self.box_at + 2 * axes]
         if self.label_at is None:
             return coordinates, table[:, self.score_at :], None
-        numbers = np.rint(table[:, self.label_at]).astype(np.int64)
-        return coordinates, table[:, self.score_at : self.score_at + 1], numbers
+        return (
+            coordinates,
+            table[:, self.score_at : self.score_at + 1],
+            _whole(table[:, self.label_at]),
+        )
 
     def _classes(
         self, scores: Array, labels: npt.NDArray[np.int64] | None
@@ -253,6 +255,10 @@ def shared(one: Box, other: Box) -> float:
     both = float(np.prod(np.maximum(high - low, 0)))
     sizes = [float(np.prod(np.subtract(b.high, b.low))) for b in (one, other)]
     return both / (sum(sizes) - both)
+
+
+def _whole(values: Array) -> npt.NDArray[np.int64]:
+    return np.asarray(np.rint(values), np.int64)
 
 
 def _plane(array: npt.NDArray[Any], name: str) -> Array:
