@@ -195,15 +195,15 @@ def volume_false_positive() -> bytes:
     return graph.content({"patch": (1, 1, *size)}, {"classes": (1, 2)})
 
 
-SIDE, SIDE_MM = 320, 200.0
-"""Of the image detector's input: cells, and mm that they show of an image 200 mm high."""
+SIDE, CELL_MM = 384, 0.6
+"""Cells along a side of the image detector's input, and their size."""
 
 
 def image_boxes() -> bytes:
     """One column a box, as YOLO exports: centre, size, and one class; disks of 4 to 9 mm."""
-    graph, cell = Graph(), SIDE_MM / SIDE
+    graph, cell = Graph(), CELL_MM
     grey = graph.node("ReduceMean", ["images"], axes=[1], keepdims=1)
-    scores, (row, column), radii = best(graph, grey, (4.0, 6.0, 9.0), (cell, cell), 0.1)
+    scores, (row, column), radii = best(graph, grey, (4.0, 6.0, 9.0), (cell, cell), 0.2)
     side = graph.node("Mul", [radii, graph.constant(2 / cell)])
     half = graph.constant(0.5)
     x, y = graph.node("Add", [column, half]), graph.node("Add", [row, half])
@@ -229,8 +229,8 @@ def mammo_exam() -> bytes:
         for side in ("L", "R"):
             contrast = graph.node("Conv", [f"{side}-{projection}", kernel])
             most = graph.node("ReduceMax", [contrast], axes=[2, 3], keepdims=0)
-            above = graph.node("Sub", [most, graph.constant(0.15)])
-            logit = graph.node("Div", [above, graph.constant(0.03)])
+            above = graph.node("Sub", [most, graph.constant(0.2)])
+            logit = graph.node("Div", [above, graph.constant(0.02)])
             nothing = graph.node("Mul", [logit, graph.constant(0.0)])
             pairs.append(graph.node("Concat", [nothing, logit], axis=1))
         benign = [graph.node("Mul", [pair, graph.constant(0.0)]) for pair in pairs]
