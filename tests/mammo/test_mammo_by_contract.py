@@ -146,11 +146,11 @@ def four(contrasts: dict[str, float]) -> dict[str, Shown]:
     made = {}
     for side, view in STANDARD:
         name = f"{side} {view}"
-        down, across = np.indices((900, 620)) * 0.2
-        disk = np.hypot(across - 40.0, down - 95.0) <= RADIUS_MM
+        down, across = np.indices((1040, 780)) * 0.2
+        disk = np.hypot(across - 40.0, down - 104.0) <= RADIUS_MM
         image = (0.3 + contrasts.get(name, 0.0) * disk).astype(np.float32)
         right = side is Laterality.RIGHT
-        made[name] = Shown(image[:, ::-1] if right else image, (0.2, 0.2), right, 450.0)
+        made[name] = Shown(image[:, ::-1] if right else image, (0.2, 0.2), right, 520.0)
     return made
 
 
