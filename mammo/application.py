@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,35 +13,35 @@ from gransk.core.dates import date_of
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.findings import Finding, Findings, Measurement, Note, Quality
 from gransk.core.followup import Assessment, Comparison, FollowUp
-from gransk.core.models import Model
+from gransk.core.models import Card, Model
 from gransk.core.reasons import Reason
 from gransk.core.seconds import Seconds
 from gransk.core.study import Study
 from mammo.coding import measurement, quality
 from mammo.exam import choice as exam
 from mammo.exam.choice import ViewRules
-from mammo.exam.recognise import MODEL_ID as VIEW_ID
 from mammo.exam.recognise import Recogniser
+from mammo.foreign import Foreign
 from mammo.image import pixels
-from mammo.image.density import MODEL_ID as DENSITY_ID
 from mammo.image.density import exam_density, view_density
 from mammo.making import Making, densities, frame_of, probabilities
-from mammo.marks.calcifications import MODEL_ID as CALCIFICATIONS_ID
 from mammo.marks.calcifications import Calcifications
-from mammo.marks.detector import MODEL_IDS, Detector, shipped
+from mammo.marks.detector import Detector, shipped
 from mammo.marks.mark import Kind, Mark
+from mammo.models import ROLES, MammoModels
 from mammo.pictures import pictures
 from mammo.presentation import presentation
-from mammo.reading import ReadView, read_exam
+from mammo.reading import ReadExam, ReadView, read_exam
 from mammo.scores.calibration import CalibrationSetting, in_force
 from mammo.scores.command import calibrate
-from mammo.scores.score import ViewEvidence, score
+from mammo.scores.score import Scores, ViewEvidence, score
 from mammo.scores.scored_by import SCORES_SINCE, ScoredBy
 from mammo.tracking import comparison, follow_up
 from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.pointing import measured_at
 from mammo.tracking.priors import priors_wanted
 from mammo.tracking.settings import TrackingSettings
+from mammo.view import Laterality
 
 FROM_FILM = Note(code="density_from_film")
 
@@ -66,6 +66,13 @@ class MammoSettings(BaseModel):
     tracking: TrackingSettings = Field(
         default_factory=TrackingSettings, exclude=True, description="How exams are compared."
     )
+    # Left out of the analysis key where it is the shipped choice: the digests of the models are in
+    # it, and studies that earlier versions analysed are found.
+    models: MammoModels = Field(
+        default_factory=MammoModels,
+        exclude_if=lambda models: models == MammoModels(),
+        description="The model of each role.",
+    )
 
 
 class MammoApplication:
@@ -77,6 +84,7 @@ class MammoApplication:
     settings_schema: type[BaseModel] = MammoSettings
     choosing = ("views",)
     profile_schema: Mapping[str, Any] = follow_up.PROFILE_SCHEMA
+    roles = ROLES
 
     def __init__(self) -> None:
         self.presentation = presentation({})
@@ -94,8 +102,16 @@ class MammoApplication:
         return exam.choose(study, _mine(settings).views)
 
     def models(self, settings: BaseModel) -> tuple[str, ...]:
-        """The view recogniser, the detectors of masses and calcifications, and density."""
-        return (VIEW_ID, *MODEL_IDS, CALCIFICATIONS_ID, DENSITY_ID)
+        """Of each role that has one, in the order of the roles."""
+        return tuple(dict.fromkeys(self.chosen(settings).values()))
+
+    def chosen(self, settings: BaseModel) -> Mapping[str, str]:
+        """Name of the model of each role that has one."""
+        return _mine(settings).models.chosen()
+
+    def check_models(self, settings: BaseModel, card: Callable[[str], Card]) -> None:
+        """Do the models fit their roles, and each other?"""
+        _mine(settings).models.check(card)
 
     def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
         """Read, mark and score an exam.
@@ -103,30 +119,25 @@ class MammoApplication:
         Raises
         ------
         RefusalError
-            Where no view can be analysed.
+            Where no view can be analysed, or a model that is not ours refuses the exam or
+            answers what its card does not say.
         """
         settings = _mine(context.settings)
         clock = Seconds()
-        models = {name: context.models.load(name) for name in self.models(settings)}
-        detector = Detector(shipped([models[name] for name in MODEL_IDS]))
-        clusters = Calcifications(models[CALCIFICATIONS_ID])
+        models = settings.models.load(context.models)
+        ours = {role: model for role, model in models.items() if model.card.contract is None}
         clock.mark("load")
         tell = context.progress
         read = read_exam(
-            selection.instances, Recogniser(models[VIEW_ID]), detector, clusters, settings.views,
-            lambda share: tell("read", 0.9 * share),
+            selection.instances, Recogniser(models["view"]), _masses(ours), _clusters(ours),
+            settings.views, lambda share: tell("read", 0.9 * share), Foreign.of(models),
         )  # fmt: skip
         clock.mark("read")
-        scores = score([_evidence(view) for view in read.views])
+        scores = _scores(read)
         density = exam_density(
-            [(v.view, view_density(v.prepared, v.anatomy, models[DENSITY_ID])) for v in read.views]
+            [(v.view, view_density(v.prepared, v.anatomy, models["density"])) for v in read.views]
         )
-        masses = (
-            models[MODEL_IDS[0]].threshold
-            if settings.operating_point is None
-            else settings.operating_point
-        )
-        least = {kind: masses for kind in Kind} | {Kind.CALCIFICATIONS: clusters.threshold}
+        least = _least(models, settings.operating_point)
         reported, left_over = _reported(read.marks, least, settings.report_limit)
         making = Making(read, scores, context.analysis_key)
         findings = tuple(making.finding(number, n) for number, n in enumerate(reported, 1))
@@ -229,7 +240,8 @@ class MammoApplication:
         self, settings: MammoSettings, models: Mapping[str, Model], probability: float
     ) -> tuple[tuple[list[Measurement], list[Quality]], list[Note]]:
         """What the site's calibration makes of the exam, or why it has none."""
-        digests = {name: model.identity.sha256 for name, model in models.items()}
+        chosen = self.chosen(settings)
+        digests = {chosen[role]: model.identity.sha256 for role, model in models.items()}
         found, why_not = in_force(settings.calibration, self._scored_by(settings, digests))
         if found is None:
             return ([], []), [why_not] if why_not else []
@@ -244,17 +256,34 @@ class MammoApplication:
         return ScoredBy(
             version=self.version,
             since=SCORES_SINCE,
-            models=scoring(models),
+            models=settings.models.scoring(models),
             settings={"views": settings.views.model_dump(mode="json")},
         )
 
 
-def scoring(models: Mapping[str, str]) -> dict[str, str]:
-    """Of the models in use, those that can change the score: the detectors, and what tells views.
+def _masses(ours: Mapping[str, Model]) -> Detector | None:
+    """Our detector of masses, of one or two models."""
+    models = [ours[role] for role in ("masses", "masses_fine") if role in ours]
+    return Detector(shipped(models)) if models else None
 
-    Calibration does not hold where one of them is another.
-    """
-    return {name: digest for name, digest in models.items() if name in (VIEW_ID, *MODEL_IDS)}
+
+def _clusters(ours: Mapping[str, Model]) -> Calcifications | None:
+    return Calcifications(ours["calcifications"]) if "calcifications" in ours else None
+
+
+def _scores(read: ReadExam) -> Scores:
+    """Of the exam's own model where there is one, else of the marks."""
+    if read.scored is None:
+        return score([_evidence(view) for view in read.views])
+    breasts = {Laterality(side): value for side, value in read.scored.breasts.items()}
+    return Scores((), breasts, read.scored.exam, (), by_marks=False)
+
+
+def _least(models: Mapping[str, Model], operating_point: float | None) -> dict[Kind, float]:
+    """Least probability of a mark that is reported."""
+    masses = models["masses"].threshold if operating_point is None else operating_point
+    specks = models["calcifications"].threshold if "calcifications" in models else masses
+    return {kind: masses for kind in Kind} | {Kind.CALCIFICATIONS: specks}
 
 
 def _evidence(view: ReadView) -> ViewEvidence:

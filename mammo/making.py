@@ -47,8 +47,8 @@ class Making:
             measurement("size_mm", round(mark.size_mm, 1)),
             measurement("nipple_distance_mm", round(place.nipple_mm, 1)),
         ]
-        if mark.kind is not Kind.CALCIFICATIONS:
-            measured.append(measurement("score_share", round(100 * self._shares.get(n, 0.0), 1)))
+        if n in self._shares:
+            measured.append(measurement("score_share", round(100 * self._shares[n], 1)))
         asymmetry = self.read.asymmetry.get(n)
         if asymmetry is not None:
             measured.append(sides.mark_measurement(asymmetry))
@@ -103,9 +103,10 @@ class Making:
         return place_of(self.read.marks[n].centre, view.anatomy, view.view.projection)
 
     def _malignancy(self, n: int) -> float | None:
-        """None for calcifications: nothing was learned of theirs."""
+        """None where nothing is said of it, as of calcifications: nothing was learned there."""
         mark = self.read.marks[n]
-        return None if mark.kind is Kind.CALCIFICATIONS else round(mark.malignancy, DECIMALS)
+        said = mark.estimated and mark.kind is not Kind.CALCIFICATIONS
+        return round(mark.malignancy, DECIMALS) if said else None
 
     def _centre(self, n: int) -> tuple[float, float]:
         """Native column and row."""
@@ -133,7 +134,9 @@ def _looks(mark: Mark) -> tuple[tuple[str, str], ...]:
 
 
 def _by_mark(read: ReadExam, scores: Scores) -> Mapping[int, float]:
-    """The share of each mark that counts in the score."""
+    """The share of each mark that counts in the score; of none where marks do not make it."""
+    if not scores.by_marks:
+        return {}
     counted = [n for n, mark in enumerate(read.marks) if mark.kind is not Kind.CALCIFICATIONS]
     shares = [share for view in scores.shares for share in view]
     return dict(zip(counted, shares, strict=True))
@@ -158,6 +161,8 @@ def probabilities(views: Sequence[ReadView], scores: Scores) -> list[Measurement
     for side, value in scores.breasts.items():
         name = f"malignancy_probability_{side.lower()}"
         made.append(measurement(name, round(value, DECIMALS)))
+    if not scores.by_marks:
+        return made
     for view, value in zip(views, scores.views, strict=True):
         name = f"malignancy_probability_{view.view.name.lower().replace(' ', '_')}"
         made.append(measurement(name, round(value, DECIMALS)))

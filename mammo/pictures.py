@@ -11,8 +11,9 @@ import numpy.typing as npt
 from gransk.core.application import Picture, Placed
 from gransk.core.errors import RefusalError
 from gransk.core.findings import Finding, Findings, FrameRef
+from gransk.core.raster import resized
 from gransk.core.study import Study
-from mammo.image.grid import SPACING_MM, Prepared, resized
+from mammo.image.grid import SPACING_MM, Prepared
 from mammo.image.pixels import Pixels, read_pixels
 from mammo.presentation import details, number, partners, side_and_view
 from mammo.view import Laterality

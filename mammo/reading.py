@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from gransk.core.contracts.mammo_exam import ExamScores
 from gransk.core.errors import RefusalError
 from gransk.core.findings import Measurement, Note
 from gransk.core.reasons import Reason
@@ -14,6 +15,7 @@ from gransk.core.study import Instance
 from mammo.cad import left_out
 from mammo.exam.choice import Exam, Look, ViewRules, assemble
 from mammo.exam.recognise import Recogniser
+from mammo.foreign import Displayed, Foreign
 from mammo.image.anatomy import Anatomy, find_anatomy
 from mammo.image.grid import Prepared
 from mammo.image.pixels import Pixels, read_pixels
@@ -81,6 +83,8 @@ class ReadExam:
     notes : tuple of Note
     measurements : tuple of Measurement
         How unlike the breasts are, view by view.
+    scored : ExamScores, optional
+        What a model of the whole exam says.
     """
 
     views: tuple[ReadView, ...]
@@ -88,6 +92,7 @@ class ReadExam:
     asymmetry: Mapping[int, float]
     notes: tuple[Note, ...]
     measurements: tuple[Measurement, ...] = ()
+    scored: ExamScores | None = None
 
 
 @dataclass(frozen=True)
@@ -101,12 +106,15 @@ class _Image:
 def read_exam(
     instances: Sequence[Instance],
     recogniser: Recogniser,
-    detector: Detector,
-    calcifications: Calcifications,
+    detector: Detector | None,
+    calcifications: Calcifications | None,
     rules: ViewRules,
     share: Share = lambda _: None,
+    foreign: Foreign | None = None,
 ) -> ReadExam:
     """Read the chosen images of an exam.
+
+    Marks are those of our detectors, where they are given, and of models that are not ours.
 
     An image that cannot be read, is too poor or unlike a mammogram is left out with a note; the
     exam is incomplete then.
@@ -114,7 +122,8 @@ def read_exam(
     Raises
     ------
     RefusalError
-        Where no view is left, with the code of the first image that was left out.
+        Where no view is left, with the code of the first image that was left out. Where a model
+        that is not ours refuses the exam, or answers what its card does not say.
     """
     images, notes, first = _prepared(instances, recogniser, share)
     if not images:
@@ -135,17 +144,48 @@ def read_exam(
     if missing:
         notes.insert(0, Note(code="exam_incomplete", values={"missing": ", ".join(missing)}))
     prepared_of = {key: image.prepared for key, image in images.items()}
+    others, scored = _by_others(foreign, checked, images)
     # The stored pixels are needed no more, and an exam holds hundreds of MB of them.
     images.clear()
     views = []
     for number, (view, found) in enumerate(checked):
         prepared = prepared_of[_of(view)]
-        seen = detector.detect(prepared, number)
-        clusters = calcifications.detect(prepared, number)
+        seen, clusters = _marked(prepared, number, detector, calcifications, others[number])
         views.append(ReadView(view, prepared, found, seen, clusters))
         share(0.5 + 0.4 * (number + 1) / len(checked))
     asymmetry, measurements = _asymmetry(views)
-    return ReadExam(tuple(views), paired(views), asymmetry, tuple(notes), measurements)
+    return ReadExam(tuple(views), paired(views), asymmetry, tuple(notes), measurements, scored)
+
+
+def _by_others(
+    foreign: Foreign | None, checked: Sequence[tuple[View, Checked]], images: Mapping[str, _Image]
+) -> tuple[list[tuple[Mark, ...]], ExamScores | None]:
+    """Marks of models that are not ours, view by view, and what one says of the whole exam."""
+    if foreign is None:
+        return [()] * len(checked), None
+    displayed = [
+        Displayed(view, images[_of(view)].pixels, images[_of(view)].prepared) for view, _ in checked
+    ]
+    scored = foreign.score(displayed)
+    return [foreign.marks(one, number) for number, one in enumerate(displayed)], scored
+
+
+def _marked(
+    prepared: Prepared,
+    number: int,
+    detector: Detector | None,
+    calcifications: Calcifications | None,
+    others: Sequence[Mark],
+) -> tuple[Seen, tuple[Mark, ...]]:
+    """Masses and the like, and clusters, on one view; the most probable first."""
+    seen = Seen((), ()) if detector is None else detector.detect(prepared, number)
+    clusters = () if calcifications is None else calcifications.detect(prepared, number)
+    masses = tuple(mark for mark in others if mark.kind is not Kind.CALCIFICATIONS)
+    specks = tuple(mark for mark in others if mark.kind is Kind.CALCIFICATIONS)
+    return (
+        Seen((*seen.marks, *masses), (*seen.signs, *({} for _ in masses))),
+        (*clusters, *specks),
+    )
 
 
 def paired(views: Sequence[ReadView]) -> tuple[Mark, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,19 +22,22 @@ from gransk.core.findings import (
 )
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.keys import uid
+from gransk.core.models import Card, Model
 from gransk.core.reasons import Reason
 from gransk.core.seconds import Seconds
 from gransk.core.study import Instance, Study
+from gransk.core.volume import Volume
 from nodule import series
 from nodule.acceptance import PHANTOM
 from nodule.answers import profile_of
 from nodule.assess import assess
-from nodule.detector import MODEL_ID, Candidate, Detector
+from nodule.detector import Candidate
 from nodule.emphysema import cautions
 from nodule.emphysema import measurement as share_of_emphysema
 from nodule.follow_up_settings import FollowUpSettings
+from nodule.foreign import ContractSegmenter, Judge, detector_of, outliner_of
 from nodule.lungs import segment_lungs
-from nodule.morphology import MODEL_ID as MORPHOLOGY_ID
+from nodule.models import ROLES, NoduleModels
 from nodule.morphology import Morphology
 from nodule.place import LungMap
 from nodule.presentation import WINDOW, details, presentation
@@ -43,10 +46,6 @@ from nodule.report_text import report_text
 from nodule.risk.codes import profile_codes
 from nodule.risk.command import RISK
 from nodule.risk.profile import schema
-from nodule.search import MODEL_ID as SEARCH_ID
-from nodule.search import Search
-from nodule.segmenter import MODEL_ID as SEGMENTER_ID
-from nodule.segmenter import Segmenter
 from nodule.series import SeriesRules
 from nodule.tracking import comparison
 from nodule.tracking.pictures import comparison_pictures
@@ -87,6 +86,13 @@ class NoduleSettings(BaseModel):
         exclude=True,
         description="Guidelines and risk models.",
     )
+    # Left out of the analysis key where it is the shipped choice: the digests of the models are in
+    # it, and studies that earlier versions analysed are found.
+    models: NoduleModels = Field(
+        default_factory=NoduleModels,
+        exclude_if=lambda models: models == NoduleModels(),
+        description="The model of each role.",
+    )
 
 
 class NoduleApplication:
@@ -99,6 +105,7 @@ class NoduleApplication:
     choosing = ("series", "memory_mb")
     profile_schema: Mapping[str, Any] = schema()
     profile_codes = profile_codes()
+    roles = ROLES
 
     def __init__(self) -> None:
         self.presentation = presentation({"phantom": PHANTOM, "risk": RISK})
@@ -117,8 +124,16 @@ class NoduleApplication:
         return series.choose(study, mine.series, mine.memory_mb)
 
     def models(self, settings: BaseModel) -> tuple[str, ...]:
-        """The search, the detector, the segmenter and the model of a nodule's looks."""
-        return (SEARCH_ID, MODEL_ID, SEGMENTER_ID, MORPHOLOGY_ID)
+        """Of each role that has one, in the order of the roles."""
+        return tuple(dict.fromkeys(self.chosen(settings).values()))
+
+    def chosen(self, settings: BaseModel) -> Mapping[str, str]:
+        """Name of the model of each role that has one."""
+        return _mine(settings).models.chosen()
+
+    def check_models(self, settings: BaseModel, card: Callable[[str], Card]) -> None:
+        """Do the models fit their roles, and each other?"""
+        _mine(settings).models.check(card)
 
     def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
         """Find and measure nodules in the chosen images.
@@ -132,11 +147,12 @@ class NoduleApplication:
         """
         settings = _mine(context.settings)
         clock = Seconds()
-        models = [context.models.load(name) for name in self.models(settings)]
-        detector = Detector(Search(models[0]), models[1], settings.operating_point)
+        models = settings.models.load(context.models)
+        detector = detector_of(models, settings.operating_point)
+        outliner = outliner_of(models["segmenter"])
         reader = Reader(
-            Segmenter(models[2]),
-            Morphology(models[3]),
+            outliner,
+            Morphology(models["morphology"]),
             is_sharp(selection.instances[0].header.get("ConvolutionKernel")),
         )
         tell = context.progress
@@ -155,6 +171,8 @@ class NoduleApplication:
         proposed = detector.detect(volume, lungs, lambda share: tell("detect", 0.4 + 0.5 * share))
         clock.mark("inference")
         likely = [c for c in proposed if c.probability >= threshold]
+        judged = _judged(models.get("false_positive"), volume, likely)
+        likely = [c for c in likely if judged.get(id(c), (1.0, True))[1]]
         nodules: list[Nodule] = []
         for number, candidate in enumerate(likely):
             tell("measure", 0.9 + 0.1 * number / len(likely))
@@ -173,15 +191,20 @@ class NoduleApplication:
         notes = list(selection.notes)
         if dropped > 0:
             notes.append(Note(code="more_not_reported", values={"count": dropped}))
+        false = sum(not kept for _, kept in judged.values())
+        if false:
+            notes.append(Note(code="false_positives_dropped", values={"count": false}))
+        if isinstance(outliner, ContractSegmenter) and outliner.classical:
+            notes.append(Note(code="outlined_classically", values={"count": outliner.classical}))
         return Findings(
             application=self.id,
             application_version=self.version,
-            models=tuple(model.identity for model in models),
+            models=tuple(model.identity for model in models.values()),
             study_instance_uid=study.uid,
             series_instance_uids=tuple(sorted({f.series_instance_uid for f in frames})),
             frames=frames,
             findings=tuple(findings),
-            candidates=_candidates(proposed, reported),
+            candidates=_candidates(proposed, reported, judged),
             choice=selection.choice,
             notes=(*notes, *_cautions(selection)),
             measurements=(emphysema,),
@@ -198,7 +221,9 @@ class NoduleApplication:
     def compare(self, current: Examined, prior: Examined, context: Context) -> Comparison:
         """What became of each nodule between two studies."""
         mine = _mine(context.settings)
-        by = comparison.By(self.id, self.version, mine.series, mine.tracking, mine.memory_mb)
+        by = comparison.By(
+            self.id, self.version, mine.series, mine.tracking, mine.memory_mb, mine.models
+        )
         return comparison.compare(current, prior, context, by)
 
     def assess(
@@ -234,10 +259,10 @@ class NoduleApplication:
 
     def measure(self, study: Study, findings: Findings, place: Place, context: Context) -> Finding:
         """Outline and measure what a person points at."""
-        segmenter = Segmenter(context.models.load(SEGMENTER_ID))
-        morphology = Morphology(context.models.load(MORPHOLOGY_ID))
-        memory_mb = _mine(context.settings).memory_mb
-        return measured_at(study, findings, place, segmenter, morphology, memory_mb)
+        mine = _mine(context.settings)
+        segmenter = outliner_of(context.models.load(mine.models.segmenter))
+        morphology = Morphology(context.models.load(mine.models.morphology))
+        return measured_at(study, findings, place, segmenter, morphology, mine.memory_mb)
 
 
 def _finding(
@@ -266,7 +291,20 @@ def _mine(settings: BaseModel) -> NoduleSettings:
     return settings
 
 
-def _candidates(proposed: list[Candidate], reported: list[Nodule]) -> tuple[dict[str, object], ...]:
+def _judged(
+    model: Model | None, volume: Volume, likely: Sequence[Candidate]
+) -> dict[int, tuple[float, bool]]:
+    """By candidate: the score of the judge of false positives, and whether it is kept."""
+    if model is None:
+        return {}
+    judge = Judge(model)
+    scores = judge.scores(volume, likely)
+    return {id(c): (s, s >= judge.threshold) for c, s in zip(likely, scores, strict=True)}
+
+
+def _candidates(
+    proposed: list[Candidate], reported: list[Nodule], judged: Mapping[int, tuple[float, bool]]
+) -> tuple[dict[str, object], ...]:
     """Every candidate; what is reported carries the suspicion that the report states."""
     read = {id(nodule.candidate): nodule.reading.malignancy for nodule in reported}
     return tuple(
@@ -278,6 +316,7 @@ def _candidates(proposed: list[Candidate], reported: list[Nodule]) -> tuple[dict
             if (value := read.get(id(c), c.malignancy)) is None
             else round(value, 5),
             "reported": id(c) in read,
+            **({"nodule_score": round(judged[id(c)][0], 5)} if id(c) in judged else {}),
         }
         for c in proposed
     )

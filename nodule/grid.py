@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.errors import InvalidValueError
-from gransk.core.volume import Volume
+from gransk.core.volume import Volume, interpolated
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -64,16 +64,7 @@ def resampled(hu: FloatArray, at: list[npt.NDArray[np.float64]]) -> FloatArray:
     -------
     ndarray of float32, shape (len(at[0]), len(at[1]), len(at[2]))
     """
-    out = hu
-    for axis in (0, 1, 2):
-        low = np.clip(np.floor(at[axis]).astype(int), 0, hu.shape[axis] - 1)
-        high = np.minimum(low + 1, hu.shape[axis] - 1)
-        share = np.clip(at[axis] - low, 0, 1).astype(np.float32)
-        shape = [1, 1, 1]
-        shape[axis] = -1
-        share = share.reshape(shape)
-        out = np.take(out, low, axis) * (1 - share) + np.take(out, high, axis) * share
-    return np.clip(out, *WINDOW_HU).astype(np.float32, copy=False)
+    return np.clip(interpolated(hu, at), *WINDOW_HU).astype(np.float32, copy=False)
 
 
 def smoothed(hu: FloatArray, spacing: tuple[float, float, float]) -> FloatArray:

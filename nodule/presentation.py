@@ -94,6 +94,14 @@ _NOTES: dict[str, dict[str, str]] = {
         "en": "{count} further marks of lower probability are not reported.",
         "da": "{count} yderligere fund med lavere sandsynlighed rapporteres ikke.",
     },
+    "false_positives_dropped": {
+        "en": "{count} marks were dropped: a second model does not take them for nodules.",
+        "da": "{count} markeringer er fjernet: en anden model anser dem ikke for noduli.",
+    },
+    "outlined_classically": {
+        "en": "{count} outlines were drawn without the segmenter, which gave none there.",
+        "da": "{count} afgrænsninger er lavet uden segmenteringsmodellen, som ikke gav nogen der.",
+    },
 }
 
 _NAMES: dict[str, dict[str, str]] = {

@@ -17,7 +17,7 @@ from nodule.kernels import kernel_class
 from nodule.measurement import NoduleMeasurement, Texture, measure
 from nodule.morphology import Morphology, MorphologyReading
 from nodule.place import Answer, LungMap
-from nodule.segmenter import Segmenter
+from nodule.segmenter import Outliner
 from nodule.uncertainty import ErrorModel
 
 BoolArray = npt.NDArray[np.bool_]
@@ -42,13 +42,13 @@ class Reader:
 
     Parameters
     ----------
-    segmenter : Segmenter
+    segmenter : Outliner
     morphology : Morphology
     sharp : bool
         Whether the kernel sharpens edges.
     """
 
-    segmenter: Segmenter
+    segmenter: Outliner
     morphology: Morphology
     sharp: bool
 

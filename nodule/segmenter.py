@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ LUNG_EDGE_MM = 3.0
 
 
 @dataclass(frozen=True)
-class _Outline:
+class Outlined:
     """A nodule on a box of the scan's own grid.
 
     ``width_mm`` is that of its box in the slices; ``cut`` says whether the cube cut it.
@@ -44,6 +45,18 @@ class _Outline:
     start: npt.NDArray[np.int64]
     width_mm: float
     cut: bool
+
+
+class Outliner(Protocol):
+    """Whatever outlines a nodule at a point."""
+
+    def segment(
+        self,
+        volume: Volume,
+        centre_index: tuple[float, float, float],
+        lungs: BoolArray | None = None,
+    ) -> Mask:
+        """The nodule at a point, (k, j, i) in voxels."""
 
 
 class Segmenter:
@@ -118,7 +131,7 @@ class Segmenter:
         found = far if large or near is None or near.cut else near
         if found is None or found.cut:
             return segment(volume, centre_index, lungs)
-        return _cropped(found)
+        return cropped(found)
 
     def _outline(
         self,
@@ -127,19 +140,19 @@ class Segmenter:
         lungs: BoolArray | None,
         step: float,
         share: FloatArray,
-    ) -> _Outline | None:
+    ) -> Outlined | None:
         spacing = np.asarray(volume.geometry.spacing)
         box, at = _voxels(volume.hu.shape, centre, spacing, step)
         inside = resampled(share, at) > self.threshold
         if lungs is not None:
-            inside &= _near(lungs[box], spacing)
+            inside &= near_lungs(lungs[box], spacing)
         start = np.array([b.start for b in box])
-        part = _middle_part(inside, centre - start, spacing)
+        part = middle_part(inside, centre - start, spacing)
         if part is None:
             return None
         width = (np.ptp(np.argwhere(part)[:, 1:], axis=0) + 1) * spacing[1:]
-        cut = _is_cut(part, start, volume.hu.shape, spacing)
-        return _Outline(part, start, float(width.max()), cut)
+        cut = is_cut(part, start, volume.hu.shape, spacing)
+        return Outlined(part, start, float(width.max()), cut)
 
 
 def cube(volume: Volume, centre: npt.ArrayLike, step_mm: float) -> FloatArray:
@@ -193,7 +206,7 @@ def _voxels(
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True)), at
 
 
-def _near(lungs: BoolArray, spacing: npt.NDArray[np.float64]) -> BoolArray:
+def near_lungs(lungs: BoolArray, spacing: npt.NDArray[np.float64]) -> BoolArray:
     """Voxels in the lungs or at most an edge's error outside."""
     if not lungs.any():
         return np.ones(lungs.shape, bool)
@@ -202,7 +215,7 @@ def _near(lungs: BoolArray, spacing: npt.NDArray[np.float64]) -> BoolArray:
     return near
 
 
-def _middle_part(
+def middle_part(
     inside: BoolArray, centre: npt.NDArray[np.float64], spacing: npt.NDArray[np.float64]
 ) -> BoolArray | None:
     """The connected part nearest to the centre, holes filled; None where none is near."""
@@ -218,7 +231,7 @@ def _middle_part(
     return part
 
 
-def _is_cut(
+def is_cut(
     part: BoolArray,
     start: npt.NDArray[np.int64],
     shape: tuple[int, ...],
@@ -234,7 +247,8 @@ def _is_cut(
     return bool(min(room_below.min(), room_above.min()) < MARGIN_MM)
 
 
-def _cropped(found: _Outline) -> Mask:
+def cropped(found: Outlined) -> Mask:
+    """The nodule as a mask of its own box."""
     used = np.argwhere(found.inside)
     low, high = used.min(axis=0), used.max(axis=0) + 1
     k, j, i = (int(v) for v in found.start + low)

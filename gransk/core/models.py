@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gransk.core.contracts import Contract
 from gransk.core.errors import ModelError
 from gransk.core.findings import ModelIdentity
 
-DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "int64": "tensor(int64)"}
+DTYPES = {
+    "float32": "tensor(float)",
+    "float16": "tensor(float16)",
+    "int64": "tensor(int64)",
+    "int32": "tensor(int32)",
+    "uint8": "tensor(uint8)",
+}
+WANT_OPERATING_POINT = ("image-boxes", "volume-boxes", "volume-false-positive")
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*(@\d+\.\d+\.\d+)?$")]
+"""How settings name a model: its id, or its id and version as ``id@version``."""
 
 CARD = "card.yaml"
 AT = "@"
@@ -33,7 +44,7 @@ class Tensor(_Part):
     """One input or output: sizes are numbers, or names where they may vary."""
 
     name: str
-    dtype: Literal["float32", "float16", "int64"]
+    dtype: Literal["float32", "float16", "int64", "int32", "uint8"]
     shape: tuple[int | str, ...]
     unit: str = ""
     range: tuple[float, float] | None = None
@@ -103,11 +114,34 @@ class Card(_Part):
     limits: tuple[str, ...] = Field(min_length=1)
     created: datetime.date
     golden: GoldenCase | None = None
+    contract: Contract | None = None
+    """How a model that is not ours is spoken to; None for ours."""
 
     @property
     def name(self) -> str:
         """``id@version``, as the configuration names a model that was admitted."""
         return f"{self.id}{AT}{self.version}"
+
+    @model_validator(mode="after")
+    def _check(self) -> Card:
+        kind = None if self.contract is None else self.contract.kind
+        if kind in WANT_OPERATING_POINT and self.operating_point is None:
+            raise ValueError(f"contract {kind}: the card wants an operating point")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides the model's findings.
+
+        That of the weights; with a contract, of the weights, the contract and the operating point
+        together: the same weights spoken to in another way are another model.
+        """
+        if self.contract is None:
+            return self.sha256
+        point = None if self.operating_point is None else self.operating_point.threshold
+        parts = [self.sha256, self.contract.model_dump(mode="json"), point]
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 class Model:
@@ -140,7 +174,7 @@ class Model:
     def identity(self) -> ModelIdentity:
         card = self.card
         return ModelIdentity(
-            id=card.id, version=card.version, sha256=card.sha256, research=card.research
+            id=card.id, version=card.version, sha256=card.digest, research=card.research
         )
 
     def run(self, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
@@ -239,8 +273,8 @@ class ModelLibrary:
         return card
 
     def digest(self, model_id: str) -> str:
-        """SHA-256 that the card of a model states."""
-        return self.card(model_id).sha256
+        """SHA-256 of what decides the findings of a model, as its card states it."""
+        return self.card(model_id).digest
 
     def load(self, model_id: str) -> Model:
         """Load a model once, after its bytes and contract were checked.

@@ -54,6 +54,11 @@ class Reason(StrEnum):
     VIEW_UNKNOWN = "view_unknown"
     NO_PIXEL_SPACING = "no_pixel_spacing"
     OUT_OF_DISTRIBUTION = "out_of_distribution"
+    VIEWS_MISSING = "views_missing"
+    MODEL_OUTPUT_SHAPE = "model_output_shape"
+    MODEL_OUTPUT_NOT_FINITE = "model_output_not_finite"
+    MODEL_OUTPUT_SCORE = "model_output_score"
+    MODEL_OUTPUT_PLACE = "model_output_place"
 
 
 TEXTS: dict[Reason, dict[str, str]] = {
@@ -249,6 +254,26 @@ TEXTS: dict[Reason, dict[str, str]] = {
     Reason.OUT_OF_DISTRIBUTION: {
         "en": "The images are unlike those that the models were made for.",
         "da": "Billederne ligner ikke dem, modellerne er lavet til.",
+    },
+    Reason.VIEWS_MISSING: {
+        "en": "The model that scores the exam needs all four views; one is missing.",
+        "da": "Modellen, der scorer undersøgelsen, kræver alle fire projektioner; en mangler.",
+    },
+    Reason.MODEL_OUTPUT_SHAPE: {
+        "en": "The model's answer does not have the shape that its card states.",
+        "da": "Modellens svar har ikke den form, som dens kort angiver.",
+    },
+    Reason.MODEL_OUTPUT_NOT_FINITE: {
+        "en": "The model's answer holds values that are no numbers.",
+        "da": "Modellens svar indeholder værdier, der ikke er tal.",
+    },
+    Reason.MODEL_OUTPUT_SCORE: {
+        "en": "The model's scores do not lie in the range that its card states.",
+        "da": "Modellens scorer ligger ikke i det område, som dens kort angiver.",
+    },
+    Reason.MODEL_OUTPUT_PLACE: {
+        "en": "The model marks a place outside the image, or of an impossible size.",
+        "da": "Modellen markerer et sted uden for billedet eller af en umulig størrelse.",
     },
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,3 +101,28 @@ class Volume:
             )
         if self.hu.dtype != np.float32:
             raise InvalidValueError("Volume.hu", self.hu.dtype, "float32")
+
+
+def interpolated(values: FloatArray, at: Sequence[npt.NDArray[np.float64]]) -> FloatArray:
+    """Linear interpolation axis by axis at fractional indices.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (k, j, i)
+    at : sequence of three ndarrays
+        Fractional indices along k, j, i; beyond the array the edge repeats.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(at[0]), len(at[1]), len(at[2]))
+    """
+    out = values
+    for axis in (0, 1, 2):
+        low = np.clip(np.floor(at[axis]).astype(int), 0, values.shape[axis] - 1)
+        high = np.minimum(low + 1, values.shape[axis] - 1)
+        share = np.clip(at[axis] - low, 0, 1).astype(np.float32)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        share = share.reshape(shape)
+        out = np.take(out, low, axis) * (1 - share) + np.take(out, high, axis) * share
+    return out

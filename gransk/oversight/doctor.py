@@ -22,6 +22,8 @@ from gransk.core.application import applications
 from gransk.core.calibration import Calibrates
 from gransk.core.decode import SYNTAXES
 from gransk.core.errors import ConfigurationError, ModelError
+from gransk.core.models import ModelLibrary
+from gransk.core.roles import HasRoles
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.reading import ledger
 from gransk.reading.confirming import SpareConfirmation
@@ -281,7 +283,10 @@ def check_models(config: Config) -> Iterator[Result]:
         for application in applications().values()
         for model_id in application.models(application_settings(config, application))
     }
-    for model_id in sorted(set(wanted) - set(ids)):
+    missing = sorted(set(wanted) - set(ids))
+    if not missing:
+        yield from _misfits(config, library)
+    for model_id in missing:
         values = {"model": model_id, "application": wanted[model_id], "folder": str(folder)}
         yield Result("models", Level.FAIL, "model_missing", values)
     good = []
@@ -294,6 +299,18 @@ def check_models(config: Config) -> Iterator[Result]:
         yield Result("models", Level.OK, "models_good", {"models": ", ".join(good)})
     elif not ids and not wanted:
         yield Result("models", Level.FAIL, "models_none", {"folder": str(folder)})
+
+
+def _misfits(config: Config, library: ModelLibrary) -> Iterator[Result]:
+    """Models that the settings name for a role that they do not fit."""
+    for application in applications().values():
+        if not isinstance(application, HasRoles):
+            continue
+        try:
+            application.check_models(application_settings(config, application), library.card)
+        except ModelError as error:
+            values = {"error": f"applications.{application.id}.models: {error}"}
+            yield Result("models", Level.FAIL, "model_bad", values)
 
 
 def check_calibration(config: Config) -> Iterator[Result]:

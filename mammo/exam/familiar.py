@@ -18,7 +18,8 @@ from scipy import ndimage
 from scipy.stats import skew
 from skimage.morphology import convex_hull_image
 
-from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from gransk.core.raster import resized
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
 
 STEP_MM = 1.0
 DEPTHS_MM = (0.0, 2.0, 5.0, 10.0, 20.0, 35.0, np.inf)

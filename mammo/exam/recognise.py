@@ -14,10 +14,11 @@ import numpy as np
 
 from gransk.core.errors import RefusalError
 from gransk.core.models import Model
+from gransk.core.raster import resized
 from gransk.core.reasons import Reason
 from mammo.exam.choice import Look
 from mammo.exam.familiar import NAMES, features
-from mammo.image.grid import FloatArray, Prepared, resized
+from mammo.image.grid import FloatArray, Prepared
 
 MODEL_ID = "mammo-view"
 SHAPE = (96, 64)

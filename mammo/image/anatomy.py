@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.errors import InvalidValueError
-from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from gransk.core.raster import resized
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
 from mammo.marks.mark import Point
 from mammo.view import Projection
 

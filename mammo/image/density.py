@@ -12,8 +12,9 @@ from scipy import ndimage
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.models import Model
+from gransk.core.raster import resized
 from mammo.image.anatomy import Anatomy
-from mammo.image.grid import BoolArray, FloatArray, Prepared, resized
+from mammo.image.grid import BoolArray, FloatArray, Prepared
 from mammo.view import Laterality, View
 
 MODEL_ID = "mammo-density"

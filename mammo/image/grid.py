@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy import ndimage
 from skimage import filters
 
 from gransk.core.errors import InvalidValueError, RefusalError
+from gransk.core.raster import resized
 from gransk.core.reasons import Reason
 
 FloatArray = npt.NDArray[np.float32]
@@ -84,12 +84,6 @@ class Prepared:
         rows, columns = self.grey.shape
         ratio = SPACING_MM / spacing_mm
         return resized(self.grey, (max(1, round(rows * ratio)), max(1, round(columns * ratio))))
-
-
-def resized(pixels: npt.NDArray[np.generic], shape: tuple[int, int]) -> FloatArray:
-    """Area-averaged where it shrinks, linear between pixels where it grows."""
-    image = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))
-    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
 def prepare(pixels: npt.NDArray[np.generic], spacing_mm: tuple[float, float]) -> Prepared:

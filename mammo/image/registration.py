@@ -18,8 +18,9 @@ from scipy import ndimage
 from scipy.stats import rankdata
 
 from gransk.core.errors import RefusalError
+from gransk.core.raster import resized
 from gransk.core.reasons import Reason
-from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
 
 Points = npt.NDArray[np.float64]
 

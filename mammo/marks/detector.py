@@ -182,8 +182,10 @@ class Detector:
 
 
 def shipped(models: Sequence[Model]) -> tuple[Networks, ...]:
-    """The shipped networks, in the order of `MODEL_IDS`."""
-    return tuple(Networks(model, READ_AT_MM[model.card.id]) for model in models)
+    """Networks of our kind, in the order of `MODEL_IDS`; the finer one may be missing."""
+    return tuple(
+        Networks(model, READ_AT_MM[of]) for model, of in zip(models, MODEL_IDS, strict=False)
+    )
 
 
 def _aligned(maps: FloatArray, shape: tuple[int, ...], ratio: float) -> FloatArray:

@@ -40,6 +40,8 @@ class Mark:
         Score of being a lesion of its kind.
     malignancy : float
         Estimate of malignancy.
+    estimated : bool
+        False where the detector says nothing of malignancy; it counts as 0 then.
     look : tuple of float
         The detector's description of what it looks like, to compare marks by.
     shape, margin : str
@@ -62,6 +64,7 @@ class Mark:
     margin: str = ""
     pair: int | None = None
     pair_certainty: float | None = None
+    estimated: bool = True
 
     def __post_init__(self) -> None:
         for name in ("probability", "malignancy"):

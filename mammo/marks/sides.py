@@ -19,7 +19,8 @@ from skimage.draw import polygon2mask
 
 from gransk.core.codes import NO_UNITS, Code
 from gransk.core.findings import Measurement, Note
-from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared, resized
+from gransk.core.raster import resized
+from mammo.image.grid import SPACING_MM, BoolArray, FloatArray, Prepared
 from mammo.image.registration import Registration, ranked, register
 from mammo.marks.mark import Mark, Point
 from mammo.view import Projection

@@ -46,12 +46,16 @@ class Scores:
     exam : float
     shares : tuple of tuple of float
         Of each view, of each mark: the share of the exam's score that it makes, 0 to 1.
+    by_marks : bool
+        False where a model of the exam made the score: then there is none of views, no share of
+        marks, and breasts only where that model tells of them.
     """
 
     views: tuple[float, ...]
     breasts: Mapping[Laterality, float]
     exam: float
     shares: tuple[tuple[float, ...], ...]
+    by_marks: bool = True
 
 
 def score(evidence: Sequence[ViewEvidence]) -> Scores:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from gransk.core.application import Picture
 from gransk.core.followup import Comparison, Lesion, Look, Outcome
+from gransk.core.raster import resized
 from gransk.core.study import Instance, Study
-from mammo.image.grid import resized
 from mammo.image.pixels import read_pixels
 from mammo.pictures import CLOSE_MM, CLOSE_PX, Hung, hang
 from mammo.presentation import number, side_and_view

@@ -14,10 +14,12 @@ from gransk.core.dates import study_date
 from gransk.core.errors import RefusalError
 from gransk.core.findings import Note
 from gransk.core.followup import Comparison, Lesion, Outcome
+from gransk.core.models import Model
 from gransk.core.reasons import Reason
 from nodule.detector import MODEL_ID as DETECTOR_ID
-from nodule.segmenter import MODEL_ID as SEGMENTER_ID
-from nodule.segmenter import Segmenter
+from nodule.foreign import outliner_of
+from nodule.models import NoduleModels
+from nodule.segmenter import Outliner
 from nodule.series import Candidate, SeriesRules
 from nodule.tracking.change import Told as ChangeTold
 from nodule.tracking.change import told
@@ -41,6 +43,7 @@ class By:
     series: SeriesRules
     tracking: TrackingSettings
     memory_mb: int
+    models: NoduleModels = field(default_factory=NoduleModels)
 
 
 def compare(current: Examined, prior: Examined, context: Context, by: By) -> Comparison:
@@ -93,9 +96,9 @@ def _compared(here: Side, there: Side) -> Note:
 def _met(earlier: Examined, later: Examined, context: Context, by: By) -> _Meeting:
     """Both studies opened in the series most alike, and laid over each other."""
     tell = context.progress
-    segmenter = Segmenter(context.models.load(SEGMENTER_ID))
+    segmenter = outliner_of(context.models.load(by.models.segmenter))
     tracking = by.tracking
-    watcher = Watcher(context.models.load(DETECTOR_ID), tracking.seen_from, tracking.unseen_below)
+    watcher = Watcher(_judge(context, by), tracking.seen_from, tracking.unseen_below)
     opener = _Opener(segmenter, by)
     for pair in pairs(earlier.study, later.study, by.series, tracking.growth, by.memory_mb):
         tell("decode", 0.1)
@@ -113,11 +116,18 @@ def _met(earlier: Examined, later: Examined, context: Context, by: By) -> _Meeti
     raise opener.refused or RefusalError(Reason.NO_SUITABLE_SERIES)
 
 
+def _judge(context: Context, by: By) -> Model:
+    """The detector in use, where it judges single places; else ours."""
+    if context.models.card(by.models.detector).contract is None:
+        return context.models.load(by.models.detector)
+    return context.models.load(DETECTOR_ID)
+
+
 @dataclass
 class _Opener:
     """Opens series, each no more often than needed, and keeps the first refusal."""
 
-    segmenter: Segmenter
+    segmenter: Outliner
     by: By
     refused: RefusalError | None = None
     unfit: set[str] = field(default_factory=set)

@@ -19,7 +19,7 @@ from nodule.lungs import segment_lungs
 from nodule.morphology import Morphology
 from nodule.place import LungMap
 from nodule.reading import Reader, finding_of, is_sharp
-from nodule.segmenter import LUNG_EDGE_MM, Segmenter
+from nodule.segmenter import LUNG_EDGE_MM, Outliner
 from nodule.volumetry import LEAST_CONTRAST_HU, lung_level
 
 BoolArray = npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ def measured_at(
     study: Study,
     findings: Findings,
     place: Place,
-    segmenter: Segmenter,
+    segmenter: Outliner,
     morphology: Morphology,
     memory_mb: int = DEFAULT_MEMORY_MB,
 ) -> Finding:

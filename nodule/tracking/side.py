@@ -25,7 +25,7 @@ from nodule.lungs import segment_lungs
 from nodule.measurement import NoduleMeasurement, Texture, measure
 from nodule.place import Answer, LungMap
 from nodule.reading import error_model, holds, is_sharp, regions, rounded
-from nodule.segmenter import Segmenter
+from nodule.segmenter import Outliner
 from nodule.series import Candidate, SeriesRules, check_lungs
 from nodule.tracking.registration import Lungs
 
@@ -84,7 +84,7 @@ class Side:
         Volume and mask of the series.
     frames : tuple of FrameRef
         The image of each slice.
-    segmenter : Segmenter
+    segmenter : Outliner
     """
 
     examined: Examined
@@ -92,7 +92,7 @@ class Side:
     series: Candidate
     lungs: Lungs = field(repr=False)
     frames: tuple[FrameRef, ...] = field(repr=False)
-    segmenter: Segmenter = field(repr=False)
+    segmenter: Outliner = field(repr=False)
     lung_map: LungMap = field(repr=False)
 
     @classmethod
@@ -100,7 +100,7 @@ class Side:
         cls,
         examined: Examined,
         series: Candidate,
-        segmenter: Segmenter,
+        segmenter: Outliner,
         rules: SeriesRules,
         memory_mb: int = DEFAULT_MEMORY_MB,
     ) -> Side:

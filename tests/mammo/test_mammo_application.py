@@ -17,7 +17,7 @@ from gransk.core.findings import Findings
 from gransk.core.models import ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
-from mammo.application import MammoApplication, MammoSettings, scoring
+from mammo.application import MammoApplication, MammoSettings
 from mammo.cad import failed
 from mammo.exam.choice import ViewRules
 from mammo.exam.recognise import MODEL_ID as VIEW_ID
@@ -239,7 +239,8 @@ def test_a_probability_of_screening_is_shown_where_the_site_has_cancers_enough(
 
 def test_detectors_and_what_tells_views_make_the_score() -> None:
     digests = {name: name * 2 for name in APPLICATION.models(MammoSettings())}
-    assert scoring(digests) == {name: name * 2 for name in (VIEW_ID, *MODEL_IDS)}
+    scoring = MammoSettings().models.scoring(digests)
+    assert scoring == {name: name * 2 for name in (VIEW_ID, *MODEL_IDS)}
 
 
 def test_an_exam_is_compared_with_itself_and_its_score_stays(

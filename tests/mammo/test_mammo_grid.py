@@ -7,8 +7,9 @@ import pytest
 from drawn import breast
 
 from gransk.core.errors import InvalidValueError, RefusalError
+from gransk.core.raster import resized
 from gransk.core.reasons import Reason
-from mammo.image.grid import SPACING_MM, find_breast, prepare, resized
+from mammo.image.grid import SPACING_MM, find_breast, prepare
 
 
 @pytest.mark.parametrize("right", [False, True])

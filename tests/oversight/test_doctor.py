@@ -200,6 +200,15 @@ def test_models_that_an_application_wants(path, database, tmp_path, monkeypatch)
     assert "wanting needs eyes" in result.what("en")
 
 
+def test_a_model_in_a_role_that_it_does_not_fit(path, database):
+    path.write_text("applications: {nodule: {models: {segmenter: nodule-detector}}}\n")
+    result = seen(path)["model_bad"]
+    assert result.level is Level.FAIL
+    told = result.what("en")
+    assert "applications.nodule.models: role segmenter: model 'nodule-detector'" in told
+    assert "volume-segmenter" in told
+
+
 def test_service_without_tls(path):
     path.write_text("service: {host: 0.0.0.0, port: 9}\n")
     results = seen(path)

@@ -7,7 +7,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gransk.core.errors import RefusalError
-from mammo.image.grid import SPACING_MM, Prepared, resized
+from gransk.core.raster import resized
+from mammo.image.grid import SPACING_MM, Prepared
 from mammo.marks.mark import Kind, Mark, Point
 from mammo.marks.outlining import Outliner, diameters_mm, middle, outlined
 from mammo.marks.peaks import peaks

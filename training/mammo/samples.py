@@ -68,7 +68,7 @@ def example(film: Film, spacing_mm: float) -> Example:
 
 
 def _shrunk(mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    from mammo.image.grid import resized
+    from gransk.core.raster import resized
 
     return resized(mask, (shape[0], shape[1]))
 

@@ -255,7 +255,7 @@ def _add(added: Pixels, piece: Pixels, top: int, left: int) -> None:
 
 def _on(prepared: Prepared, stored: Pixels, mm: Spacing) -> Pixels:
     """A map of stored pixels on the prepared grid, averaged as `prepare` does."""
-    from mammo.image.grid import resized
+    from gransk.core.raster import resized
 
     extent = (stored.shape[0] * mm[0], stored.shape[1] * mm[1])
     whole = resized(stored, (round(extent[0] / SPACING_MM), round(extent[1] / SPACING_MM)))
