@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ class AuditRepository(Section):
 
     ``source_id`` and ``enterprise_site_id`` name us there (AuditSourceID, AuditEnterpriseSiteID).
     ``patient_names`` and ``user_names`` say whether messages hold names beside identifiers.
+    ``ends``: how the repository ends a connection that we ended: with an answer of its own
+    (close_notify, RFC 5425 4.4), by which we know that it has read everything, or plainly.
     ``per_minute``: most messages in a minute, 0 as many as go.
     """
 
@@ -32,6 +34,7 @@ class AuditRepository(Section):
     patient_names: bool = True
     user_names: bool = True
     timeout_seconds: Annotated[Number, Field(gt=0, le=300)] = 20.0
+    ends: Literal["close_notify", "plain"] = "close_notify"
     per_minute: Annotated[Whole, Field(ge=0)] = 0
 
 

@@ -34,6 +34,8 @@ LOG = f"{OURS}events"
 """What the event log is called where a message wants the URI of the log."""
 ARCHIVE = "archive"
 LONGEST_DETAIL = 4096
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
+"""Without a line's end: many receivers keep a message as one line."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def audit_message(told: Told, settings: AuditRepository, host: str) -> bytes | N
         source.set("AuditEnterpriseSiteID", settings.enterprise_site_id)
     Xml.SubElement(source, "AuditSourceTypeCode", {"csd-code": APPLICATION_SERVER})
     writer.objects(shape.family)
-    return Xml.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return DECLARATION + Xml.tostring(root, encoding="UTF-8", xml_declaration=False)
 
 
 def _event(root: Xml.Element, told: Told, shape: Shape) -> None:
@@ -284,5 +286,5 @@ def _encoded(value: str) -> str:
 
 
 def _plain(value: str) -> str:
-    """Without what XML 1.0 cannot hold."""
-    return "".join(one for one in value if one >= " " or one in "\t\n\r")
+    """On one line, without what XML 1.0 cannot hold."""
+    return "".join(one if one >= " " else " " for one in value)
