@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "calibrate": ("gransk.cli.calibrate", "calibrate", "Calibrate scores on a site's own exams."),
     "models": ("gransk.cli.models", "app", "List and verify the models."),
     "config": ("gransk.cli.config", "app", "Check and show the configuration."),
+    "audit": ("gransk.cli.audit", "app", "The event log: verify, export, send again."),
     "doctor": ("gransk.cli.doctor", "doctor", "Check everything an administrator would."),
     "people": ("gransk.cli.people", "people_app", "Accounts, roles and sign-in links."),
     "token": ("gransk.cli.people", "token_app", "Tokens for machines."),

@@ -34,6 +34,7 @@ from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
+from gransk.oversight.audit.sending import Sender
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
@@ -119,9 +120,12 @@ def _serve(config: Config) -> None:
         taking = Taking(listener, codes, database, known, authorities)
         loops.append(Hl7Listener(listener, taking).run)
     loops += _commitment(config, database)
+    web = create_app(config, database, orthanc, intake)
+    loops.append(web.state.wiring.views.keep)
+    loops.append(Sender(database, lambda: config.audit, config.service.public_url).run)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(config, database, orthanc, intake),
+            web,
             host=config.service.host,
             port=config.service.port,
             log_config=None,

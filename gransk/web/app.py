@@ -75,6 +75,7 @@ from gransk.web.reading import (
 from gransk.web.rendering import page
 from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
+from gransk.web.watching import Watcher
 from gransk.web.wiring import Nudged, Wiring
 
 SIGN_OUT = "/sign-out"
@@ -140,6 +141,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(NotYetCountedError, _counting)
     app.add_exception_handler(Exception, _failed)
+    app.add_middleware(Watcher, views=wiring.views)
     app.add_middleware(Guard, wiring=wiring)
     return app
 
