@@ -24,8 +24,10 @@ from gransk.web import (
     account_pages,
     administration,
     api,
+    audit_pages,
     case,
     case_actions,
+    case_history,
     delivery_pages,
     dicomweb,
     doors,
@@ -122,7 +124,7 @@ def create_app(
     )
     app.state.wiring = wiring
     for room in (
-        pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
+        pages, audit_pages, case, case_history, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages, administration, board, board_acts,
