@@ -124,7 +124,8 @@ def create_app(
     )
     app.state.wiring = wiring
     for room in (
-        pages, audit_pages, case, case_history, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
+        pages, audit_pages, case, case_history, case_actions, edit_actions, pointing, follow_up,
+        follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages, administration, board, board_acts,

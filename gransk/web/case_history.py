@@ -162,7 +162,7 @@ def _about(event: Event) -> About:
 
 
 def _seen(session: Session, who: Looker, key: str, event: Event) -> bool:
-    """May the person see it? What an event of follow-up says of another study goes by that study."""
+    """May the person see it? What an event of follow-up tells of another study goes by that one."""
     other = event.data.get("study")
     return not isinstance(other, str) or other == key or sees_all(session, who, other)
 

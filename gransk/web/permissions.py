@@ -104,9 +104,7 @@ class Permission(StrEnum):
     """Read figures of the suite as Prometheus does."""
 
 
-READER = frozenset(
-    {Permission.WORKLIST, Permission.IMAGES, Permission.RESULTS, Permission.HISTORY}
-)
+READER = frozenset({Permission.WORKLIST, Permission.IMAGES, Permission.RESULTS, Permission.HISTORY})
 PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset(
     {

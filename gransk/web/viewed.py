@@ -15,9 +15,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -153,13 +154,15 @@ class Views:
                     self._file.replace(self._taken)
             made = _together(_read(self._taken))
             with self._database.begin() as session:
-                for (actor, key, asked), (at, ways) in made.items():
+                for (actor, key, what, asked), one in made.items():
                     if key:
-                        data = {"ways": ways, "at": at}
+                        data: dict[str, Any] = {"ways": one.ways, "at": one.at}
                         record(session, actor, EventKind.STUDY_VIEWED, key, data)
-                    else:
-                        data = {"in": ways[0], "at": at} | ({"keys": asked.split()} if asked else {})
-                        record(session, actor, EventKind.STUDIES_SEARCHED, actor, data)
+                        continue
+                    data = {"in": what, "at": one.at}
+                    if asked:
+                        data["keys"] = asked.split()
+                    record(session, actor, EventKind.STUDIES_SEARCHED, actor, data)
             self._taken.unlink()
             return len(made)
 
@@ -208,18 +211,26 @@ def _read(path: Path) -> Iterable[Mapping[str, str]]:
             yield found
 
 
-def _together(
-    noted: Iterable[Mapping[str, str]],
-) -> dict[tuple[str, str, str], tuple[str, list[str]]]:
-    """One event for each person and study, with every way of looking; one for each search."""
-    found: dict[tuple[str, str, str], tuple[str, list[str]]] = {}
+@dataclass
+class _View:
+    """When it was first seen, and in which ways."""
+
+    at: str
+    ways: list[str] = field(default_factory=list)
+
+
+def _together(noted: Iterable[Mapping[str, str]]) -> dict[tuple[str, str, str, str], _View]:
+    """One event for each person and study, with every way of looking; one for each search.
+
+    Returns
+    -------
+    dict
+        By actor, study key, and of a search the list and the names of its keys.
+    """
+    found: dict[tuple[str, str, str, str], _View] = {}
     for one in noted:
-        asked = one.get("asked", "")
-        name = (one["actor"], one["key"], f"{one['what']} {asked}" if not one["key"] else "")
-        at, ways = found.setdefault(name, (one["at"], []))
-        if one["what"] not in ways:
-            ways.append(one["what"])
-    return {
-        (actor, key, " ".join(said.split()[1:])): value
-        for (actor, key, said), value in found.items()
-    }
+        search = ("", "") if one["key"] else (one["what"], one.get("asked", ""))
+        view = found.setdefault((one["actor"], one["key"], *search), _View(one["at"]))
+        if one["what"] not in view.ways:
+            view.ways.append(one["what"])
+    return found

@@ -482,6 +482,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
 
 UNDECIDED_DOORS = (
     "GET /", "GET /worklist/list", "GET /api/worklist", "GET /status", "GET /studies/{key}",
+    "GET /studies/{key}/history", "GET /audit",
     "GET /api/studies/{key}", "GET /events", "GET /follow-up", "GET /messages",
     "GET /deliveries", "GET /api/deliveries", "GET /api/decisions",
     "POST /studies/{key}/rerun", "POST /studies/{key}/priority",

@@ -1,4 +1,4 @@
-"""Lets these tests use the images of the core's and the nodule application's tests, and the web's sites."""
+"""Lets these tests use images and sites of the core's, nodule application's and web's tests."""
 
 import sys
 from pathlib import Path

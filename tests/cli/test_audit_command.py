@@ -70,9 +70,7 @@ def test_a_whole_log_is_told_so(place, site):
 def test_the_first_event_that_does_not_hold_is_named(place, site):
     for _ in range(5):
         said(site, "k" * 32)
-    tamper(
-        site, "DROP TRIGGER event_no_update", "UPDATE event SET actor = 'eve' WHERE number = 5"
-    )
+    tamper(site, "DROP TRIGGER event_no_update", "UPDATE event SET actor = 'eve' WHERE number = 5")
     answer = run(place, "verify")
     assert answer.exit_code == 1
     assert "BROKEN at event 5" in answer.output
@@ -87,9 +85,7 @@ def test_an_end_that_was_cut_and_written_anew_is_found_by_a_copy_kept_elsewhere(
     shutil.copy(site.config.data_folder / FILE, copy)
     (site.config.data_folder / FILE).unlink()
     with site.database.read() as session:
-        guard = session.scalar(
-            text("SELECT sql FROM sqlite_master WHERE name = 'event_no_delete'")
-        )
+        guard = session.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'event_no_delete'"))
     tamper(site, "DROP TRIGGER event_no_delete", "DELETE FROM event WHERE number > 4", guard)
     for _ in range(3):
         said(site, "other")
@@ -140,9 +136,7 @@ def test_one_study_comes_out_as_the_log_has_it(place, site):
             event = session.get_one(Event, row["number"])
             assert (row["hash"], row["data"], row["actor"]) == (
                 event.hash, event.data, event.actor)  # fmt: skip
-        told = session.scalars(
-            select(Event).where(Event.kind == EventKind.AUDIT_EXPORTED)
-        ).one()
+        told = session.scalars(select(Event).where(Event.kind == EventKind.AUDIT_EXPORTED)).one()
     assert told.subject == key
     assert told.actor.startswith("shell:")
     table = list(csv.DictReader(io.StringIO(exported(place, "--study", key, "--format", "csv"))))

@@ -27,6 +27,9 @@ ACTIONS = {
     Family.TRANSFERRED: "CRU", Family.STUDY_DELETED: "D", Family.PATIENT: "CRUD",
     Family.PROCEDURE: "CRUD", Family.QUERY: "E", Family.ALERT: "E", Family.AUTHENTICATION: "E",
 }  # fmt: skip
+DCM = {
+    str(one.value): one.meaning for one in (getattr(codes.DCM, name) for name in codes.DCM.dir())
+}
 SENT = [kind for kind, shape in SHAPES.items() if shape is not None]
 
 
@@ -57,8 +60,7 @@ def test_every_kind_of_event_is_in_the_table():
     *(one for one in vars(kinds).values() if isinstance(one, Code)),
 ])  # fmt: skip
 def test_codes_are_those_of_the_standard(code):
-    known = {str(one.value): one.meaning for one in (getattr(codes.DCM, n) for n in codes.DCM.dir())}
-    assert known[code.value] == code.meaning
+    assert DCM[code.value] == code.meaning
 
 
 @pytest.mark.parametrize("kind", SENT)

@@ -82,9 +82,7 @@ def test_every_event_of_a_study_belongs_somewhere_and_every_word_is_there():
 def test_who_may_take_entries_out_does_and_it_is_an_entry(site, told):
     client = site.person(Role.AUDITOR, name="olga")
     patient = "000001-0000"
-    answer = client.post(
-        "/audit/export", data={"patient_id": patient, "form": "jsonl"}
-    )
+    answer = client.post("/audit/export", data={"patient_id": patient, "form": "jsonl"})
     assert answer.status_code == 200
     assert patient not in answer.headers["content-disposition"]
     about, *rows = map(json.loads, answer.text.splitlines())

@@ -104,7 +104,8 @@ def audit_message(told: Told, settings: AuditRepository, host: str) -> bytes | N
         source.set("AuditEnterpriseSiteID", settings.enterprise_site_id)
     Xml.SubElement(source, "AuditSourceTypeCode", {"csd-code": APPLICATION_SERVER})
     writer.objects(shape.family)
-    return DECLARATION + Xml.tostring(root, encoding="UTF-8", xml_declaration=False)
+    written: bytes = Xml.tostring(root, encoding="UTF-8", xml_declaration=False)
+    return DECLARATION + written
 
 
 def _event(root: Xml.Element, told: Told, shape: Shape) -> None:
@@ -132,9 +133,7 @@ def _instant(told: Told) -> str:
 class _Writer:
     """Writes the participants and objects of one message."""
 
-    def __init__(
-        self, root: Xml.Element, told: Told, settings: AuditRepository, host: str
-    ) -> None:
+    def __init__(self, root: Xml.Element, told: Told, settings: AuditRepository, host: str) -> None:
         self._root = root
         self._told = told
         self._settings = settings
@@ -211,9 +210,7 @@ class _Writer:
 
     def _study_and_patient(self, study: Study, family: Family) -> None:
         if family is not Family.PATIENT:
-            self._object(
-                study.study_instance_uid, STUDY_UID, REPORT, study.key, self._details()
-            )
+            self._object(study.study_instance_uid, STUDY_UID, REPORT, study.key, self._details())
         details = {"IssuerOfPatientID": study.issuer} if study.issuer else {}
         name = study.patient_name if self._settings.patient_names else ""
         if family is Family.PATIENT:

@@ -102,8 +102,7 @@ def studies_of_patient(session: Session, identifier: Identifier) -> tuple[list[s
     stated = [
         f"{STATED}{one.number}"
         for one in said
-        if (one.patient_id, one.issuer) in known
-        or (one.prior_id, one.prior_issuer) in known
+        if (one.patient_id, one.issuer) in known or (one.prior_id, one.prior_issuer) in known
     ]
     return sorted(keys), stated
 
