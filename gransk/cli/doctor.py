@@ -14,7 +14,7 @@ from rich.table import Table
 
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import ConfigurationError
-from gransk.oversight import doctor_destinations, doctor_orthanc
+from gransk.oversight import doctor_audit, doctor_destinations, doctor_orthanc
 from gransk.oversight.doctor import Level, Result, examine
 from gransk.site.config import load_config
 
@@ -27,6 +27,10 @@ STATES = {
     "en": {Level.OK: "ok", Level.WARN: "warning", Level.FAIL: "fault"},
     "da": {Level.OK: "ok", Level.WARN: "advarsel", Level.FAIL: "fejl"},
 }
+
+
+BESIDE = (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS, *doctor_audit.CHECKS)
+"""Checks beside the doctor's own."""
 
 
 class Language(StrEnum):
@@ -46,7 +50,7 @@ def doctor(
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):
-        results = list(examine(path, (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS)))
+        results = list(examine(path, BESIDE))
     chosen = language.value if language else _language(config)
     if as_json:
         typer.echo(json.dumps(_json(results, chosen), ensure_ascii=False, indent=2))

@@ -179,7 +179,7 @@ def check_disk(config: Config) -> Iterator[Result]:
 
 def check_database(config: Config) -> Iterator[Result]:
     """Our tables, and what they tell: events, settings, people, workers, work."""
-    if _file_missing(config.database.url):
+    if file_missing(config.database.url):
         yield Result("database", Level.WARN, "database_missing")
         return
     database = Database(config.database.url)
@@ -212,7 +212,7 @@ def check_database(config: Config) -> Iterator[Result]:
 
 def check_queue(config: Config) -> Iterator[Result]:
     """Can the durable queue's tables be reached?"""
-    if _file_missing(config.database.workflows_url):
+    if file_missing(config.database.workflows_url):
         yield Result("queue", Level.WARN, "database_missing")
         return
     database = Database(config.database.workflows_url)
@@ -451,7 +451,7 @@ def _follow_up(config: Config, session: Session) -> Iterator[Result]:
         yield Result("follow_up", Level.WARN, "follow_up_unconfirmed", values)
 
 
-def _file_missing(url: str) -> bool:
+def file_missing(url: str) -> bool:
     """Would opening this URL make a new file?"""
     parsed = make_url(url)
     return parsed.get_backend_name() == "sqlite" and not os.path.exists(parsed.database or "")
