@@ -15,6 +15,7 @@ from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.oversight.audit import checking, export
 from gransk.oversight.audit.sending import send_again
+from gransk.oversight.doctor import file_missing
 from gransk.site.anchor import FILE
 from gransk.site.config import Config, load_config
 from gransk.site.database import Database
@@ -135,12 +136,11 @@ def _open(config: Path | None) -> tuple[Config, Database]:
         Where it is not there or of another version.
     """
     site = load_config(config_path(config))
+    if file_missing(site.database.url):
+        raise ConfigurationError(
+            "database.url: the database is not there: start the service once, or set data_folder"
+        )
     database = Database(site.database.url)
-    if site.database.url.startswith("sqlite"):
-        path = Path(site.database.url.partition(":///")[2])
-        if not path.is_file():
-            raise ConfigurationError(f"{path} is not there: start the service once, or set "
-                                     "data_folder")  # fmt: skip
     state = schema_state(database)
     if state is not SchemaState.CURRENT:
         raise ConfigurationError(
