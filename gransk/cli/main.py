@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "config": ("gransk.cli.config", "app", "Check and show the configuration."),
     "rules": ("gransk.cli.rules", "rules", "What the rules would do with a study."),
     "health": ("gransk.cli.health", "health", "Does the service answer, or a worker live?"),
+    "audit": ("gransk.cli.audit", "app", "The event log: verify, export, send again."),
     "doctor": ("gransk.cli.doctor", "doctor", "Check everything an administrator would."),
     "people": ("gransk.cli.people", "people_app", "Accounts, roles and sign-in links."),
     "token": ("gransk.cli.people", "token_app", "Tokens for machines."),

@@ -36,6 +36,7 @@ from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
+from gransk.oversight.audit.sending import Sender
 from gransk.pipeline.handlers import Handlers, Rules
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
@@ -150,9 +151,12 @@ def _serve(path: Path, host: Host) -> None:
         ),
         file.keep_looking,
     ]
+    web = create_app(live, database, orthanc, intake)
+    loops.append(web.state.wiring.views.keep)
+    loops.append(Sender(database, lambda: live.config.audit, config.service.public_url).run)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(live, database, orthanc, intake),
+            web,
             host=config.service.host,
             port=config.service.port,
             log_config=None,

@@ -170,6 +170,8 @@ class EventKind(StrEnum):
     RETENTION_REMOVED = "retention_removed"
     STUDY_VIEWED = "study_viewed"
     """A person or machine was shown a study's findings or images."""
+    STUDIES_SEARCHED = "studies_searched"
+    """A person or machine was shown a list of studies."""
     AUDIT_EXPORTED = "audit_exported"
 
     # Policies

@@ -17,6 +17,7 @@ ROOMS: tuple[tuple[str, str, Permission], ...] = (
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),
     ("nav_messages", "/messages", Permission.MESSAGES),
     ("nav_events", "/events", Permission.EVENTS),
+    ("nav_audit", "/audit", Permission.EVENTS),
 )
 """Text, address and permission of each room, in order."""
 

@@ -25,8 +25,10 @@ from gransk.web import (
     account_pages,
     administration,
     api,
+    audit_pages,
     case,
     case_actions,
+    case_history,
     delivery_pages,
     dicomweb,
     doors,
@@ -78,6 +80,7 @@ from gransk.web.reading import (
 from gransk.web.rendering import page
 from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
+from gransk.web.watching import Watcher
 from gransk.web.wiring import Nudged, Wiring
 
 SIGN_OUT = "/sign-out"
@@ -129,7 +132,8 @@ def create_app(
     )
     app.state.wiring = wiring
     for room in (
-        pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
+        pages, audit_pages, case, case_history, case_actions, edit_actions, pointing, follow_up,
+        follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages,
@@ -149,6 +153,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(NotYetCountedError, _counting)
     app.add_exception_handler(Exception, _failed)
+    app.add_middleware(Watcher, views=wiring.views)
     app.add_middleware(Guard, wiring=wiring)
     return app
 

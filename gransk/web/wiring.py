@@ -40,6 +40,7 @@ from gransk.site.live import InForce, Made
 from gransk.site.provider import ANSWER_PATH, Provider
 from gransk.web.source import SourceArchive
 from gransk.web.upstream import Upstream
+from gransk.web.viewed import Views
 
 LINES = 20_000
 VERSION_SECONDS = 10.0
@@ -124,6 +125,8 @@ class Wiring:
     version: OrthancVersion = field(init=False)
     steps: Follower = field(init=False)
     """Workitems for other systems, in step with the room."""
+    views: Views = field(init=False)
+    """Who saw which study."""
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
@@ -148,6 +151,7 @@ class Wiring:
             self.live, lambda now: Entering(SitePolicies(now, self.blobs, is_earlier))
         )
         self.steps = Follower(self.database)
+        self.views = Views(self.database, self.config.data_folder)
         section, home = self.config.single_sign_on, self.config.service.public_url
         self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
 

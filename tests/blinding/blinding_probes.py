@@ -181,6 +181,9 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /api/worklist": ask("/api/worklist", *(one.format("/api/worklist") for one in LISTS)),
     "GET /status": ask("/status"),
     # A case, and everything under it
+    "GET /studies/{key}/history": refused(
+        "/studies/{key}/history", "/studies/{key}/history?about=seen"
+    ),
     "GET /studies/{key}": ask("/studies/{key}", "/studies/{key}?done=rerun_started"),
     "GET /api/studies/{key}": ask("/api/studies/{key}"),
     "GET /studies/{key}/pictures/{analysis_key}/{index}.png": refused(
@@ -393,6 +396,11 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /api/deliveries": ask("/api/deliveries"),
     "GET /api/decisions": ask("/api/decisions", "/api/decisions?since=1"),
     "GET /events": ask("/events", "/events?verify=1", "/events?before=100000", "/events?before=2"),
+    "GET /audit": ask("/audit", "/audit?verify=1"),
+    "POST /audit/export": (
+        *refused("/audit/export", study="{key}"),
+        *refused("/audit/export", patient_id="nobody"),
+    ),
     # Images: the proxy, and the viewer, which has them from it alone
     "GET /dicom-web/{path:path}": (
         *ask(f"{PROXY}/studies", f"{PROXY}/studies?includefield=all",
@@ -480,6 +488,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
 
 UNDECIDED_DOORS = (
     "GET /", "GET /worklist/list", "GET /api/worklist", "GET /status", "GET /studies/{key}",
+    "GET /studies/{key}/history", "GET /audit",
     "GET /api/studies/{key}", "GET /events", "GET /follow-up", "GET /messages",
     "GET /deliveries", "GET /api/deliveries", "GET /api/decisions",
     "POST /studies/{key}/rerun", "POST /studies/{key}/priority",

@@ -186,6 +186,13 @@ LEAKS = {
         ),
     ),
     "metric of ours": page("GET /status", patched("gransk.web.status.hidden", lambda *_: false())),
+    "case history": page(
+        "GET /studies/{key}/history",
+        patched("gransk.web.case_history.check_sight", lambda *_: None),
+    ),
+    "entries as a file": page(
+        "POST /audit/export", patched("gransk.web.audit_pages.event_horizon", lambda *_: None)
+    ),
     "event list": page("GET /events", patched("gransk.web.pages.event_horizon", lambda *_: None)),
     "own list": page("GET /reading/{key}", patched("gransk.reading.desk.sight", everything)),
     "history": page(

@@ -16,6 +16,7 @@ from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
+from gransk.oversight.audit.export import FORMS
 from gransk.oversight.running import Step
 from gransk.reading.entries import AlertCode, TaskKind
 from gransk.reading.exam import State
@@ -35,6 +36,7 @@ from gransk.results.urgency import Level
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
+from gransk.web.case_history import LABELS, About
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
 from gransk.web.reading.board import DONE
@@ -49,6 +51,7 @@ from gransk.web.reading.policy_form import (
 )
 from gransk.web.reading.simulating import MEASURES
 from gransk.web.rendering import STEPS
+from gransk.web.viewed import Way
 
 FORM_FIELDS = {
     *vars(PolicyFields()), *vars(RuleFields()), "study", "reference", "until", "by", "because",
@@ -150,6 +153,10 @@ def used() -> set[str]:
         ("reading_ai", (*AiSaid, "not_calibrated", "category_low", "category_high")),
         ("reading_title", MODES), ("reading_save", MODES), ("reading_key", Verdict),
         ("reading_found", Found),
+        ("history", LABELS), ("history_about", About), ("history_ways", Way),
+        ("history_fields", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
+        ("history_of", ("study", "patient")), ("history_in", ("reading", "viewer")),
+        ("audit_form", FORMS),
         ("error", (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}
