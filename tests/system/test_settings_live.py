@@ -23,13 +23,14 @@ from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import Host
 from gransk.site.tables import Role
 
-TESTS = Path(__file__).parents[1]
-sys.path += [str(TESTS / "delivery"), str(TESTS / "third_application")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "third_application"))
 
 from bright_areas import BrightAreas
 from dicom_peers import Storescp
 
 pytestmark = pytest.mark.system
+TESTS = Path(__file__).parents[1]
 SECONDS = 120
 THRESHOLD = "applications.bright.share_of_maximum"
 
@@ -88,6 +89,7 @@ class Running:
 @pytest.fixture
 def running(tmp_path):
     site = install(tmp_path / "site")
+    (tmp_path / "suite").mkdir()
     with Suite(
         tmp_path / "suite",
         environment=misbehaving.environment(site),
