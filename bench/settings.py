@@ -178,6 +178,8 @@ def _receiver() -> Iterator[int]:
     server = entity.start_server(
         ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda _event: 0)]
     )
+    if server is None:
+        raise RuntimeError("the receiver did not start")
     try:
         yield int(server.server_address[1])
     finally:
