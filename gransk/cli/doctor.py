@@ -36,11 +36,12 @@ STATES = {
 
 BESIDE = (
     *doctor_settings.CHECKS,
-    *doctor_orthanc.CHECKS,
-    *doctor_destinations.CHECKS,
-    *doctor_audit.CHECKS,
+    *map(
+        doctor_settings.under_settings_in_force,
+        (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS, *doctor_audit.CHECKS),
+    ),
 )
-"""Checks beside the doctor's own."""
+"""Checks beside the doctor's own, of the settings in force."""
 
 
 class Language(StrEnum):
