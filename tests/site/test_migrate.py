@@ -14,6 +14,7 @@ import gransk.archive.identity_tables
 import gransk.archive.tables
 import gransk.delivery.marks
 import gransk.delivery.pacing
+import gransk.oversight.retention_tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.results.commitment_tables
