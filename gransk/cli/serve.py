@@ -34,6 +34,7 @@ from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
+from gransk.oversight.retention import remove_spent
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
@@ -68,6 +69,7 @@ OPEN_SECONDS = 3.0
 TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
+RETENTION_SECONDS = 3600.0
 MARK_SECONDS = 10.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
@@ -140,6 +142,7 @@ def _serve(config: Config) -> None:
             lambda: intake.run(stop),
             *(partial(run, stop) for run in loops),
             lambda: _tidy(config, stop),
+            lambda: _remove_spent(config, database, stop),
             lambda: _tend(config, database, stop),
             lambda: _open_exams(config, database, stop),
             lambda: _tell_reports(config, database, stop),
@@ -211,6 +214,16 @@ def _tidy(config: Config, stop: threading.Event) -> None:
         remove_old_scratch(config.scratch_folder, SCRATCH_SECONDS)
         if stop.wait(TIDY_SECONDS):
             return
+
+
+def _remove_spent(config: Config, database: Database, stop: threading.Event) -> None:
+    """Remove what has had its time, where the site says that anything is removed."""
+
+    def look() -> None:
+        if config.retention.on:
+            remove_spent(config, database, SYSTEM)
+
+    keep_on(look, stop, RETENTION_SECONDS, "retention")
 
 
 def _tend(config: Config, database: Database, stop: threading.Event) -> None:
