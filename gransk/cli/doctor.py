@@ -14,11 +14,12 @@ from rich.table import Table
 
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import ConfigurationError
-from gransk.oversight import doctor_destinations, doctor_orthanc
+from gransk.oversight import doctor_destinations, doctor_machine, doctor_orthanc, doctor_site
 from gransk.oversight.doctor import Level, Result, examine
 from gransk.site.config import load_config
 
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
+ROOMS = (doctor_site, doctor_machine, doctor_orthanc, doctor_destinations)
 HEADINGS = {
     "en": ("check", "state", "seen", "remedy"),
     "da": ("kontrol", "tilstand", "set", "afhjælpning"),
@@ -46,7 +47,8 @@ def doctor(
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):
-        results = list(examine(path, (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS)))
+        more = [check for room in ROOMS for check in room.CHECKS]
+        results = list(examine(path, more))
     chosen = language.value if language else _language(config)
     if as_json:
         typer.echo(json.dumps(_json(results, chosen), ensure_ascii=False, indent=2))

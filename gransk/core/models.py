@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gransk.core.errors import ModelError
 from gransk.core.findings import ModelIdentity
 
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""Of onnxruntime, by the device of the configuration."""
+
 DTYPES = {"float32": "tensor(float)", "float16": "tensor(float16)", "int64": "tensor(int64)"}
 
 
@@ -158,6 +161,10 @@ class ModelLibrary:
         self.device = device
         self._loaded: dict[str, Model] = {}
 
+    def has_device(self) -> bool:
+        """Can the runtime use the device here?"""
+        return PROVIDERS[self.device] in onnxruntime.get_available_providers()
+
     def ids(self) -> list[str]:
         """Ids of every model in the folder: each subfolder, card or not."""
         if not self.folder.is_dir():
@@ -223,8 +230,8 @@ class ModelLibrary:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = 3
-        wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[self.device]
-        if wanted not in onnxruntime.get_available_providers():
+        wanted = PROVIDERS[self.device]
+        if not self.has_device():
             raise ModelError(f"device {self.device!r} needs onnxruntime's {wanted}, absent here")
         try:
             return onnxruntime.InferenceSession(content, options, providers=[wanted])

@@ -224,7 +224,5 @@ def holds(session: Session) -> Iterator[StudyHold]:
 
 
 def _standing(session: Session, study_key: str) -> StudyHold | None:
-    query = select(StudyHold).where(
-        StudyHold.study_key == study_key, StudyHold.lifted_at.is_(None)
-    )
+    query = select(StudyHold).where(StudyHold.study_key == study_key, StudyHold.lifted_at.is_(None))
     return session.scalars(query.with_for_update()).first()

@@ -447,9 +447,7 @@ def _retire(session: Session, report_key: str) -> None:
 def keep(session: Session, stored: Iterable[Stored]) -> None:
     """Note kept objects in the table of blobs, locked so that retention looks again."""
     for one in {entry.sha256: entry for entry in stored}.values():
-        blob = session.get(
-            Blob, one.sha256, with_for_update={"read": True}, populate_existing=True
-        )
+        blob = session.get(Blob, one.sha256, with_for_update={"read": True}, populate_existing=True)
         if blob is None:
             blob = Blob(sha256=one.sha256, size=one.size, created_at=utcnow(), removed_at=None)
             session.add(blob)

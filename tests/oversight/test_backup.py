@@ -135,7 +135,7 @@ def test_postgresql_comes_back_as_postgresql(postgresql_server, tmp_path, reques
     site.close()
 
 
-class writing:  # noqa: N801
+class writing:
     """Somebody seals reports all the time."""
 
     def __init__(self, site):
@@ -348,9 +348,10 @@ def test_a_restore_that_is_killed_is_begun_again(site, tmp_path):
         restore_backup(folder, new, "test")
     restore_backup(made.path, new, "test")
     assert read_manifest(made.path).blobs == len([p for p in config.blob_folder.glob("??/*")])
-    assert rows(config.database.url, made.manifest.events)["report"] == rows(
-        site.config.database.url
-    )["report"]
+    assert (
+        rows(config.database.url, made.manifest.events)["report"]
+        == rows(site.config.database.url)["report"]
+    )
 
 
 def test_a_backup_of_an_earlier_versions_database(tmp_path):

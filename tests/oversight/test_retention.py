@@ -270,7 +270,13 @@ def test_a_name_under_the_locks_saves_an_object(site, monkeypatch):
 
 def test_every_table_that_names_objects_is_known():
     names = {table.name for table, _ in naming_columns()}
-    assert {"analysis", "comparison", "report_object", "outgoing_message", "rejection_note"} <= names
+    assert {
+        "analysis",
+        "comparison",
+        "report_object",
+        "outgoing_message",
+        "rejection_note",
+    } <= names
 
 
 def run(site, *arguments):
