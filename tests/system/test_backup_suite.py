@@ -77,7 +77,7 @@ def store(suite, path):
 
 
 def fill(suite, places):
-    """One study done, one refused, one whose worker was killed, two that wait; a person, an exam."""
+    """A study done, one refused, one whose worker was killed, two waiting; a person, an exam."""
     for number, path in enumerate(places.images[:2]):
         store(suite, path)
         suite.wait_ended(number + 1, PATIENCE)
@@ -202,6 +202,8 @@ def test_a_restored_site_ends_as_the_undisturbed_one(tmp_path):
             with new.database.read() as session:
                 kinds = session.scalars(select(Event.kind).order_by(Event.number)).all()
             assert kinds.count("backup_restored") == 1
+            for name in new.names[1:]:
+                assert "Prøve" not in new.log_file(name).read_text(errors="replace")
     finally:
         here.kill()
         there.kill()
