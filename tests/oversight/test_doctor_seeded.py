@@ -2,11 +2,13 @@
 be followed here, makes the site good again."""
 
 import datetime
+import ipaddress
 import json
 import os
 import resource
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -187,7 +189,11 @@ def certificate(path, days):
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         .serial_number(1).not_valid_before(ends - datetime.timedelta(days=90))
-        .not_valid_after(ends).sign(key, hashes.SHA256())
+        .not_valid_after(ends)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, hashes.SHA256())
     )  # fmt: skip
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     path.with_suffix(".key").write_bytes(
@@ -404,6 +410,24 @@ class Seeds:
         site.set(destinations=[*site.values["destinations"], one])
         return site.back
 
+    def destination_untrusted(self, site):
+        """A server whose certificate no known authority signed."""
+        certificate(site.folder / "c.pem", 60)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(site.folder / "c.pem", site.folder / "c.key")
+        site.tls = HTTPServer(("127.0.0.1", 0), Ill)
+        site.tls.socket = context.wrap_socket(site.tls.socket, server_side=True)
+        threading.Thread(target=site.tls.serve_forever, daemon=True).start()
+        one = {"name": "vna", "kind": "dicomweb", "timeout_seconds": 5,
+               "url": f"https://127.0.0.1:{site.tls.server_port}"}  # fmt: skip
+        site.set(destinations=[*site.values["destinations"], one])
+        (fault,) = (found for found in site.codes().values() if found.check == "destinations")
+        assert "certificate" in fault.what("en").lower()
+        trusting = {**one, "tls": {"authority_file": str(site.folder / "c.pem")}}
+        return lambda: site.set(destinations=[*site.values["destinations"], trusting])
+
+    destination_untrusted.code = "destination_silent"
+
     def certificate_expired(self, site):
         certificate(site.folder / "c.pem", -1)
         site.set(messages=listener(site.listen(), site.folder))
@@ -554,6 +578,9 @@ def test_each_fault_is_found_and_its_remedy_mends_it(site, name, monkeypatch):
     finally:
         if hasattr(site, "peer"):
             site.peer.kill()
+        if hasattr(site, "tls"):
+            site.tls.shutdown()
+            site.tls.server_close()
 
 
 def test_names_of_files_in_ascii(site):
