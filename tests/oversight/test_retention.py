@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from gransk.cli.main import app
 from gransk.core.errors import InvalidValueError
 from gransk.core.object_kinds import ObjectKind
+from gransk.delivery.overview import fallen_of
 from gransk.oversight import retention, retention_needs
 from gransk.oversight.retention import due, remove_spent
 from gransk.oversight.retention_needs import Why, naming_columns, spent
@@ -90,6 +91,16 @@ def released(site, name="2"):
     site.report("a", "1")
     site.report("a", name)
     change(site, Report, f"{name + 'r':0>64}", released_at=utcnow())
+
+
+def test_what_went_is_said_beside_the_report_that_fell(site):
+    released(site)
+    change(site, Report, f"{'1r':0>64}", released_at=days_ago(1))
+    for at in (None, utcnow()):
+        with site.database.read() as session:
+            (fallen,) = fallen_of(session, session.get_one(Workitem, "a"))
+        assert (fallen.removed_at is None) is (at is None)
+        remove(site)
 
 
 def test_what_is_shared_with_something_needed_stays(site):
@@ -433,3 +444,17 @@ def test_a_row_without_its_file_is_no_reason_to_stop(site, sha256):
     assert [one.why for one in remove(site).objects] == [Why.UNNAMED]
     with site.database.read() as session:
         assert due(session, site.config.retention).objects == ()
+
+
+@pytest.mark.system
+def test_on_postgresql(postgresql, tmp_path):
+    urls = {"url": postgresql, "workflows_url": postgresql}
+    site = KeptSite(write_config(tmp_path, retention=SECTION, database=urls))
+    site.study("a")
+    released(site)
+    assert len(remove(site).objects) == 2
+    with site.database.begin() as session:
+        site.put(session, "SC 1")
+    assert "SC 1" in there(site)
+    assert "pictures 1" not in there(site)
+    site.close()
