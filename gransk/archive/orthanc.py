@@ -137,6 +137,14 @@ class Orthanc:
         """Names of the loaded plugins."""
         return list(self._json("GET", "/plugins"))
 
+    def answers(self, dicomweb_root: str) -> bool:
+        """Does DICOMweb answer under a path?"""
+        try:
+            self._call("GET", f"{dicomweb_root.lstrip('/')}/studies?limit=1")
+        except NotInArchiveError:
+            return False
+        return True
+
     def statistics(self) -> dict[str, Any]:
         """``/statistics``: counts and sizes."""
         return dict(self._json("GET", "/statistics"))

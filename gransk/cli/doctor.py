@@ -17,8 +17,10 @@ from gransk.core.errors import ConfigurationError
 from gransk.oversight import (
     doctor_audit,
     doctor_destinations,
+    doctor_machine,
     doctor_orthanc,
     doctor_settings,
+    doctor_site,
 )
 from gransk.oversight.doctor import Level, Result, examine
 from gransk.site.config import load_config
@@ -36,9 +38,15 @@ STATES = {
 
 BESIDE = (
     *doctor_settings.CHECKS,
+    *doctor_machine.CHECKS,
     *map(
         doctor_settings.under_settings_in_force,
-        (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS, *doctor_audit.CHECKS),
+        (
+            *doctor_orthanc.CHECKS,
+            *doctor_site.CHECKS,
+            *doctor_destinations.CHECKS,
+            *doctor_audit.CHECKS,
+        ),
     ),
 )
 """Checks beside the doctor's own, of the settings in force."""

@@ -37,6 +37,7 @@ from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
 from gransk.oversight.audit.sending import Sender
+from gransk.oversight.retention import remove_spent
 from gransk.pipeline.handlers import Handlers, Rules
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
@@ -73,6 +74,7 @@ OPEN_SECONDS = 3.0
 TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
+RETENTION_SECONDS = 3600.0
 MARK_SECONDS = 10.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
@@ -175,6 +177,7 @@ def _serve(path: Path, host: Host) -> None:
             lambda: intake.run(stop),
             *(partial(run, stop) for run in loops),
             lambda: _tidy(config, stop),
+            lambda: _remove_spent(live, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -262,6 +265,17 @@ def _tidy(config: Config, stop: threading.Event) -> None:
         remove_old_scratch(config.scratch_folder, SCRATCH_SECONDS)
         if stop.wait(TIDY_SECONDS):
             return
+
+
+def _remove_spent(live: Live, database: Database, stop: threading.Event) -> None:
+    """Remove what has had its time, where the site says that anything is removed."""
+
+    def look() -> None:
+        config = live.config
+        if config.retention.on:
+            remove_spent(config, database, SYSTEM)
+
+    keep_on(look, stop, RETENTION_SECONDS, "retention")
 
 
 def _tend(config: Config, database: Database, stop: threading.Event) -> None:

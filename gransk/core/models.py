@@ -19,6 +19,9 @@ from gransk.core.contracts import Contract
 from gransk.core.errors import ModelError
 from gransk.core.findings import ModelIdentity
 
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""Of onnxruntime, by the device of the configuration."""
+
 DTYPES = {
     "float32": "tensor(float)",
     "float16": "tensor(float16)",
@@ -231,6 +234,10 @@ class ModelLibrary:
         self.device = device
         self._loaded: dict[str, Model] = {}
 
+    def has_device(self) -> bool:
+        """Can the runtime use the device here?"""
+        return PROVIDERS[self.device] in onnxruntime.get_available_providers()
+
     def ids(self) -> list[str]:
         """Ids of every shipped model: each subfolder, card or not."""
         if not self.folder.is_dir():
@@ -333,7 +340,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
+    wanted = PROVIDERS[device]
     if wanted not in onnxruntime.get_available_providers():
         raise ModelError(f"device {device!r} needs onnxruntime's {wanted}, absent here")
     try:

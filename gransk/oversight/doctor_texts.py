@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gransk.oversight import doctor_words
+
 NAMES: dict[str, dict[str, str]] = {
     "configuration": {"en": "Configuration", "da": "Konfiguration"},
     "data_folder": {"en": "Data folder", "da": "Datamappe"},
@@ -586,3 +588,7 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "skriv hemmeligheden i den, læsbar for denne bruger alene",
     },
 }
+
+NAMES |= doctor_words.NAMES
+SEEN |= doctor_words.SEEN
+REMEDIES |= doctor_words.REMEDIES

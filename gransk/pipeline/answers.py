@@ -18,7 +18,13 @@ from gransk.core.reasons import Reason
 from gransk.pipeline import priors, protocol, workitems
 from gransk.pipeline.workitems import Work
 from gransk.results import edits, profiles, tracks
-from gransk.results.store import BlobStore, seal_analysis, seal_comparison
+from gransk.results.store import (
+    BlobStore,
+    is_complete,
+    is_removed,
+    seal_analysis,
+    seal_comparison,
+)
 from gransk.results.tables import (
     Analysis,
     KeptComparison,
@@ -101,7 +107,7 @@ class Answers:
     def _sealed(self, key: str) -> protocol.Answer:
         with self.database.read() as session:
             analysis = session.get(Analysis, key)
-            if analysis is None:
+            if analysis is None or is_removed(session, analysis.pictures_sha256):
                 return protocol.Answer()
             kept = analysis.findings_sha256, analysis.pictures_sha256
         findings, pictures = (self._file(sha256) for sha256 in kept)
@@ -173,7 +179,7 @@ class Answers:
     def _sealed_comparison(self, key: str) -> protocol.SealedComparison:
         with self.database.read() as session:
             kept = session.get(KeptComparison, key)
-            if kept is None:
+            if kept is None or is_removed(session, kept.pictures_sha256):
                 return protocol.SealedComparison()
             told, drawn = kept.comparison_sha256, kept.pictures_sha256
         return protocol.SealedComparison(comparison=self._file(told), pictures=self._file(drawn))
@@ -193,7 +199,7 @@ class Answers:
 
     def _known(self, report_key: str) -> protocol.Known:
         with self.database.read() as session:
-            if session.get(Report, report_key) is not None:
+            if is_complete(session, report_key):
                 return protocol.Known(report=True)
             before = session.get_one(Workitem, self.work.item).report_key
             return protocol.Known(supersedes=_documents(session, before) if before else ())

@@ -65,7 +65,7 @@ class BlobStore:
         return self.folder / sha256[:2] / sha256[2:]
 
     def put(self, content: bytes) -> Stored:
-        """Keep bytes; those already kept are left as they are.
+        """Keep bytes; those already kept are left as they are, and noted as wanted anew.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class BlobStore:
         """
         stored = Stored(hashlib.sha256(content).hexdigest(), len(content))
         target = self.path(stored.sha256)
-        if self._whole(target, stored.sha256):
+        if self._whole(target, stored.sha256) and _touch(target):
             return stored
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
@@ -138,9 +138,15 @@ def seal_analysis(
     pictures: Stored,
     seconds: float,
 ) -> Analysis:
-    """Seal the findings of one analysis key, or return those sealed before."""
+    """Seal the findings of one analysis key, or return those sealed before.
+
+    Where the pictures of those went after their time, the new ones take their place.
+    """
     known = session.get(Analysis, key)
     if known is not None:
+        if is_removed(session, known.pictures_sha256):
+            keep(session, [pictures])
+            known.pictures_sha256 = pictures.sha256
         return known
     keep(session, [findings, pictures])
     analysis = Analysis(
@@ -164,8 +170,15 @@ def seal_comparison(
     comparison: Stored,
     pictures: Stored,
 ) -> None:
-    """Seal a comparison of two analyses, the current one first; what is sealed stays."""
-    if session.get(KeptComparison, key) is not None:
+    """Seal a comparison of two analyses, the current one first; what is sealed stays.
+
+    But pictures that went after their time are replaced by the new ones.
+    """
+    known = session.get(KeptComparison, key)
+    if known is not None:
+        if is_removed(session, known.pictures_sha256):
+            keep(session, [pictures])
+            known.pictures_sha256 = pictures.sha256
         return
     keep(session, [comparison, pictures])
     session.add(
@@ -271,6 +284,7 @@ def seal_report(
         session.add_all(_report_object(key, made) for made in objects)
         record(session, SYSTEM, EventKind.REPORT_SEALED, item.study_key, {"report": key})
     elif report.withdrawn_at is not None or before != key:
+        _renew_objects(session, key, objects)
         restore_report(session, key)
     if before is not None and before != key:
         data = {"report": before, "by": key}
@@ -279,6 +293,33 @@ def seal_report(
     item.analysis_key = analysis_key
     session.flush()
     return report
+
+
+def is_removed(session: Session, sha256: str) -> bool:
+    """Did retention remove the bytes of an object?"""
+    blob = session.get(Blob, sha256)
+    return blob is not None and blob.removed_at is not None
+
+
+def is_complete(session: Session, report_key: str) -> bool:
+    """Is a report sealed, with the bytes of each of its objects?"""
+    if session.get(Report, report_key) is None:
+        return False
+    query = (
+        select(ReportObject.sop_instance_uid)
+        .join(Blob, Blob.sha256 == ReportObject.sha256)
+        .where(ReportObject.report_key == report_key, Blob.removed_at.is_not(None))
+    )
+    return session.scalar(query.limit(1)) is None
+
+
+def _renew_objects(session: Session, report_key: str, objects: Sequence[NewObject]) -> None:
+    """Objects of a report that stands again, where their bytes went after their time."""
+    for made in objects:
+        row = session.get(ReportObject, made.sop_instance_uid)
+        if row is not None and row.report_key == report_key and is_removed(session, row.sha256):
+            keep(session, [made.stored])
+            row.sha256 = made.stored.sha256
 
 
 def locked_report(session: Session, key: str) -> tuple[Workitem, Report] | None:
@@ -404,10 +445,13 @@ def _retire(session: Session, report_key: str) -> None:
 
 
 def keep(session: Session, stored: Iterable[Stored]) -> None:
-    """Note kept objects in the table of blobs."""
+    """Note kept objects in the table of blobs, locked so that retention looks again."""
     for one in {entry.sha256: entry for entry in stored}.values():
-        if session.get(Blob, one.sha256) is None:
-            session.add(Blob(sha256=one.sha256, size=one.size, created_at=utcnow()))
+        blob = session.get(Blob, one.sha256, with_for_update={"read": True}, populate_existing=True)
+        if blob is None:
+            blob = Blob(sha256=one.sha256, size=one.size, created_at=utcnow(), removed_at=None)
+            session.add(blob)
+        blob.removed_at = None
     session.flush()
 
 
@@ -420,6 +464,15 @@ def _report_object(report_key: str, made: NewObject) -> ReportObject:
         series_instance_uid=made.series_instance_uid,
         sha256=made.stored.sha256,
     )
+
+
+def _touch(path: Path) -> bool:
+    """Say that a file is wanted now, so that retention leaves it; False where it just went."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

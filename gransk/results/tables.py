@@ -83,6 +83,8 @@ class Blob(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     size: Mapped[int]
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    """When its bytes were removed, their time over (docs/retention.md); null: they are kept."""
 
 
 class Analysis(Base):

@@ -23,6 +23,7 @@ from typing import IO
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+import gransk
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.site.database import Database, utcnow
 from gransk.site.events import EventKind, record
@@ -151,7 +152,8 @@ class Seat:
                 session.add(row)
             row.kind, row.host, row.pid = self.kind, self.host, os.getpid()
             row.started_at, row.heartbeat_at, row.stopped_at = self.started_at, utcnow(), None
-            record(session, self.id, EventKind.WORKER_STARTED, self.id, {"after_crash": crashed})
+            data = {"after_crash": crashed, "version": gransk.__version__}
+            record(session, self.id, EventKind.WORKER_STARTED, self.id, data)
 
 
 class Watch:

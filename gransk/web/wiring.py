@@ -32,7 +32,7 @@ from gransk.reading.steps import Follower
 from gransk.reading.working_days import WorkingDays
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
-from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.results.store import BlobError, BlobStore, is_removed, read_findings
 from gransk.results.tables import Analysis, KeptComparison, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
@@ -197,15 +197,15 @@ class Wiring:
     def pictures(self, session: Session, analysis_key: str) -> list[Picture]:
         """Sealed pictures of an analysis; none, and a line in the log, where they are damaged."""
         analysis = session.get(Analysis, analysis_key)
-        return self._pictures(None if analysis is None else analysis.pictures_sha256)
+        return self._pictures(session, None if analysis is None else analysis.pictures_sha256)
 
     def comparison_pictures(self, session: Session, key: str) -> list[Picture]:
         """Sealed pictures of a comparison, likewise."""
         kept = session.get(KeptComparison, key)
-        return self._pictures(None if kept is None else kept.pictures_sha256)
+        return self._pictures(session, None if kept is None else kept.pictures_sha256)
 
-    def _pictures(self, sha256: str | None) -> list[Picture]:
-        if sha256 is None:
+    def _pictures(self, session: Session, sha256: str | None) -> list[Picture]:
+        if sha256 is None or is_removed(session, sha256):
             return []
         try:
             return unpack_pictures(self.blobs.get(sha256))

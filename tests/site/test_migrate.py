@@ -15,6 +15,7 @@ import gransk.archive.tables
 import gransk.delivery.marks
 import gransk.delivery.pacing
 import gransk.oversight.audit.tables
+import gransk.oversight.retention_tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.registry.tables
