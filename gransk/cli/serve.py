@@ -45,6 +45,8 @@ from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
 from gransk.reading.urgent import stands
+from gransk.registry.admission import Admission
+from gransk.registry.inbox import Inbox
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
@@ -69,6 +71,8 @@ TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
 MARK_SECONDS = 10.0
+INBOX_SECONDS = 5.0
+"""Between two looks into the inbox of models; what stood unchanged meanwhile is taken."""
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -145,6 +149,7 @@ def _serve(config: Config) -> None:
             lambda: _tell_reports(config, database, stop),
             lambda: _follow(config, database, stop),
             lambda: _mark_studies(config, database, orthanc, stop),
+            lambda: _admit_models(config, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -279,6 +284,13 @@ def _mark_studies(
     archive = ArchiveMarks(orthanc, settings)
     marker = Marker(BlobStore(config.blob_folder), archive, place_of, name, stands)
     keep_on(lambda: marker.run_once(database), stop, MARK_SECONDS, "marks of studies")
+
+
+def _admit_models(config: Config, database: Database, stop: threading.Event) -> None:
+    """Take in models that are dropped into the inbox."""
+    inbox = Inbox(Admission(config, database))
+    inbox.open()
+    keep_on(lambda: inbox.look(stop), stop, INBOX_SECONDS, "the inbox of models")
 
 
 def remove_old_scratch(folder: Path, seconds: float) -> int:

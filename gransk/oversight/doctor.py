@@ -41,9 +41,9 @@ from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
+from gransk.site.model_library import library_of
 from gransk.site.provider import ANSWER_PATH, Provider, ProviderError
 from gransk.site.settings import changed_settings, latest_settings
-from gransk.site.model_library import library_of
 from gransk.site.tables import Executor
 
 MEGABYTE = 1 << 20

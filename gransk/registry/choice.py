@@ -127,9 +127,7 @@ def named_by(config: Config, name: str) -> tuple[str, ...]:
 
 def named_models(config: Config) -> Iterator[tuple[str, str]]:
     """Key and name of each model that applications and overrides name."""
-    overrides = [
-        {"name": one.name, "settings": one.settings} for one in config.overrides
-    ]
+    overrides = [{"name": one.name, "settings": one.settings} for one in config.overrides]
     return _named({"applications": config.applications, "overrides": overrides})
 
 

@@ -12,6 +12,7 @@ from gransk.web.rendering import page
 
 ROOMS: tuple[tuple[str, str, Permission], ...] = (
     ("nav_people", "/people", Permission.PEOPLE),
+    ("nav_models", "/models", Permission.MODELS),
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),
     ("nav_messages", "/messages", Permission.MESSAGES),
     ("nav_events", "/events", Permission.EVENTS),
