@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from gransk.registry.admission import NEW, Admission
 from gransk.registry.choice import check_settings, named_by
+from gransk.registry.evidence import figures_of
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.rollback import roll_back
 from gransk.registry.stages import Evidence, add_evidence, decide, one, propose
@@ -29,8 +29,6 @@ from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
 
 EVIDENCE_MB = 20
-FIGURES = 100_000
-"""Characters of figures."""
 Changing = Annotated[Caller, Depends(allow(Permission.MODELS_CHANGE))]
 Approving = Annotated[Caller, Depends(allow(Permission.MODELS_APPROVE))]
 Drafting = Annotated[Caller, Depends(allow(Permission.SETTINGS_DRAFT))]
@@ -177,26 +175,6 @@ def _pieces(known: Wiring, name: str, form: FormData) -> list[Evidence]:
         links = linkable(session, one(session, name).card)
     wanted = {str(value) for value in form.getlist("link")}
     return pieces + [link for link in links if str(link.content["number"]) in wanted]
-
-
-def figures_of(written: str) -> dict[str, Any]:
-    """Figures as a JSON object.
-
-    Raises
-    ------
-    RegistryError
-    """
-    try:
-        found = json.loads(written[: FIGURES + 1], parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise RegistryError(ModelRefusal.NO_FIGURES) from error
-    if not isinstance(found, dict):
-        raise RegistryError(ModelRefusal.NO_FIGURES)
-    return found
-
-
-def _no_number(written: str) -> Any:
-    raise ValueError(written)
 
 
 def _refused(request: Request, caller: Caller, name: str, error: RegistryError) -> Response:
