@@ -61,36 +61,40 @@ def test_an_administrator_admits_a_model_and_proposes_it(tmp_path: Path) -> None
         cookie: Any = {"name": "gransk_session", "value": token, "url": address}
         page.context.add_cookies([cookie])
 
-    with started() as browser, serving(site.app, port) as address:
-        with watched(browser, Served(), viewport={"width": 1280, "height": 900}) as page:
-            enters(page, "anna", address)
-            page.goto(f"{address}/models")
-            for path in (bad, good):
-                page.set_input_files("#file", path)
-                by_keys(page, "form[action='/models'] button")
-                page.keyboard.press("Enter")
-                if path is bad:
-                    expect(page.get_by_role("alert")).to_contain_text("afvist", timeout=60_000)
-                    expect(page.locator("#attempts + div")).to_contain_text("SPDX")
-                    usable(page, "models-refused")
-            expect(page.get_by_role("status")).to_contain_text("kandidat", timeout=60_000)
-            usable(page, "model-candidate")
-            for stage in ("shadow", "active"):
-                page.select_option("#stage", stage)
-                page.fill("#move-reason", "den finder flere")
-                page.fill("#move-figures", '{"auc": 0.9}')
-                by_keys(page, "form[action$='/stage'] button")
-                page.keyboard.press("Enter")
-                expect(page).to_have_url(re.compile("done=(staged|proposed)"))
-            usable(page, "model-proposed")
-            enters(page, "karen", address)
-            page.goto(f"{address}/models/double@1.0.0")
-            by_keys(page, "button[value=yes]")
+    size = {"width": 1280, "height": 900}
+    with (
+        started() as browser,
+        serving(site.app, port) as address,
+        watched(browser, Served(), viewport=size) as page,
+    ):
+        enters(page, "anna", address)
+        page.goto(f"{address}/models")
+        for path in (bad, good):
+            page.set_input_files("#file", path)
+            by_keys(page, "form[action='/models'] button")
             page.keyboard.press("Enter")
-            expect(page.get_by_role("status")).to_contain_text("godkendt")
-            usable(page, "model-active")
-            page.goto(f"{address}/models")
-            usable(page, "models")
-            page.goto(f"{address}/models/mammo-detector")
-            usable(page, "model-shipped")
+            if path is bad:
+                expect(page.get_by_role("alert")).to_contain_text("afvist", timeout=60_000)
+                expect(page.locator("#attempts + div")).to_contain_text("SPDX")
+                usable(page, "models-refused")
+        expect(page.get_by_role("status")).to_contain_text("kandidat", timeout=60_000)
+        usable(page, "model-candidate")
+        for stage in ("shadow", "active"):
+            page.select_option("#stage", stage)
+            page.fill("#move-reason", "den finder flere")
+            page.fill("#move-figures", '{"auc": 0.9}')
+            by_keys(page, "form[action$='/stage'] button")
+            page.keyboard.press("Enter")
+            expect(page).to_have_url(re.compile("done=(staged|proposed)"))
+        usable(page, "model-proposed")
+        enters(page, "karen", address)
+        page.goto(f"{address}/models/double@1.0.0")
+        by_keys(page, "button[value=yes]")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("godkendt")
+        usable(page, "model-active")
+        page.goto(f"{address}/models")
+        usable(page, "models")
+        page.goto(f"{address}/models/mammo-detector")
+        usable(page, "model-shipped")
     site.close()
