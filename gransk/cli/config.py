@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from gransk.cli.options import ConfigOption, config_path, site_host, shell_name
+from gransk.cli.options import ConfigOption, config_path, shell_name, site_host
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.site import settings_drafts

@@ -95,8 +95,7 @@ def _admit(request: Request, caller: Caller, file: Any) -> Response:
         admission = Admission(known.config, known.database)
         attempt = admission.admit(path, Source.PAGE, caller.name, Path(file.filename).name)
     if not attempt.admitted:
-        said = text("model_not_admitted", language, number=attempt.number)
-        return overview(request, caller, said, 422)
+        return RedirectResponse(f"/models?refused={attempt.number}", 303)
     return RedirectResponse(f"/models/{attempt.model}?done=admitted", 303)
 
 

@@ -68,9 +68,12 @@ class Tried:
 
 
 @router.get("/models")
-def show_models(request: Request, caller: Seeing) -> Response:
-    """Every model, and what was tried to be admitted."""
-    return overview(request, caller)
+def show_models(request: Request, caller: Seeing, refused: int | None = None) -> Response:
+    """Every model, and what was tried to be admitted; ``refused`` is an attempt just made."""
+    said = ""
+    if refused is not None:
+        said = text("model_not_admitted", language_of(request), number=str(refused))
+    return overview(request, caller, said)
 
 
 @router.get("/models/{name}")
