@@ -13,14 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from gransk.registry.admission import NEW, Admission
-from gransk.registry.choice import check_settings, named_by
+from gransk.registry.choice import named_by
 from gransk.registry.evidence import figures_of
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.rollback import roll_back
 from gransk.registry.stages import Evidence, add_evidence, decide, one, propose
 from gransk.registry.tables import EvidenceKind, Source, Stage
 from gransk.site.settings_refusals import SettingsError
-from gransk.site.site_keys import Host
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.model_evidence import linkable
 from gransk.web.model_pages import model_page, overview, told
@@ -145,10 +144,9 @@ def _decide(request: Request, caller: Caller, name: str, approved: bool, reason:
 
 def _roll_back(request: Request, caller: Caller, name: str, reason: str) -> Response:
     known, language = wiring(request), language_of(request)
-    host = Host(known.config, known.applications, known.config.data_folder, (check_settings,))
     try:
         with known.database.begin() as session:
-            roll_back(session, host, name, caller.name, reason)
+            roll_back(session, known.host, name, caller.name, reason)
     except RegistryError as error:
         return _refused(request, caller, name, error)
     except SettingsError as error:
