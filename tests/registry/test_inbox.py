@@ -55,6 +55,7 @@ def test_the_inbox_takes_what_stands_still(tmp_path: Path) -> None:
     admission.database.close()
 
 
+@pytest.mark.full
 def test_a_service_that_stops_tries_again_later(tmp_path: Path) -> None:
     config, admission = made.site_of(tmp_path)
     inbox = Inbox(admission)

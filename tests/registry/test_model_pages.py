@@ -14,9 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 
 from web_site import Site, open_site
 
-from gransk.registry.admission import Admission
 from gransk.registry.stages import one
-from gransk.registry.tables import Source, Stage
+from gransk.registry.tables import Stage
 from gransk.site.tables import Role
 
 NAME = "double@1.0.0"
@@ -28,12 +27,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """A site with one admitted model."""
     found = open_site(made.make_config(tmp_path), None)
     found.account("admin", "Anna", Role.ADMINISTRATOR)
-    tried = Admission(found.config, found.database).admit(
-        made.package(tmp_path / "arrived", task=TASK, limits=["<b>none</b>"]),
-        Source.SHELL,
-        "shell:anna",
-    )
-    assert tried.admitted
+    with found.database.begin() as session:
+        made.enter(session, NAME, task=TASK, limits=["<b>none</b>"])
     yield found
     found.close()
 
@@ -108,7 +103,7 @@ def test_an_upload_is_admitted_or_refused_with_every_cause(site: Site, tmp_path:
     assert anna.get("/models/double@1.2.0").status_code == 404
     assert anna.post("/models", files={"other": ("x", b"x")}).status_code == 422
     left = {path.name for path in site.config.admitted_folder.iterdir()}
-    assert left == {NAME, "double@1.1.0"}
+    assert left == {"double@1.1.0"}
 
 
 def _upload(client: Any, path: Path) -> Any:
@@ -139,15 +134,15 @@ def test_a_form_that_is_too_large_is_not_taken_in(site: Site) -> None:
     assert token
 
 
-@pytest.mark.parametrize("role", [Role.RADIOLOGIST, Role.NURSE, Role.AUDITOR])
-def test_who_may_not_change_models(site: Site, role: Role) -> None:
-    client = site.person(role)
-    sees = role is Role.AUDITOR
-    assert (client.get("/models").status_code == 200) == sees
-    assert (client.get(f"/models/{NAME}").status_code == 200) == sees
-    for act in ("stage", "evidence", "decide", "withdraw", "roll-back"):
-        assert client.post(f"/models/{NAME}/{act}", data={"reason": "no"}).status_code == 403
-    assert client.post("/models", files={"file": ("x.zip", b"x")}).status_code == 403
+def test_who_may_not_change_models(site: Site) -> None:
+    for role in (Role.RADIOLOGIST, Role.AUDITOR):
+        client = site.person(role)
+        sees = role is Role.AUDITOR
+        assert (client.get("/models").status_code == 200) == sees
+        assert (client.get(f"/models/{NAME}").status_code == 200) == sees
+        for act in ("stage", "evidence", "decide", "withdraw", "roll-back"):
+            assert client.post(f"/models/{NAME}/{act}", data={"reason": "no"}).status_code == 403
+        assert client.post("/models", files={"file": ("x.zip", b"x")}).status_code == 403
     assert stage_of(site) == (Stage.CANDIDATE, False)
 
 

@@ -29,11 +29,11 @@ from gransk.registry.stages import (
     one,
     propose,
 )
-from gransk.registry.tables import EvidenceKind, ModelAttempt, ModelRow, ModelStep, Source, Stage
+from gransk.registry.tables import EvidenceKind, Stage
 from gransk.results.store import BlobStore
 from gransk.site import people
 from gransk.site.config import Config
-from gransk.site.database import Database, utcnow
+from gransk.site.database import Database
 from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
@@ -41,13 +41,6 @@ from gransk.site.site_keys import Host
 from gransk.site.tables import Account, Role
 
 NAME = "double@1.0.0"
-CARD = {
-    "id": "double", "version": "1.0.0", "task": "Doubles.", "file": "model.onnx",
-    "sha256": "0" * 64, "research": False, "inputs": [{"name": "x", "dtype": "float32",
-    "shape": [3]}], "outputs": [{"name": "y", "dtype": "float32", "shape": [3]}],
-    "training_data": [], "performance": [], "licence": "MIT", "limits": ["None."],
-    "created": "2026-01-01",
-}  # fmt: skip
 
 
 class Room:
@@ -57,32 +50,12 @@ class Room:
         self.config = config
         self.database: Database = open_database(config)
         with self.database.begin() as session:
-            self.add(session, NAME)
+            made.enter(session, NAME)
             for name, role in (
                 ("anna", Role.ADMINISTRATOR), ("karen", Role.RESPONSIBLE_RADIOLOGIST),
                 ("ole", Role.RADIOLOGIST),
             ):  # fmt: skip
                 people.create_account(session, name, name.title(), [role])
-
-    @staticmethod
-    def add(session: Any, name: str) -> None:
-        attempt = ModelAttempt(
-            source=Source.SHELL, title="x", model=name, admitted=True, results=[],
-            author="shell:anna", at=utcnow(),
-        )  # fmt: skip
-        session.add(attempt)
-        session.flush()
-        session.add(
-            ModelRow(
-                name=name, attempt=attempt.number, card=CARD, card_sha256="1" * 64,
-                sha256="0" * 64, size=1, signer=None, seconds=0.1, peak_mb=10,
-            )
-        )  # fmt: skip
-        session.flush()
-        session.add(
-            ModelStep(model=name, stage=Stage.CANDIDATE, wants_approval=False, author="shell:anna",
-                      reason="", at=utcnow())
-        )  # fmt: skip
 
     def account(self, name: str) -> Account:
         with self.database.read() as session:
@@ -163,7 +136,7 @@ def test_every_move_that_is_not_listed_is_refused(here: Room) -> None:
     for number, (stage, way) in enumerate(ways.items()):
         name = f"double@2.0.{number}"
         with here.database.begin() as session:
-            here.add(session, name)
+            made.enter(session, name)
         here.move(*way, name=name)
         assert here.stage(name) is stage
         for wanted in set(Stage) - MOVES[stage]:
