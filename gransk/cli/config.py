@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from gransk.cli.options import ConfigOption, config_path, shell_name
+from gransk.cli.options import ConfigOption, config_path, shell_name, site_host
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.site import settings_drafts
@@ -188,7 +188,7 @@ def undo(
 def _open(config: ConfigOption) -> Iterator[tuple[Host, Database]]:
     """This machine and its database; what is refused is told, and ends the command."""
     try:
-        host = Host.of_file(config_path(config))
+        host = site_host(config)
         database = open_database(host.config)
         try:
             yield host, database

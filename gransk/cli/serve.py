@@ -30,7 +30,7 @@ from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.archive import ArchiveMarks
 from gransk.cli.loops import Loop, renewed
-from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.options import ConfigOption, config_path, site_host
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
@@ -49,6 +49,8 @@ from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
 from gransk.reading.urgent import stands
+from gransk.registry.admission import Admission
+from gransk.registry.inbox import Inbox
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications
@@ -76,6 +78,8 @@ TELL_SECONDS = 30.0
 TIDY_SECONDS = 600.0
 RETENTION_SECONDS = 3600.0
 MARK_SECONDS = 10.0
+INBOX_SECONDS = 5.0
+"""Between two looks into the inbox of models; what stood unchanged meanwhile is taken."""
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -89,7 +93,7 @@ def serve(config: ConfigOption = None) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         path = config_path(config)
-        host = Host.of_file(path)
+        host = site_host(path)
         with _only_one(host.config):
             _serve(path, host)
     except GranskError as error:
@@ -178,6 +182,7 @@ def _serve(path: Path, host: Host) -> None:
             *(partial(run, stop) for run in loops),
             lambda: _tidy(config, stop),
             lambda: _remove_spent(live, database, stop),
+            lambda: _admit_models(config, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -344,6 +349,13 @@ def _mark_studies(
     archive = ArchiveMarks(orthanc, settings)
     marker = Marker(BlobStore(config.blob_folder), archive, place_of, name, stands)
     keep_on(lambda: marker.run_once(database), stop, MARK_SECONDS, "marks of studies")
+
+
+def _admit_models(config: Config, database: Database, stop: threading.Event) -> None:
+    """Take in models that are dropped into the inbox."""
+    inbox = Inbox(Admission(config, database))
+    inbox.open()
+    keep_on(lambda: inbox.look(stop), stop, INBOX_SECONDS, "the inbox of models")
 
 
 def remove_old_scratch(folder: Path, seconds: float) -> int:

@@ -244,6 +244,13 @@ class ModelLibrary:
             raise ModelError(f"model folder {self.folder} does not exist; set models.folder")
         return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name[0] != ".")
 
+    def admitted_names(self) -> list[str]:
+        """Names ``id@version`` of what lies in the folder of admitted models."""
+        if self.admitted is None or not self.admitted.is_dir():
+            return []
+        names = (path.name for path in self.admitted.iterdir() if AT in path.name)
+        return sorted(name for name in names if NAME.fullmatch(name))
+
     def folder_of(self, model_id: str) -> Path:
         """Where a model's card and file lie.
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from gransk.archive.patients import identifiers_of
 from gransk.archive.priors import PriorStudyRef, date_of
 from gransk.archive.tables import SeenStudy
-from gransk.core.findings import Finding
+from gransk.core.findings import Finding, Findings
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.pipeline import priors, protocol, workitems
@@ -114,12 +114,14 @@ class Answers:
         return protocol.Answer(findings=findings, pictures=pictures)
 
     def _found(self, found: protocol.Found) -> None:
-        findings = self.blobs.put((self.scratch / "findings.json").read_bytes())
+        content = (self.scratch / "findings.json").read_bytes()
+        models = Findings.model_validate_json(content).models
+        findings = self.blobs.put(content)
         pictures = self.blobs.put((self.scratch / "pictures.npz").read_bytes())
         key = self.analysis_key
         with self.database.begin() as session:
             item = session.get_one(Workitem, self.work.item)
-            seal_analysis(session, key, item.application, findings, pictures, found.seconds)
+            seal_analysis(session, key, item.application, findings, pictures, found.seconds, models)
             data = {"analysis": key, "application": item.application}
             record(session, SYSTEM, EventKind.ANALYSIS_SEALED, item.study_key, data)
 

@@ -18,12 +18,13 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
-from gransk.core.findings import Findings
+from gransk.core.findings import Findings, ModelIdentity
 from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
 from gransk.core.object_kinds import ObjectKind
 from gransk.results.tables import (
     Analysis,
+    AnalysisModel,
     Blob,
     Delivery,
     DeliveryState,
@@ -137,10 +138,12 @@ def seal_analysis(
     findings: Stored,
     pictures: Stored,
     seconds: float,
+    models: Iterable[ModelIdentity] = (),
 ) -> Analysis:
     """Seal the findings of one analysis key, or return those sealed before.
 
     Where the pictures of those went after their time, the new ones take their place.
+    ``models`` are those that made them; which studies a model was used for is asked by them.
     """
     known = session.get(Analysis, key)
     if known is not None:
@@ -159,7 +162,22 @@ def seal_analysis(
     )
     session.add(analysis)
     session.flush()
+    for model in {model.id: model for model in models}.values():
+        session.add(
+            AnalysisModel(analysis_key=key, id=model.id, version=model.version, sha256=model.sha256)
+        )
+    session.flush()
     return analysis
+
+
+def studies_of_model(session: Session, model_id: str, sha256: str) -> int:
+    """How many studies' current analysis was made with a model, as far as that was noted."""
+    query = (
+        select(func.count(Workitem.study_key.distinct()))
+        .join(AnalysisModel, AnalysisModel.analysis_key == Workitem.analysis_key)
+        .where(AnalysisModel.id == model_id, AnalysisModel.sha256 == sha256)
+    )
+    return session.scalar(query) or 0
 
 
 def seal_comparison(

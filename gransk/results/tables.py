@@ -100,6 +100,17 @@ class Analysis(Base):
     sealed_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
 
 
+class AnalysisModel(Base):
+    """A model that an analysis was made with; never changed."""
+
+    __tablename__ = "analysis_model"
+
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(32))
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+
+
 class Report(Base):
     """One report key: findings under one identity, and what it supersedes."""
 

@@ -14,6 +14,7 @@ ROOMS: tuple[tuple[str, str, Permission], ...] = (
     ("nav_rules", "/rules", Permission.SETTINGS),
     ("nav_monitoring", "/monitoring", Permission.MONITORING),
     ("nav_people", "/people", Permission.PEOPLE),
+    ("nav_models", "/models", Permission.MODELS),
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),
     ("nav_messages", "/messages", Permission.MESSAGES),
     ("nav_events", "/events", Permission.EVENTS),

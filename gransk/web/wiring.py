@@ -30,6 +30,7 @@ from gransk.reading.site_past import SitePast
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower
 from gransk.reading.working_days import WorkingDays
+from gransk.registry.choice import check_settings
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
 from gransk.results.store import BlobError, BlobStore, is_removed, read_findings
@@ -166,7 +167,7 @@ class Wiring:
         """What changed settings are checked against (`gransk.site.settings_drafts.propose`)."""
         if isinstance(self.live, Live):
             return self.live.host
-        return Host(self.config, self.applications, self.config.data_folder)
+        return Host(self.config, self.applications, self.config.data_folder, (check_settings,))
 
     @property
     def past(self) -> SitePast:

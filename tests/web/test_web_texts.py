@@ -29,6 +29,9 @@ from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
 from gransk.reading.validation.report import Counts, Missing
+from gransk.registry.checks import Check, Fault
+from gransk.registry.refusals import ModelRefusal
+from gransk.registry.tables import EvidenceKind, Source, Stage
 from gransk.results.message_tables import AnnouncementKind
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
@@ -38,6 +41,7 @@ from gransk.site.tables import Role
 from gransk.web import texts
 from gransk.web.case_history import LABELS, About
 from gransk.web.follow_up_pages import COLUMNS
+from gransk.web.model_pages import DONE as MODEL_DONE
 from gransk.web.profile_form import SOURCES
 from gransk.web.reading.board import DONE
 from gransk.web.reading.board_rows import AGES
@@ -143,6 +147,9 @@ def used() -> set[str]:
             ("study", CHOICES["study_kind"]), ("fact", FACTS), ("field", FORM_FIELDS),
             ("fault", FAULTS),
         )),
+        ("model_stage", Stage), ("model_check", Check), ("model_fault", Fault),
+        ("model_refusal", ModelRefusal), ("model_source", Source),
+        ("model_evidence", EvidenceKind), ("model_done", MODEL_DONE),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),
         ("programme_conflict", [one for one in Conflict if one]),
