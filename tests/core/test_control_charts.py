@@ -123,7 +123,6 @@ def cusum(k, limit, shift):
     return siegmund_run_length(limit, k, shift)
 
 
-
 def test_limits_follow_what_is_wanted():
     assert cusum_limit(0.1, 1000, 5000, 0.01) > cusum_limit(0.1, 1000, 5000, 0.1)
     assert cusum_limit(0.1, 1000, 5000, 0.1) > cusum_limit(0.1, 1000, 500, 0.1)
