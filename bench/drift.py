@@ -27,12 +27,14 @@ FloatArray = npt.NDArray[np.float64]
 WORKING_DAYS = 250
 CHARTS = 14
 """Of a unit that reads mammography: seven facts that are numbers have two charts each."""
+DEVIATES = np.linspace(-5, 6, 4001)
+QUANTILES = stats.beta(0.6, 6).ppf(special.ndtr(DEVIATES))
 KERNELS = {"a": 0.6, "b": 0.3, "c": 0.1}
 
 
 def scores(rng: np.random.Generator, count: int, shift: float) -> FloatArray:
     """Scores whose normal deviates are shifted by so many standard deviations."""
-    found: FloatArray = stats.beta(0.6, 6).ppf(special.ndtr(rng.normal(size=count) + shift))
+    found: FloatArray = np.interp(rng.normal(size=count) + shift, DEVIATES, QUANTILES)
     return found
 
 

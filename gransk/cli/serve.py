@@ -34,17 +34,21 @@ from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
+from gransk.oversight.drift.looking import DriftWatcher
+from gransk.oversight.telling import AlarmTeller
 from gransk.pipeline.handlers import Handlers
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
 from gransk.reading.moving import touched
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
+from gransk.reading.past_keeping import KeptPast
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
 from gransk.reading.urgent import stands
+from gransk.reading.working_days import WorkingDays
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications, load_config
@@ -60,6 +64,7 @@ from gransk.web.hl7_listener import Hl7Listener
 from gransk.web.hl7_reading import takers
 from gransk.web.hl7_taking import Taking
 from gransk.web.identity import Mover
+from gransk.web.wiring import owners
 
 GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
@@ -69,6 +74,7 @@ TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
 MARK_SECONDS = 10.0
+ALARM_SECONDS = 10.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -145,6 +151,8 @@ def _serve(config: Config) -> None:
             lambda: _tell_reports(config, database, stop),
             lambda: _follow(config, database, stop),
             lambda: _mark_studies(config, database, orthanc, stop),
+            lambda: _look_for_drift(config, database, stop),
+            lambda: _tell_alarms(config, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -261,6 +269,30 @@ def _follow(config: Config, database: Database, stop: threading.Event) -> None:
         in_step(soon)
 
     keep_on(look, stop, OPEN_SECONDS, "workitems")
+
+
+def _look_for_drift(config: Config, database: Database, stop: threading.Event) -> None:
+    """Look now and then whether what is analysed, or what comes of it, has moved."""
+    section = config.monitoring.drift
+    if not section.on:
+        return
+    _, policies = _room(config)
+    entering = Entering(policies)
+    past = KeptPast(owners(), config.zone, WorkingDays(config.reading.holidays))
+    watcher = DriftWatcher(
+        database,
+        section,
+        config.zone,
+        entering.keys,
+        lambda session, day: past(session, day).closed,
+    )
+    keep_on(watcher.run_once, stop, 60 * section.look_minutes, "drift")
+
+
+def _tell_alarms(config: Config, database: Database, stop: threading.Event) -> None:
+    """Tell alarms by mail and webhook."""
+    teller = AlarmTeller(database, config)
+    keep_on(teller.run_once, stop, ALARM_SECONDS, "alarms")
 
 
 def _room(config: Config) -> tuple[BlobStore, SitePolicies]:

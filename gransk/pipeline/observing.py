@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import BaseModel
 from pydicom import Dataset
@@ -16,10 +16,13 @@ from gransk.core.findings import Findings
 from gransk.core.keys import digest
 from gransk.core.models import ModelLibrary
 from gransk.core.study import Study
+from gransk.results.observed import PROBABILITY
 
 LONGEST = 64
 """Characters of a text."""
 DGY_TO_MGY = 100.0
+CALIBRATED = "screening_probability"
+"""Name of the measurement that is the calibrated probability of disease."""
 Facts = dict[str, str | float]
 
 
@@ -42,7 +45,8 @@ def observed(
         mean CTDIvol of a CT, the sum of organ doses (else of entrance doses, ``entrance_dose``)
         of a mammography. ``age``: years. ``score``: what the application's calibration begins
         with, else the highest probability of a finding. ``findings``: how many. Every coded
-        quality of the study as a whole by its name, and its calibrated score as ``exam_score``.
+        quality of the study as a whole by its name, and what is calibrated as ``exam_score`` and
+        ``probability``.
     """
     headers = [instance.header for instance in selection.instances]
     said: Facts = {}
@@ -59,6 +63,7 @@ def observed(
         "age": float(known[Fact.AGE]) if Fact.AGE in known else None,
         "score": _score(application, findings),
         "exam_score": findings.measured(EXAM_SCORE),
+        PROBABILITY: findings.measured(CALIBRATED),
         "findings": float(len(findings.findings)),
     }
     said |= {name: text[:LONGEST] for name, text in texts.items() if text}
@@ -93,7 +98,7 @@ def _all(headers: Iterable[Dataset], keyword: str) -> list[float]:
 def _number(header: Dataset, keyword: str) -> float | None:
     value = _read(header, keyword)
     try:
-        found = float(value)
+        found = float(str(value))
     except (TypeError, ValueError):
         return None
     return found if math.isfinite(found) else None
@@ -101,7 +106,7 @@ def _number(header: Dataset, keyword: str) -> float | None:
 
 def _text(header: Dataset, keyword: str) -> str:
     value = _read(header, keyword)
-    parts = [value] if isinstance(value, str) else list(value or ())
+    parts = value if isinstance(value, Sequence) and not isinstance(value, str) else (value or "",)
     text = " ".join(" ".join(map(str, parts)).split())
     return text if text.isprintable() else ""
 

@@ -12,6 +12,9 @@ from gransk.core.exam_facts import Fact
 from gransk.results.exam_facts import known_of
 from gransk.site.database import Base, UtcDateTime, utcnow
 
+PROBABILITY = "probability"
+"""Name of the fact that is the calibrated probability of disease."""
+
 
 class Observation(Base):
     """Facts of one analysis of one study; written once, with the analysis."""

@@ -140,8 +140,7 @@ class Wiring:
         self.lines = Lines(self.blobs)
         self.version = OrthancVersion(self.orthanc)
         working = WorkingDays(self.config.reading.holidays)
-        owners = Owners(_whose, ExamsMark())
-        self.past = SitePast(owners, self.blobs, self.config.zone, working)
+        self.past = SitePast(owners(), self.blobs, self.config.zone, working)
         self.figures = Figures(self.database, self.past)
         own = self.config.reading.levels_file
         self.levels = (levels.shipped(), *(() if own is None else (levels.load(own),)))
@@ -175,6 +174,11 @@ class Wiring:
     def nudge(self) -> None:
         if self.intake is not None:
             self.intake.nudge()
+
+
+def owners() -> Owners:
+    """Whose exams are, by the archive's word."""
+    return Owners(_whose, ExamsMark())
 
 
 def _whose(session: Session, study_keys: Collection[str]) -> dict[str, Whose]:

@@ -15,6 +15,7 @@ import gransk.archive.tables
 import gransk.delivery.marks
 import gransk.delivery.pacing
 import gransk.oversight.alarm_tables
+import gransk.oversight.drift.tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.results.commitment_tables

@@ -73,7 +73,7 @@ class Point(NamedTuple):
     ----------
     last : int
         Number of its last study among those after the reference.
-    count : int
+    studies : int
         Studies since the point before.
     value : float
         Their mean, or the share of the category that differs most.
@@ -86,7 +86,7 @@ class Point(NamedTuple):
     """
 
     last: int
-    count: int
+    studies: int
     value: float
     of_limit: float
     named: str = ""
@@ -319,7 +319,7 @@ def chart_categories(
                 sign * -math.log10(max(p, 1e-300)) / limit,
                 named,
                 _psi(counts, base),
-            )  # fmt: skip
+            )
         )
     named = points[-1].named if points else ""
     return Chart(
@@ -404,5 +404,4 @@ def _batch_episodes(points: Sequence[Point], batches: Sequence[tuple[int, int]])
 
 def _rounded(a_year: float) -> float:
     """To two figures: limits are kept, and no more of them are looked for than needed."""
-    size = 10 ** math.floor(math.log10(max(a_year, 1.0)) - 1)
-    return max(1.0, round(a_year / size) * size)
+    return float(f"{max(a_year, 1.0):.1e}")

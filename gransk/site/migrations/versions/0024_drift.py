@@ -60,7 +60,17 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("sent_at", instant),
     )
+    op.create_table(
+        "drift_chart",
+        sa.Column("about", sa.String(255), primary_key=True),
+        sa.Column("application", sa.String(64), nullable=False),
+        sa.Column("unit", sa.String(64), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("at", instant, nullable=False),
+    )
     for table, column in (
+        ("drift_chart", "application"),
         ("alarm", "kind"), ("alarm", "ended_at"), ("alarm_news", "alarm"),
         ("alarm_message", "receiver"), ("alarm_message", "sent_at"),
     ):  # fmt: skip
