@@ -15,6 +15,7 @@ ROOMS: tuple[tuple[str, str, Permission], ...] = (
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),
     ("nav_messages", "/messages", Permission.MESSAGES),
     ("nav_events", "/events", Permission.EVENTS),
+    ("nav_drift", "/monitoring/drift", Permission.MONITORING),
 )
 """Text, address and permission of each room, in order."""
 

@@ -29,6 +29,7 @@ from gransk.web import (
     delivery_pages,
     dicomweb,
     doors,
+    drift_pages,
     edit_actions,
     fact_pages,
     fhir,
@@ -124,7 +125,7 @@ def create_app(
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
-        account_pages, single_sign_on, people_pages, administration, board, board_acts,
+        account_pages, single_sign_on, people_pages, administration, drift_pages, board, board_acts,
         exam_history, unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.

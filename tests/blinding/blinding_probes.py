@@ -391,6 +391,9 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "POST /deliveries/retry": ask("/deliveries/retry", status=303, destination="orthanc"),
     "POST /deliveries/send": ends("/deliveries/send", destination="orthanc", days="30"),
     "GET /api/deliveries": ask("/api/deliveries"),
+    "GET /monitoring/drift": ask("/monitoring/drift"),
+    "GET /monitoring/drift/alarms/{ident}": nothing("/monitoring/drift/alarms/none"),
+    "POST /monitoring/drift/alarms/{ident}/seen": nothing("/monitoring/drift/alarms/none/seen"),
     "GET /api/decisions": ask("/api/decisions", "/api/decisions?since=1"),
     "GET /events": ask("/events", "/events?verify=1", "/events?before=100000", "/events?before=2"),
     # Images: the proxy, and the viewer, which has them from it alone
