@@ -6,7 +6,6 @@ import datetime
 
 import numpy as np
 import pytest
-from databases import postgresql, postgresql_server, url
 from drift_site import add, at, fill, key
 from sqlalchemy import func, select
 
@@ -29,7 +28,6 @@ from gransk.site.events import EventKind
 from gransk.site.migrate import upgrade
 from gransk.site.tables import Event
 
-__all__ = ["postgresql", "postgresql_server", "url"]
 SECTION = DriftSection(reference_studies=600)
 
 
