@@ -30,25 +30,29 @@ def key(n: int) -> str:
     return digest(["observed", n])[:32]
 
 
-def add(session: Session, n: int, facts: dict[str, Any], **values: Any) -> None:
-    """One observed study."""
-    analysis = digest(["analysis", n])
+def add(
+    session: Session, numbers: Sequence[int], facts: Sequence[dict[str, Any]], **values: Any
+) -> None:
+    """Observed studies."""
     if session.get(Blob, "0" * 64) is None:
         session.add(Blob(sha256="0" * 64, size=0, created_at=START))
         session.flush()
-    session.add(
+    session.add_all(
         Analysis(
-            key=analysis, application="nodule", findings_sha256="0" * 64,
+            key=digest(["analysis", n]), application="nodule", findings_sha256="0" * 64,
             pictures_sha256="0" * 64, seconds=1.0, sealed_at=at(n),
         )
+        for n in numbers
     )  # fmt: skip
     session.flush()
-    row = {"application": "nodule", "unit": "north", "regime": "a" * 16, "at": at(n)}
-    session.add(
+    row = {"application": "nodule", "unit": "north", "regime": "a" * 16, "counted_at": None}
+    session.add_all(
         Observation(
-            study_key=key(n), analysis_key=analysis, facts=facts, counted_at=None, **row | values
+            study_key=key(n), analysis_key=digest(["analysis", n]), facts=said, at=at(n),
+            **row | values,
         )
-    )
+        for n, said in zip(numbers, facts, strict=True)
+    )  # fmt: skip
 
 
 def fill(
@@ -56,13 +60,15 @@ def fill(
 ) -> None:
     """Studies with these scores, and other facts that do not move."""
     rng = np.random.default_rng([seed, first])
+    facts = [
+        {
+            "score": float(score),
+            "age": float(round(rng.normal(65, 8), 2)),
+            "kernel": KERNELS[int(rng.random() < 0.3)],
+            "thickness": 1.0,
+            "manufacturer": "Acme",
+        }
+        for score in scores
+    ]
     with database.begin() as session:
-        for n, score in enumerate(scores, start=first):
-            facts = {
-                "score": float(score),
-                "age": float(round(rng.normal(65, 8), 2)),
-                "kernel": KERNELS[int(rng.random() < 0.3)],
-                "thickness": 1.0,
-                "manufacturer": "Acme",
-            }
-            add(session, n, facts, **values)
+        add(session, range(first, first + len(facts)), facts, **values)

@@ -122,9 +122,9 @@ def test_days_that_are_configured_are_the_reference(local):
 def test_a_new_kernel_alarms_by_its_name_on_the_page_alone(local):
     fill(local, drawn(1, 1000))
     with local.begin() as session:
-        for n in range(1000, 1600):
-            name = "Hansen^Jens" if n % 4 == 0 else "Br40"
-            add(session, n, {"kernel": name, "score": 0.0})
+        numbers = range(1000, 1600)
+        names = ["Hansen^Jens" if n % 4 == 0 else "Br40" for n in numbers]
+        add(session, numbers, [{"kernel": name} for name in names])
     watcher(local).run_once()
     with local.read() as session:
         (alarm,) = [a for a in open_alarms(session) if a.figures["fact"] == "kernel"]

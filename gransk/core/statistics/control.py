@@ -13,16 +13,16 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.statistics.figure import FloatArray
 
 NODES = 30
 """Least nodes of a quadrature."""
-NODES_PER_DEVIATION = 3
+NODES_PER_DEVIATION = 2
 """Nodes for each standard deviation of the kernel that the range is wide."""
-ERRORS = 15
+ERRORS = 9
 """Nodes over which a reference's error is averaged."""
 OVERSHOOT = 1.166
 """By how much a sum of normal observations passes its limit, for both ends, as Siegmund has it."""
@@ -76,8 +76,8 @@ def one_sided_run_length(h: float, k: float, shift: float = 0.0) -> float:
         raise InvalidValueError("cusum", (h, k), "a limit above 0 and a value of at least 0")
     nodes, weights = _nodes(0.0, h, 1.0)
     starts = np.concatenate([[0.0], nodes])
-    kernel = stats.norm.pdf(nodes[None, :] + k - shift - starts[:, None]) * weights[None, :]
-    at_zero = stats.norm.cdf(k - shift - starts)
+    kernel = _density(nodes[None, :] + k - shift - starts[:, None]) * weights[None, :]
+    at_zero = special.ndtr(k - shift - starts)
     matrix = np.eye(len(starts))
     matrix[:, 0] -= at_zero
     matrix[:, 1:] -= kernel
@@ -103,7 +103,7 @@ def ewma_run_length(limit: float, weight: float, shift: float = 0.0) -> float:
     starts = np.concatenate([[0.0], nodes])
     arrived = (nodes[None, :] - (1 - weight) * starts[:, None]) / weight - shift
     matrix = np.eye(len(starts))
-    matrix[:, 1:] -= stats.norm.pdf(arrived) / weight * weights[None, :]
+    matrix[:, 1:] -= _density(arrived) / weight * weights[None, :]
     return _positive(np.linalg.solve(matrix, np.ones(len(starts)))[0])
 
 
@@ -204,6 +204,11 @@ def _nodes(low: float, high: float, width: float) -> tuple[FloatArray, FloatArra
     nodes, weights = np.polynomial.legendre.leggauss(count)
     half = (high - low) / 2
     return low + half * (nodes + 1), weights * half
+
+
+def _density(x: FloatArray) -> FloatArray:
+    found: FloatArray = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return found
 
 
 def _positive(found: float) -> float:
