@@ -61,8 +61,8 @@ class Mailbox:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
         self.controller = Controller(
-            self, hostname="127.0.0.1", port=free_port(), tls_context=context, require_starttls=True,
-            authenticator=self._may, auth_required=True,
+            self, hostname="127.0.0.1", port=free_port(), tls_context=context,
+            require_starttls=True, authenticator=self._may, auth_required=True,
         )  # fmt: skip
         self.controller.start()
         self.port = self.controller.port
