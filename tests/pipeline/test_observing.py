@@ -32,9 +32,9 @@ def seen(application: str, *headers: dict, found=None) -> dict:
 def test_a_ct():
     said = seen(
         "nodule",
-        {"ConvolutionKernel": ["Br40", "3"], "SliceThickness": "1.25", "CTDIvol": 2.0,
+        {"ConvolutionKernel": "Br40\\3", "SliceThickness": "1.25", "CTDIvol": 2.0,
          "Manufacturer": "Acme"},
-        {"ConvolutionKernel": ["Br40", "3"], "SliceThickness": "1.25", "CTDIvol": 4.0,
+        {"ConvolutionKernel": "Br40\\3", "SliceThickness": "1.25", "CTDIvol": 4.0,
          "Manufacturer": "Acme", "ManufacturerModelName": "One"},
     )  # fmt: skip
     assert said["kernel"] == "Br40 3"
