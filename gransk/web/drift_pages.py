@@ -27,6 +27,12 @@ from gransk.web.wiring import Wiring, wiring
 
 Watching = Annotated[Caller, Depends(allow(Permission.MONITORING))]
 Word = Annotated[str, Query(max_length=64)]
+SHOWN = {
+    "named": "drift_shown_named",
+    "device": "drift_shown_device",
+    "model": "drift_shown_model",
+}
+"""Texts of what alarms show of images' headers."""
 router = APIRouter()
 
 
@@ -151,5 +157,6 @@ def _words(language: str) -> dict[str, Any]:
     return {
         "alarm_title": lambda a: alarms_text.title_of(a.kind, a.about, a.figures, language),
         "alarm_lines": lambda a: alarms_text.figure_lines(a.figures, language),
+        "shown_as": SHOWN,
         "fact_name": lambda fact: alarms_text.fact_name(fact, language),
     }

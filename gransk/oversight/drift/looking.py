@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from gransk.oversight.alarm_tables import AlarmKind
@@ -16,7 +16,7 @@ from gransk.oversight.drift.outcomes import Outcomes
 from gransk.oversight.drift.tables import DriftChart
 from gransk.oversight.drift.watching import Counted, Found, Raised
 from gransk.reading.past_keeping import Closed
-from gransk.results.observed import PROBABILITY, Observation
+from gransk.results.observed import PROBABILITY
 from gransk.site.config_monitoring import DriftSection
 from gransk.site.database import Database, utcnow
 
@@ -126,8 +126,3 @@ def _settle(session: Session, alarms: Sequence[Raised]) -> None:
         for row in open_alarms(session, kind):
             if (kind, row.about) not in lasting:
                 end_alarm(session, kind, row.about)
-
-
-def begun(session: Session) -> datetime.datetime | None:
-    """Since when studies are observed; None where none is."""
-    return session.scalar(select(Observation.at).order_by(Observation.at).limit(1))
