@@ -112,6 +112,7 @@ def ended_alarms(session: Session, most: int = 50) -> list[Alarm]:
 def note_seen(session: Session, alarm: Alarm, account: str) -> bool:
     """Note that a person saw an alarm; False where somebody did before."""
     take_turn(session)
+    session.flush()
     session.refresh(alarm)
     if alarm.seen_at is not None:
         return False

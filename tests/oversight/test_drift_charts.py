@@ -39,7 +39,8 @@ def test_what_does_not_move_does_not_alarm(statistic):
 def test_a_shift_is_found_and_dated(statistic, up):
     rng = np.random.default_rng(2)
     moved = rng.normal(size=3000)
-    moved[1000:] += 0.5 if up else -0.5
+    size = 0.5 if statistic is Statistic.CUSUM else 1.0
+    moved[1000:] += size if up else -size
     chart = charted(rng.normal(size=2000), moved, statistic)
     (episode,) = chart.episodes
     assert episode.up is up
