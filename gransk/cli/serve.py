@@ -37,18 +37,22 @@ from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
 from gransk.oversight.audit.sending import Sender
+from gransk.oversight.drift.looking import DriftWatcher
 from gransk.oversight.retention import remove_spent
+from gransk.oversight.telling import AlarmTeller
 from gransk.pipeline.handlers import Handlers, Rules
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
 from gransk.reading.moving import touched
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
+from gransk.reading.past_keeping import KeptPast
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
 from gransk.reading.urgent import stands
+from gransk.reading.working_days import WorkingDays
 from gransk.registry.admission import Admission
 from gransk.registry.inbox import Inbox
 from gransk.results.store import BlobStore
@@ -68,6 +72,7 @@ from gransk.web.hl7_listener import Hl7Listener
 from gransk.web.hl7_reading import takers
 from gransk.web.hl7_taking import Taking
 from gransk.web.identity import Mover
+from gransk.web.wiring import owners
 
 GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
@@ -80,6 +85,7 @@ RETENTION_SECONDS = 3600.0
 MARK_SECONDS = 10.0
 INBOX_SECONDS = 5.0
 """Between two looks into the inbox of models; what stood unchanged meanwhile is taken."""
+ALARM_SECONDS = 10.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -149,6 +155,8 @@ def _serve(path: Path, host: Host) -> None:
         own(lambda now: partial(_open_exams, now, database), "the reading room"),
         own(lambda now: partial(_tell_reports, now, database), "reports that were told"),
         own(lambda now: partial(_follow, now, database), "workitems"),
+        own(lambda now: partial(_look_for_drift, now, database), "drift"),
+        own(lambda now: partial(_tell_alarms, now, database), "alarms"),
         renewed(
             live,
             lambda now: [partial(_mark_studies, now, database, orthanc)],
@@ -331,6 +339,30 @@ def _follow(config: Config, database: Database, stop: threading.Event) -> None:
         in_step(soon)
 
     keep_on(look, stop, OPEN_SECONDS, "workitems")
+
+
+def _look_for_drift(config: Config, database: Database, stop: threading.Event) -> None:
+    """Look now and then whether what is analysed, or what comes of it, has moved."""
+    section = config.monitoring.drift
+    if not section.on:
+        return
+    _, policies = _room(config)
+    entering = Entering(policies)
+    past = KeptPast(owners(), config.zone, WorkingDays(config.reading.holidays))
+    watcher = DriftWatcher(
+        database,
+        section,
+        config.zone,
+        entering.keys,
+        lambda session, day: past(session, day).closed,
+    )
+    keep_on(watcher.run_once, stop, 60 * section.look_minutes, "drift")
+
+
+def _tell_alarms(config: Config, database: Database, stop: threading.Event) -> None:
+    """Tell alarms by mail and webhook."""
+    teller = AlarmTeller(database, config)
+    keep_on(teller.run_once, stop, ALARM_SECONDS, "alarms")
 
 
 def _room(config: Config) -> tuple[BlobStore, SitePolicies]:

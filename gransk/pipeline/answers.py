@@ -18,6 +18,7 @@ from gransk.core.reasons import Reason
 from gransk.pipeline import priors, protocol, workitems
 from gransk.pipeline.workitems import Work
 from gransk.results import edits, profiles, tracks
+from gransk.results.observed import observe
 from gransk.results.store import (
     BlobStore,
     is_complete,
@@ -84,6 +85,8 @@ class Answers:
         match result:
             case protocol.Found():
                 self._found(result)
+            case protocol.Observed():
+                self._observed(result)
             case protocol.Measured():
                 self._measured(result)
             case protocol.Compared():
@@ -124,6 +127,18 @@ class Answers:
             seal_analysis(session, key, item.application, findings, pictures, found.seconds, models)
             data = {"analysis": key, "application": item.application}
             record(session, SYSTEM, EventKind.ANALYSIS_SEALED, item.study_key, data)
+
+    def _observed(self, said: protocol.Observed) -> None:
+        with self.database.begin() as session:
+            item = session.get_one(Workitem, self.work.item)
+            observe(
+                session,
+                item.study_key,
+                self.analysis_key,
+                item.application,
+                said.regime,
+                said.facts,
+            )
 
     def _file(self, sha256: str) -> str:
         """The path of a stored object, once it was read whole."""

@@ -13,6 +13,7 @@ from gransk.web.rendering import page
 ROOMS: tuple[tuple[str, str, Permission], ...] = (
     ("nav_rules", "/rules", Permission.SETTINGS),
     ("nav_monitoring", "/monitoring", Permission.MONITORING),
+    ("nav_drift", "/monitoring/drift", Permission.MONITORING),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_models", "/models", Permission.MODELS),
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),

@@ -190,7 +190,7 @@ class Wiring:
 
     def _make_past(self, config: Config) -> SitePast:
         working = WorkingDays(config.reading.holidays)
-        return SitePast(Owners(_whose, ExamsMark()), self.blobs, config.zone, working)
+        return SitePast(owners(), self.blobs, config.zone, working)
 
     def findings(self, session: Session, analysis_key: str) -> Findings:
         return read_findings(session, self.blobs, analysis_key)
@@ -222,6 +222,11 @@ class Wiring:
 def _levels(config: Config) -> tuple[levels.Levels, ...]:
     own = config.reading.levels_file
     return (levels.shipped(), *(() if own is None else (levels.load(own),)))
+
+
+def owners() -> Owners:
+    """Whose exams are, by the archive's word."""
+    return Owners(_whose, ExamsMark())
 
 
 def _whose(session: Session, study_keys: Collection[str]) -> dict[str, Whose]:
