@@ -38,6 +38,7 @@ from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
 from gransk.oversight.audit.sending import Sender
 from gransk.oversight.drift.looking import DriftWatcher
+from gransk.oversight.operating import OperatingWatcher
 from gransk.oversight.retention import remove_spent
 from gransk.oversight.telling import AlarmTeller
 from gransk.pipeline.handlers import Handlers, Rules
@@ -86,6 +87,7 @@ MARK_SECONDS = 10.0
 INBOX_SECONDS = 5.0
 """Between two looks into the inbox of models; what stood unchanged meanwhile is taken."""
 ALARM_SECONDS = 10.0
+OPERATION_SECONDS = 30.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -157,6 +159,7 @@ def _serve(path: Path, host: Host) -> None:
         own(lambda now: partial(_follow, now, database), "workitems"),
         own(lambda now: partial(_look_for_drift, now, database), "drift"),
         own(lambda now: partial(_tell_alarms, now, database), "alarms"),
+        partial(_watch_operation, live, database, intake),
         renewed(
             live,
             lambda now: [partial(_mark_studies, now, database, orthanc)],
@@ -357,6 +360,17 @@ def _look_for_drift(config: Config, database: Database, stop: threading.Event) -
         lambda session, day: past(session, day).closed,
     )
     keep_on(watcher.run_once, stop, 60 * section.look_minutes, "drift")
+
+
+def _watch_operation(live: Live, database: Database, intake: Intake, stop: threading.Event) -> None:
+    """Raise alarms about how the suite runs, and end them."""
+    watcher = OperatingWatcher(database, lambda: live.config, intake.status)
+
+    def look() -> None:
+        if live.config.monitoring.operation.on:
+            watcher.run_once()
+
+    keep_on(look, stop, OPERATION_SECONDS, "how the suite runs")
 
 
 def _tell_alarms(config: Config, database: Database, stop: threading.Event) -> None:

@@ -119,9 +119,19 @@ class DriftSection(Section):
         return next(iter(exact or [one for one in found if one.unit is None]), None)
 
 
+class OperationSection(Section):
+    """How long something may wait before it is an alarm."""
+
+    on: bool = True
+    queue_minutes: Number = Field(default=60, gt=0, le=10_080)
+    destination_minutes: Number = Field(default=120, gt=0, le=10_080)
+    intake_minutes: Number = Field(default=10, gt=0, le=1440)
+
+
 class MonitoringSection(Section):
     """Alarms: who is told when something drifts or fails."""
 
+    operation: OperationSection = Field(default_factory=OperationSection)
     drift: DriftSection = Field(default_factory=DriftSection)
     mail: MailSection | None = None
     webhooks: Annotated[tuple[Webhook, ...], names_differ("webhooks")] = ()
