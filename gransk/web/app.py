@@ -22,7 +22,7 @@ from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.web import (
     account_pages,
-    administration,
+    administration_pages,
     api,
     case,
     case_actions,
@@ -124,7 +124,7 @@ def create_app(
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
-        account_pages, single_sign_on, people_pages, administration, board, board_acts,
+        account_pages, single_sign_on, people_pages, administration_pages, board, board_acts,
         exam_history, unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
