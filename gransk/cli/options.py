@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gransk.core.application import model_folder
+from gransk.site.answering import SHELL
 
 if TYPE_CHECKING:
     from gransk.core.models import ModelLibrary
@@ -54,3 +56,8 @@ def model_library(config: Path | None) -> ModelLibrary:
 def config_path(given: Path | None) -> Path:
     """The configuration's file: the one given, else the one beside the program."""
     return given or CONFIG
+
+
+def shell_name() -> str:
+    """Who works at the command line, as the event log names them."""
+    return f"{SHELL}{getpass.getuser()}"[:64]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.options import ConfigOption, config_path, shell_name
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.reading import rooms
 from gransk.reading.policy import Room
@@ -62,7 +61,9 @@ def draft(
         room = _read(file)
         evidence = [_simulation(path) for path in simulation or ()]
         base = rooms.newest_approved(session)
-        made = rooms.draft(session, site.reading, room, _shell(), reason, _today(site), evidence)
+        made = rooms.draft(
+            session, site.reading, room, shell_name(), reason, _today(site), evidence
+        )
         _tell(differences(None if base is None else base.room, room, site.language))
         typer.echo(f"version {made.row.version}; to approve: {', '.join(made.row.units)}")
 
@@ -76,7 +77,7 @@ def restore(
     """Draft an earlier version again, valid from today: how a change is undone."""
     with _site(config) as (site, session):
         today = _today(site)
-        made = rooms.restore(session, site.reading, version, today, _shell(), reason, today)
+        made = rooms.restore(session, site.reading, version, today, shell_name(), reason, today)
         typer.echo(f"version {made.row.version}; to approve: {', '.join(made.row.units)}")
 
 
@@ -148,10 +149,6 @@ def _text(path: Path) -> str:
 
 def _today(site: Config) -> datetime.date:
     return datetime.datetime.now(site.zone).date()
-
-
-def _shell() -> str:
-    return f"{rooms.SHELL}{getpass.getuser()}"[:64]
 
 
 def _tell(lines: list[str]) -> None:

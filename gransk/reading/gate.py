@@ -21,6 +21,7 @@ from gransk.reading.planning import Gate
 from gransk.reading.policy import Minimum, Room, StudyMark
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.policy_tables import AiPause, Validation
+from gransk.site.answering import reason_of, responsible
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
@@ -28,8 +29,6 @@ from gransk.site.tables import Account, Role
 
 MISSING = "missing"
 """What a report (`gransk.reading.validation.report.Report`) lacks for the model to count."""
-SHORTEST, LONGEST = 3, 1000
-"""Characters of a reason."""
 
 
 def may_count(
@@ -239,13 +238,6 @@ def _pausing_role(section: ReadingSection, account: Account, unit: str) -> Role:
 # People
 
 
-def responsible(section: ReadingSection, account: Account, unit: str) -> bool:
-    """Whether an account answers for a unit: by its role, and the unit's list if it has one."""
-    named = section.responsible(unit)
-    has_role = account.active and Role.RESPONSIBLE_RADIOLOGIST.value in account.roles
-    return has_role and unit in section.names and (not named or account.name in named)
-
-
 def check_responsible(section: ReadingSection, account: Account, unit: str) -> None:
     """Let only a responsible radiologist of a unit go on.
 
@@ -257,18 +249,3 @@ def check_responsible(section: ReadingSection, account: Account, unit: str) -> N
         raise PolicyError(PolicyRefusal.UNKNOWN_UNIT, unit)
     if not responsible(section, account, unit):
         raise PolicyError(PolicyRefusal.NOT_RESPONSIBLE, unit)
-
-
-def reason_of(text: str) -> str:
-    """Somebody's reason, without blanks around it.
-
-    Raises
-    ------
-    InvalidValueError
-        Where it is too short or too long to be one.
-    """
-    reason = text.strip()
-    if not SHORTEST <= len(reason) <= LONGEST:
-        wants = f"{SHORTEST} to {LONGEST} characters"
-        raise InvalidValueError("reason", f"{len(reason)} characters", wants)
-    return reason

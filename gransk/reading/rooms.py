@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.keys import digest
-from gransk.reading.gate import fulfils, reason_of, responsible, validations
+from gransk.reading.gate import fulfils, validations
 from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.policy_tables import RoomApproval, RoomVersion
@@ -26,13 +26,11 @@ from gransk.reading.room_changes import (
     same,
     simulated,
 )
+from gransk.site.answering import SHELL, reason_of, responsible
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account
-
-SHELL = "shell:"
-"""Before the name of who drafts at the command line."""
 
 
 @dataclass(frozen=True)

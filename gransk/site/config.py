@@ -6,7 +6,6 @@ Paths are relative to the folder of the file that names them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,7 +35,7 @@ from gransk.site.config_files import with_files
 from gransk.site.config_identity import IdentitySection
 from gransk.site.config_messages import MessagesSection
 from gransk.site.config_monitoring import MonitoringSection
-from gransk.site.config_overrides import Override
+from gransk.site.config_overrides import Override, check_overrides, checked_settings
 from gransk.site.config_priority import PrioritySection
 from gransk.site.config_retention import RetentionSection
 from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
@@ -460,7 +459,7 @@ def parse_config(text: str, path: Path) -> Config:
     values = read_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: got {type(values).__name__}, wants keys with values")
-    values = _without_nulls(values)
+    values = without_nulls(values)
     folder = path.resolve().parent
     for key in ("applications", "messages"):
         if isinstance(values.get(key), Mapping):
@@ -479,15 +478,8 @@ def application_settings(config: Config, application: Application) -> BaseModel:
     ConfigurationError
         Names the key, what it got and what it wants.
     """
-    schema = application.settings_schema
-    given = json.dumps(config.applications.get(application.id, {}), default=str)
-    try:
-        # As JSON, a list may still be a tuple where nothing else is taken for another kind.
-        return schema.model_validate_json(given, strict=True)
-    except ValidationError as error:
-        raise ConfigurationError(
-            explain(error, schema, f"applications.{application.id}")
-        ) from error
+    given = config.applications.get(application.id, {})
+    return checked_settings(application, given, f"applications.{application.id}")
 
 
 def check_applications(config: Config, installed: Mapping[str, Application]) -> None:
@@ -511,6 +503,7 @@ def check_applications(config: Config, installed: Mapping[str, Application]) -> 
         )
     for application in installed.values():
         application_settings(config, application)
+    check_overrides(config.overrides, config.applications, config.reading.names, installed)
     _check_rules(config, installed)
 
 
@@ -544,7 +537,7 @@ def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return filled
 
 
-def _without_nulls(values: Mapping[Any, Any]) -> dict[Any, Any]:
+def without_nulls(values: Mapping[Any, Any]) -> dict[Any, Any]:
     """A key without a value has its default, in the sections too."""
     return {
         key: {k: v for k, v in value.items() if v is not None}

@@ -9,7 +9,8 @@ TABLES = (
     "event", "setting_version", "profile_answer", "finding_act", "programme_statement",
     "announcement",
     "exam_fact", "room_version", "room_approval", "ai_pause", "validation", "outcome",
-    "reading_entry", "identity_statement", "identity_change",
+    "reading_entry", "identity_statement", "identity_change", "setting_draft",
+    "setting_approval", "setting_turned_down", "setting_file",
 )  # fmt: skip
 _ACTS = {"sqlite": ("update", "delete", "replace"), "postgresql": ("change",)}
 _FOUND = {

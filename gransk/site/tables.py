@@ -87,7 +87,7 @@ class MachineToken(Base):
 
 
 class SettingVersion(Base):
-    """One version of the whole configuration; never changed."""
+    """One version of the site keys that is or was in force; never changed."""
 
     __tablename__ = "setting_version"
 
@@ -97,6 +97,9 @@ class SettingVersion(Base):
     reason: Mapped[str] = mapped_column(Text)
     digest: Mapped[str] = mapped_column(String(64))
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """`gransk.site.site_keys.Content`; releases before 0.7.0 kept machine keys beside it."""
+    draft: Mapped[int | None]
+    """The draft that came into force; None where a machine's file was the first to speak."""
 
 
 class Event(Base):

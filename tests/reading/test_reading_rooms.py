@@ -13,7 +13,7 @@ from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room, StudyMark
 from gransk.reading.policy_refusals import TEXTS, PolicyError, PolicyRefusal
 from gransk.reading.room_changes import Evidence
-from gransk.site import people
+from gransk.site import answering, people
 from gransk.site.config import ReadingSection
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
@@ -353,8 +353,8 @@ def test_who_may_not_pause(session):
 
 def test_a_unit_without_names_is_answered_for_by_whoever_has_the_role(session):
     section = ReadingSection(units=({"name": "west", "title": "West"},))
-    assert gate.responsible(section, account(session, "svend"), "west")
-    assert not gate.responsible(section, account(session, "conny"), "west")
+    assert answering.responsible(section, account(session, "svend"), "west")
+    assert not answering.responsible(section, account(session, "conny"), "west")
 
 
 def test_every_refusal_has_its_words():

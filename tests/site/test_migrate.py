@@ -23,6 +23,7 @@ import gransk.results.steps
 import gransk.results.tables
 import gransk.results.urgency
 import gransk.results.versions
+import gransk.site.settings_tables
 import gransk.site.tables  # noqa: F401
 from gransk.core.errors import ConfigurationError
 from gransk.reading.exam_tables import EntryRow, ExamRow

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from gransk.core.screening import Verdict
 from gransk.reading.figures import Asker
-from gransk.reading.gate import responsible
 from gransk.reading.past import PastExam
 from gransk.reading.past_keeping import Closed
 from gransk.reading.readers import OVERSEEING
+from gransk.site.answering import responsible
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from gransk.reading.acts import Actor
 from gransk.reading.exam import Exam
 from gransk.reading.exam_tables import ExamRow
-from gransk.reading.gate import responsible
 from gransk.reading.ledger import exam_of
 from gransk.reading.readers import OVERSEEING, standing
 from gransk.reading.sight import Sight, sight
+from gransk.site.answering import responsible
 from gransk.site.config import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role

@@ -27,6 +27,7 @@ from gransk.reading.room_file import read_room, write_room
 from gransk.reading.room_words import differences, limit_words, room_words
 from gransk.reading.rooms import Version
 from gransk.reading.simulation.figures import Simulation
+from gransk.site import answering
 from gransk.web import texts
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
@@ -178,7 +179,7 @@ def restore(
     number: int,
     request: Request,
     caller: Drafting,
-    reason: Annotated[str, Form(max_length=gate.LONGEST)] = "",
+    reason: Annotated[str, Form(max_length=answering.LONGEST)] = "",
 ) -> Response:
     """Draft an earlier version again, valid from today."""
     known = wiring(request)
@@ -358,7 +359,7 @@ def _version_page(
         current = rooms.in_force(session, day)
     account = person_of(caller)
     mine = [unit for unit in found.open_units if unit in answers_for(config, account)]
-    own = found.row.author.removeprefix(rooms.SHELL) == account.name
+    own = found.row.author.removeprefix(answering.SHELL) == account.name
     state = _state(found, every, current, day)
     done = request.query_params.get("done", "")
     return page(

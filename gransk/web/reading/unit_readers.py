@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from gransk.core.errors import InvalidValueError
 from gransk.reading.exam_tables import ReaderRow
-from gransk.reading.gate import responsible
 from gransk.reading.readers import Listing, list_reader, readers
+from gransk.site.answering import responsible
 from gransk.site.config import ReadingSection
 from gransk.site.people import list_accounts
 from gransk.site.tables import Account, Role

@@ -1,0 +1,135 @@
+"""The configuration while everything runs: machine keys of the host, site keys in force.
+
+::
+
+    live = Live(Host.of_file(path), database)
+    live.config, live.version          # of now; the database is asked at most once a second
+    router = Made(live, lambda config: Router(config.destinations, blobs))
+    router()                           # the same object until another version is in force
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gransk.site.config import Config
+from gransk.site.database import Database
+from gransk.site.settings import config_in_force, latest_number
+from gransk.site.settings_refusals import SettingsError
+from gransk.site.site_keys import Host
+
+LOOK_SECONDS = 1.0
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class InForce(Protocol):
+    """What tells the configuration of now."""
+
+    @property
+    def config(self) -> Config:
+        """The whole configuration of this process."""
+
+    @property
+    def version(self) -> int:
+        """Number of the version that its site keys are of."""
+
+
+class Fixed:
+    """A configuration that never changes, for commands and tests."""
+
+    def __init__(self, config: Config, version: int = 0) -> None:
+        self.config = config
+        self.version = version
+
+
+class Made(Generic[T]):
+    """Something made from the configuration, anew whenever another version is in force."""
+
+    def __init__(self, live: InForce, make: Callable[[Config], T]) -> None:
+        self._live = live
+        self._make = make
+        self._lock = threading.Lock()
+        self._of: Config | None = None
+        self._made: T
+
+    def __call__(self) -> T:
+        config = self._live.config
+        with self._lock:
+            if self._of is not config:
+                self._made = self._make(config)
+                self._of = config
+            return self._made
+
+
+class Live:
+    """What is in force now.
+
+    Parameters
+    ----------
+    host : Host
+        Machine keys as they were when this process started.
+    database : Database
+    seconds : float
+        Longest time for which what was seen last is taken for now.
+
+    Raises
+    ------
+    SettingsError
+        Where the version in force cannot be used on this host. Later it is logged, and the
+        version before goes on.
+    """
+
+    def __init__(self, host: Host, database: Database, seconds: float = LOOK_SECONDS) -> None:
+        self.host = host
+        self._database = database
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._refused = 0
+        with database.read() as session:
+            self._config, self._version = config_in_force(session, host)
+        self._looked = time.monotonic()
+
+    @property
+    def config(self) -> Config:
+        """The whole configuration of this process, its site keys as they are in force."""
+        return self.now()[0]
+
+    @property
+    def version(self) -> int:
+        """Number of the version in force; 0 before the first."""
+        return self.now()[1]
+
+    def now(self) -> tuple[Config, int]:
+        """Configuration and version that belong together."""
+        with self._lock:
+            if time.monotonic() - self._looked >= self._seconds:
+                self._look()
+            return self._config, self._version
+
+    def look(self) -> bool:
+        """Look at once; whether another version is in force than before."""
+        with self._lock:
+            before = self._version
+            self._look()
+            return self._version != before
+
+    def _look(self) -> None:
+        try:
+            with self._database.read() as session:
+                number = latest_number(session)
+                if number not in (self._version, self._refused):
+                    self._config, self._version = config_in_force(session, self.host)
+                    log.info("version %d of the settings is in force", self._version)
+        except SettingsError as error:
+            self._refused = number
+            log.error("version %d of the settings cannot be used here: %s", number, error)
+        except SQLAlchemyError as error:
+            log.warning("the database did not tell the settings: %s", type(error).__name__)
+        self._looked = time.monotonic()
