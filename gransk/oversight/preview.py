@@ -127,7 +127,7 @@ def preview(
 
 def _studies(
     since: datetime.datetime, until: datetime.datetime, hides: Hides
-) -> Select[tuple[Workitem]]:
+) -> Select[Workitem]:
     return (
         select(Workitem)
         .where(Workitem.state.in_(SETTLED), Workitem.application != "")

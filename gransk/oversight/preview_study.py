@@ -318,7 +318,9 @@ class _Study:
             if _apart(was, would):
                 yield self._same(Kind.FINDINGS, _count(was), _count(would))
             return
-        uids = [{one.tracking_uid for one in s.findings.standing} for s in (was, would) if s.findings]
+        uids = [
+            {one.tracking_uid for one in s.findings.standing} for s in (was, would) if s.findings
+        ]
         if uids[0] != uids[1]:
             yield self._same(Kind.FINDINGS, _count(was), _count(would))
         lines = [self._summary(side.findings) for side in (was, would) if side.findings]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from gransk.delivery import overview
 from gransk.results.message_tables import MessageState, OutgoingMessage
+from gransk.site.settings_drafts import drafts
 from gransk.web.permissions import Permission
 from gransk.web.wiring import Wiring
 
@@ -43,6 +44,11 @@ def room_at(path: str) -> str:
     return max(inside, key=len, default="")
 
 
+def waiting_drafts(session: Session, _known: Wiring, _hides: Hides) -> int:
+    """Changes of the settings that wait for an approval."""
+    return len(drafts(session, waiting=True))
+
+
 def failed_deliveries(session: Session, known: Wiring, hides: Hides) -> int:
     """Objects that a destination will not get unless somebody acts."""
     every = overview.standings(session, known.config.destinations, hides)
@@ -60,6 +66,7 @@ def failed_messages(session: Session, known: Wiring, hides: Hides) -> int:
 
 
 WAITING: Mapping[str, tuple[str, Waits]] = {
+    "/settings": ("waits_settings", waiting_drafts),
     "/deliveries": ("waits_deliveries", failed_deliveries),
     "/messages": ("waits_messages", failed_messages),
 }

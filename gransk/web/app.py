@@ -73,6 +73,7 @@ from gransk.web.reading import (
     view_pictures,
 )
 from gransk.web.rendering import page
+from gransk.web.settings import calls, drafting, version_pages
 from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
 from gransk.web.wiring import Nudged, Wiring
@@ -124,7 +125,8 @@ def create_app(
         pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
-        account_pages, single_sign_on, people_pages, administration_pages, board, board_acts,
+        account_pages, single_sign_on, people_pages, administration_pages, drafting, version_pages,
+        calls, board, board_acts,
         exam_history, unit_readers, indicator_pages, own_figures, policy_pages, simulation_pages,
         validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.

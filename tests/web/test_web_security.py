@@ -42,6 +42,8 @@ SAMPLES = {
     "what": "x",
     "number": "1",
     "ident": "none",
+    "subject_name": "limits",
+    "section": "priority",
     "version": "1",
     "uid": "1.2.3",
     "aetitle": "WS1",

@@ -186,7 +186,8 @@ def _form(
         about=about,
         focus=focus,
         overrides=_overrides(shown, known, language) if mine.name == "limits" else (),
-        **_common(known, typed, language),
+        text_keys=sorted({key.partition(".")[0] for key in mine.keys}, key=SITE.index),
+        **_common(known, caller, typed, language),
     )
 
 
@@ -317,7 +318,7 @@ def _text_page(
         sections=SITE,
         written=shown,
         about=about,
-        **_common(known, typed, language),
+        **_common(known, caller, typed, language),
     )
 
 
@@ -351,20 +352,24 @@ def _settle(
         if status_of(error) == 409:
             typed.wanted = None
         return None
-    known.look()
     return RedirectResponse(f"/settings/drafts/{made.number}?done=drafted", 303)
 
 
-def _common(known: Wiring, typed: Typed, language: str) -> dict[str, Any]:
+def _common(known: Wiring, caller: Caller, typed: Typed, language: str) -> dict[str, Any]:
     """What both kinds of page show of a change."""
     changes = [] if typed.wanted is None else differences(typed.before, typed.wanted)
     return {
         "typed": typed,
+        "may_draft": Permission.SETTINGS_DRAFT in caller.may,
         "changes": words.changes(changes, known.applications, language),
         "content": json.dumps(typed.content, ensure_ascii=False) if changes else "",
         "label": lambda key: words.label(key, language),
         "help_of": words.help_of,
         "choice": lambda name, one: words.choice(name, one, language),
+        "limits": lambda one: words.limits(one, language),
+        "plain": lambda value: words.plain(value, language),
+        "has_fault": lambda one: any(inner.fault for inner in one.every()),
+        "given": lambda one: any(inner.value not in (None, "") for inner in one.every()),
     }
 
 
@@ -393,5 +398,3 @@ def _check_section(section: str) -> None:
 def _said(form: FormData, name: str) -> str:
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
-
-

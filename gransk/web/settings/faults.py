@@ -47,11 +47,11 @@ def faults(
     language : str
     """
     cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        return _each(cause, Config, "", language)
     if error.refusal is not SettingsRefusal.INVALID:
         said = error.text(language)
         return {"": f"{said} ({error.detail})" if error.detail else said}
-    if isinstance(cause, ValidationError):
-        return _each(cause, Config, "", language)
     if isinstance(cause, ConfigurationError):
         place = _named(str(cause), values)
         inner = cause.__cause__

@@ -1,8 +1,9 @@
-"""What the settings' pages and calls share: the house that settings are checked in, and refusals."""
+"""What the settings' pages and calls share: where settings are checked, defaults, refusals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException
@@ -72,8 +73,8 @@ def base_of(session: Session, host: Host, number: int | None) -> tuple[int, Cont
 
 
 def host_of(known: Wiring) -> Host:
-    """The house that settings are checked in."""
-    return known.host
+    """What site keys are checked against."""
+    return Host(known.config, known.applications, Path.cwd())
 
 
 def filled(application: Application, given: Mapping[str, Any]) -> dict[str, Any]:

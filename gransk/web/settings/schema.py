@@ -130,9 +130,7 @@ class Schema:
         Of the names of values that may be left out: they are as the site has them then.
     """
 
-    def __init__(
-        self, document: Mapping[str, Any], partial: re.Pattern[str] | None = None
-    ) -> None:
+    def __init__(self, document: Mapping[str, Any], partial: re.Pattern[str] | None = None) -> None:
         self.document = document
         self._partial = partial
         self._definitions: Mapping[str, Any] = document.get("$defs", {})

@@ -120,7 +120,8 @@ def act(values: dict[str, Any], do: str) -> str:
     values : dict
         Changed in place.
     do : str
-        ``add:PLACE:KEY:KIND`` (an item that says its kind by a key), ``remove:PLACE``, ``up:PLACE`` or ``down:PLACE``.
+        ``remove:PLACE``, ``up:PLACE``, ``down:PLACE``, or ``add:PLACE:KEY:KIND``, where an item
+        says its kind by a key.
     """
     what, _, rest = do.partition(":")
     place, key, kind = (*rest.split(":"), "", "")[:3]

@@ -187,9 +187,7 @@ def with_values(content: Mapping[str, Any], values: Iterable[tuple[str, Any]]) -
 
 def left_out(installed: Mapping[str, Application]) -> set[str]:
     """Site keys that no subject has: none, as a test holds."""
-    there: Sequence[str] = [
-        place.name for one in SUBJECTS for place in places(one, installed)
-    ]
+    there: Sequence[str] = [place.name for one in SUBJECTS for place in places(one, installed)]
     keys = {key for key in SITE if key != "applications"}
     mine = {
         f"applications.{name}.{key}"

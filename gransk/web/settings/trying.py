@@ -143,5 +143,3 @@ def read_totals(said: str) -> tuple[Counter[str], Counter[str], int]:
         elif key.startswith("u."):
             untold[key[2:]] += int(number)
     return kinds, untold, changed
-
-

@@ -11,7 +11,7 @@ from typing import Any
 
 from gransk.core.application import Application
 from gransk.site.differences import Change
-from gransk.web.settings.schema import written
+from gransk.web.settings.schema import Field, written
 from gransk.web.texts import catalogue, text
 
 _PART = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
@@ -57,9 +57,8 @@ def value(given: Any, language: str) -> str:
         return shown.replace(".", ",") if language == "da" else shown
     if given in ("", [], {}, ()):
         return text("setting_nothing", language)
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        if all(not isinstance(one, Mapping | list) for one in given):
-            return ", ".join(value(one, language) for one in given)
+    if isinstance(given, list) and not any(isinstance(one, Mapping | list) for one in given):
+        return ", ".join(value(one, language) for one in given)
     if isinstance(given, Mapping | list):
         return written(_without_nothing(given)).strip()
     return str(given)
@@ -71,6 +70,50 @@ def _without_nothing(given: Any) -> Any:
         inner = {key: _without_nothing(one) for key, one in given.items()}
         return {key: one for key, one in inner.items() if one not in (None, "", [], {})}
     return [_without_nothing(one) for one in given] if isinstance(given, list) else given
+
+
+def settings(given: Mapping[str, Any], language: str, within: str = "") -> str:
+    """Settings of an override in a line."""
+    told = []
+    for key, one in given.items():
+        name = label(key, language)
+        if isinstance(one, Mapping):
+            told.append(settings(one, language, f"{within}{name} › "))
+        else:
+            told.append(f"{within}{name}: {value(one, language)}")
+    return "; ".join(told)
+
+
+def choice(name: str, one: str, language: str) -> str:
+    """One of the values that a key may have; a word without a text stays as it is."""
+    key = name.rpartition(".")[2]
+    for known in (f"setting_{key}_{one}", f"setting_value_{one}"):
+        if known in catalogue():
+            return catalogue()[known][language]
+    return one
+
+
+def plain(given: Any, language: str) -> str:
+    """A value as it is typed in: numbers with the decimal sign of the language."""
+    if isinstance(given, float) and not isinstance(given, bool):
+        return value(given, language)
+    return str(given)
+
+
+def limits(field: Field, language: str) -> str:
+    """Between which numbers a value may be."""
+    least = "" if field.least is None else value(float(field.least), language)
+    most = "" if field.most is None else value(float(field.most), language)
+    if least and most and not (field.open_least or field.open_most):
+        return text("setting_limit_both", language, least=least, most=most)
+    told = []
+    if least:
+        key = "setting_limit_above" if field.open_least else "setting_limit_least"
+        told.append(text(key, language, least=least))
+    if most:
+        key = "setting_limit_below" if field.open_most else "setting_limit_most"
+        told.append(text(key, language, most=most))
+    return ", ".join(told)
 
 
 @dataclass(frozen=True)
