@@ -87,6 +87,7 @@ class MammoApplication:
     version = "0.1.0"
     attributes_read = tuple(sorted({*exam.ATTRIBUTES_READ, *pixels.ATTRIBUTES_READ}))
     settings_schema: type[BaseModel] = MammoSettings
+    choosing = ("views",)
     profile_schema: Mapping[str, Any] = follow_up.PROFILE_SCHEMA
 
     def __init__(self) -> None:

@@ -108,6 +108,7 @@ class NoduleApplication:
     version = "0.4.0"
     attributes_read = series.ATTRIBUTES_READ
     settings_schema: type[BaseModel] = NoduleSettings
+    choosing = ("series", "memory_mb")
     profile_schema: Mapping[str, Any] = schema()
     profile_codes = profile_codes()
 

@@ -42,6 +42,7 @@ from gransk.core.study import Study
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.live import InForce, Made, in_force
 
 log = logging.getLogger(__name__)
 
@@ -86,16 +87,18 @@ class Intake:
 
     Parameters
     ----------
-    config : Config
+    settings : Config or InForce
     database : Database
     orthanc : Orthanc
     handlers : Handlers
     """
 
     def __init__(
-        self, config: Config, database: Database, orthanc: Orthanc, handlers: Handlers
+        self, settings: Config | InForce, database: Database, orthanc: Orthanc, handlers: Handlers
     ) -> None:
-        self._config = config
+        live = in_force(settings)
+        # What intake itself goes by are machine keys.
+        self._config = config = live.config
         self._database = database
         self._orthanc = orthanc
         self._handlers = handlers
@@ -105,7 +108,11 @@ class Intake:
         self._judged: dict[str, datetime.datetime] = {}
         self._learnt: dict[str, datetime.datetime] = {}
         self._retries: dict[str, _Retry] = {}
-        self._identities = Identities(config.identity, config.priors.issuer)
+        self._identities = Made(
+            live,
+            lambda now: Identities(now.identity, now.priors.issuer),
+            lambda now: (now.identity, now.priors.issuer),
+        )
         seconds = config.intake.reconcile_seconds
         self._watch = Watch(orthanc, database, handlers.withdraw, seconds, handlers.absorb)
         self._due: datetime.datetime | None = None
@@ -325,7 +332,8 @@ class Intake:
         ``was`` is whose it was here before.
         """
         images = Who.of(row)
-        said, word = self._identities.stated(session, images, row.first_seen_at, row.key)
+        identities = self._identities()
+        said, word = identities.stated(session, images, row.first_seen_at, row.key)
         studies.write_patient(row, asdict(said))
         known = bool(row.settled_fingerprint)
         before = was if known else images
@@ -333,11 +341,11 @@ class Intake:
         if differs:
             actor = word.actor if word is not None else self._orthanc.name
             number = None if word is None else word.number
-            self._identities.note(session, row.key, before, said, actor, number)
-        self._identities.tell(session)
+            identities.note(session, row.key, before, said, actor, number)
+        identities.tell(session)
         if differs and known:
             self._handlers.identified(session, Changed(row, before), word is not None)
-        if not self._identities.corrects or row.purpose == Purpose.PRIOR:
+        if not identities.corrects or row.purpose == Purpose.PRIOR:
             return False
         corrected = state_of(session, row)
         if corrected is None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import ConfigurationError
-from gransk.oversight import doctor_destinations, doctor_orthanc
+from gransk.oversight import doctor_destinations, doctor_orthanc, doctor_settings
 from gransk.oversight.doctor import Level, Result, examine
 from gransk.site.config import load_config
 
@@ -43,10 +43,11 @@ def doctor(
 ) -> None:
     """Check everything an administrator would; change nothing. Exit 1 where something fails."""
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    more = (*doctor_settings.CHECKS, *doctor_orthanc.CHECKS, *doctor_destinations.CHECKS)
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):
-        results = list(examine(path, (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS)))
+        results = list(examine(path, more))
     chosen = language.value if language else _language(config)
     if as_json:
         typer.echo(json.dumps(_json(results, chosen), ensure_ascii=False, indent=2))

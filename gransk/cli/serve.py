@@ -17,6 +17,7 @@ from types import FrameType
 import typer
 import uvicorn
 from filelock import FileLock, Timeout
+from sqlalchemy.orm import Session
 
 import gransk
 from gransk.archive.corrector import Corrector
@@ -28,13 +29,14 @@ from gransk.archive.prior_loop import keep_on
 from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.archive import ArchiveMarks
+from gransk.cli.loops import Loop, renewed
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
-from gransk.pipeline.handlers import Handlers
+from gransk.pipeline.handlers import Handlers, Rules
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
 from gransk.reading.moving import touched
@@ -47,15 +49,17 @@ from gransk.reading.telling import Teller
 from gransk.reading.urgent import stands
 from gransk.results.store import BlobStore
 from gransk.site import anchor
-from gransk.site.config import Config, check_applications, load_config
+from gransk.site.config import Config, check_applications
 from gransk.site.config_destinations import marked
 from gransk.site.config_messages import Subject
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.live import Live, Made, calling
 from gransk.site.migrate import open_database
-from gransk.site.settings import record_settings
+from gransk.site.settings_file import HostFile, tell
+from gransk.site.site_keys import Host
 from gransk.web.app import create_app
-from gransk.web.hl7_identity import IdentityTaker
+from gransk.web.hl7_identity import IdentityTaker, Moved
 from gransk.web.hl7_listener import Hl7Listener
 from gransk.web.hl7_reading import takers
 from gransk.web.hl7_taking import Taking
@@ -81,47 +85,74 @@ def serve(config: ConfigOption = None) -> None:
     for chatty in ("alembic", "httpx", "pynetdicom", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        site = load_config(config_path(config))
-        with _only_one(site):
-            _serve(site)
+        path = config_path(config)
+        host = Host.of_file(path)
+        with _only_one(host.config):
+            _serve(path, host)
     except GranskError as error:
         typer.echo(f"gransk serve: {error}", err=True)
         raise typer.Exit(1) from error
 
 
-def _serve(config: Config) -> None:
-    installed = applications()
+def _serve(path: Path, host: Host) -> None:
+    config, installed = host.config, host.applications
     check_applications(config, installed)
     database = open_database(config)
+    file = HostFile(path, host, database)
+    tell(file.take_in())
+    live = Live(host, database)
     with database.begin() as session:
-        version = record_settings(session, config, SYSTEM, "read when the service started")
-        data = {"version": gransk.__version__, "settings": version}
+        data = {"version": gransk.__version__, "settings": live.version}
         record(session, SYSTEM, EventKind.SERVICE_STARTED, "service", data)
     anchor.try_to_advance(database, config.data_folder)
     orthanc = Orthanc(config.orthanc)
-    moved = Mover(config)
-    handlers = Handlers(
-        installed, version, config.priors, config.programme, config.reading, moved, touched
-    )
-    intake = Intake(config, database, orthanc, handlers)
-    remotes = make_remotes(config, orthanc)
-    recover(database, remotes)
-    loops: list[Callable[[threading.Event], None]] = [
-        PriorSearcher(config.priors, database, orthanc, remotes, handlers).run,
-        PriorRemover(database, orthanc, remotes, handlers).run,
+    moved = calling(Made(live, Mover))
+
+    def rules(session: Session) -> Rules:
+        now, version = live.at(session)
+        return Rules(version, now.priors, now.programme, now.reading)
+
+    handlers = Handlers(installed, rules, moved, touched)
+    intake = Intake(live, database, orthanc, handlers)
+
+    def priors(now: Config) -> list[Loop]:
+        remotes = make_remotes(now, orthanc)
+        recover(database, remotes)
+        return [
+            PriorSearcher(now.priors, database, orthanc, remotes, handlers).run,
+            PriorRemover(database, orthanc, remotes, handlers).run,
+            *(PriorFetcher(now, database, orthanc, remote).run for remote in remotes),
+        ]
+
+    def own(make: Callable[[Config], Loop], what: str) -> Loop:
+        """A loop whose work is made of the whole configuration."""
+        return renewed(live, lambda now: [make(now)], lambda now: now, what)
+
+    loops: list[Loop] = [
         Corrector(database, orthanc, handlers.absorb).run,
-        *(PriorFetcher(config, database, orthanc, remote).run for remote in remotes),
+        renewed(live, priors, lambda now: now.priors, "earlier studies"),
+        *_hl7(live, database, moved),
+        renewed(
+            live,
+            lambda now: _commitment(now, database),
+            lambda now: (now.commitment, now.committing),
+            "storage commitment",
+        ),
+        own(lambda now: partial(_tend, now, database), "the follow-up list"),
+        own(lambda now: partial(_open_exams, now, database), "the reading room"),
+        own(lambda now: partial(_tell_reports, now, database), "reports that were told"),
+        own(lambda now: partial(_follow, now, database), "workitems"),
+        renewed(
+            live,
+            lambda now: [partial(_mark_studies, now, database, orthanc)],
+            lambda now: now.destinations,
+            "marks of studies",
+        ),
+        file.keep_looking,
     ]
-    listener = config.messages.listener
-    if listener is not None:
-        known = replace(takers(), identity=IdentityTaker(config, moved))
-        codes, authorities = config.messages.codes, config.identity.authorities
-        taking = Taking(listener, codes, database, known, authorities)
-        loops.append(Hl7Listener(listener, taking).run)
-    loops += _commitment(config, database)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(config, database, orthanc, intake),
+            create_app(live, database, orthanc, intake),
             host=config.service.host,
             port=config.service.port,
             log_config=None,
@@ -140,11 +171,6 @@ def _serve(config: Config) -> None:
             lambda: intake.run(stop),
             *(partial(run, stop) for run in loops),
             lambda: _tidy(config, stop),
-            lambda: _tend(config, database, stop),
-            lambda: _open_exams(config, database, stop),
-            lambda: _tell_reports(config, database, stop),
-            lambda: _follow(config, database, stop),
-            lambda: _mark_studies(config, database, orthanc, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -157,10 +183,31 @@ def _serve(config: Config) -> None:
         database.close()
 
 
-def _commitment(config: Config, database: Database) -> list[Callable[[threading.Event], None]]:
+def _hl7(live: Live, database: Database, moved: Moved) -> list[Loop]:
+    """Our door for messages, where there is one; what it knows is kept up to date."""
+    settings = live.config.messages.listener
+    if settings is None:
+        return []
+
+    def taking(now: Config) -> Taking:
+        known = replace(takers(), identity=IdentityTaker(now, moved))
+        codes, authorities = now.messages.codes, now.identity.authorities
+        return Taking(settings, codes, database, known, authorities)
+
+    made = Made(live, taking)
+    listener = Hl7Listener(settings, made())
+
+    def keep_up(stop: threading.Event) -> None:
+        while not stop.wait(1.0):
+            listener.taking = made()
+
+    return [listener.run, keep_up]
+
+
+def _commitment(config: Config, database: Database) -> list[Loop]:
     """Asks for storage commitment and takes answers, where a destination is to commit."""
     answers = Answers(database)
-    loops: list[Callable[[threading.Event], None]] = [
+    loops: list[Loop] = [
         Asker(database, one, config.commitment, answers).run for one in config.committing
     ]
     if loops and config.commitment.port is not None:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from functools import partial
 from types import FrameType
 from typing import Annotated
 
@@ -19,7 +18,6 @@ from gransk.archive.followed import exam_identity, is_earlier, modalities_of, pa
 from gransk.archive.orthanc import Orthanc
 from gransk.cli.archive import ArchiveCarrier
 from gransk.cli.options import ConfigOption, config_path
-from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.delivery import deliver, messages, recall
 from gransk.delivery.carriers import make_carriers, paces
@@ -37,8 +35,12 @@ from gransk.results import versions
 from gransk.results.router import Router
 from gransk.results.starter import Starter
 from gransk.results.store import BlobStore
-from gransk.site.config import Config, check_applications, load_config
+from gransk.results.tables import Workitem
+from gransk.site.config import Config, check_applications
+from gransk.site.config_destinations import Superseded
+from gransk.site.live import Current, Live, Made, calling
 from gransk.site.migrate import open_database
+from gransk.site.site_keys import Host
 from gransk.site.workflows import Worker, configure
 
 START_SECONDS = 1.0
@@ -59,14 +61,14 @@ def worker(
     # It logs each try at a peer that is down; why a delivery waits stands beside the delivery.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     try:
-        _work(load_config(config_path(config)), slot)
+        _work(Host.of_file(config_path(config)), slot)
     except GranskError as error:
         typer.echo(f"gransk worker: {error}", err=True)
         raise typer.Exit(1) from error
 
 
-def _work(config: Config, slot: int | None) -> None:
-    installed = applications()
+def _work(host: Host, slot: int | None) -> None:
+    config, installed = host.config, host.applications
     check_applications(config, installed)
     database = open_database(config)
     with database.begin() as session:
@@ -74,25 +76,45 @@ def _work(config: Config, slot: int | None) -> None:
     blobs = BlobStore(config.blob_folder)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
     nursery = Nursery(config.workers.memory_mb)
-    tools = analyse.Tools(config, database, blobs, nursery)
+    live = Live(host, database)
+    tools = analyse.Tools(live, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
-    confirmation = SpareConfirmation(config, blobs)
-    noter = Noter(blobs, patient_study, config.follow_up, confirmation)
-    covers = partial(entering.covers_now, SitePolicies(config, blobs, is_earlier))
-    router = Router(config.destinations, blobs)
-    raiser = make_raiser(config, blobs, installed)
-    then = release.in_turn(noter, raiser, make_report_teller(config, blobs, installed))
-    release.register(database, tools.look, router, then, covers)
-    carriers = make_carriers(config.destinations, lambda _: ArchiveCarrier(orthanc))
-    turns = paces(config.destinations)
-    deliver.register(database, blobs, carriers, turns)
-    policies = {one.name: one.superseded for one in config.destinations}
-    recall.Recaller(database, blobs, carriers, policies, config.language, turns).register()
-    systems = make_systems(
-        config.messages, Resources(config, database, blobs, installed, modalities_of)
+    policies = Made(live, lambda now: SitePolicies(now, blobs, is_earlier))
+
+    def covers(session: Session, item: Workitem) -> bool:
+        return entering.covers_now(policies(), session, item)
+
+    def hooks(now: Config) -> release.Then:
+        confirmation = SpareConfirmation(now, blobs)
+        noter = Noter(blobs, patient_study, now.follow_up, confirmation)
+        raiser = make_raiser(now, blobs, installed)
+        return release.in_turn(noter, raiser, make_report_teller(now, blobs, installed))
+
+    router = Made(live, lambda now: Router(now.destinations, blobs), _destinations)
+    then = calling(Made(live, hooks))
+    release.register(database, tools.look, calling(router), then, covers)
+    archive = ArchiveCarrier(orthanc)
+    carriers = Current(
+        Made(live, lambda now: make_carriers(now.destinations, lambda _: archive), _destinations)
     )
-    messages.Outbox(config, database, blobs, systems, exam_identity, _urgent).register()
+    turns = Current(Made(live, lambda now: paces(now.destinations), _destinations))
+    deliver.register(database, blobs, carriers, turns)
+    fallen = Current(Made(live, _superseded, _destinations))
+    recaller = recall.Recaller(
+        database, blobs, carriers, fallen, lambda: live.config.language, turns
+    )
+    recaller.register()
+    systems = Current(
+        Made(
+            live,
+            lambda now: make_systems(
+                now.messages, Resources(now, database, blobs, installed, modalities_of)
+            ),
+            _told,
+        )
+    )
+    messages.Outbox(live, database, blobs, systems, exam_identity, _urgent).register()
     _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
@@ -103,6 +125,19 @@ def _work(config: Config, slot: int | None) -> None:
     ]
     _start_until_stopped(tools, starters)
     _stop(executor, tools)
+
+
+def _destinations(config: Config) -> object:
+    return config.destinations
+
+
+def _superseded(config: Config) -> dict[str, Superseded]:
+    return {one.name: one.superseded for one in config.destinations}
+
+
+def _told(config: Config) -> object:
+    """What systems of messages are made from."""
+    return config.messages, config.fhir, config.language, config.time_zone
 
 
 def _urgent(session: Session, study_key: str) -> bool:

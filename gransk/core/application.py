@@ -461,6 +461,14 @@ class ChecksProfiles(Protocol):
 
 
 @runtime_checkable
+class SaysWhatChooses(Protocol):
+    """What an application gives whose settings in part say which images are chosen."""
+
+    choosing: tuple[str, ...]
+    """Names of those settings: no override that asks for a kernel may change them."""
+
+
+@runtime_checkable
 class KnowsCodes(Protocol):
     """What an application gives whose profile is answered by coded clinical data (FHIR)."""
 

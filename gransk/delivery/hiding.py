@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pydicom
 from pydicom import Dataset
@@ -25,10 +26,12 @@ class Hider:
     others find it sent.
     """
 
-    def __init__(self, database: Database, blobs: BlobStore, language: str) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobStore, language: str | Callable[[], str]
+    ) -> None:
         self.database = database
         self.blobs = blobs
-        self.language = language
+        self._language = language
 
     def hide(self, destination: Destination, line: Delivery) -> bool:
         """Have the destination know a note that rejects the line's object.
@@ -88,7 +91,7 @@ class Hider:
             number=number,
             created=now,
             replaced_by=_successor(session, report),
-            language=self.language,
+            language=self._language if isinstance(self._language, str) else self._language(),
         )
         stored = self.blobs.put(note.content)
         keep(session, [stored])

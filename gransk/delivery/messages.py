@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from dbos import DBOS
 from sqlalchemy import ColumnElement, func, select
@@ -34,6 +35,7 @@ from gransk.results.told_reports import PriorityTold, ReportTold, Status
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.live import InForce, in_force
 from gransk.site.workflows import QueueName, workflow
 
 log = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ class Outbox:
 
     Parameters
     ----------
-    config : Config
+    settings : Config or InForce
     database : Database
     blobs : BlobStore
     systems : mapping of str to System
@@ -88,19 +90,24 @@ class Outbox:
 
     def __init__(
         self,
-        config: Config,
+        settings: Config | InForce,
         database: Database,
         blobs: BlobStore,
         systems: Mapping[str, System],
         identify: Identify,
         urgent: Urgent | None = None,
     ) -> None:
-        self.zone = config.zone
+        self._live = in_force(settings)
         self.database = database
         self.blobs = blobs
         self.systems = systems
         self.identify = identify
         self.urgent = urgent
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """In which instants are told."""
+        return self._live.config.zone
 
     def register(self) -> None:
         """Make the workflow known to DBOS; call it before DBOS is launched."""

@@ -8,7 +8,7 @@ store keeps the bytes, and a report that stands again is sent again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dbos import DBOS
@@ -60,8 +60,8 @@ class Recaller:
     destinations : mapping of str to Destination
     policies : mapping of str to str
         By name of the destination: ``keep``, ``hide`` or ``delete``.
-    language : str
-        Of rejection notes.
+    language : str or callable
+        Of rejection notes; a callable tells it each time.
     paces : mapping of str to Pace, optional
         By name of the destination; removals and notes take turns with what is sent.
     """
@@ -72,7 +72,7 @@ class Recaller:
         blobs: BlobStore,
         destinations: Mapping[str, Destination],
         policies: Mapping[str, Superseded],
-        language: str = "en",
+        language: str | Callable[[], str] = "en",
         paces: Mapping[str, Pace] | None = None,
     ) -> None:
         self.database = database

@@ -43,7 +43,6 @@ from gransk.site.database import Database, utcnow
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.provider import ANSWER_PATH, Provider, ProviderError
-from gransk.site.settings import changed_settings, latest_settings
 from gransk.site.tables import Executor
 
 MEGABYTE = 1 << 20
@@ -179,7 +178,7 @@ def check_disk(config: Config) -> Iterator[Result]:
 
 def check_database(config: Config) -> Iterator[Result]:
     """Our tables, and what they tell: events, settings, people, workers, work."""
-    if _file_missing(config.database.url):
+    if file_missing(config.database.url):
         yield Result("database", Level.WARN, "database_missing")
         return
     database = Database(config.database.url)
@@ -195,7 +194,6 @@ def check_database(config: Config) -> Iterator[Result]:
         with database.read() as session:
             yield from _events(anchor, session)
             for check in (
-                _settings,
                 _administrator,
                 _workers,
                 _dead_letters,
@@ -212,7 +210,7 @@ def check_database(config: Config) -> Iterator[Result]:
 
 def check_queue(config: Config) -> Iterator[Result]:
     """Can the durable queue's tables be reached?"""
-    if _file_missing(config.database.workflows_url):
+    if file_missing(config.database.workflows_url):
         yield Result("queue", Level.WARN, "database_missing")
         return
     database = Database(config.database.workflows_url)
@@ -341,20 +339,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _settings(config: Config, session: Session) -> Iterator[Result]:
-    changed = changed_settings(session)
-    if changed:
-        numbers = {"numbers": ", ".join(map(str, changed))}
-        yield Result("settings", Level.FAIL, "settings_changed", numbers)
-    last = latest_settings(session)
-    if last is None:
-        yield Result("settings", Level.WARN, "settings_none")
-        return
-    same = last.digest == config.digest
-    level, seen = (Level.OK, "settings_same") if same else (Level.WARN, "settings_differ")
-    yield Result("settings", level, seen, {"number": last.number})
-
-
 def _events(anchor: Anchor | None, session: Session) -> Iterator[Result]:
     missing = missing_guards(session)
     if missing:
@@ -451,7 +435,7 @@ def _follow_up(config: Config, session: Session) -> Iterator[Result]:
         yield Result("follow_up", Level.WARN, "follow_up_unconfirmed", values)
 
 
-def _file_missing(url: str) -> bool:
+def file_missing(url: str) -> bool:
     """Would opening this URL make a new file?"""
     parsed = make_url(url)
     return parsed.get_backend_name() == "sqlite" and not os.path.exists(parsed.database or "")

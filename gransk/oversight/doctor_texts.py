@@ -80,8 +80,32 @@ SEEN: dict[str, dict[str, str]] = {
     },
     "settings_none": {"en": "none was recorded yet", "da": "ingen er registreret endnu"},
     "settings_differ": {
-        "en": "the file differs from version {number}, which was recorded last",
-        "da": "filen afviger fra version {number}, som er den senest registrerede",
+        "en": "version {number} is in force; the file says otherwise: {keys}",
+        "da": "version {number} gælder; filen siger noget andet: {keys}",
+    },
+    "drafts_changed": {
+        "en": "draft {numbers} is not what was recorded in the event log",
+        "da": "udkast {numbers} er ikke det, der blev registreret i hændelsesloggen",
+    },
+    "settings_unusable": {
+        "en": "the version in force cannot be used on this machine: {error}",
+        "da": "den gældende version kan ikke bruges på denne maskine: {error}",
+    },
+    "settings_refused": {
+        "en": "a file that was edited is not taken in ({code}): {detail}",
+        "da": "en fil, der er rettet, er ikke taget i brug ({code}): {detail}",
+    },
+    "settings_unapproved": {
+        "en": "nobody approves changes: no active account is a responsible radiologist",
+        "da": "ingen godkender ændringer: ingen aktiv konto er ansvarlig radiolog",
+    },
+    "settings_waiting": {
+        "en": "waiting for approval: draft {numbers}",
+        "da": "venter på godkendelse: udkast {numbers}",
+    },
+    "settings_nobody": {
+        "en": "nobody but its author could approve draft {number} for: {units}",
+        "da": "ingen anden end forfatteren kan godkende udkast {number} for: {units}",
     },
     "events_whole": {
         "en": "{count} events, chain whole, last hash {hash}",
@@ -328,8 +352,36 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "registreres, når tjenesten starter",
     },
     "settings_differ": {
-        "en": "restart the service and the workers",
-        "da": "genstart tjenesten og analyseprocesserne",
+        "en": "nothing is wrong where it was changed on the pages; gransk config export prints "
+        "what to keep in the file",
+        "da": "intet er galt, hvis det er ændret på siderne; gransk config export skriver det, "
+        "filen bør indeholde",
+    },
+    "drafts_changed": {
+        "en": "keep the database as evidence, find who could write to it, restore a backup",
+        "da": "gem databasen som bevis, find hvem der kunne skrive i den, genskab en kopi",
+    },
+    "settings_unusable": {
+        "en": "install what it names here, or undo the version (gransk config undo)",
+        "da": "installér det, den nævner, her, eller fortryd versionen (gransk config undo)",
+    },
+    "settings_refused": {
+        "en": "correct the file; the settings in force stay until then",
+        "da": "ret filen; de gældende indstillinger fortsætter indtil da",
+    },
+    "settings_unapproved": {
+        "en": "give somebody the role responsible_radiologist; until then changes are in force "
+        "without approval",
+        "da": "giv nogen rollen responsible_radiologist; indtil da gælder ændringer uden "
+        "godkendelse",
+    },
+    "settings_waiting": {
+        "en": "a responsible radiologist approves or turns it down (gransk config drafts)",
+        "da": "en ansvarlig radiolog godkender eller afviser det (gransk config drafts)",
+    },
+    "settings_nobody": {
+        "en": "give another person the role, or name another in reading.units.responsible",
+        "da": "giv en anden rollen, eller nævn en anden i reading.units.responsible",
     },
     "events_broken": {
         "en": "keep the database as evidence, find who could write to it, restore a backup",

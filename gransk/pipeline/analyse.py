@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from gransk.archive import priors
 from gransk.archive.tables import Purpose, SeenStudy
+from gransk.core.exam_facts import Fact
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
 from gransk.pipeline.answers import Answers
@@ -28,12 +29,16 @@ from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
 from gransk.results import edits
+from gransk.results.exam_facts import known_of
+from gransk.results.programmes import programme_of
 from gransk.results.starter import Open, Starter
 from gransk.results.store import BlobStore, NewObject, seal_report
 from gransk.results.tables import Workitem
 from gransk.site.config import Config
+from gransk.site.config_overrides import Override
 from gransk.site.database import Database
 from gransk.site.events import EventKind
+from gransk.site.live import InForce, in_force
 from gransk.site.tables import SettingVersion
 from gransk.site.workflows import QueueName, workflow
 
@@ -76,13 +81,18 @@ class Tools:
     that there may be something to start.
     """
 
-    config: Config
+    settings: Config | InForce
     database: Database
     blobs: BlobStore
     nursery: Nursery
     stopping: threading.Event = field(default_factory=threading.Event)
     look: threading.Event = field(default_factory=threading.Event)
     busy: Busy = field(default_factory=Busy)
+
+    @property
+    def config(self) -> Config:
+        """The configuration of now."""
+        return in_force(self.settings).config
 
 
 def register(tools: Tools) -> None:
@@ -227,6 +237,9 @@ class _Try:
                 settings=self._settings(session, item),
                 incomplete=item.incomplete,
                 output=str(scratch),
+                overrides=self._overrides(session, item),
+                unit=self._unit(session, item),
+                programme=programme_of(session, item.study_key),
                 prior=seen.purpose == Purpose.PRIOR,
                 no_comparing=Reason.WORKER_LOST
                 if item.deaths >= config.workers.max_deaths
@@ -306,6 +319,7 @@ class _Try:
                 session, item.study_key, item.application
             )
             item.analysis_key = analysis
+            item.overrides = None if answers.overrides is None else list(answers.overrides)
             workitems.ready(session, item)
             if others_look:
                 _tell_dependents(session, item)
@@ -314,10 +328,23 @@ class _Try:
 
     def _settings(self, session: Session, item: Workitem) -> dict[str, Any]:
         """The application's settings of the version that the work was queued under."""
-        version = session.get(SettingVersion, item.settings_version)
-        content = version.content if version is not None else {}
-        named = content.get("applications", self.tools.config.applications)
+        named = self._content(session, item).get("applications", self.tools.config.applications)
         return dict(named.get(item.application, {}))
+
+    def _overrides(self, session: Session, item: Workitem) -> tuple[Override, ...]:
+        """What differs for some studies, likewise."""
+        kept = self._content(session, item).get("overrides")
+        every = self.tools.config.overrides if kept is None else map(Override.model_validate, kept)
+        return tuple(one for one in every if one.application == item.application)
+
+    def _content(self, session: Session, item: Workitem) -> dict[str, Any]:
+        version = session.get(SettingVersion, item.settings_version)
+        return {} if version is None else version.content
+
+    def _unit(self, session: Session, item: Workitem) -> str | None:
+        """The unit whose exam it is, where that is known."""
+        known = known_of(session, item.study_key).get(Fact.UNIT)
+        return (known.value if known else "") or self.tools.config.reading.only_unit or None
 
 
 def _tell_dependents(session: Session, item: Workitem) -> None:

@@ -51,6 +51,7 @@ class Answers:
         self.analysis_key = ""
         self.report_key = ""
         self.following = False
+        self.overrides: tuple[str, ...] | None = None
         """The study's own analysis is sealed; what is done now is about its neighbours."""
         self._studies: dict[str, str] = {}
 
@@ -59,6 +60,7 @@ class Answers:
         match question:
             case protocol.Asked():
                 self.analysis_key = question.analysis_key
+                self.overrides = question.overrides
                 return self._sealed(question.analysis_key)
             case protocol.Beside():
                 self.following = True

@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from gransk.archive.orthanc import ArchiveUnavailableError, NotInArchiveError
 from gransk.core.application import (
     Application,
@@ -38,6 +40,7 @@ from gransk.results.dicom.kept import newest_report
 from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
 from gransk.site.config import Config
+from gransk.site.overrides import StudyFacts, resolved
 
 PR_SET_PDEATHSIG = 1
 MB = 1024 * 1024
@@ -94,19 +97,18 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
     output = Path(job.output)
     study = fetch(config, channel, job, output / "study", output / "reports")
     application = applications()[job.application]
-    settings = application.settings_schema.model_validate(job.settings)
     channel.progress("select", 0.1)
     verdict = application.accepts(study)
     if verdict is not None:
         raise RefusalError(verdict)
     if job.prior and _from_report(application, study, output, channel):
         return protocol.Done()
-    selection = application.select(study, settings)
+    settings, fired, selection = _chosen(job, application, study)
     library = ModelLibrary(config.models.folder, config.models.threads, config.models.device)
     channel.progress("digest", 0.12)
     key = selection_key(application, selection, settings, library)
     context = Context(library, settings, _scaled(channel), key)
-    answer = channel.ask(protocol.Asked(analysis_key=key), protocol.Answer)
+    answer = channel.ask(protocol.Asked(analysis_key=key, overrides=fired), protocol.Answer)
     if answer.findings is not None and answer.pictures is not None:
         findings = Findings.model_validate_json(Path(answer.findings).read_bytes())
         pictures = unpack_pictures(Path(answer.pictures).read_bytes())
@@ -117,9 +119,32 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
     told = Follower(job, config, channel, application, study, findings, context).tell()
     header = selection.instances[0].header
     extra = {"incomplete": job.incomplete, "language": config.language, **told.extra}
+    if fired:
+        extra["overrides"] = list(fired)
     return _report(
         job, config, channel, application, study, report_key(key, header, extra), told, pictures
     )
+
+
+def _chosen(
+    job: protocol.Job, application: Application, study: Study
+) -> tuple[BaseModel, tuple[str, ...], Selection]:
+    """The settings for the study, the overrides that hold, and the images.
+
+    A kernel is that of chosen images: they are chosen without the overrides that ask for one,
+    which say nothing of how images are chosen.
+    """
+    sections = {application.id: job.settings}
+    schema = application.settings_schema
+    facts = StudyFacts.of_headers(study, job.unit, job.programme)
+    first = resolved(sections, job.overrides, application.id, facts)
+    settings = schema.model_validate(first.settings)
+    selection = application.select(study, settings)
+    if any(one.where.kernel is not None for one in job.overrides):
+        facts = facts.of_images(selection.instances)
+        first = resolved(sections, job.overrides, application.id, facts)
+        settings = schema.model_validate(first.settings)
+    return settings, first.fired, selection
 
 
 def _from_report(application: Application, study: Study, output: Path, channel: Channel) -> bool:

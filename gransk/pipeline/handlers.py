@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -37,13 +38,12 @@ _RETRIED = FAILURES | {Reason.WITHDRAWN}
 """With these a study that comes back is tried again."""
 
 
-class Handlers:
-    """The pipeline's answers to intake and to the search for earlier studies.
+@dataclass(frozen=True)
+class Rules:
+    """What of the configuration says how studies are handed over.
 
     Parameters
     ----------
-    applications : mapping of str to Application
-        By id.
     settings_version : int
         Under which new work is done.
     section : PriorsSection
@@ -52,6 +52,23 @@ class Handlers:
         ``config.programme``.
     reading : ReadingSection
         ``config.reading``.
+    """
+
+    settings_version: int
+    section: PriorsSection = field(default_factory=PriorsSection)
+    programme: ProgrammeSection = field(default_factory=ProgrammeSection)
+    reading: ReadingSection = field(default_factory=ReadingSection)
+
+
+class Handlers:
+    """The pipeline's answers to intake and to the search for earlier studies.
+
+    Parameters
+    ----------
+    applications : mapping of str to Application
+        By id.
+    rules : Rules or callable
+        ``rules(session)``: those of the transaction that hands a study over.
     moved : callable, optional
         What else follows where a study became another identity's; True where somebody said so.
     touched : callable, optional
@@ -61,18 +78,12 @@ class Handlers:
     def __init__(
         self,
         applications: Mapping[str, Application],
-        settings_version: int,
-        section: PriorsSection | None = None,
-        programme: ProgrammeSection | None = None,
-        reading: ReadingSection | None = None,
+        rules: Rules | Callable[[Session], Rules],
         moved: Callable[[Session, Changed, bool], None] | None = None,
         touched: Callable[[Session, str], bool] | None = None,
     ) -> None:
         self.applications = applications
-        self.settings_version = settings_version
-        self.section = section or PriorsSection()
-        self.programme = programme or ProgrammeSection()
-        self.reading = reading or ReadingSection()
+        self._rules = (lambda _: rules) if isinstance(rules, Rules) else rules
         self.moved = moved
         self.touched = touched
 
@@ -87,6 +98,7 @@ class Handlers:
         The same input again changes nothing; another input is a new
         generation, whose report will supersede the earlier one.
         """
+        rules = self._rules(session)
         known = {
             item.application: item
             for item in session.scalars(
@@ -118,10 +130,11 @@ class Handlers:
             else:
                 item.generation += 1
                 item.attempt = 0
+            item.settings_version = rules.settings_version
             self._renew(session, item, seen, incomplete, verdict)
-        self._look_for_priors(session, seen, verdicts)
-        programmes.read_order(session, seen, headers, self.programme)
-        exam_facts.read_images(session, seen, headers, self.reading)
+        self._look_for_priors(session, seen, verdicts, rules.section)
+        programmes.read_order(session, seen, headers, rules.programme)
+        exam_facts.read_images(session, seen, headers, rules.reading)
         origins.read_images(session, seen.key, headers)
 
     def withdraw(self, session: Session, seen: SeenStudy) -> None:
@@ -214,18 +227,22 @@ class Handlers:
                 show_waiting(session)
 
     def _look_for_priors(
-        self, session: Session, seen: SeenStudy, verdicts: Mapping[str, Reason | None]
+        self,
+        session: Session,
+        seen: SeenStudy,
+        verdicts: Mapping[str, Reason | None],
+        section: PriorsSection,
     ) -> None:
         """In the transaction that queues the study, so that no worker starts before."""
         # Its patient may be another than before: whoever is compared with it looks again.
         priors.ask_again(session, priors.dependents(session, seen.key))
-        if not self.section.most or seen.purpose == Purpose.PRIOR:
+        if not section.most or seen.purpose == Purpose.PRIOR:
             return
         if any(
             verdict is None and isinstance(self.applications[name], FollowsUp)
             for name, verdict in verdicts.items()
         ):
-            priors.ask(session, seen, self.section.wait_minutes)
+            priors.ask(session, seen, section.wait_minutes)
             for item in _items(session, seen):
                 if item.state == WorkState.WAITING:
                     item.step = STEP
@@ -259,7 +276,6 @@ class Handlers:
         item.priority = seen.priority
         item.incomplete = incomplete
         item.fingerprint, item.read_as = seen.fingerprint, seen.read_as
-        item.settings_version = self.settings_version
         item.images_at = seen.changed_at
         session.flush()
         if verdict is None:

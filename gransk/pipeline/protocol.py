@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from gransk.core.followup import NotCompared
 from gransk.core.object_kinds import ObjectKind
+from gransk.core.programme import Programme
 from gransk.core.reasons import Reason
 from gransk.results.edits import Act
+from gransk.site.config_overrides import Override
 
 
 class _Message(BaseModel):
@@ -20,8 +22,9 @@ class _Message(BaseModel):
 class Job(_Message):
     """What the child is to do; ``output`` is an empty folder of its own.
 
-    ``config`` is the whole configuration, ``settings`` the application's own
-    under the version of settings that the work was queued with. Of a study that is
+    ``config`` is the whole configuration; ``settings`` and ``overrides`` are the application's
+    own under the version that the work was queued with, ``unit`` and ``programme`` what is known
+    of the exam beside its images. Of a study that is
     there as a ``prior`` alone no report is made. ``no_comparing`` says why nothing is compared
     where comparing has failed the study before.
     """
@@ -34,6 +37,9 @@ class Job(_Message):
     settings: dict[str, Any]
     incomplete: bool
     output: str
+    overrides: tuple[Override, ...] = ()
+    unit: str | None = None
+    programme: Programme | None = None
     prior: bool = False
     no_comparing: Reason | None = None
 
@@ -47,10 +53,14 @@ class Progress(_Message):
 
 
 class Asked(_Message):
-    """The child knows the analysis key and asks for findings sealed before."""
+    """The child knows the analysis key and asks for findings sealed before.
+
+    ``overrides`` names those that held for the study; None where it did not ask for them.
+    """
 
     kind: Literal["asked"] = "asked"
     analysis_key: str
+    overrides: tuple[str, ...] | None = None
 
 
 class Answer(_Message):

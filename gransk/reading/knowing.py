@@ -64,13 +64,7 @@ def unit_of(session: Session, study_key: str, section: ReadingSection) -> str:
     A site of one unit that matches no images has it all.
     """
     found = known_of(session, study_key).get(Fact.UNIT)
-    return found.value if found else only_unit(section)
-
-
-def only_unit(section: ReadingSection) -> str:
-    """The unit that has every exam of a site; empty where units are told by their images."""
-    units = section.units
-    return units[0].name if len(units) == 1 and not units[0].match else ""
+    return found.value if found else section.only_unit
 
 
 def _word(facts: Mapping[Fact, Standing], fact: Fact) -> Word:

@@ -18,7 +18,7 @@ from gransk.reading.ai import Said, category_of
 from gransk.reading.entering import Place
 from gransk.reading.exam import Exam
 from gransk.reading.gate import gate_of
-from gransk.reading.knowing import known_exam, only_unit
+from gransk.reading.knowing import known_exam
 from gransk.reading.opinions import NOT_CALIBRATED, AiOpinion
 from gransk.reading.opinions import AiSaid as Opined
 from gransk.reading.plan import Plan, PlanReason, PolicyKind
@@ -149,7 +149,7 @@ class SitePolicies:
     ) -> Known:
         """What is known of an exam; a site of one unit that matches no images has it all."""
         known = known_exam(session, study_key, incomplete=incomplete, returned=returned)
-        return dataclasses.replace(known, unit=known.unit or only_unit(self.config.reading))
+        return dataclasses.replace(known, unit=known.unit or self.config.reading.only_unit)
 
     def _room(self, session: Session, at: datetime.datetime) -> Room | None:
         return rooms.in_force(session, self._local(at).date())

@@ -59,6 +59,8 @@ class Workitem(Base):
     analysis_key: Mapped[str | None] = mapped_column(String(64))
     report_key: Mapped[str | None] = mapped_column(String(64), index=True)
     settings_version: Mapped[int]
+    overrides: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Names of the overrides that held for the study at its last analysis; None before one."""
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     images_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     """When its last image arrived."""

@@ -287,6 +287,11 @@ class ReadingSection(Section):
         return tuple(unit.name for unit in self.units)
 
     @property
+    def only_unit(self) -> str:
+        """The unit that has every exam of a site; empty where units are told by their images."""
+        return self.units[0].name if len(self.units) == 1 and not self.units[0].match else ""
+
+    @property
     def matches(self) -> dict[str, tuple[Where, ...]]:
         """By which images each unit's exams are known."""
         return {

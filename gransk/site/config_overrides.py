@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from gransk.core.application import Application
+from gransk.core.application import Application, SaysWhatChooses
 from gransk.core.errors import ConfigurationError
 from gransk.core.programme import Programme
 from gransk.site.config_types import Name, Section
@@ -126,4 +126,4 @@ def check_overrides(
 
 def choosing_keys(application: Application) -> tuple[str, ...]:
     """Settings by which an application chooses images; none where it does not say."""
-    return tuple(getattr(application, "choosing", ()))
+    return application.choosing if isinstance(application, SaysWhatChooses) else ()

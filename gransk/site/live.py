@@ -4,8 +4,11 @@
 
     live = Live(Host.of_file(path), database)
     live.config, live.version          # of now; the database is asked at most once a second
-    router = Made(live, lambda config: Router(config.destinations, blobs))
-    router()                           # the same object until another version is in force
+    router = Made(live, lambda config: Router(config.destinations, blobs), destinations)
+    router()                           # the same until the destinations are others
+
+What takes ``Config | InForce`` works with either (`in_force`): a command reads one configuration,
+a process that stays asks for the one of now.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from gransk.site.config import Config
 from gransk.site.database import Database
@@ -26,6 +30,8 @@ from gransk.site.site_keys import Host
 
 LOOK_SECONDS = 1.0
 T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 
@@ -42,30 +48,24 @@ class InForce(Protocol):
 
 
 class Fixed:
-    """A configuration that never changes, for commands and tests."""
+    """A configuration that stays as it is, for commands and tests."""
 
     def __init__(self, config: Config, version: int = 0) -> None:
-        self.config = config
-        self.version = version
+        self._config = config
+        self._version = version
+
+    @property
+    def config(self) -> Config:
+        return self._config
+
+    @property
+    def version(self) -> int:
+        return self._version
 
 
-class Made(Generic[T]):
-    """Something made from the configuration, anew whenever another version is in force."""
-
-    def __init__(self, live: InForce, make: Callable[[Config], T]) -> None:
-        self._live = live
-        self._make = make
-        self._lock = threading.Lock()
-        self._of: Config | None = None
-        self._made: T
-
-    def __call__(self) -> T:
-        config = self._live.config
-        with self._lock:
-            if self._of is not config:
-                self._made = self._make(config)
-                self._of = config
-            return self._made
+def in_force(settings: Config | InForce) -> InForce:
+    """What tells the configuration, where a configuration may be given instead."""
+    return Fixed(settings) if isinstance(settings, Config) else settings
 
 
 class Live:
@@ -113,6 +113,12 @@ class Live:
                 self._look()
             return self._config, self._version
 
+    def at(self, session: Session) -> tuple[Config, int]:
+        """Configuration and version as a transaction sees them, however short it is since."""
+        with self._lock:
+            self._take(session)
+            return self._config, self._version
+
     def look(self) -> bool:
         """Look at once; whether another version is in force than before."""
         with self._lock:
@@ -123,13 +129,83 @@ class Live:
     def _look(self) -> None:
         try:
             with self._database.read() as session:
-                number = latest_number(session)
-                if number not in (self._version, self._refused):
-                    self._config, self._version = config_in_force(session, self.host)
-                    log.info("version %d of the settings is in force", self._version)
-        except SettingsError as error:
-            self._refused = number
-            log.error("version %d of the settings cannot be used here: %s", number, error)
+                self._take(session)
         except SQLAlchemyError as error:
             log.warning("the database did not tell the settings: %s", type(error).__name__)
         self._looked = time.monotonic()
+
+    def _take(self, session: Session) -> None:
+        number = latest_number(session)
+        if number in (self._version, self._refused):
+            return
+        try:
+            self._config, self._version = config_in_force(session, self.host)
+        except SettingsError as error:
+            self._refused = number
+            log.error("version %d of the settings cannot be used here: %s", number, error)
+        else:
+            log.info("version %d of the settings is in force", self._version)
+
+
+def _whole(config: Config) -> object:
+    return config
+
+
+class Made(Generic[T]):
+    """Something made from the configuration, anew whenever its part of it is another.
+
+    Parameters
+    ----------
+    live : InForce
+    make : callable
+    part : callable
+        What of the configuration it is made from; without it the whole.
+    """
+
+    def __init__(
+        self,
+        live: InForce,
+        make: Callable[[Config], T],
+        part: Callable[[Config], object] = _whole,
+    ) -> None:
+        self._live = live
+        self._make = make
+        self._part = part
+        self._lock = threading.Lock()
+        self._of: Config | None = None
+        self._made: T
+
+    def __call__(self) -> T:
+        config = self._live.config
+        with self._lock:
+            if self._of is None or (
+                self._of is not config and self._part(self._of) != self._part(config)
+            ):
+                self._made = self._make(config)
+            self._of = config
+            return self._made
+
+
+def calling(made: Callable[[], Callable[P, R]]) -> Callable[P, R]:
+    """A function that is what was made last, each time it is called."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return made()(*args, **kwargs)
+
+    return call
+
+
+class Current(Mapping[str, T]):
+    """A mapping that is what was made last, each time it is asked."""
+
+    def __init__(self, made: Callable[[], Mapping[str, T]]) -> None:
+        self._made = made
+
+    def __getitem__(self, key: str) -> T:
+        return self._made()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made())
+
+    def __len__(self) -> int:
+        return len(self._made())

@@ -20,6 +20,7 @@ from gransk.core.application import applications
 from gransk.reading.figures import NotYetCountedError
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
+from gransk.site.live import InForce, in_force
 from gransk.web import (
     account_pages,
     administration_pages,
@@ -85,7 +86,10 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    config: Config, database: Database, orthanc: Orthanc, intake: Nudged | None = None
+    settings: Config | InForce,
+    database: Database,
+    orthanc: Orthanc,
+    intake: Nudged | None = None,
 ) -> FastAPI:
     """The web application.
 
@@ -93,15 +97,17 @@ def create_app(
 
     Parameters
     ----------
-    config : Config
+    settings : Config or InForce
     database : Database
         Upgraded to the schema of this code.
     orthanc : Orthanc
     intake : optional
         Told of a nudge.
     """
+    live = in_force(settings)
+    config = live.config
     wiring = Wiring(
-        config=config,
+        live=live,
         database=database,
         orthanc=orthanc,
         intake=intake,
@@ -113,7 +119,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         wiring.upstream.open()
-        wiring.figures.warm(utcnow().astimezone(config.zone).date())
+        wiring.figures.warm(utcnow().astimezone(wiring.config.zone).date())
         yield
         await wiring.upstream.close()
 

@@ -35,6 +35,7 @@ from gransk.results.store import BlobError, BlobStore, read_findings
 from gransk.results.tables import Analysis, KeptComparison, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
+from gransk.site.live import InForce, Made
 from gransk.site.provider import ANSWER_PATH, Provider
 from gransk.web.source import SourceArchive
 from gransk.web.upstream import Upstream
@@ -110,7 +111,7 @@ class OrthancVersion:
 class Wiring:
     """Everything that a route may need beside its request."""
 
-    config: Config
+    live: InForce
     database: Database
     orthanc: Orthanc
     intake: Nudged | None
@@ -120,13 +121,6 @@ class Wiring:
     blobs: BlobStore = field(init=False)
     lines: Lines = field(init=False)
     version: OrthancVersion = field(init=False)
-    past: SitePast = field(init=False)
-    """Exams that were read to the end, as each person may see them."""
-    figures: Figures = field(init=False)
-    """What is counted of them."""
-    levels: tuple[levels.Levels, ...] = field(init=False)
-    """That indicators are held against: European ones, and the site's own."""
-    entering: Entering = field(init=False)
     steps: Follower = field(init=False)
     """Workitems for other systems, in step with the room."""
     provider: Provider | None = field(init=False)
@@ -139,16 +133,49 @@ class Wiring:
         self.blobs = BlobStore(self.config.blob_folder)
         self.lines = Lines(self.blobs)
         self.version = OrthancVersion(self.orthanc)
-        working = WorkingDays(self.config.reading.holidays)
-        owners = Owners(_whose, ExamsMark())
-        self.past = SitePast(owners, self.blobs, self.config.zone, working)
-        self.figures = Figures(self.database, self.past)
-        own = self.config.reading.levels_file
-        self.levels = (levels.shipped(), *(() if own is None else (levels.load(own),)))
-        self.entering = Entering(SitePolicies(self.config, self.blobs, is_earlier))
+        self._past = Made(
+            self.live, self._make_past, lambda now: (now.time_zone, now.reading.holidays)
+        )
+        self._figures = Made(
+            self.live,
+            lambda now: Figures(self.database, self.past),
+            lambda now: (now.time_zone, now.reading.holidays),
+        )
+        self._levels = Made(self.live, _levels, lambda now: now.reading.levels_file)
+        self._entering = Made(
+            self.live, lambda now: Entering(SitePolicies(now, self.blobs, is_earlier))
+        )
         self.steps = Follower(self.database)
         section, home = self.config.single_sign_on, self.config.service.public_url
         self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
+
+    @property
+    def config(self) -> Config:
+        """The configuration of now."""
+        return self.live.config
+
+    @property
+    def past(self) -> SitePast:
+        """Exams that were read to the end, as each person may see them."""
+        return self._past()
+
+    @property
+    def figures(self) -> Figures:
+        """What is counted of them."""
+        return self._figures()
+
+    @property
+    def levels(self) -> tuple[levels.Levels, ...]:
+        """That indicators are held against: European ones, and the site's own."""
+        return self._levels()
+
+    @property
+    def entering(self) -> Entering:
+        return self._entering()
+
+    def _make_past(self, config: Config) -> SitePast:
+        working = WorkingDays(config.reading.holidays)
+        return SitePast(Owners(_whose, ExamsMark()), self.blobs, config.zone, working)
 
     def findings(self, session: Session, analysis_key: str) -> Findings:
         return read_findings(session, self.blobs, analysis_key)
@@ -175,6 +202,11 @@ class Wiring:
     def nudge(self) -> None:
         if self.intake is not None:
             self.intake.nudge()
+
+
+def _levels(config: Config) -> tuple[levels.Levels, ...]:
+    own = config.reading.levels_file
+    return (levels.shipped(), *(() if own is None else (levels.load(own),)))
 
 
 def _whose(session: Session, study_keys: Collection[str]) -> dict[str, Whose]:

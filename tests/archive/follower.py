@@ -11,7 +11,7 @@ from tiny import Site, TinyStudy
 from gransk.archive.prior_search import PriorSearcher
 from gransk.archive.tables import Prior, PriorSearch, SeenStudy
 from gransk.core.reasons import Reason
-from gransk.pipeline.handlers import Handlers
+from gransk.pipeline.handlers import Handlers, Rules
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.config import PriorsSection
 from gransk.site.database import utcnow
@@ -55,7 +55,7 @@ class FollowUpSite:
         self.site = site
         self.database = site.database
         self.section = PriorsSection(**section)
-        self.handlers = Handlers({"follower": Follower()}, 1, self.section)
+        self.handlers = Handlers({"follower": Follower()}, Rules(1, self.section))
         site.diary = self.handlers  # type: ignore[assignment]
         self.intake = site.restarted()
         self.intake.run_once()  # what comes from now on is new

@@ -19,7 +19,7 @@ from gransk.archive.studies import BACKLOG, ROUTINE, URGENT
 from gransk.archive.tables import Archive
 from gransk.core.application import applications
 from gransk.core.study import Study
-from gransk.pipeline.handlers import Handlers
+from gransk.pipeline.handlers import Handlers, Rules
 
 pytestmark = pytest.mark.system
 Sites = Callable[..., Site]
@@ -422,7 +422,7 @@ def test_a_japanese_chest_is_complete_at_quiet_time(
     site: Sites, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, study = site(), TinyStudy(expected=80, patient_name="ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎")
-    monkeypatch.setattr(here.diary, "complete", Handlers(applications(), 1).complete)
+    monkeypatch.setattr(here.diary, "complete", Handlers(applications(), Rules(1)).complete)
     here.send(
         *(
             study.image(

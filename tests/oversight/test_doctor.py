@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from gransk.cli.doctor import doctor as doctor_command
 from gransk.core.decode import SYNTAXES
-from gransk.oversight import doctor, doctor_orthanc
+from gransk.oversight import doctor, doctor_orthanc, doctor_settings
 from gransk.oversight.doctor import CHECKS, Level, examine
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.reading import ledger
@@ -33,6 +33,7 @@ PARSER = string.Formatter()
 @pytest.fixture(autouse=True)
 def _no_applications(monkeypatch):
     monkeypatch.setattr(doctor, "applications", dict)
+    monkeypatch.setattr(doctor_settings, "applications", dict)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def database(path):
 
 def seen(path):
     """The results by the codes of what they saw."""
-    return {result.seen: result for result in examine(path)}
+    return {result.seen: result for result in examine(path, doctor_settings.CHECKS)}
 
 
 def test_bad_configuration_ends_it(path):
@@ -146,8 +147,11 @@ def test_silent_workers_fail(path, database):
 def test_changed_settings_are_told(path, database):
     with database.begin() as session:
         record_settings(session, load_config(path), "root", "first")
-    path.write_text("intake: {min_free_disk_mb: 1, quiet_seconds: 9}\n")
-    assert seen(path)["settings_differ"].level is Level.WARN
+    path.write_text("{intake: {min_free_disk_mb: 1, quiet_seconds: 9}, language: da}\n")
+    told = seen(path)["settings_differ"]
+    assert told.level is Level.WARN
+    assert "language" in told.what("en")
+    assert "intake" not in told.what("en"), "a machine's own key is in no version"
 
 
 def test_open_folders_and_secrets(path, database):

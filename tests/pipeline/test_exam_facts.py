@@ -11,7 +11,7 @@ from gransk.core.exam_facts import Fact, Place, Round, Where, checked, facts_of,
 from gransk.core.programme import Programme
 from gransk.core.study import Study
 from gransk.pipeline import exam_facts, programmes
-from gransk.pipeline.handlers import Handlers
+from gransk.pipeline.handlers import Handlers, Rules
 from gransk.reading.knowing import known_exam
 from gransk.reading.planning import UNSAID, Word
 from gransk.results.exam_facts import Standing, known_of
@@ -47,7 +47,7 @@ def read(*instances):
 
 
 def submit(session, seen, *instances):
-    handlers = Handlers({}, 1, reading=SECTION)
+    handlers = Handlers({}, Rules(1, reading=SECTION))
     handlers.submit(session, seen, Study.from_instances(instances or [image()]), False)
     return known_of(session, seen.key)
 

@@ -10,7 +10,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
 from gransk.pipeline import workitems
 from gransk.pipeline.analyse import lost, open_rows, rank
-from gransk.pipeline.handlers import Handlers
+from gransk.pipeline.handlers import Handlers, Rules
 from gransk.pipeline.priority import set_priority
 from gransk.pipeline.workitems import Work
 from gransk.reading.release import open_rows as unreleased
@@ -72,7 +72,7 @@ def headers():
 
 
 def handlers(*readers):
-    return Handlers({reader.id: reader for reader in readers}, 1)
+    return Handlers({reader.id: reader for reader in readers}, Rules(1))
 
 
 def rows(session):
@@ -221,7 +221,7 @@ def test_two_rows_of_one_study_become_the_first(session, seen, headers, tmp_path
 def test_two_rows_stay_two_where_a_person_worked_at_the_second(
     session, seen, headers, tmp_path, by
 ):
-    one = Handlers({"a": Reader("a")}, 1, touched=lambda _, key: by == "reading")
+    one = Handlers({"a": Reader("a")}, Rules(1), touched=lambda _, key: by == "reading")
     one.submit(session, seen, headers, False)
     other = twin(session, seen)
     one.submit(session, other, headers, False)

@@ -10,7 +10,7 @@ from gransk.archive.tables import Archive, SeenStudy
 from gransk.core.programme import Programme, order_of
 from gransk.core.study import Instance, Study
 from gransk.pipeline import programmes
-from gransk.pipeline.handlers import Handlers
+from gransk.pipeline.handlers import Handlers, Rules
 from gransk.results.programmes import Conflict, programme_of
 from gransk.results.tables import ExamProgramme, ProgrammeSource, ProgrammeStatement
 from gransk.site.config import ProgrammeSection
@@ -74,7 +74,7 @@ def study(session, key="s" * 32, accession="A1", patient="p1"):
 
 
 def submit(session, seen, *instances):
-    handlers = Handlers({}, 1, programme=SECTION)
+    handlers = Handlers({}, Rules(1, programme=SECTION))
     handlers.submit(session, seen, Study.from_instances(instances or [image()]), False)
     return session.get_one(ExamProgramme, seen.key)
 
@@ -192,10 +192,10 @@ def test_a_number_shared_by_patients_counts_again_once_one_of_them_is_gone(sessi
     assert programme_of(session, mine.key) is None
     assert session.get_one(ExamProgramme, mine.key).conflict == Conflict.SHARED
     other.deleted_at = utcnow()
-    Handlers({}, 1).withdraw(session, other)
+    Handlers({}, Rules(1)).withdraw(session, other)
     assert programme_of(session, mine.key) is Programme.SCREENING
     other.deleted_at = None
-    Handlers({}, 1).restore(session, other)
+    Handlers({}, Rules(1)).restore(session, other)
     assert programme_of(session, mine.key) is None
 
 

@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index(op.f("ix_setting_file_source"), "setting_file", ["source"])
+    op.add_column("workitem", sa.Column("overrides", sa.JSON(), nullable=True))
     op.add_column("setting_version", sa.Column("draft", sa.Integer(), nullable=True))
     for table in ("setting_draft", "setting_approval", "setting_file"):
         _forbid_changes(table, "number")
