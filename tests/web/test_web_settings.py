@@ -99,7 +99,7 @@ def drafted(answer) -> int:
 
 
 def faults_of(answer) -> list[str]:
-    return re.findall(r'class="bad"[^>]*>([^<]+)<|<li>([^<]+)</li>', answer.text)
+    return re.findall(r'class="(?:bad|error)"[^>]*>(?:<ul><li>)?([^<]+)<', answer.text)
 
 
 LIMIT = "applications.nodule.operating_point"
@@ -390,7 +390,8 @@ def test_every_check_of_the_configuration_has_words_in_both_languages(request):
     machine = {"no less than quiet_seconds", "at least three times heartbeat_seconds",
                "an https:// address without query, as the provider names itself",
                "client_secret_file or client_secret_variable beside issuer, not both",
-               "client_id beside issuer", "openid among scopes", "roles beside make_accounts"}  # fmt: skip
+               "client_id beside issuer", "openid among scopes",
+               "roles beside make_accounts"}  # fmt: skip
     assert found - machine
     assert {one for one in found - machine if f"wants: {one}" not in catalogue()} == set()
     assert {*faults._KEYS.values()} <= {

@@ -37,7 +37,7 @@ from gransk.site.tables import SettingVersion
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import base_of, host_of, person_of, status_of
+from gransk.web.settings.house import base_of, host_of, look, person_of, status_of
 from gransk.web.settings.trying import Tried, try_out
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
@@ -185,6 +185,7 @@ def make_draft(asked: NewDraft, request: Request, caller: Drafting) -> Response:
             changes = changes_of(session, host_of(known), made.number)
     except SettingsError as error:
         return _refusal(request, error, values)
+    look(known)
     told = {"changes": [one.as_json() for one in changes]}
     return JSONResponse(_draft(made) | told, 201)
 
@@ -195,9 +196,11 @@ def approve_draft(number: int, request: Request, caller: Approving) -> Response:
     known, account = wiring(request), person_of(caller)
     try:
         with known.database.begin() as session:
-            return JSONResponse(_draft(approve(session, host_of(known), number, account)))
+            found = approve(session, host_of(known), number, account)
     except SettingsError as error:
         return _refusal(request, error)
+    look(known)
+    return JSONResponse(_draft(found))
 
 
 @router.post("/drafts/{number}/turn-down")
@@ -222,6 +225,7 @@ def undo_version(number: int, why: Why, request: Request, caller: Drafting) -> R
             made = undo(session, host_of(known), number, account.name, reason)
     except SettingsError as error:
         return _refusal(request, error)
+    look(known)
     return JSONResponse(_draft(made), 201)
 
 

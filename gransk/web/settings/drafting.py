@@ -28,6 +28,7 @@ from gransk.web.settings.house import (
     base_of,
     filled,
     host_of,
+    look,
     only_given,
     person_of,
     said,
@@ -352,6 +353,7 @@ def _settle(
         if status_of(error) == 409:
             typed.wanted = None
         return None
+    look(known)
     return RedirectResponse(f"/settings/drafts/{made.number}?done=drafted", 303)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.application import Application
 from gransk.site.config_overrides import checked_settings
+from gransk.site.live import Live
 from gransk.site.settings_drafts import content_of, settings_now
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.site_keys import Content, Host
@@ -73,8 +74,16 @@ def base_of(session: Session, host: Host, number: int | None) -> tuple[int, Cont
 
 
 def host_of(known: Wiring) -> Host:
-    """What site keys are checked against."""
+    """What site keys are checked against; relative paths count from the machine's file."""
+    if isinstance(known.live, Live):
+        return known.live.host
     return Host(known.config, known.applications, Path.cwd())
+
+
+def look(known: Wiring) -> None:
+    """Let what came into force count at once in this process."""
+    if isinstance(known.live, Live):
+        known.live.look()
 
 
 def filled(application: Application, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.settings import words
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import host_of, person_of, said, status_of
+from gransk.web.settings.house import host_of, look, person_of, said, status_of
 from gransk.web.settings.schema import written
 from gransk.web.settings.subjects import SUBJECTS
 from gransk.web.settings.trying import SHOWN as STUDIES_SHOWN
@@ -162,6 +162,7 @@ def undo_version(
         if error.refusal is SettingsRefusal.NO_VERSION:
             raise HTTPException(404) from error
         return _version(request, caller, number, said(error, language), status_of(error))
+    look(known)
     return RedirectResponse(f"/settings/drafts/{made.number}?done=drafted", 303)
 
 
@@ -180,6 +181,7 @@ def approve_draft(number: int, request: Request, caller: Approving) -> Response:
             approve(session, host_of(known), number, person_of(caller))
     except SettingsError as error:
         return _refused(request, caller, number, error)
+    look(known)
     return RedirectResponse(f"/settings/drafts/{number}?done=approved", 303)
 
 
