@@ -8,7 +8,6 @@ listed nor counted.
 from __future__ import annotations
 
 import datetime
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,10 +23,8 @@ from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import Database
 
 DAYS = 30
-SECONDS = 3.0
-"""Longest time that one call looks at studies."""
-TOGETHER = 50
-"""Studies that are read from the database at once."""
+TOGETHER = 100
+"""Studies that one call looks at."""
 SETTLED = (WorkState.READY, WorkState.NOT_ANALYSED)
 Hides = Callable[[SQLColumnExpression[Any]], ColumnElement[bool]]
 
@@ -88,9 +85,9 @@ def preview(
     hides: Callable[[Session], Hides],
     until: datetime.datetime,
     after: int = 0,
-    seconds: float = SECONDS,
+    most: int = TOGETHER,
 ) -> Preview:
-    """Look at studies for a while.
+    """Look at some studies.
 
     Parameters
     ----------
@@ -102,32 +99,23 @@ def preview(
         The same in each call that goes on with another.
     after : int
         How many were looked at before.
-    seconds : float
-        After so long what was not looked at is left for another call.
+    most : int
+        Studies that are looked at; another call goes on with the others.
     """
     since = first_instant(until, viewer.now.zone)
-    ends = time.monotonic() + seconds
     found = Preview(since, until, 0, after)
     with database.read() as session:
         query = _studies(since, until, hides(session))
         found.studies = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    while not found.whole and time.monotonic() < ends:
-        with database.read() as session:
-            mine = _studies(since, until, hides(session)).offset(found.looked).limit(TOGETHER)
-            items = session.scalars(mine).all()
-            if not items:
-                found.studies = found.looked
-                break
-            for item in items:
-                _look(found, viewer, session, item)
-                if time.monotonic() >= ends:
-                    break
+        items = session.scalars(query.offset(after).limit(most)).all()
+        for item in items:
+            _look(found, viewer, session, item)
+    if len(items) < most:
+        found.studies = found.looked
     return found
 
 
-def _studies(
-    since: datetime.datetime, until: datetime.datetime, hides: Hides
-) -> Select[Workitem]:
+def _studies(since: datetime.datetime, until: datetime.datetime, hides: Hides) -> Select[Workitem]:
     return (
         select(Workitem)
         .where(Workitem.state.in_(SETTLED), Workitem.application != "")

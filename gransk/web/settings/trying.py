@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from pydicom import Dataset
 from sqlalchemy import select
@@ -55,7 +54,6 @@ def try_out(
     content: Content,
     until: datetime.datetime,
     after: int = 0,
-    seconds: float | None = None,
 ) -> Tried:
     """Look at studies under other site keys.
 
@@ -77,10 +75,7 @@ def try_out(
         kept=_Kept(known),
         header=partial(_header, known),
     )
-    limits: dict[str, Any] = {} if seconds is None else {"seconds": seconds}
-    found = preview(
-        known.database, viewer, lambda s: hides_from(known, s, caller), until, after, **limits
-    )
+    found = preview(known.database, viewer, lambda s: hides_from(known, s, caller), until, after)
     if Permission.WORKLIST not in caller.may:
         return Tried(found, ())
     with known.database.read() as session:
