@@ -468,8 +468,8 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /settings/text/{section}": ask("/settings/text/all"),
     "POST /settings/text/{section}": ask("/settings/text/priority", status=422, text="["),
     "POST /settings/preview": (
-        *ask("/settings/preview", content=json.dumps(TRIED)),
-        *ask("/settings/preview", content=json.dumps(TRIED), after="1", so_far="changed=1"),
+        *ask("/settings/preview", settings=json.dumps(TRIED)),
+        *ask("/settings/preview", settings=json.dumps(TRIED), after="1", so_far="changed=1"),
     ),
     "GET /settings/versions": ask("/settings/versions"),
     "GET /settings/versions/{number}": nothing("/settings/versions/99"),

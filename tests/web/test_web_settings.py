@@ -373,7 +373,7 @@ def test_what_is_not_there(site, anna):
                     "/settings/versions/99/yaml", "/settings/drafts/99"):  # fmt: skip
         assert anna.get(address).status_code == 404, address
     assert anna.post("/settings/versions/99/undo").status_code == 404
-    assert anna.post("/settings/preview", data={"content": "no json"}).status_code == 422
+    assert anna.post("/settings/preview", data={"settings": "no json"}).status_code == 422
 
 
 def test_the_hub_says_what_waits(site, anna):

@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from gransk.core.errors import ConfigurationError
-from gransk.site.differences import differences
 from gransk.site.faults import read_yaml
 from gransk.site.settings_drafts import propose
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
@@ -33,6 +32,7 @@ from gransk.web.settings.house import (
     person_of,
     said,
     status_of,
+    told_changes,
     with_defaults,
 )
 from gransk.web.settings.schema import Field, written
@@ -359,7 +359,9 @@ def _settle(
 
 def _common(known: Wiring, caller: Caller, typed: Typed, language: str) -> dict[str, Any]:
     """What both kinds of page show of a change."""
-    changes = [] if typed.wanted is None else differences(typed.before, typed.wanted)
+    changes = (
+        [] if typed.wanted is None else told_changes(typed.before, typed.wanted, known.applications)
+    )
     return {
         "typed": typed,
         "may_draft": Permission.SETTINGS_DRAFT in caller.may,

@@ -11,7 +11,9 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from gransk.core.application import Application
+from gransk.core.errors import ConfigurationError
 from gransk.site.config_overrides import checked_settings
+from gransk.site.differences import Change, differences
 from gransk.site.live import Live
 from gransk.site.settings_drafts import content_of, settings_now
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
@@ -20,6 +22,8 @@ from gransk.site.tables import Account
 from gransk.web.access import Caller
 from gransk.web.wiring import Wiring
 
+FIRST = 1
+"""Number of the first version."""
 STATUS = {
     SettingsRefusal.NO_DRAFT: 404,
     SettingsRefusal.NO_VERSION: 404,
@@ -68,9 +72,22 @@ def base_of(session: Session, host: Host, number: int | None) -> tuple[int, Cont
         ``NO_VERSION``.
     """
     now = settings_now(session, host)
-    if number is None or number == now.number:
-        return now.number, now.content
-    return number, content_of(session, host, number)
+    # Before the first change there is no version: what the machine's file says becomes the first.
+    wanted = FIRST if number == 0 else number
+    if wanted is None or wanted == now.number or now.number == 0:
+        return now.number or FIRST, now.content
+    return wanted, content_of(session, host, wanted)
+
+
+def told_changes(
+    before: Content, after: Content, installed: Mapping[str, Application]
+) -> list[Change]:
+    """What differs, value by value, defaults of applications among them."""
+    try:
+        found = differences(with_defaults(before, installed), with_defaults(after, installed))
+    except ConfigurationError:
+        found = []
+    return found or differences(before, after)
 
 
 def host_of(known: Wiring) -> Host:

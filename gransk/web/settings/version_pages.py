@@ -15,20 +15,19 @@ from sqlalchemy.orm import Session
 
 from gransk.site.answering import LONGEST, SHELL
 from gransk.site.database import utcnow
+from gransk.site.differences import Change
 from gransk.site.settings_drafts import (
     WHOLE_SITE,
     Draft,
     DraftState,
     answers_for,
     approve,
-    changes_of,
     content_of,
     drafts,
     one_draft,
     settings_now,
     turn_down,
     undo,
-    version_changes,
 )
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.site_keys import machine_content
@@ -38,7 +37,7 @@ from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.settings import words
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import host_of, look, person_of, said, status_of
+from gransk.web.settings.house import host_of, look, person_of, said, status_of, told_changes
 from gransk.web.settings.schema import written
 from gransk.web.settings.subjects import SUBJECTS
 from gransk.web.settings.trying import SHOWN as STUDIES_SHOWN
@@ -105,9 +104,7 @@ def show_versions(request: Request, caller: Seeing, before: int | None = None) -
             VersionShown(
                 row,
                 _draft_of(session, row),
-                words.changes(
-                    version_changes(session, host, row.number), known.applications, language
-                ),
+                words.changes(_changes(session, known, row.number), known.applications, language),
             )
             for row in rows
         ]
@@ -206,7 +203,7 @@ def turn_down_draft(
 def show_preview(
     request: Request,
     caller: Drafting,
-    content: Annotated[str, Form()] = "",
+    settings: Annotated[str, Form()] = "",
     until: Annotated[datetime.datetime | None, Form()] = None,
     after: Annotated[int, Form(ge=0)] = 0,
     so_far: Annotated[str, Form(max_length=2000)] = "",
@@ -214,7 +211,7 @@ def show_preview(
     """Which of the last days' studies would have been otherwise, some at a time."""
     known, language = wiring(request), language_of(request)
     try:
-        values = json.loads(content)
+        values = json.loads(settings)
     except ValueError:
         values = None
     if not isinstance(values, dict):
@@ -235,7 +232,7 @@ def show_preview(
         bare=bare,
         tried=tried,
         found=tried.found,
-        content=content,
+        content=settings,
         so_far=totals(tried.found, so_far),
         kinds=kinds,
         untold=untold,
@@ -255,7 +252,7 @@ def _version(
         row = session.get(SettingVersion, number)
         if row is None:
             raise HTTPException(404)
-        changes = version_changes(session, host, number)
+        changes = _changes(session, known, number)
         made = _draft_of(session, row)
         newest = settings_now(session, host).number
     return page(
@@ -280,7 +277,7 @@ def _draft(
     with known.database.read() as session:
         try:
             found = one_draft(session, number)
-            changes = changes_of(session, host, number)
+            before = content_of(session, host, found.row.base)
         except SettingsError as error:
             raise HTTPException(404) from error
         section = settings_now(session, host).config.reading
@@ -301,7 +298,11 @@ def _draft(
         caller,
         status,
         draft=found,
-        changes=words.changes(changes, known.applications, language),
+        changes=words.changes(
+            told_changes(before, found.row.content, known.applications),
+            known.applications,
+            language,
+        ),
         content=json.dumps(found.row.content, ensure_ascii=False) if waits else "",
         units=_units(known, language),
         mine=mine if Permission.SETTINGS_APPROVE in caller.may else [],
@@ -310,6 +311,21 @@ def _draft(
         refused=refused,
         message=text(said_of, language) if said_of else "",
     )
+
+
+def _changes(session: Session, known: Wiring, number: int) -> list[Change]:
+    """What a version changed against the one before it; of the first, nothing."""
+    before = session.scalar(
+        select(SettingVersion.number)
+        .where(SettingVersion.number < number)
+        .order_by(SettingVersion.number.desc())
+        .limit(1)
+    )
+    if before is None:
+        return []
+    host = host_of(known)
+    contents = (content_of(session, host, one) for one in (before, number))
+    return told_changes(*contents, known.applications)
 
 
 def _draft_of(session: Session, row: SettingVersion) -> Draft | None:
