@@ -85,7 +85,7 @@ def test_a_threshold_by_keyboard_alone_until_another_person_approves_it(
     address, site, page = stage
     as_person(page, site, address, "anna")
     page.goto(f"{address}/")
-    nav = page.get_by_role("navigation", name="Main navigation")
+    nav = page.get_by_role("navigation", name="Main", exact=True)
     assert nav.bounding_box()["height"] < 60, "the navigation wraps"
     follow(page, "/administration")
     usable(page, "administration")

@@ -324,8 +324,8 @@ def _changes(session: Session, known: Wiring, number: int) -> list[Change]:
     if before is None:
         return []
     host = host_of(known)
-    contents = (content_of(session, host, one) for one in (before, number))
-    return told_changes(*contents, known.applications)
+    old, new = (content_of(session, host, one) for one in (before, number))
+    return told_changes(old, new, known.applications)
 
 
 def _draft_of(session: Session, row: SettingVersion) -> Draft | None:
