@@ -82,7 +82,7 @@ def test_findings_and_destinations_under_another_limit(site):
     assert (change.before["en"], change.after["da"]) == ("2", "1")
     none = tried(site, **limit(0.95))
     assert none.kinds == {Kind.FINDINGS: 2, Kind.DESTINATIONS: 2}
-    words = [one for one in none.changed[0].changes if one.kind is Kind.DESTINATIONS][0]
+    words = next(one for one in none.changed[0].changes if one.kind is Kind.DESTINATIONS)
     assert (words.before["en"][:7], words.after["en"]) == ("orthanc", "–")
 
 

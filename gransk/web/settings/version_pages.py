@@ -39,7 +39,7 @@ from gransk.web.settings import words
 from gransk.web.settings.faults import faults
 from gransk.web.settings.house import host_of, look, person_of, said, status_of, told_changes
 from gransk.web.settings.schema import written
-from gransk.web.settings.subjects import SUBJECTS
+from gransk.web.settings.subjects import SUBJECTS, places
 from gransk.web.settings.trying import SHOWN as STUDIES_SHOWN
 from gransk.web.settings.trying import read_totals, totals, try_out
 from gransk.web.texts import text
@@ -80,9 +80,9 @@ def show_settings(request: Request, caller: Seeing) -> Response:
         request,
         "settings/home.html",
         caller,
-        version=version,
+        kept=version,
         waiting=waiting,
-        subjects=SUBJECTS,
+        subjects=[one for one in SUBJECTS if places(one, known.applications)],
         machine=[
             (key, words.value(value, language_of(request)))
             for key, value in machine_content(known.config).items()
@@ -260,7 +260,7 @@ def _version(
         "settings/version.html",
         caller,
         status,
-        version=row,
+        kept=row,
         draft=made,
         changes=words.changes(changes, known.applications, language),
         newest=newest,
