@@ -74,7 +74,7 @@ def base_of(session: Session, host: Host, number: int | None) -> tuple[int, Cont
     now = settings_now(session, host)
     # Before the first change there is no version: what the machine's file says becomes the first.
     wanted = FIRST if number == 0 else number
-    if wanted is None or wanted == now.number or now.number == 0:
+    if wanted is None or wanted == (now.number or FIRST):
         return now.number or FIRST, now.content
     return wanted, content_of(session, host, wanted)
 
