@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,12 +26,19 @@ class Running:
 
 
 @contextmanager
-def running() -> Iterator[Running]:
-    """Orthanc, the service and one worker on free ports, with the default settings."""
+def running(**sections: Any) -> Iterator[Running]:
+    """Orthanc, the service and one worker on free ports, with the default settings.
+
+    Parameters
+    ----------
+    sections
+        Sections of the configuration beside those that say where everything is.
+    """
     with tempfile.TemporaryDirectory() as place:
         ports = _free_ports(3)
         path = Path(place) / "gransk.yaml"
-        values = {
+        values: dict[str, Any] = {
+            **sections,
             "data_folder": "data",
             "orthanc": {"url": f"http://127.0.0.1:{ports[0]}", "dicom_port": ports[1]},
             "service": {"port": ports[2]},

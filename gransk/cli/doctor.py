@@ -43,7 +43,11 @@ def doctor(
 ) -> None:
     """Check everything an administrator would; change nothing. Exit 1 where something fails."""
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    more = (*doctor_settings.CHECKS, *doctor_orthanc.CHECKS, *doctor_destinations.CHECKS)
+    now = map(
+        doctor_settings.under_settings_in_force,
+        (*doctor_orthanc.CHECKS, *doctor_destinations.CHECKS),
+    )
+    more = (*doctor_settings.CHECKS, *now)
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):

@@ -25,6 +25,7 @@ from gransk.archive.orthanc_config import TEMPLATE, render
 from gransk.cli.demonstration import choose, send_missing
 from gransk.cli.options import ConfigOption, config_path
 from gransk.cli.processes import Process, Supervisor, gransk_command
+from gransk.cli.site import open_site
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.site.config import Config, load_config
 from gransk.site.database import Database
@@ -83,7 +84,9 @@ def start(path: Path, site: Config, supervisor: Supervisor) -> None:
     if binary is None:
         raise ConfigurationError("Orthanc is not installed; run make install")
     logs = site.data_folder / "logs"
-    orthanc = render(site, site.data_folder / "orthanc", _template(path))
+    in_force, database = open_site(path)
+    database.close()
+    orthanc = render(in_force, site.data_folder / "orthanc", _template(path))
     with _step("Orthanc"):
         # Without TCP_NODELAY each C-STORE answer waits for the sender's next packet.
         environment = {"TCP_NODELAY": "1"}

@@ -35,8 +35,9 @@ from gransk.results.store import BlobError, BlobStore, read_findings
 from gransk.results.tables import Analysis, KeptComparison, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
-from gransk.site.live import InForce, Made
+from gransk.site.live import InForce, Live, Made
 from gransk.site.provider import ANSWER_PATH, Provider
+from gransk.site.site_keys import Host
 from gransk.web.source import SourceArchive
 from gransk.web.upstream import Upstream
 
@@ -153,6 +154,13 @@ class Wiring:
     def config(self) -> Config:
         """The configuration of now."""
         return self.live.config
+
+    @property
+    def host(self) -> Host:
+        """What changed settings are checked against (`gransk.site.settings_drafts.propose`)."""
+        if isinstance(self.live, Live):
+            return self.live.host
+        return Host(self.config, self.applications, self.config.data_folder)
 
     @property
     def past(self) -> SitePast:
