@@ -124,7 +124,7 @@ def test_a_threshold_by_keyboard_alone_until_another_person_approves_it(
         page.goto(f"{address}/settings/{there}")
         usable(page, f"settings-{there.replace('/', '-')}")
     page.goto(f"{address}/settings/of/overrides")
-    press(page, "Tilføj: Lungeknuder")
+    press(page, "Tilføj: Lungenoduli")
     page.wait_for_selector("[name='overrides.0.name']")
     expect(page.locator("[name='overrides.0.name']")).to_be_visible()
     focused = page.evaluate("document.activeElement.closest('fieldset')?.id ?? ''")

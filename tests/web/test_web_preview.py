@@ -20,7 +20,6 @@ from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.settings_drafts import settings_now
 from gransk.site.tables import Role
-from gransk.web.settings.house import host_of
 
 DESTINATIONS = [{"name": "orthanc", "kind": "orthanc", "when": [{"outcomes": ["findings"]}]}]
 LIBRARY = ModelLibrary(model_folder())
@@ -55,7 +54,7 @@ def site(make_site):
 
 def tried(site, hides=None, **content):
     known = site.app.state.wiring
-    host = host_of(known)
+    host = known.host
     with site.database.read() as session:
         now = settings_now(session, host)
     viewer = Viewer(

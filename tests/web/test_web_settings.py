@@ -12,7 +12,6 @@ from gransk.core.application import applications
 from gransk.site.settings_drafts import Origin, propose, settings_now
 from gransk.site.tables import Role
 from gransk.web.settings import faults, subjects
-from gransk.web.settings.house import host_of
 from gransk.web.texts import catalogue
 
 UNITS = [
@@ -91,7 +90,7 @@ def send(client: TestClient, address: str, changes: dict[str, str | list[str]], 
 
 def value(site, key):
     with site.database.read() as session:
-        return subjects.value_at(settings_now(session, host_of(site.app.state.wiring)).content, key)
+        return subjects.value_at(settings_now(session, site.app.state.wiring.host).content, key)
 
 
 def drafted(answer) -> int:
@@ -401,7 +400,7 @@ def test_every_check_of_the_configuration_has_words_in_both_languages(request):
 def test_a_draft_made_elsewhere_is_shown_as_well(site, anna):
     known = site.app.state.wiring
     with site.database.begin() as session:
-        host = host_of(known)
+        host = known.host
         content = settings_now(session, host).content | {"organization": "X"}
         propose(session, host, content, "shell:root", "by hand", Origin.FILE)
     assert "by hand" in anna.get("/settings/versions").text

@@ -37,7 +37,7 @@ from gransk.site.tables import SettingVersion
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import base_of, host_of, look, person_of, status_of
+from gransk.web.settings.house import base_of, look, person_of, status_of
 from gransk.web.settings.trying import Tried, try_out
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
@@ -110,7 +110,7 @@ def show_current(request: Request, caller: Seeing) -> dict[str, Any]:
     """The version in force: number, digest and site keys."""
     known = wiring(request)
     with known.database.read() as session:
-        now = settings_now(session, host_of(known))
+        now = settings_now(session, known.host)
     return {"version": now.number, "digest": site_digest(now.content), "settings": now.content}
 
 
@@ -134,7 +134,7 @@ def list_versions(
 def show_version(number: int, request: Request, caller: Seeing) -> Response:
     """A version with its site keys, and what it changed."""
     known = wiring(request)
-    host = host_of(known)
+    host = known.host
     try:
         with known.database.read() as session:
             content = content_of(session, host, number)
@@ -164,7 +164,7 @@ def show_draft(number: int, request: Request, caller: Seeing) -> Response:
     try:
         with known.database.read() as session:
             found = one_draft(session, number)
-            changes = changes_of(session, host_of(known), number)
+            changes = changes_of(session, known.host, number)
     except SettingsError as error:
         return _refusal(request, error)
     told = {"settings": found.row.content, "changes": [one.as_json() for one in changes]}
@@ -180,9 +180,9 @@ def make_draft(asked: NewDraft, request: Request, caller: Drafting) -> Response:
         base, values = _values(known, asked)
         with known.database.begin() as session:
             made = propose(
-                session, host_of(known), values, account.name, asked.reason, Origin.REST, base
+                session, known.host, values, account.name, asked.reason, Origin.REST, base
             )
-            changes = changes_of(session, host_of(known), made.number)
+            changes = changes_of(session, known.host, made.number)
     except SettingsError as error:
         return _refusal(request, error, values)
     look(known)
@@ -196,7 +196,7 @@ def approve_draft(number: int, request: Request, caller: Approving) -> Response:
     known, account = wiring(request), person_of(caller)
     try:
         with known.database.begin() as session:
-            found = approve(session, host_of(known), number, account)
+            found = approve(session, known.host, number, account)
     except SettingsError as error:
         return _refusal(request, error)
     look(known)
@@ -209,7 +209,7 @@ def turn_down_draft(number: int, why: Why, request: Request, caller: Drafting) -
     known, account = wiring(request), person_of(caller)
     try:
         with known.database.begin() as session:
-            found = turn_down(session, host_of(known), number, account, why.reason)
+            found = turn_down(session, known.host, number, account, why.reason)
     except SettingsError as error:
         return _refusal(request, error)
     return JSONResponse(_draft(found))
@@ -222,7 +222,7 @@ def undo_version(number: int, why: Why, request: Request, caller: Drafting) -> R
     reason = why.reason.strip() or text("settings_undo_reason", language_of(request), number=number)
     try:
         with known.database.begin() as session:
-            made = undo(session, host_of(known), number, account.name, reason)
+            made = undo(session, known.host, number, account.name, reason)
     except SettingsError as error:
         return _refusal(request, error)
     look(known)
@@ -246,7 +246,7 @@ def preview(asked: Tries, request: Request, caller: Drafting) -> Response:
 def _values(known: Wiring, asked: Asked) -> tuple[int, dict[str, Any]]:
     """The version that a change begins with, and every site key as it should be."""
     with known.database.read() as session:
-        base, content = base_of(session, host_of(known), asked.base)
+        base, content = base_of(session, known.host, asked.base)
     if asked.settings is not None:
         return base, {**content, **asked.settings}
     try:

@@ -26,7 +26,6 @@ from gransk.web.settings.faults import faults
 from gransk.web.settings.house import (
     base_of,
     filled,
-    host_of,
     look,
     only_given,
     person_of,
@@ -84,7 +83,7 @@ def show_subject(subject_name: str, request: Request, caller: Seeing) -> Respons
     mine = _subject(subject_name)
     known = wiring(request)
     with known.database.read() as session:
-        number, content = base_of(session, host_of(known), None)
+        number, content = base_of(session, known.host, None)
     return _form(request, caller, mine, Typed(number, content, content))
 
 
@@ -101,7 +100,7 @@ def show_text(section: str, request: Request, caller: Seeing) -> Response:
     _check_section(section)
     known = wiring(request)
     with known.database.read() as session:
-        number, content = base_of(session, host_of(known), None)
+        number, content = base_of(session, known.host, None)
     return _text_page(request, caller, section, Typed(number, content, content))
 
 
@@ -331,7 +330,7 @@ def _settle(
 ) -> Response | None:
     """Check what was typed; make it a draft where that is asked. None where a page is to say it."""
     known = wiring(request)
-    host = host_of(known)
+    host = known.host
     try:
         typed.wanted = host.complete(typed.content)
     except SettingsError as error:
@@ -382,9 +381,9 @@ def _base(known: Wiring, form: FormData) -> tuple[int, Content]:
     number = int(given) if given.isdecimal() and len(given) < 9 else None
     with known.database.read() as session:
         try:
-            return base_of(session, host_of(known), number)
+            return base_of(session, known.host, number)
         except SettingsError:
-            return base_of(session, host_of(known), None)
+            return base_of(session, known.host, None)
 
 
 def _subject(name: str) -> Subject:

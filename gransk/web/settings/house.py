@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException
@@ -88,13 +87,6 @@ def told_changes(
     except ConfigurationError:
         found = []
     return found or differences(before, after)
-
-
-def host_of(known: Wiring) -> Host:
-    """What site keys are checked against; relative paths count from the machine's file."""
-    if isinstance(known.live, Live):
-        return known.live.host
-    return Host(known.config, known.applications, Path.cwd())
 
 
 def look(known: Wiring) -> None:

@@ -24,7 +24,6 @@ from gransk.site.tables import SettingVersion
 from gransk.web.access import Caller
 from gransk.web.permissions import Permission
 from gransk.web.seeing import hides_from
-from gransk.web.settings.house import host_of
 from gransk.web.wiring import Wiring
 
 SHOWN = 200
@@ -62,7 +61,7 @@ def try_out(
     SettingsError
         Where the site keys are no settings.
     """
-    host = host_of(known)
+    host = known.host
     then = host.config_of(content)
     with known.database.read() as session:
         now = settings_now(session, host).config

@@ -37,7 +37,7 @@ from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.settings import words
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import host_of, look, person_of, said, status_of, told_changes
+from gransk.web.settings.house import look, person_of, said, status_of, told_changes
 from gransk.web.settings.schema import written
 from gransk.web.settings.subjects import SUBJECTS, places
 from gransk.web.settings.trying import SHOWN as STUDIES_SHOWN
@@ -73,7 +73,7 @@ def show_settings(request: Request, caller: Seeing) -> Response:
     """What is in force, what waits, and the way to each subject."""
     known = wiring(request)
     with known.database.read() as session:
-        now = settings_now(session, host_of(known))
+        now = settings_now(session, known.host)
         version = session.get(SettingVersion, now.number)
         waiting = drafts(session, waiting=True)
     return page(
@@ -94,7 +94,7 @@ def show_settings(request: Request, caller: Seeing) -> Response:
 def show_versions(request: Request, caller: Seeing, before: int | None = None) -> Response:
     """Versions, the newest first, and drafts."""
     known, language = wiring(request), language_of(request)
-    host = host_of(known)
+    host = known.host
     with known.database.read() as session:
         query = select(SettingVersion).order_by(SettingVersion.number.desc()).limit(SHOWN)
         if before is not None:
@@ -133,7 +133,7 @@ def export_version(number: int, request: Request, caller: Seeing) -> Response:
     known = wiring(request)
     with known.database.read() as session:
         try:
-            content = content_of(session, host_of(known), number)
+            content = content_of(session, known.host, number)
         except SettingsError as error:
             raise HTTPException(404) from error
     return PlainTextResponse(
@@ -154,7 +154,7 @@ def undo_version(
     why = reason.strip() or text("settings_undo_reason", language, number=number)
     try:
         with known.database.begin() as session:
-            made = undo(session, host_of(known), number, person_of(caller).name, why)
+            made = undo(session, known.host, number, person_of(caller).name, why)
     except SettingsError as error:
         if error.refusal is SettingsRefusal.NO_VERSION:
             raise HTTPException(404) from error
@@ -175,7 +175,7 @@ def approve_draft(number: int, request: Request, caller: Approving) -> Response:
     known = wiring(request)
     try:
         with known.database.begin() as session:
-            approve(session, host_of(known), number, person_of(caller))
+            approve(session, known.host, number, person_of(caller))
     except SettingsError as error:
         return _refused(request, caller, number, error)
     look(known)
@@ -193,7 +193,7 @@ def turn_down_draft(
     known = wiring(request)
     try:
         with known.database.begin() as session:
-            turn_down(session, host_of(known), number, person_of(caller), reason)
+            turn_down(session, known.host, number, person_of(caller), reason)
     except SettingsError as error:
         return _refused(request, caller, number, error)
     return RedirectResponse(f"/settings/drafts/{number}?done=turned_down", 303)
@@ -247,7 +247,7 @@ def _version(
     request: Request, caller: Caller, number: int, refused: str = "", status: int = 200
 ) -> Response:
     known, language = wiring(request), language_of(request)
-    host = host_of(known)
+    host = known.host
     with known.database.read() as session:
         row = session.get(SettingVersion, number)
         if row is None:
@@ -273,7 +273,7 @@ def _draft(
     request: Request, caller: Caller, number: int, refused: str = "", status: int = 200
 ) -> Response:
     known, language = wiring(request), language_of(request)
-    host = host_of(known)
+    host = known.host
     with known.database.read() as session:
         try:
             found = one_draft(session, number)
@@ -323,7 +323,7 @@ def _changes(session: Session, known: Wiring, number: int) -> list[Change]:
     )
     if before is None:
         return []
-    host = host_of(known)
+    host = known.host
     old, new = (content_of(session, host, one) for one in (before, number))
     return told_changes(old, new, known.applications)
 
