@@ -65,7 +65,7 @@ def tab_to(page: Page, what: str, most: int = 120) -> None:
         page.keyboard.press("Tab")
         if page.evaluate(f"(e => {what})(document.activeElement)"):
             return
-    raise AssertionError(f"not reached by keyboard: {what}")
+    raise AssertionError(f"not reached by keyboard at {page.url}: {what}")
 
 
 def follow(page: Page, href: str) -> None:

@@ -75,13 +75,13 @@ def show_settings(request: Request, caller: Seeing) -> Response:
     with known.database.read() as session:
         now = settings_now(session, known.host)
         version = session.get(SettingVersion, now.number)
-        waiting = drafts(session, waiting=True)
+        open_drafts = drafts(session, waiting=True)
     return page(
         request,
         "settings/home.html",
         caller,
         kept=version,
-        waiting=waiting,
+        open_drafts=open_drafts,
         subjects=[one for one in SUBJECTS if places(one, known.applications)],
         machine=[
             (key, words.value(value, language_of(request)))
