@@ -146,6 +146,19 @@ class Card(_Part):
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
+    @property
+    def threshold(self) -> float:
+        """The threshold of the operating point.
+
+        Raises
+        ------
+        ModelError
+            Where there is none.
+        """
+        if self.operating_point is None:
+            raise ModelError(f"model {self.id}: the card has no operating point")
+        return self.operating_point.threshold
+
 
 class Model:
     """A loaded model.
@@ -169,9 +182,7 @@ class Model:
         ModelError
             Where the card has none.
         """
-        if self.card.operating_point is None:
-            raise ModelError(f"model {self.card.id}: the card has no operating point")
-        return self.card.operating_point.threshold
+        return self.card.threshold
 
     @property
     def identity(self) -> ModelIdentity:

@@ -23,7 +23,7 @@ from gransk.site.database import Database, utcnow
 from gransk.site.live import InForce, in_force
 from gransk.web import (
     account_pages,
-    administration,
+    administration_pages,
     api,
     audit_pages,
     case,
@@ -81,6 +81,7 @@ from gransk.web.reading import (
     view_pictures,
 )
 from gransk.web.rendering import page
+from gransk.web.settings import calls, drafting, version_pages
 from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
 from gransk.web.watching import Watcher
@@ -140,7 +141,7 @@ def create_app(
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages,
-        administration, monitoring_pages, drift_pages, rule_pages, model_pages, model_changes,
+        administration_pages, drafting, version_pages, calls, monitoring_pages, drift_pages, rule_pages, model_pages, model_changes,
         board, board_acts, exam_history, unit_readers, indicator_pages, own_figures,
         policy_pages, simulation_pages, validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.

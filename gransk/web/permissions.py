@@ -207,6 +207,7 @@ OF_MACHINE = frozenset(
         Permission.WORKITEMS,
         Permission.WORKITEMS_CREATE,
         Permission.METRICS,
+        Permission.SETTINGS,
     }
 )
 """What a machine token may do."""

@@ -23,6 +23,7 @@ has no route any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,6 +138,18 @@ OUTCOME = {
     "recordedDate": "2026-03-02",
 }  # fmt: skip
 """A cancer that somebody states of an exam."""
+TRIED = {
+    "applications": {"mammo": {"operating_point": 0.99, "report_limit": 1}},
+    "priority": {"rules": [{
+        "name": "high", "da": "Høj", "en": "High", "application": "mammo",
+        "when": {"suspicion_from": 0.01},
+    }]},
+    "destinations": [{
+        "name": "orthanc", "kind": "orthanc",
+        "when": [{"outcomes": ["findings"]}, {"score_from": 5}],
+    }],
+}  # fmt: skip
+"""Settings that every exam's AI would show through, were it looked at."""
 ROOM = """valid_from: 2026-04-01
 policies:
   - name: two
@@ -476,6 +489,36 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "POST /models/{name}/decide": nothing("/models/none@1.0.0/decide", approved="yes"),
     "POST /models/{name}/withdraw": nothing("/models/none@1.0.0/withdraw", reason="a mistake"),
     "POST /models/{name}/roll-back": nothing("/models/none@1.0.0/roll-back", reason="worse"),
+    "GET /settings": ask("/settings"),
+    "GET /settings/of/{subject_name}": ask("/settings/of/limits", "/settings/of/reading"),
+    "POST /settings/of/{subject_name}": ask("/settings/of/site", status=422),
+    "GET /settings/text/{section}": ask("/settings/text/all"),
+    "POST /settings/text/{section}": ask("/settings/text/priority", status=422, text="["),
+    "POST /settings/preview": (
+        *ask("/settings/preview", settings=json.dumps(TRIED)),
+        *ask("/settings/preview", settings=json.dumps(TRIED), after="1", so_far="changed=1"),
+    ),
+    "GET /settings/versions": ask("/settings/versions"),
+    "GET /settings/versions/{number}": nothing("/settings/versions/99"),
+    "GET /settings/versions/{number}/yaml": nothing("/settings/versions/99/yaml"),
+    "POST /settings/versions/{number}/undo": nothing("/settings/versions/99/undo"),
+    "GET /settings/drafts/{number}": nothing("/settings/drafts/99"),
+    "POST /settings/drafts/{number}/approve": nothing("/settings/drafts/99/approve"),
+    "POST /settings/drafts/{number}/turn-down": nothing(
+        "/settings/drafts/99/turn-down", reason="as asked"
+    ),
+    "GET /api/settings": ask("/api/settings"),
+    "GET /api/settings/versions": ask("/api/settings/versions"),
+    "GET /api/settings/versions/{number}": nothing("/api/settings/versions/99"),
+    "POST /api/settings/versions/{number}/undo": nothing("/api/settings/versions/99/undo", json={}),
+    "GET /api/settings/drafts": ask("/api/settings/drafts"),
+    "POST /api/settings/drafts": ask("/api/settings/drafts", status=422, json={"settings": TRIED}),
+    "GET /api/settings/drafts/{number}": nothing("/api/settings/drafts/99"),
+    "POST /api/settings/drafts/{number}/approve": nothing("/api/settings/drafts/99/approve"),
+    "POST /api/settings/drafts/{number}/turn-down": nothing(
+        "/api/settings/drafts/99/turn-down", json={"reason": "as asked"}
+    ),
+    "POST /api/settings/preview": ask("/api/settings/preview", json={"settings": TRIED}),
     "GET /account": ask("/account"),
     "POST /account/language": ends("/account/language", language="en"),
     "POST /account/password": ends("/account/password", present="x", new="y", status=422),

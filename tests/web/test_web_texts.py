@@ -86,7 +86,9 @@ def test_no_key_stands_twice():
     keys = [
         key
         for path in texts.files()
-        for key in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for key in re.findall(
+            r'^"?(wants: [^"]+|\w+)"?:', path.read_text(encoding="utf-8"), re.MULTILINE
+        )
     ]
     assert len(keys) == len(set(keys))
     assert set(keys) == set(texts.catalogue())
@@ -167,7 +169,15 @@ def used() -> set[str]:
         ("error", (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}
+    # Names of keys of the settings, what is wrong with their values, and what is told by a code.
+    found |= {key for key in texts.catalogue() if key.startswith(BY_CODE) or key.endswith("_room")}
     return found
+
+
+BY_CODE = (
+    "setting_", "fault_", "wants: ", "waits_", "settings_of_", "settings_about_",
+    "settings_state_", "settings_origin_", "settings_done_", "preview_kind_", "preview_untold_",
+)  # fmt: skip
 
 
 def test_every_key_used_exists_and_every_key_is_used():
