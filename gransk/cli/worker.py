@@ -26,6 +26,7 @@ from gransk.delivery.carriers import make_carriers, paces
 from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse
+from gransk.pipeline.gpu import GpuQueue
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
@@ -96,12 +97,13 @@ def _work(config: Config, slot: int | None) -> None:
     _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
+    gpu = GpuQueue(config.workers)
     starters = [
-        analyse.starter(database),
+        analyse.starter(database, gpu),
         release.starter(database, covers),
         *(room.starter(database) for room in (deliver, recall, messages)),
     ]
-    _start_until_stopped(tools, starters)
+    _start_until_stopped(tools, gpu, starters)
     _stop(executor, tools)
 
 
@@ -109,15 +111,15 @@ def _urgent(session: Session, study_key: str) -> bool:
     return standing(session, study_key) is not None
 
 
-def _start_until_stopped(tools: analyse.Tools, starters: Sequence[Starter]) -> None:
+def _start_until_stopped(tools: analyse.Tools, gpu: GpuQueue, starters: Sequence[Starter]) -> None:
     """Start what waits, until told to stop; a database that fails is tried again."""
     while not tools.stopping.is_set():
         tools.nursery.prepare()
         tools.look.wait(START_SECONDS)
         tools.look.clear()
-        for starter in starters:
+        for look in (lambda: gpu.run_once(tools.database), *(one.run_once for one in starters)):
             try:
-                starter.run_once()
+                look()
             except OperationalError as error:
                 log.warning("the database did not answer: %s", type(error.orig).__name__)
 

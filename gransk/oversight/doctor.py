@@ -40,6 +40,7 @@ from gransk.site.config import (
 )
 from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
+from gransk.site.executors import KINDS
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.provider import ANSWER_PATH, Provider, ProviderError
@@ -394,7 +395,7 @@ def _administrator(config: Config, session: Session) -> Iterator[Result]:
 def _workers(config: Config, session: Session) -> Iterator[Result]:
     now = utcnow()
     running = session.scalars(
-        select(Executor).where(Executor.kind == "worker", Executor.stopped_at.is_(None))
+        select(Executor).where(Executor.kind.in_(KINDS.values()), Executor.stopped_at.is_(None))
     )
     silence = [(now - worker.heartbeat_at).total_seconds() for worker in running]
     alive = sum(seconds < config.workers.lost_after_seconds for seconds in silence)

@@ -23,6 +23,7 @@ from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
 from gransk.pipeline.answers import Answers
+from gransk.pipeline.gpu import GpuQueue
 from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
@@ -131,21 +132,36 @@ def register(tools: Tools) -> None:
             DBOS.sleep(_wait(how, faults, at - first_outage, workers.retry_seconds))
 
 
-def starter(database: Database) -> Starter:
+def starter(database: Database, gpu: GpuQueue) -> Starter:
     """Starts a workflow for every open row of the worklist."""
-    return Starter(database, QueueName.ANALYSE, NAME, open_rows, lost)
+    return Starter(
+        database,
+        QueueName.ANALYSE,
+        NAME,
+        lambda session: open_rows(session, gpu.applications(session)),
+        lost,
+    )
 
 
-def open_rows(session: Session) -> list[Open]:
-    """The waiting and running rows, most urgent first; none that waits for earlier studies."""
+def open_rows(session: Session, on_gpu: frozenset[str] = frozenset()) -> list[Open]:
+    """The waiting and running rows, most urgent first; none that waits for earlier studies.
+
+    ``on_gpu`` are the applications whose work goes to workers that take work for a GPU.
+    """
     waiting = held(session)
+    item = (Workitem.id, Workitem.generation, Workitem.attempt)
     query = (
-        select(Workitem.id, Workitem.generation, Workitem.attempt, Workitem.priority)
+        select(*item, Workitem.priority, Workitem.application)
         .where(Workitem.state.in_(OPEN))
         .order_by(Workitem.priority.desc(), Workitem.created_at)
     )
     return [
-        Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), rank(row[3]))
+        Open(
+            Work(row.id, row.generation, row.attempt).workflow_id,
+            tuple(row[:3]),
+            rank(row.priority),
+            queue=QueueName.ANALYSE_GPU if row.application in on_gpu else None,
+        )
         for row in session.execute(query)
         if row.id not in waiting
     ]

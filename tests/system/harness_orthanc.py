@@ -23,6 +23,9 @@ from gransk.site.config import Config
 
 START_SECONDS = 60
 
+ORTHANC = os.environ.get("ORTHANC", "Orthanc")
+"""Another version's may be named, such as scripts/orthanc_of.sh makes."""
+
 
 def free_port() -> int:
     with socket.socket() as door:
@@ -64,6 +67,7 @@ class OrthancProcess:
         self.config = config
         self.folder = folder
         self.extra = extra or {}
+        self.binary = ORTHANC
         self.log = folder / "orthanc.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Orthanc | None = None
@@ -85,7 +89,7 @@ class OrthancProcess:
             path.write_text(json.dumps(values))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["Orthanc", str(path)],
+                [self.binary, str(path)],
                 env={**os.environ, "TCP_NODELAY": "1"},
                 stdout=log,
                 stderr=log,
