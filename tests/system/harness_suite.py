@@ -74,15 +74,15 @@ class Suite:
             self._database = Database(self.config.database.url)
         return self._database
 
-    def start(self, name: str) -> None:
-        """Start one process; the service and Orthanc are waited for."""
+    def start(self, name: str, config_file: Path | None = None) -> None:
+        """Start one process, by its host's own file; the service and Orthanc are waited for."""
         if name == "orthanc":
             self.orthanc.start()
             return
         arguments = ["serve"] if name == "service" else ["worker", "--slot", name.split("-")[1]]
         with self.log_file(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                gransk_command(*arguments, "--config", str(self.config_file)),
+                gransk_command(*arguments, "--config", str(config_file or self.config_file)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -195,7 +195,7 @@ class Suite:
     def log(self) -> str:
         """The ends of all logs, and the rows."""
         parts = []
-        for name in self.names:
+        for name in dict.fromkeys((*self.names, *self._processes)):
             path = self.orthanc.log if name == "orthanc" else self.log_file(name)
             if path.exists():
                 parts.append(f"--- {name}\n{path.read_text(errors='replace')[-4000:]}")
