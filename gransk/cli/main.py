@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("gransk.cli.doctor", "doctor", "Check everything an administrator would."),
     "people": ("gransk.cli.people", "people_app", "Accounts, roles and sign-in links."),
     "token": ("gransk.cli.people", "token_app", "Tokens for machines."),
+    "orthanc": ("gransk.cli.orthanc", "orthanc", "Run Orthanc as the configuration says."),
     "serve": ("gransk.cli.serve", "serve", "Run the service: intake, pages, delivery."),
     "worker": ("gransk.cli.worker", "worker", "Run a worker that analyses studies."),
     "route": ("gransk.cli.route", "route", "Send past reports to a destination added later."),

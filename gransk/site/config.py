@@ -81,6 +81,7 @@ class OrthancSection(Section):
     url: HttpUrl = "http://127.0.0.1:8601"
     username: str = "gransk"
     password_file: SitePath
+    certificate_file: SitePath | None = None
     dicomweb_root: WebPath = "/dicom-web"
     aet: AeTitle = "ORTHANC"
     dicom_host: str = Field(default="127.0.0.1", min_length=1)
