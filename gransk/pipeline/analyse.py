@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -45,6 +45,8 @@ PROGRESS_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 LIMITS = (Reason.MEMORY_LIMIT, Reason.TIME_LIMIT)
 OUTAGE_HOURS = 24.0
+QUEUED = 200
+"""So many of the waiting rows stand in the durable queue at once, the most urgent."""
 
 
 class Busy:
@@ -144,23 +146,34 @@ def starter(database: Database, gpu: GpuQueue) -> Starter:
 
 
 def open_rows(session: Session, on_gpu: frozenset[str] = frozenset()) -> list[Open]:
-    """The waiting and running rows, most urgent first; none that waits for earlier studies.
+    """The running rows and the most urgent of the waiting; none that waits for earlier studies.
 
     ``on_gpu`` are the applications whose work goes to workers that take work for a GPU.
     """
     waiting = held(session)
-    item = (Workitem.id, Workitem.generation, Workitem.attempt)
+    found = _window(session, Workitem.application.not_in(on_gpu), waiting, None)
+    if on_gpu:
+        wants = Workitem.application.in_(on_gpu)
+        found += _window(session, wants, waiting, QueueName.ANALYSE_GPU)
+    return found
+
+
+def _window(
+    session: Session, which: ColumnElement[bool], waiting: set[str], queue: QueueName | None
+) -> list[Open]:
+    """The first `QUEUED` rows: a look must not cost more the more of them wait."""
     query = (
-        select(*item, Workitem.priority, Workitem.application)
-        .where(Workitem.state.in_(OPEN))
-        .order_by(Workitem.priority.desc(), Workitem.created_at)
+        select(Workitem.id, Workitem.generation, Workitem.attempt, Workitem.priority)
+        .where(Workitem.state.in_(OPEN), which)
+        .order_by(Workitem.state, Workitem.priority.desc(), Workitem.created_at)
+        .limit(QUEUED + len(waiting))
     )
     return [
         Open(
             Work(row.id, row.generation, row.attempt).workflow_id,
             tuple(row[:3]),
             rank(row.priority),
-            queue=QueueName.ANALYSE_GPU if row.application in on_gpu else None,
+            queue=queue,
         )
         for row in session.execute(query)
         if row.id not in waiting

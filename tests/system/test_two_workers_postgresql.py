@@ -4,9 +4,7 @@ Each worker stands for a host. No GPU is here: which worker takes its work is th
 word, and the inference runs on the processor.
 """
 
-import sys
 from collections import Counter
-from pathlib import Path
 
 import misbehaving
 import pytest
@@ -15,15 +13,12 @@ from harness_suite import Suite
 from radiographs import radiograph, save
 from sqlalchemy import create_engine, func, inspect, select, text
 
+from bench.postgresql import BINARIES, postgresql
 from gransk.archive.tables import SeenStudy
 from gransk.pipeline.workitems import Work
 from gransk.results.tables import DeliveryState, Report, WorkState
 from gransk.site.events import EventKind, verify
 from gransk.site.tables import Event
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "site"))
-
-from databases import BINARIES, PostgreSQLServer
 
 pytestmark = [
     pytest.mark.system,
@@ -39,9 +34,8 @@ INTAKE = {"quiet_seconds": 0.3, "poll_seconds": 0.2, "reconcile_seconds": 5}
 
 @pytest.fixture
 def server():
-    server = PostgreSQLServer()
-    yield server
-    server.remove()
+    with postgresql() as server:
+        yield server
 
 
 @pytest.fixture
