@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,11 @@ class Running:
 
 
 @contextmanager
-def running() -> Iterator[Running]:
-    """Orthanc, the service and one worker on free ports, with the default settings."""
+def running(workers: int = 1, database: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """Orthanc, the service and workers on free ports, with the default settings.
+
+    ``database`` is the configuration's section; without it, SQLite.
+    """
     with tempfile.TemporaryDirectory() as place:
         ports = _free_ports(3)
         path = Path(place) / "gransk.yaml"
@@ -34,6 +37,8 @@ def running() -> Iterator[Running]:
             "data_folder": "data",
             "orthanc": {"url": f"http://127.0.0.1:{ports[0]}", "dicom_port": ports[1]},
             "service": {"port": ports[2]},
+            "workers": {"processes": workers},
+            "database": dict(database or {}),
         }
         path.write_text(yaml.safe_dump(values), encoding="utf-8")
         config = load_config(path)
