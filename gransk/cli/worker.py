@@ -37,7 +37,7 @@ from gransk.reading.urgent import make_raiser, standing
 from gransk.results import versions
 from gransk.results.router import Router
 from gransk.results.starter import Starter
-from gransk.results.store import BlobStore
+from gransk.results.store import BlobStore, check_blobs
 from gransk.site.config import Config, check_applications, load_config
 from gransk.site.migrate import open_database
 from gransk.site.workflows import Worker, configure
@@ -73,6 +73,8 @@ def _work(config: Config, slot: int | None) -> None:
     with database.begin() as session:
         versions.catch_up(session)
     blobs = BlobStore(config.blob_folder)
+    with database.read() as session:
+        check_blobs(session, blobs)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
     nursery = Nursery(config.workers.memory_mb)
     tools = analyse.Tools(config, database, blobs, nursery)

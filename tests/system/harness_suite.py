@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from typing import Any
 import httpx
 import yaml
 from harness_orthanc import OrthancProcess, make_config, store_scu
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from gransk.archive.tables import SeenStudy
 from gransk.cli.processes import gransk_command
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.database import Database
+from gransk.site.events import verify
 
 START_SECONDS = 60
 ENDED = (WorkState.READY, WorkState.NOT_ANALYSED, WorkState.FAILED, WorkState.WITHDRAWN)
@@ -174,6 +177,31 @@ class Suite:
 
         self.until(delivered, seconds, "deliveries")
         return self.deliveries()
+
+    def all_once(self, count: int) -> None:
+        """Wait; then every study is there once: one row, one report, each object in the archive.
+
+        Raises
+        ------
+        AssertionError
+            Where one is lost, doubled or stuck.
+        """
+        items = self.wait_ended(count, 180)
+        assert Counter(item.state for item in items) == {WorkState.READY: count}, self.log()
+        lines = self.wait_delivered(60)
+        assert {line.state for line in lines} == {DeliveryState.SENT}
+        with self.database.read() as session:
+            assert session.scalar(select(func.count()).select_from(SeenStudy)) == count
+            reports = session.scalars(select(Report)).all()
+            assert verify(session) is None, "the event log's chain is broken"
+        assert Counter(one.workitem_id for one in reports) == {item.id: 1 for item in items}
+        assert len({one.analysis_key for one in reports}) == count, "one input analysed twice"
+        client = self.orthanc.client
+        held = Counter(
+            one.sop_instance_uid for study in client.study_ids() for one in client.instances(study)
+        )
+        assert len(held) == count + len(lines)
+        assert {line.sop_instance_uid for line in lines} <= set(held)
 
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait for a condition.

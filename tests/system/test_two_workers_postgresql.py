@@ -4,20 +4,17 @@ Each worker stands for a host. No GPU is here: which worker takes its work is th
 word, and the inference runs on the processor.
 """
 
-from collections import Counter
-
 import misbehaving
 import pytest
 import yaml
 from harness_suite import Suite
 from radiographs import radiograph, save
-from sqlalchemy import create_engine, func, inspect, select, text
+from sqlalchemy import create_engine, inspect, select, text
 
 from bench.postgresql import BINARIES, postgresql
-from gransk.archive.tables import SeenStudy
 from gransk.pipeline.workitems import Work
-from gransk.results.tables import DeliveryState, Report, WorkState
-from gransk.site.events import EventKind, verify
+from gransk.results.tables import WorkState
+from gransk.site.events import EventKind
 from gransk.site.tables import Event
 
 pytestmark = [
@@ -77,26 +74,6 @@ def in_the_middle(suite, worker):
     )
 
 
-def all_once(suite, count):
-    """Every study once: one row, one report, each object once in the archive."""
-    items = suite.wait_ended(count, 180)
-    assert Counter(item.state for item in items) == {WorkState.READY: count}, suite.log()
-    lines = suite.wait_delivered(60)
-    assert {line.state for line in lines} == {DeliveryState.SENT}
-    with suite.database.read() as session:
-        assert session.scalar(select(func.count()).select_from(SeenStudy)) == count
-        reports = session.scalars(select(Report)).all()
-        assert verify(session) is None, "the event log's chain is broken"
-    assert Counter(one.workitem_id for one in reports) == {item.id: 1 for item in items}
-    assert len({one.analysis_key for one in reports}) == count, "one input analysed twice"
-    client = suite.orthanc.client
-    held = Counter(
-        one.sop_instance_uid for study in client.study_ids() for one in client.instances(study)
-    )
-    assert len(held) == count + len(lines)
-    assert {line.sop_instance_uid for line in lines} <= set(held)
-
-
 def told(suite, kind):
     with suite.database.read() as session:
         return [one.subject for one in session.scalars(select(Event).where(Event.kind == kind))]
@@ -108,14 +85,14 @@ def test_each_is_killed_in_turn_and_none_comes_back(server, site, tmp_path):
         send(suite, tmp_path, range(3))
         suite.until(lambda: in_the_middle(suite, "worker-0"), 90, "worker 0 to be in the middle")
         suite.kill("worker-0")
-        all_once(suite, 3)
+        suite.all_once(3)
 
         # Another host's worker joins, and the last of the first two is killed.
         suite.start("worker-2")
         send(suite, tmp_path, range(3, 6))
         suite.until(lambda: in_the_middle(suite, "worker-1"), 90, "worker 1 to be in the middle")
         suite.kill("worker-1")
-        all_once(suite, 6)
+        suite.all_once(6)
 
         send(suite, tmp_path, range(6, 8))
         suite.until(lambda: in_the_middle(suite, "worker-2"), 90, "worker 2 to be in the middle")
@@ -123,7 +100,7 @@ def test_each_is_killed_in_turn_and_none_comes_back(server, site, tmp_path):
         # Arrives while there is no database.
         send(suite, tmp_path, [8])
         server.start()
-        all_once(suite, 9)
+        suite.all_once(9)
         assert suite.pid("worker-0") is suite.pid("worker-1") is None
         lost = [subject.rsplit("-", 2)[1:] for subject in told(suite, EventKind.WORKER_LOST)]
         assert lost[:2] == [["worker", "0"], ["worker", "1"]]
@@ -140,7 +117,7 @@ def test_work_that_wants_a_gpu_goes_to_its_workers(server, site, tmp_path):
 
         # None was ever there: nothing waits.
         send(suite, tmp_path, [0], "good")
-        all_once(suite, 1)
+        suite.all_once(1)
         (first,) = suite.items()
         assert executors(suite)[Work.of(first).workflow_id] == "worker-0"
 
@@ -150,7 +127,7 @@ def test_work_that_wants_a_gpu_goes_to_its_workers(server, site, tmp_path):
             90, "the GPU's worker to start",
         )  # fmt: skip
         send(suite, tmp_path, range(1, 3))
-        all_once(suite, 3)
+        suite.all_once(3)
         owners = executors(suite)
         theirs = [owners[Work.of(item).workflow_id] for item in suite.items()[1:]]
         assert theirs == ["worker-1", "worker-1"]
@@ -159,5 +136,5 @@ def test_work_that_wants_a_gpu_goes_to_its_workers(server, site, tmp_path):
         send(suite, tmp_path, range(3, 6))
         suite.until(lambda: in_the_middle(suite, "worker-1"), 90, "its work to be in the middle")
         suite.kill("worker-1")
-        all_once(suite, 6)
+        suite.all_once(6)
         assert suite.pid("worker-1") is None
