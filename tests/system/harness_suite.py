@@ -23,6 +23,8 @@ from gransk.site.database import Database
 from gransk.site.events import verify
 
 START_SECONDS = 60
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+"""A busy machine is waited for so many times longer."""
 ENDED = (WorkState.READY, WorkState.NOT_ANALYSED, WorkState.FAILED, WorkState.WITHDRAWN)
 
 
@@ -204,14 +206,14 @@ class Suite:
         assert {line.sop_instance_uid for line in lines} <= set(held)
 
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait for a condition.
+        """Wait for a condition, ``PATIENCE`` times as long.
 
         Raises
         ------
         TimeoutError
             With the rows and the ends of all logs.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while not holds():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {seconds} s for {what}\n{self.log()}")
