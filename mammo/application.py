@@ -260,12 +260,15 @@ class MammoApplication:
         if old.views != new.views:
             return Previewed(None, why=TakesImages.SERIES)
         digests = {name: models.digest(name) for name in self.models(new)}
-        if digests != {one.id: one.sha256 for one in findings.models if one.id in digests}:
+        used = {one.id: one.sha256 for one in findings.models}
+        if any(used.get(name.split("@")[0]) != digest for name, digest in digests.items()):
             return Previewed(None, why=TakesImages.MODELS)
         least = new.operating_point
-        masses = models.card(MODEL_IDS[0]).threshold if least is None else least
+        masses = models.card(new.models.masses).threshold if least is None else least
         thresholds = {kind.value: masses for kind in Kind}
-        thresholds[Kind.CALCIFICATIONS.value] = models.card(CALCIFICATIONS_ID).threshold
+        if new.models.calcifications is not None:
+            card = models.card(new.models.calcifications)
+            thresholds[Kind.CALCIFICATIONS.value] = card.threshold
         found, why_not = in_force(new.calibration, self._scored_by(new, digests))
         found_again = preview(findings, thresholds, new.report_limit, found, why_not)
         if found_again.why is None and old.tracking != new.tracking:

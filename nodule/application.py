@@ -260,7 +260,7 @@ class NoduleApplication:
         if (old.series, old.memory_mb) != (new.series, new.memory_mb):
             return Previewed(None, why=TakesImages.SERIES)
         used = {one.id: one.sha256 for one in findings.models}
-        if any(used.get(name) != models.digest(name) for name in self.models(new)):
+        if any(used.get(name.split("@")[0]) != models.digest(name) for name in self.models(new)):
             return Previewed(None, why=TakesImages.MODELS)
         told = preview(findings, _limits(old, models), _limits(new, models))
         if told.why is None and old.tracking != new.tracking:
@@ -317,7 +317,7 @@ def _cautions(selection: Selection) -> tuple[Note, ...]:
 
 def _limits(settings: NoduleSettings, models: ModelLibrary) -> Limits:
     point = settings.operating_point
-    least = models.card(MODEL_ID).threshold if point is None else point
+    least = models.card(settings.models.detector).threshold if point is None else point
     return Limits(least, settings.smallest_mm, settings.report_limit)
 
 

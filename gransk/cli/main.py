@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "retention": ("gransk.cli.retention", "app", "Remove what has had its time; hold studies."),
     "people": ("gransk.cli.people", "people_app", "Accounts, roles and sign-in links."),
     "token": ("gransk.cli.people", "token_app", "Tokens for machines."),
+    "orthanc": ("gransk.cli.orthanc", "orthanc", "Run Orthanc as the configuration says."),
     "serve": ("gransk.cli.serve", "serve", "Run the service: intake, pages, delivery."),
     "worker": ("gransk.cli.worker", "worker", "Run a worker that analyses studies."),
     "route": ("gransk.cli.route", "route", "Send past reports to a destination added later."),

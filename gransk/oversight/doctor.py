@@ -42,6 +42,7 @@ from gransk.site.config import (
 )
 from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
+from gransk.site.executors import KINDS
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.model_library import library_of
@@ -411,7 +412,7 @@ def living_workers(config: Config, session: Session) -> list[Executor]:
     now, most = utcnow(), config.workers.lost_after_seconds
     running = session.scalars(
         select(Executor)
-        .where(Executor.kind == "worker", Executor.stopped_at.is_(None))
+        .where(Executor.kind.in_(KINDS.values()), Executor.stopped_at.is_(None))
         .order_by(Executor.id)
     )
     return [one for one in running if (now - one.heartbeat_at).total_seconds() < most]

@@ -120,6 +120,26 @@ class BlobStore:
             return False
 
 
+def check_blobs(session: Session, blobs: BlobStore) -> None:
+    """Is this the folder that the database's results are in?
+
+    Asked when a worker starts: on a host where the shared folder is not mounted, it would else
+    keep results where nobody finds them.
+
+    Raises
+    ------
+    BlobError
+        Where the newest object that the database names is not there.
+    """
+    newest = select(Blob.sha256).order_by(Blob.created_at.desc()).limit(1)
+    sha256 = session.scalars(newest).first()
+    if sha256 is not None and not blobs.path(sha256).is_file():
+        raise BlobError(
+            f"{blobs.folder} lacks object {sha256[:12]}, which the database names: it is not the "
+            "folder that results are in; mount the shared folder there, or restore it"
+        )
+
+
 @dataclass(frozen=True)
 class NewObject:
     """One DICOM object to be sealed with its report."""

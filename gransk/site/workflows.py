@@ -29,10 +29,10 @@ from sqlalchemy import make_url
 
 from gransk.core.errors import GranskError
 from gransk.site.anchor import try_to_advance
-from gransk.site.config import Config
+from gransk.site.config import Config, Takes
 from gransk.site.database import Database
 from gransk.site.events import EventKind, record
-from gransk.site.executors import LostExecutorError, Seat, Watch, still_silent
+from gransk.site.executors import KINDS, LostExecutorError, Seat, Watch, still_silent
 from gransk.site.tables import Executor
 
 P = ParamSpec("P")
@@ -58,11 +58,19 @@ _log = logging.getLogger(__name__)
 
 
 class QueueName(StrEnum):
-    """The three queues. A workflow never waits for another in its own queue."""
+    """The queues. A workflow never waits for another in its own queue.
+
+    Each worker takes analyses from one of the first two (`Takes`).
+    """
 
     ANALYSE = "analyse"
+    ANALYSE_GPU = "analyse-gpu"
     RELEASE = "release"
     DELIVER = "deliver"
+
+
+ANALYSES = {Takes.ORDINARY: QueueName.ANALYSE, Takes.GPU: QueueName.ANALYSE_GPU}
+"""Where a worker takes analyses from; one queue alone, so that it makes one at a time."""
 
 
 def workflow(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -145,7 +153,6 @@ class Worker:
 def configure(
     config: Config,
     database: Database,
-    kind: str = "worker",
     slot: int | None = None,
     on_lost: Callable[[], None] | None = None,
 ) -> Worker:
@@ -158,8 +165,6 @@ def configure(
     config : Config
     database : Database
         Ours, migrated.
-    kind : str
-        Part of the executor's id.
     slot : int, optional
         From 0; None takes the first free slot of this machine.
     on_lost : callable, optional
@@ -171,6 +176,7 @@ def configure(
     ConfigurationError
         Where the slot is taken.
     """
+    kind = KINDS[config.workers.takes]
     seat = Seat.take(database, config.data_folder / "locks", kind, slot)
     _prepare(config.database.workflows_url)
     settings: DBOSConfig = {
@@ -183,17 +189,18 @@ def configure(
         "run_migrations": False,
     }
     DBOS(config=settings)
-    DBOS.listen_queues([queue.value for queue in QueueName])
+    taken = (ANALYSES[config.workers.takes], QueueName.RELEASE, QueueName.DELIVER)
+    DBOS.listen_queues([queue.value for queue in taken])
     return Worker(config, database, seat, on_lost or _exit_lost)
 
 
 def register_queues(config: Config) -> None:
-    """The three queues and how many of each a worker runs at once.
+    """The queues and how many of each a worker runs at once.
 
     Deliveries are divided by destination (the partition key), so that one which
     does not answer holds up no other.
     """
-    for queue in (QueueName.ANALYSE, QueueName.RELEASE):
+    for queue in (*ANALYSES.values(), QueueName.RELEASE):
         DBOS.register_queue(
             queue.value,
             worker_concurrency=1,
