@@ -141,7 +141,8 @@ def create_app(
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages,
-        administration_pages, drafting, version_pages, calls, monitoring_pages, drift_pages, rule_pages, model_pages, model_changes,
+        administration_pages, drafting, version_pages, calls, monitoring_pages, drift_pages,
+        rule_pages, model_pages, model_changes,
         board, board_acts, exam_history, unit_readers, indicator_pages, own_figures,
         policy_pages, simulation_pages, validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
