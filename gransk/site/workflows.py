@@ -58,9 +58,10 @@ _log = logging.getLogger(__name__)
 
 
 class QueueName(StrEnum):
-    """The three queues. A workflow never waits for another in its own queue."""
+    """The queues. A workflow never waits for another in its own queue."""
 
     ANALYSE = "analyse"
+    BESIDE = "beside"
     RELEASE = "release"
     DELIVER = "deliver"
 
@@ -188,12 +189,12 @@ def configure(
 
 
 def register_queues(config: Config) -> None:
-    """The three queues and how many of each a worker runs at once.
+    """The queues and how many of each a worker runs at once.
 
     Deliveries are divided by destination (the partition key), so that one which
     does not answer holds up no other.
     """
-    for queue in (QueueName.ANALYSE, QueueName.RELEASE):
+    for queue in (QueueName.ANALYSE, QueueName.BESIDE, QueueName.RELEASE):
         DBOS.register_queue(
             queue.value,
             worker_concurrency=1,

@@ -16,6 +16,7 @@ import gransk.delivery.marks
 import gransk.delivery.pacing
 import gransk.reading.policy_tables
 import gransk.reading.tables
+import gransk.registry.beside_tables
 import gransk.registry.tables
 import gransk.results.commitment_tables
 import gransk.results.message_tables
