@@ -7,11 +7,11 @@ key. It is no result: no row of the worklist names it, no report is made of it.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import Purpose, SeenStudy
@@ -28,6 +28,7 @@ from gransk.site.config_shadows import Shadow
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind, record, take_turn
 
+Hides = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
 OPEN = (RunState.WAITING, RunState.RUNNING)
 MOST = 5000
 """Studies that may be asked for at once."""
@@ -115,8 +116,11 @@ def add(
     return True
 
 
-def past(session: Session, wanted: Wanted) -> list[Workitem]:
-    """Analysed studies of some days, the newest first; none that is there as a prior alone."""
+def past(session: Session, wanted: Wanted, hides: Hides | None = None) -> list[Workitem]:
+    """Analysed studies of some days, the newest first; none that is there as a prior alone.
+
+    ``hides`` says by its study key which a person may not see: they are left out.
+    """
     query = (
         select(Workitem)
         .join(SeenStudy, SeenStudy.key == Workitem.study_key)
@@ -127,6 +131,8 @@ def past(session: Session, wanted: Wanted) -> list[Workitem]:
         .where(SeenStudy.deleted_at.is_(None))
         .order_by(SeenStudy.study_date.desc(), SeenStudy.key)
     )
+    if hides is not None:
+        query = query.where(not_(hides(Workitem.study_key)))
     found = list(session.scalars(query))
     if not wanted.unit:
         return found
@@ -142,6 +148,7 @@ def ask(
     author: str,
     reason: str,
     most: int = MOST,
+    hides: Hides | None = None,
 ) -> BesideAsk:
     """Ask for past studies to be analysed under other settings, to be compared.
 
@@ -157,6 +164,8 @@ def ask(
     author, reason : str
     most : int
         The newest so many.
+    hides : callable, optional
+        As for `past`.
 
     Raises
     ------
@@ -169,7 +178,7 @@ def ask(
     take_turn(session)
     if name_taken(session, name):
         raise BesideError("comparing_name_taken", name)
-    items = past(session, wanted)[: min(most, MOST)]
+    items = past(session, wanted, hides)[: min(most, MOST)]
     if not items:
         raise BesideError("comparing_no_studies")
     row = BesideAsk(

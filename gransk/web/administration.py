@@ -12,6 +12,7 @@ from gransk.web.rendering import page
 
 ROOMS: tuple[tuple[str, str, Permission], ...] = (
     ("nav_rules", "/rules", Permission.SETTINGS),
+    ("nav_comparing", "/models/compare", Permission.MODELS),
     ("nav_monitoring", "/monitoring", Permission.MONITORING),
     ("nav_people", "/people", Permission.PEOPLE),
     ("nav_deliveries", "/deliveries", Permission.MESSAGES),

@@ -27,6 +27,7 @@ from gransk.web import (
     api,
     case,
     case_actions,
+    comparing_pages,
     delivery_pages,
     dicomweb,
     doors,
@@ -133,7 +134,7 @@ def create_app(
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages,
-        administration, monitoring_pages, rule_pages,
+        administration, monitoring_pages, rule_pages, comparing_pages,
         board, board_acts, exam_history, unit_readers, indicator_pages, own_figures,
         policy_pages, simulation_pages, validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
