@@ -124,11 +124,8 @@ def show_comparison(name: str, request: Request, caller: Seeing, settings: str =
         found = compared(session, known.summaries, chosen, hides, FOLLOW_UP_MONTHS)
         why = reasons(session, chosen, hides)
         keys = [case.key for case in found.differing]
-        dates = dict(
-            session.execute(
-                select(SeenStudy.key, SeenStudy.study_date).where(SeenStudy.key.in_(keys))
-            ).tuples()
-        )
+        query = select(SeenStudy).where(SeenStudy.key.in_(keys))
+        dates = {study.key: study.study_date for study in session.scalars(query)}
     return page(
         request,
         "comparison.html",

@@ -16,6 +16,7 @@ from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
+from gransk.oversight.compared import GROUPS
 from gransk.oversight.running import Step
 from gransk.reading.entries import AlertCode, TaskKind
 from gransk.reading.exam import State
@@ -28,6 +29,7 @@ from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
 from gransk.reading.validation.report import Counts, Missing
+from gransk.registry.beside_tables import RunState
 from gransk.results.message_tables import AnnouncementKind
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
@@ -35,6 +37,7 @@ from gransk.results.urgency import Level
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
+from gransk.web.comparing_pages import SIDES
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.profile_form import SOURCES
 from gransk.web.reading.board import DONE
@@ -101,6 +104,7 @@ def used() -> set[str]:
         ("identity", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
         ("identity_images", ("waiting", "failed")),
         ("monitoring_step", Step),
+        ("beside", RunState), ("comparing", SIDES), ("comparing_by", GROUPS),
         ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]),
         ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
