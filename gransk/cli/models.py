@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gransk.cli import rerun
 from gransk.cli.options import SiteConfigOption, model_library
 from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import ModelLibrary
@@ -16,6 +17,10 @@ app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup
 Folder = Annotated[
     Path | None, typer.Option("--folder", help="Folder of models; default: the configuration's.")
 ]
+
+
+app.command("rerun")(rerun.rerun)
+app.command("stop")(rerun.stop)
 
 
 @app.callback()
