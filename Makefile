@@ -12,7 +12,7 @@ export GRANSK_DATA
 BESIDE := -n 2 --dist loadfile
 
 RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb python3-venv
-TEST_PACKAGES := dcmtk chromium fonts-dejavu-core
+TEST_PACKAGES := dcmtk chromium fonts-dejavu-core rsyslog rsyslog-gnutls rsyslog-openssl nginx-light
 
 .PHONY: run install install-test test test-all lint clean
 

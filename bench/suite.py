@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,15 +26,29 @@ class Running:
 
 
 @contextmanager
-def running() -> Iterator[Running]:
-    """Orthanc, the service and one worker on free ports, with the default settings."""
+def running(
+    workers: int = 1, database: Mapping[str, str] | None = None, **sections: Any
+) -> Iterator[Running]:
+    """Orthanc, the service and workers on free ports, with the default settings.
+
+    Parameters
+    ----------
+    workers : int
+    database : mapping, optional
+        The configuration's section; without it, SQLite.
+    sections
+        Sections of the configuration beside those that say where everything is.
+    """
     with tempfile.TemporaryDirectory() as place:
         ports = _free_ports(3)
         path = Path(place) / "gransk.yaml"
-        values = {
+        values: dict[str, Any] = {
+            **sections,
             "data_folder": "data",
             "orthanc": {"url": f"http://127.0.0.1:{ports[0]}", "dicom_port": ports[1]},
             "service": {"port": ports[2]},
+            "workers": {"processes": workers},
+            "database": dict(database or {}),
         }
         path.write_text(yaml.safe_dump(values), encoding="utf-8")
         config = load_config(path)

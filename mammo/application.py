@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gransk.core.application import Context, Examined, KnownStudy, Picture, Place, Selection
+from gransk.core.application import (
+    Context,
+    Examined,
+    KnownStudy,
+    Picture,
+    Place,
+    Previewed,
+    Selection,
+    TakesImages,
+)
 from gransk.core.calibration import OwnExam, Result, Wanted
 from gransk.core.dates import date_of
 from gransk.core.errors import InvalidValueError, UnreadableInputError
 from gransk.core.findings import Finding, Findings, Measurement, Note, Quality
 from gransk.core.followup import Assessment, Comparison, FollowUp
-from gransk.core.models import Card, Model
+from gransk.core.models import Card, Model, ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.seconds import Seconds
 from gransk.core.study import Study
-from mammo.coding import measurement, quality
+from mammo.coding import quality
 from mammo.exam import choice as exam
 from mammo.exam.choice import ViewRules
 from mammo.exam.recognise import Recogniser
@@ -31,11 +41,13 @@ from mammo.marks.mark import Kind, Mark
 from mammo.models import ROLES, MammoModels
 from mammo.pictures import pictures
 from mammo.presentation import presentation
+from mammo.previewing import preview
 from mammo.reading import ReadExam, ReadView, read_exam
 from mammo.scores.calibration import CalibrationSetting, in_force
 from mammo.scores.command import calibrate
 from mammo.scores.score import Scores, ViewEvidence, score
 from mammo.scores.scored_by import SCORES_SINCE, ScoredBy
+from mammo.scores.told import told
 from mammo.tracking import comparison, follow_up
 from mammo.tracking.pictures import comparison_pictures
 from mammo.tracking.pointing import measured_at
@@ -236,6 +248,33 @@ class MammoApplication:
         """A plain report, ready to paste."""
         return follow_up.report_text(study, findings, follow_up_, language, self.presentation.text)
 
+    def preview(
+        self,
+        findings: Findings,
+        made_under: BaseModel,
+        settings: BaseModel,
+        models: ModelLibrary,
+    ) -> Previewed:
+        """Kept marks as another limit would have reported them, and the exam's score anew."""
+        old, new = _mine(made_under), _mine(settings)
+        if old.views != new.views:
+            return Previewed(None, why=TakesImages.SERIES)
+        digests = {name: models.digest(name) for name in self.models(new)}
+        used = {one.id: one.sha256 for one in findings.models}
+        if any(used.get(name.split("@")[0]) != digest for name, digest in digests.items()):
+            return Previewed(None, why=TakesImages.MODELS)
+        least = new.operating_point
+        masses = models.card(new.models.masses).threshold if least is None else least
+        thresholds = {kind.value: masses for kind in Kind}
+        if new.models.calcifications is not None:
+            card = models.card(new.models.calcifications)
+            thresholds[Kind.CALCIFICATIONS.value] = card.threshold
+        found, why_not = in_force(new.calibration, self._scored_by(new, digests))
+        found_again = preview(findings, thresholds, new.report_limit, found, why_not)
+        if found_again.why is None and old.tracking != new.tracking:
+            return replace(found_again, why=TakesImages.COMPARISON)
+        return found_again
+
     def _calibrated(
         self, settings: MammoSettings, models: Mapping[str, Model], probability: float
     ) -> tuple[tuple[list[Measurement], list[Quality]], list[Note]]:
@@ -245,12 +284,7 @@ class MammoApplication:
         found, why_not = in_force(settings.calibration, self._scored_by(settings, digests))
         if found is None:
             return ([], []), [why_not] if why_not else []
-        shown = found.apply(probability)
-        numbers = [measurement("exam_score", shown.exam_score)]
-        if shown.probability is not None:
-            numbers.append(measurement("screening_probability", round(shown.probability, 5)))
-        category = [] if shown.category is None else [quality("score_category", shown.category)]
-        return (numbers, category), []
+        return told(found, probability), []
 
     def _scored_by(self, settings: MammoSettings, models: Mapping[str, str]) -> ScoredBy:
         return ScoredBy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,16 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from gransk.core.application import Context, Examined, KnownStudy, Picture, Place, Selection
+from gransk.core.application import (
+    Context,
+    Examined,
+    KnownStudy,
+    Picture,
+    Place,
+    Previewed,
+    Selection,
+    TakesImages,
+)
 from gransk.core.ct import DEFAULT_MEMORY_MB, frames_of, read_frame, read_volume
 from gransk.core.dates import date_of
 from gransk.core.errors import InvalidValueError
@@ -22,7 +32,7 @@ from gransk.core.findings import (
 )
 from gransk.core.followup import Assessment, Comparison, FollowUp
 from gransk.core.keys import uid
-from gransk.core.models import Card, Model
+from gransk.core.models import Card, Model, ModelLibrary
 from gransk.core.reasons import Reason
 from gransk.core.seconds import Seconds
 from gransk.core.study import Instance, Study
@@ -41,6 +51,7 @@ from nodule.models import ROLES, NoduleModels
 from nodule.morphology import Morphology
 from nodule.place import LungMap
 from nodule.presentation import WINDOW, details, presentation
+from nodule.previewing import Limits, preview
 from nodule.reading import Nodule, Reader, finding_of, holds, is_sharp, rounded
 from nodule.report_text import report_text
 from nodule.risk.codes import profile_codes
@@ -237,6 +248,25 @@ class NoduleApplication:
         """Risk by the site's models and advice by its guidelines."""
         return assess(study, findings, comparisons, profile, _mine(settings).follow_up)
 
+    def preview(
+        self,
+        findings: Findings,
+        made_under: BaseModel,
+        settings: BaseModel,
+        models: ModelLibrary,
+    ) -> Previewed:
+        """Kept nodules as other limits would have reported them."""
+        old, new = _mine(made_under), _mine(settings)
+        if (old.series, old.memory_mb) != (new.series, new.memory_mb):
+            return Previewed(None, why=TakesImages.SERIES)
+        used = {one.id: one.sha256 for one in findings.models}
+        if any(used.get(name.split("@")[0]) != models.digest(name) for name in self.models(new)):
+            return Previewed(None, why=TakesImages.MODELS)
+        told = preview(findings, _limits(old, models), _limits(new, models))
+        if told.why is None and old.tracking != new.tracking:
+            return replace(told, why=TakesImages.COMPARISON)
+        return told
+
     def report_text(
         self, study: Study, findings: Findings, follow_up: FollowUp, language: str
     ) -> str:
@@ -283,6 +313,12 @@ def _cautions(selection: Selection) -> tuple[Note, ...]:
     kernel = header.get("ConvolutionKernel") or ""
     name = kernel if isinstance(kernel, str) else str(next(iter(kernel), ""))
     return cautions(float(header.get("SliceThickness") or 0), name)
+
+
+def _limits(settings: NoduleSettings, models: ModelLibrary) -> Limits:
+    point = settings.operating_point
+    least = models.card(settings.models.detector).threshold if point is None else point
+    return Limits(least, settings.smallest_mm, settings.report_limit)
 
 
 def _mine(settings: BaseModel) -> NoduleSettings:

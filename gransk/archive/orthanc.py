@@ -97,9 +97,11 @@ class ArchiveFacts:
 class _Client(HttpClient):  # type: ignore[misc]
     """The client without its own repeated tries: whoever calls us tries again later."""
 
-    def __init__(self, url: str, username: str, password: str, connections: int) -> None:
-        super().__init__(url + "/", username, password)
+    def __init__(self, section: OrthancSection, connections: int) -> None:
+        super().__init__(section.url + "/", section.username, section.password())
         self._http_session.trust_env = False
+        if section.certificate_file is not None:
+            self._http_session.verify = str(section.certificate_file)
         adapter = HTTPAdapter(max_retries=0, pool_maxsize=connections)
         for scheme in ("http://", "https://"):
             self._http_session.mount(scheme, adapter)
@@ -124,7 +126,7 @@ class Orthanc:
         self.name = section.name
         self.url = section.url
         self._timeout = (CONNECT_SECONDS, section.timeout_seconds)
-        self._client = _Client(section.url, section.username, section.password(), connections)
+        self._client = _Client(section, connections)
 
     def close(self) -> None:
         self._client.close()
@@ -136,6 +138,14 @@ class Orthanc:
     def plugins(self) -> list[str]:
         """Names of the loaded plugins."""
         return list(self._json("GET", "/plugins"))
+
+    def answers(self, dicomweb_root: str) -> bool:
+        """Does DICOMweb answer under a path?"""
+        try:
+            self._call("GET", f"{dicomweb_root.lstrip('/')}/studies?limit=1")
+        except NotInArchiveError:
+            return False
+        return True
 
     def statistics(self) -> dict[str, Any]:
         """``/statistics``: counts and sizes."""

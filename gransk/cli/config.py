@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from gransk.cli.options import ConfigOption, config_path, shell_name
+from gransk.cli.options import ConfigOption, config_path, shell_name, site_host
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.site import settings_drafts
@@ -22,11 +22,12 @@ from gransk.site.config import Config, check_applications, load_config
 from gransk.site.database import Database
 from gransk.site.differences import Change, Kind, differences
 from gransk.site.migrate import open_database
+from gransk.site.people import find_account
 from gransk.site.settings_drafts import Draft, DraftState, settings_now
 from gransk.site.settings_file import export_settings, import_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.site_keys import Host, machine_content, site_content, site_digest
-from gransk.site.tables import Account, SettingVersion
+from gransk.site.tables import SettingVersion
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True,
                   help="Check, show and change the configuration.")  # fmt: skip
@@ -163,7 +164,7 @@ def approve(
     with _open(config) as (host, database):
         with database.begin() as session:
             name = getpass.getuser()
-            account = session.scalar(select(Account).where(Account.name == name))
+            account = find_account(session, name)
             if account is None:
                 raise SettingsError(SettingsRefusal.NOT_RESPONSIBLE, f"no account {name!r}")
             made = settings_drafts.approve(session, host, number, account)
@@ -187,7 +188,7 @@ def undo(
 def _open(config: ConfigOption) -> Iterator[tuple[Host, Database]]:
     """This machine and its database; what is refused is told, and ends the command."""
     try:
-        host = Host.of_file(config_path(config))
+        host = site_host(config)
         database = open_database(host.config)
         try:
             yield host, database

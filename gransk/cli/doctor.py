@@ -14,7 +14,14 @@ from rich.table import Table
 
 from gransk.cli.options import ConfigOption, config_path
 from gransk.core.errors import ConfigurationError
-from gransk.oversight import doctor_destinations, doctor_orthanc, doctor_settings
+from gransk.oversight import (
+    doctor_audit,
+    doctor_destinations,
+    doctor_machine,
+    doctor_orthanc,
+    doctor_settings,
+    doctor_site,
+)
 from gransk.oversight.doctor import Level, Result, examine
 from gransk.site.config import load_config
 
@@ -27,6 +34,22 @@ STATES = {
     "en": {Level.OK: "ok", Level.WARN: "warning", Level.FAIL: "fault"},
     "da": {Level.OK: "ok", Level.WARN: "advarsel", Level.FAIL: "fejl"},
 }
+
+
+BESIDE = (
+    *doctor_settings.CHECKS,
+    *doctor_machine.CHECKS,
+    *map(
+        doctor_settings.under_settings_in_force,
+        (
+            *doctor_orthanc.CHECKS,
+            *doctor_site.CHECKS,
+            *doctor_destinations.CHECKS,
+            *doctor_audit.CHECKS,
+        ),
+    ),
+)
+"""Checks beside the doctor's own, of the settings in force."""
 
 
 class Language(StrEnum):
@@ -43,11 +66,10 @@ def doctor(
 ) -> None:
     """Check everything an administrator would; change nothing. Exit 1 where something fails."""
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    more = (*doctor_settings.CHECKS, *doctor_orthanc.CHECKS, *doctor_destinations.CHECKS)
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):
-        results = list(examine(path, more))
+        results = list(examine(path, BESIDE))
     chosen = language.value if language else _language(config)
     if as_json:
         typer.echo(json.dumps(_json(results, chosen), ensure_ascii=False, indent=2))

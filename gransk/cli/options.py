@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from gransk.site.answering import SHELL
 
 if TYPE_CHECKING:
     from gransk.core.models import ModelLibrary
+    from gransk.site.site_keys import Host
 
 CONFIG = Path(__file__).resolve().parents[2] / "orthanc_config" / "gransk.yaml"
 
@@ -56,6 +58,19 @@ def model_library(config: Path | None) -> ModelLibrary:
 def config_path(given: Path | None) -> Path:
     """The configuration's file: the one given, else the one beside the program."""
     return given or CONFIG
+
+
+def site_host(config: Path | None) -> Host:
+    """The host whose configuration this is; its settings may name active models alone.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    from gransk.registry.choice import check_settings
+    from gransk.site.site_keys import Host
+
+    return replace(Host.of_file(config_path(config)), further=(check_settings,))
 
 
 def shell_name() -> str:

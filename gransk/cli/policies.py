@@ -14,16 +14,16 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from gransk.cli.options import ConfigOption, config_path, shell_name
+from gransk.cli.options import ConfigOption, shell_name
+from gransk.cli.site import open_site
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.reading import rooms
 from gransk.reading.policy import Room
 from gransk.reading.room_changes import Evidence
 from gransk.reading.room_file import read_room, write_room
 from gransk.reading.room_words import differences
-from gransk.site.config import Config, load_config
+from gransk.site.config import Config
 from gransk.site.faults import explain
-from gransk.site.migrate import open_database
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True,
                   help="Policies of the reading room: check, draft, list and export.")  # fmt: skip
@@ -116,8 +116,7 @@ def export(
 def _site(config: Path | None) -> Iterator[tuple[Config, Session]]:
     """The site and a transaction; what goes wrong is told, and ends the command with 1."""
     try:
-        site = load_config(config_path(config))
-        database = open_database(site)
+        site, database = open_site(config)
         try:
             with database.begin() as session:
                 yield site, session

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gransk.cli.log_rotation import rotate
+
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 20.0
-LOG_BYTES = 20 << 20
 
 
 def gransk_command(*arguments: str) -> list[str]:
@@ -49,8 +50,6 @@ class Process:
     def start(self) -> None:
         """Start it in a process group of its own, so that Ctrl-C reaches us alone."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".1.log"))
         with self.log.open("ab") as log:
             self.handle = subprocess.Popen(
                 self.command,
@@ -103,8 +102,11 @@ class Supervisor:
         return process
 
     def check(self) -> None:
-        """Start again what has died, more slowly the more often it died."""
+        """Start again what has died, more slowly the more often it died; keep logs to a size."""
         for process in self.processes:
+            # A full disk is told elsewhere; the log goes on growing until there is room.
+            with contextlib.suppress(OSError):
+                rotate(process.log)
             if process.running:
                 continue
             wait = min(60.0, 2.0 ** min(process.deaths, 6) - 1)

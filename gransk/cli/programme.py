@@ -10,15 +10,14 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.options import ConfigOption
+from gransk.cli.site import open_site
 from gransk.core.errors import GranskError, InvalidValueError, UnreadableInputError
 from gransk.core.exam_facts import STATED, Fact
 from gransk.core.programme import UNKNOWN, Programme
 from gransk.pipeline import exam_facts, programmes
 from gransk.results.tables import FactSource, ProgrammeSource
-from gransk.site.config import load_config
 from gransk.site.lists import CellError, Line, read_lines, read_table
-from gransk.site.migrate import open_database
 
 FAILED, UNREADABLE = 1, 4
 ACCESSION, PROGRAMME = "accession_number", "programme"
@@ -46,10 +45,9 @@ def programme(
     file is wrong (errors by line, nothing was imported), 1 failed.
     """
     try:
-        site = load_config(config_path(config))
-        said = read_exams(file, site.reading.names)
-        database = open_database(site)
+        site, database = open_site(config)
         try:
+            said = read_exams(file, site.reading.names)
             with database.begin() as session:
                 done, facts = _state(session, said, f"shell:{getpass.getuser()}"[:64])
         finally:

@@ -10,16 +10,15 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from gransk.cli.options import ConfigOption, config_path
-from gransk.core.application import applications
+from gransk.cli.options import ConfigOption
+from gransk.cli.site import open_site
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.results.router import Router, route_again
 from gransk.results.store import BlobStore
 from gransk.results.tables import Report, Workitem
-from gransk.site.config import Config, check_applications, load_config
+from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.faults import near
-from gransk.site.migrate import open_database
 
 
 def route(
@@ -37,10 +36,8 @@ def route(
     that has a report already is not sent it again.
     """
     try:
-        settings = load_config(config_path(config))
-        check_applications(settings, applications())
+        settings, database = open_site(config)
         _check_names(settings, destinations)
-        database = open_database(settings)
     except GranskError as error:
         typer.echo(f"gransk route: {error}", err=True)
         raise typer.Exit(1) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import time
@@ -21,10 +20,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gransk.archive.orthanc import ArchiveUnavailableError, Orthanc
-from gransk.archive.orthanc_config import TEMPLATE, render
 from gransk.cli.demonstration import choose, send_missing
 from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.orthanc import ENVIRONMENT, orthanc_command
 from gransk.cli.processes import Process, Supervisor, gransk_command
+from gransk.cli.site import open_site
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.site.config import Config, load_config
 from gransk.site.database import Database
@@ -79,16 +79,12 @@ def start(path: Path, site: Config, supervisor: Supervisor) -> None:
         Where a port is taken or Orthanc is not installed.
     """
     _check_ports(site)
-    binary = shutil.which("Orthanc", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if binary is None:
-        raise ConfigurationError("Orthanc is not installed; run make install")
+    in_force, database = open_site(path)
+    database.close()
+    command = orthanc_command(path, in_force)
     logs = site.data_folder / "logs"
-    orthanc = render(site, site.data_folder / "orthanc", _template(path))
     with _step("Orthanc"):
-        # Without TCP_NODELAY each C-STORE answer waits for the sender's next packet.
-        environment = {"TCP_NODELAY": "1"}
-        command = [binary, str(orthanc)]
-        supervisor.add(Process("orthanc", command, logs / "orthanc.log", environment))
+        supervisor.add(Process("orthanc", command, logs / "orthanc.log", ENVIRONMENT))
         _wait(lambda: _orthanc_answers(site), supervisor, "orthanc")
     with _step("Service"):
         command = gransk_command("serve", "--config", str(path))
@@ -99,12 +95,6 @@ def start(path: Path, site: Config, supervisor: Supervisor) -> None:
             command = gransk_command("worker", "--slot", str(slot), "--config", str(path))
             name = f"worker-{slot}"
             supervisor.add(Process(name, command, logs / f"{name}.log"))
-
-
-def _template(path: Path) -> Path:
-    """The site's part of Orthanc's configuration: beside ours, else the shipped one."""
-    beside = path.resolve().parent / TEMPLATE.name
-    return beside if beside.is_file() else TEMPLATE
 
 
 def _configuration(path: Path | None) -> tuple[Path, Config]:

@@ -30,23 +30,32 @@ from gransk.archive.prior_removal import PriorRemover
 from gransk.archive.prior_search import PriorSearcher
 from gransk.cli.archive import ArchiveMarks
 from gransk.cli.loops import Loop, renewed
-from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.options import ConfigOption, config_path, site_host
 from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
+from gransk.oversight.audit.sending import Sender
+from gransk.oversight.drift.looking import DriftWatcher
+from gransk.oversight.operating import OperatingWatcher
+from gransk.oversight.retention import remove_spent
+from gransk.oversight.telling import AlarmTeller
 from gransk.pipeline.handlers import Handlers, Rules
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.entering import Entering
 from gransk.reading.moving import touched
 from gransk.reading.noting import Noter, tend
 from gransk.reading.opening import Opener
+from gransk.reading.past_keeping import KeptPast
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower, forget
 from gransk.reading.telling import Teller
 from gransk.reading.urgent import stands
+from gransk.reading.working_days import WorkingDays
+from gransk.registry.admission import Admission
+from gransk.registry.inbox import Inbox
 from gransk.results.store import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications
@@ -64,6 +73,7 @@ from gransk.web.hl7_listener import Hl7Listener
 from gransk.web.hl7_reading import takers
 from gransk.web.hl7_taking import Taking
 from gransk.web.identity import Mover
+from gransk.web.wiring import owners
 
 GRACE_SECONDS = 5
 INTAKE_SECONDS = 20.0
@@ -72,7 +82,12 @@ OPEN_SECONDS = 3.0
 TELL_SECONDS = 30.0
 """Between two looks for reports that were told and are withdrawn, or stand again."""
 TIDY_SECONDS = 600.0
+RETENTION_SECONDS = 3600.0
 MARK_SECONDS = 10.0
+INBOX_SECONDS = 5.0
+"""Between two looks into the inbox of models; what stood unchanged meanwhile is taken."""
+ALARM_SECONDS = 10.0
+OPERATION_SECONDS = 30.0
 SCRATCH_SECONDS = 6 * 3600.0
 """Scratch folders that a killed worker left are older than any analysis may last."""
 
@@ -86,7 +101,7 @@ def serve(config: ConfigOption = None) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         path = config_path(config)
-        host = Host.of_file(path)
+        host = site_host(path)
         with _only_one(host.config):
             _serve(path, host)
     except GranskError as error:
@@ -142,6 +157,9 @@ def _serve(path: Path, host: Host) -> None:
         own(lambda now: partial(_open_exams, now, database), "the reading room"),
         own(lambda now: partial(_tell_reports, now, database), "reports that were told"),
         own(lambda now: partial(_follow, now, database), "workitems"),
+        own(lambda now: partial(_look_for_drift, now, database), "drift"),
+        own(lambda now: partial(_tell_alarms, now, database), "alarms"),
+        partial(_watch_operation, live, database, intake),
         renewed(
             live,
             lambda now: [partial(_mark_studies, now, database, orthanc)],
@@ -150,9 +168,12 @@ def _serve(path: Path, host: Host) -> None:
         ),
         file.keep_looking,
     ]
+    web = create_app(live, database, orthanc, intake)
+    loops.append(web.state.wiring.views.keep)
+    loops.append(Sender(database, lambda: live.config.audit, config.service.public_url).run)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(live, database, orthanc, intake),
+            web,
             host=config.service.host,
             port=config.service.port,
             log_config=None,
@@ -171,6 +192,8 @@ def _serve(path: Path, host: Host) -> None:
             lambda: intake.run(stop),
             *(partial(run, stop) for run in loops),
             lambda: _tidy(config, stop),
+            lambda: _remove_spent(live, database, stop),
+            lambda: _admit_models(config, database, stop),
             lambda: anchor.keep(database, config.data_folder, stop),
         ):
             _outlast_signals()
@@ -260,6 +283,17 @@ def _tidy(config: Config, stop: threading.Event) -> None:
             return
 
 
+def _remove_spent(live: Live, database: Database, stop: threading.Event) -> None:
+    """Remove what has had its time, where the site says that anything is removed."""
+
+    def look() -> None:
+        config = live.config
+        if config.retention.on:
+            remove_spent(config, database, SYSTEM)
+
+    keep_on(look, stop, RETENTION_SECONDS, "retention")
+
+
 def _tend(config: Config, database: Database, stop: threading.Event) -> None:
     """Keep the follow-up list in step, and tell now and then what has become overdue."""
     blobs = BlobStore(config.blob_folder)
@@ -310,6 +344,41 @@ def _follow(config: Config, database: Database, stop: threading.Event) -> None:
     keep_on(look, stop, OPEN_SECONDS, "workitems")
 
 
+def _look_for_drift(config: Config, database: Database, stop: threading.Event) -> None:
+    """Look now and then whether what is analysed, or what comes of it, has moved."""
+    section = config.monitoring.drift
+    if not section.on:
+        return
+    _, policies = _room(config)
+    entering = Entering(policies)
+    past = KeptPast(owners(), config.zone, WorkingDays(config.reading.holidays))
+    watcher = DriftWatcher(
+        database,
+        section,
+        config.zone,
+        entering.keys,
+        lambda session, day: past(session, day).closed,
+    )
+    keep_on(watcher.run_once, stop, 60 * section.look_minutes, "drift")
+
+
+def _watch_operation(live: Live, database: Database, intake: Intake, stop: threading.Event) -> None:
+    """Raise alarms about how the suite runs, and end them."""
+    watcher = OperatingWatcher(database, lambda: live.config, intake.status)
+
+    def look() -> None:
+        if live.config.monitoring.operation.on:
+            watcher.run_once()
+
+    keep_on(look, stop, OPERATION_SECONDS, "how the suite runs")
+
+
+def _tell_alarms(config: Config, database: Database, stop: threading.Event) -> None:
+    """Tell alarms by mail and webhook."""
+    teller = AlarmTeller(database, config)
+    keep_on(teller.run_once, stop, ALARM_SECONDS, "alarms")
+
+
 def _room(config: Config) -> tuple[BlobStore, SitePolicies]:
     blobs = BlobStore(config.blob_folder)
     return blobs, SitePolicies(config, blobs, is_earlier)
@@ -326,6 +395,13 @@ def _mark_studies(
     archive = ArchiveMarks(orthanc, settings)
     marker = Marker(BlobStore(config.blob_folder), archive, place_of, name, stands)
     keep_on(lambda: marker.run_once(database), stop, MARK_SECONDS, "marks of studies")
+
+
+def _admit_models(config: Config, database: Database, stop: threading.Event) -> None:
+    """Take in models that are dropped into the inbox."""
+    inbox = Inbox(Admission(config, database))
+    inbox.open()
+    keep_on(lambda: inbox.look(stop), stop, INBOX_SECONDS, "the inbox of models")
 
 
 def remove_old_scratch(folder: Path, seconds: float) -> int:

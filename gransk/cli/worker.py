@@ -24,6 +24,7 @@ from gransk.delivery.carriers import make_carriers, paces
 from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse, beside
+from gransk.pipeline.gpu import GpuQueue
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
@@ -34,7 +35,7 @@ from gransk.reading.urgent import make_raiser, standing
 from gransk.results import versions
 from gransk.results.router import Router
 from gransk.results.starter import Starter
-from gransk.results.store import BlobStore
+from gransk.results.store import BlobStore, check_blobs
 from gransk.results.tables import Workitem
 from gransk.site.config import Config, check_applications
 from gransk.site.config_destinations import Superseded
@@ -74,6 +75,8 @@ def _work(host: Host, slot: int | None) -> None:
     with database.begin() as session:
         versions.catch_up(session)
     blobs = BlobStore(config.blob_folder)
+    with database.read() as session:
+        check_blobs(session, blobs)
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
     nursery = Nursery(config.workers.memory_mb)
     live = Live(host, database)
@@ -119,13 +122,14 @@ def _work(host: Host, slot: int | None) -> None:
     _end_on_signals(tools)
     executor.launch()
     log.info("worker %s is ready", executor.seat.id)
+    gpu = GpuQueue(config.workers)
     starters = [
-        analyse.starter(database),
+        analyse.starter(database, gpu),
         beside.starter(database),
         release.starter(database, covers),
         *(room.starter(database) for room in (deliver, recall, messages)),
     ]
-    _start_until_stopped(tools, starters)
+    _start_until_stopped(tools, gpu, starters)
     _stop(executor, tools)
 
 
@@ -146,15 +150,15 @@ def _urgent(session: Session, study_key: str) -> bool:
     return standing(session, study_key) is not None
 
 
-def _start_until_stopped(tools: analyse.Tools, starters: Sequence[Starter]) -> None:
+def _start_until_stopped(tools: analyse.Tools, gpu: GpuQueue, starters: Sequence[Starter]) -> None:
     """Start what waits, until told to stop; a database that fails is tried again."""
     while not tools.stopping.is_set():
         tools.nursery.prepare()
         tools.look.wait(START_SECONDS)
         tools.look.clear()
-        for starter in starters:
+        for look in (lambda: gpu.run_once(tools.database), *(one.run_once for one in starters)):
             try:
-                starter.run_once()
+                look()
             except OperationalError as error:
                 log.warning("the database did not answer: %s", type(error.orig).__name__)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -380,6 +381,69 @@ class FollowsUp(Protocol):
         self, study: Study, findings: Findings, follow_up: FollowUp, language: str
     ) -> str:
         """A plain report, ready to paste."""
+
+
+class TakesImages(StrEnum):
+    """Why it takes the images again to tell what other settings would have reported."""
+
+    SERIES = "series"
+    """Other images may be chosen."""
+    MODELS = "models"
+    """Another model would look."""
+    UNMEASURED = "unmeasured"
+    """What was left out was never measured."""
+    COMPARISON = "comparison"
+    """Studies would be compared otherwise; the findings themselves are told."""
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """What a study's report would hold under other settings, as far as kept findings tell.
+
+    Parameters
+    ----------
+    findings : Findings, optional
+        None where that takes the images.
+    least, most : int, optional
+        How many findings would be reported; None where nothing is known of it.
+    why : TakesImages, optional
+        None where everything is told.
+    """
+
+    findings: Findings | None
+    least: int | None = None
+    most: int | None = None
+    why: TakesImages | None = None
+
+    @classmethod
+    def known(cls, findings: Findings) -> Previewed:
+        """The findings that would be reported."""
+        count = len(findings.findings)
+        return cls(findings, count, count)
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """What an application gives that tells what other settings would have reported."""
+
+    def preview(
+        self,
+        findings: Findings,
+        made_under: BaseModel,
+        settings: BaseModel,
+        models: ModelLibrary,
+    ) -> Previewed:
+        """Kept findings as they would be under other settings, without reading pixels.
+
+        Parameters
+        ----------
+        findings : Findings
+            As they were sealed.
+        made_under, settings : pydantic.BaseModel
+            Of the application's ``settings_schema``: those of the analysis, and the others.
+        models : ModelLibrary
+            Whose cards alone are read.
+        """
 
 
 @runtime_checkable

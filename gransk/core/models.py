@@ -19,6 +19,9 @@ from gransk.core.contracts import Contract
 from gransk.core.errors import ModelError
 from gransk.core.findings import ModelIdentity
 
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""Of onnxruntime, by the device of the configuration."""
+
 DTYPES = {
     "float32": "tensor(float)",
     "float16": "tensor(float16)",
@@ -143,6 +146,19 @@ class Card(_Part):
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
+    @property
+    def threshold(self) -> float:
+        """The threshold of the operating point.
+
+        Raises
+        ------
+        ModelError
+            Where there is none.
+        """
+        if self.operating_point is None:
+            raise ModelError(f"model {self.id}: the card has no operating point")
+        return self.operating_point.threshold
+
 
 class Model:
     """A loaded model.
@@ -166,9 +182,7 @@ class Model:
         ModelError
             Where the card has none.
         """
-        if self.card.operating_point is None:
-            raise ModelError(f"model {self.card.id}: the card has no operating point")
-        return self.card.operating_point.threshold
+        return self.card.threshold
 
     @property
     def identity(self) -> ModelIdentity:
@@ -231,11 +245,22 @@ class ModelLibrary:
         self.device = device
         self._loaded: dict[str, Model] = {}
 
+    def has_device(self) -> bool:
+        """Can the runtime use the device here?"""
+        return PROVIDERS[self.device] in onnxruntime.get_available_providers()
+
     def ids(self) -> list[str]:
         """Ids of every shipped model: each subfolder, card or not."""
         if not self.folder.is_dir():
             raise ModelError(f"model folder {self.folder} does not exist; set models.folder")
         return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name[0] != ".")
+
+    def admitted_names(self) -> list[str]:
+        """Names ``id@version`` of what lies in the folder of admitted models."""
+        if self.admitted is None or not self.admitted.is_dir():
+            return []
+        names = (path.name for path in self.admitted.iterdir() if AT in path.name)
+        return sorted(name for name in names if NAME.fullmatch(name))
 
     def folder_of(self, model_id: str) -> Path:
         """Where a model's card and file lie.
@@ -333,7 +358,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
+    wanted = PROVIDERS[device]
     if wanted not in onnxruntime.get_available_providers():
         raise ModelError(f"device {device!r} needs onnxruntime's {wanted}, absent here")
     try:

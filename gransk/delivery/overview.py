@@ -11,7 +11,14 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, s
 from sqlalchemy.orm import Session
 
 from gransk.delivery import deliver
-from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
+from gransk.results.tables import (
+    Blob,
+    Delivery,
+    DeliveryState,
+    Report,
+    ReportObject,
+    Workitem,
+)
 from gransk.site.config_destinations import Destination, DicomDestination
 from gransk.site.database import Database
 
@@ -163,11 +170,14 @@ class Fallen:
         None where it was withdrawn.
     lines : sequence of (ReportObject, Delivery)
         Of what destinations hold, or held.
+    removed_at : datetime or None
+        When the bytes of its objects were removed here, their time over.
     """
 
     report: Report
     replaced_by: Report | None
     lines: Sequence[tuple[ReportObject, Delivery]]
+    removed_at: datetime.datetime | None = None
 
 
 def lines_of(session: Session, report_key: str | None) -> list[tuple[ReportObject, Delivery]]:
@@ -198,8 +208,19 @@ def fallen_of(session: Session, item: Workitem) -> list[Fallen]:
         if one is standing and one.withdrawn_at is None:
             continue
         after = None if one.withdrawn_at is not None else by_key.get(one.key, standing)
-        found.append(Fallen(one, after, lines_of(session, one.key)))
+        found.append(Fallen(one, after, lines_of(session, one.key), _removed_at(session, one.key)))
     return found
+
+
+def _removed_at(session: Session, report_key: str) -> datetime.datetime | None:
+    """When the last bytes of a report's objects were removed; None where all are kept."""
+    query = (
+        select(Blob.removed_at)
+        .join(ReportObject, ReportObject.sha256 == Blob.sha256)
+        .where(ReportObject.report_key == report_key, Blob.removed_at.is_not(None))
+        .order_by(Blob.removed_at.desc())
+    )
+    return session.scalars(query.limit(1)).first()
 
 
 @dataclass(frozen=True)

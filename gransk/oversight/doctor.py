@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,7 @@ from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import ModelLibrary
 from gransk.core.roles import HasRoles
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
+from gransk.oversight.room import RoomLevel, room
 from gransk.reading import ledger
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.followup import count_overdue
@@ -41,13 +42,13 @@ from gransk.site.config import (
 )
 from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
+from gransk.site.executors import KINDS
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.model_library import library_of
 from gransk.site.provider import ANSWER_PATH, Provider, ProviderError
 from gransk.site.tables import Executor
 
-MEGABYTE = 1 << 20
 WAITING_MINUTES = 60
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -146,13 +147,15 @@ def check_secrets(config: Config) -> Iterator[Result]:
     }
     if config.single_sign_on.client_secret_file is not None:
         secrets["single_sign_on.client_secret_file"] = config.single_sign_on.client_secret_file
-    faults = [fault for key, path in secrets.items() for fault in _secret_faults(key, path)]
+    ran = (config.data_folder / FILE).exists()
+    faults = [fault for key, path in secrets.items() for fault in _secret_faults(key, path, ran)]
     yield from faults or [Result("secrets", Level.OK, "secrets_good")]
 
 
-def _secret_faults(key: str, path: Path) -> Iterator[Result]:
+def _secret_faults(key: str, path: Path, ran: bool) -> Iterator[Result]:
     if not path.exists():
-        yield Result("secrets", Level.WARN, "secret_missing", {"path": str(path)})
+        level, seen = (Level.FAIL, "secret_lost") if ran else (Level.WARN, "secret_missing")
+        yield Result("secrets", level, seen, {"path": str(path)})
         return
     try:
         read_secret(path, key)
@@ -166,14 +169,12 @@ def _secret_faults(key: str, path: Path) -> Iterator[Result]:
 
 def check_disk(config: Config) -> Iterator[Result]:
     """Is there room, well above where intake pauses?"""
-    folder = next(p for p in (config.data_folder, *config.data_folder.parents) if p.is_dir())
-    least = config.intake.min_free_disk_mb
-    free = shutil.disk_usage(folder).free // MEGABYTE
-    values = {"free": free, "least": least}
-    if free < least:
+    here = room(config)
+    values = {"free": here.free_mb, "least": here.least_mb, "warn": here.warn_mb}
+    if here.level is RoomLevel.PAUSED:
         yield Result("disk", Level.FAIL, "disk_low", values)
-    elif free < 2 * least:
-        yield Result("disk", Level.WARN, "disk_low", values)
+    elif here.level is RoomLevel.SHORT:
+        yield Result("disk", Level.WARN, "disk_near", values)
     else:
         yield Result("disk", Level.OK, "disk_good", values)
 
@@ -273,6 +274,9 @@ def check_models(config: Config) -> Iterator[Result]:
     """Is every model there that an application wants, is it what its card says, does it load?"""
     folder = config.models.folder
     library = library_of(config)
+    if not library.has_device():
+        yield Result("models", Level.FAIL, "device_absent", {"device": config.models.device})
+        return
     try:
         ids = library.ids()
     except ModelError as error:
@@ -393,12 +397,7 @@ def _administrator(config: Config, session: Session) -> Iterator[Result]:
 
 
 def _workers(config: Config, session: Session) -> Iterator[Result]:
-    now = utcnow()
-    running = session.scalars(
-        select(Executor).where(Executor.kind == "worker", Executor.stopped_at.is_(None))
-    )
-    silence = [(now - worker.heartbeat_at).total_seconds() for worker in running]
-    alive = sum(seconds < config.workers.lost_after_seconds for seconds in silence)
+    alive = len(living_workers(config, session))
     values = {"alive": alive, "wanted": config.workers.processes}
     if alive == 0:
         yield Result("workers", Level.FAIL, "workers_none", values)
@@ -406,6 +405,34 @@ def _workers(config: Config, session: Session) -> Iterator[Result]:
         yield Result("workers", Level.WARN, "workers_few", values)
     else:
         yield Result("workers", Level.OK, "workers_alive", values)
+
+
+def living_workers(config: Config, session: Session) -> list[Executor]:
+    """Workers that were heard of lately."""
+    now, most = utcnow(), config.workers.lost_after_seconds
+    running = session.scalars(
+        select(Executor)
+        .where(Executor.kind.in_(KINDS.values()), Executor.stopped_at.is_(None))
+        .order_by(Executor.id)
+    )
+    return [one for one in running if (now - one.heartbeat_at).total_seconds() < most]
+
+
+@contextmanager
+def current_database(config: Config) -> Iterator[Database | None]:
+    """The database, where it is there and of this version; the check of it tells why not."""
+    if file_missing(config.database.url):
+        yield None
+        return
+    database = Database(config.database.url)
+    try:
+        try:
+            current = schema_state(database) is SchemaState.CURRENT
+        except SQLAlchemyError:
+            current = False
+        yield database if current else None
+    finally:
+        database.close()
 
 
 def _dead_letters(config: Config, session: Session) -> Iterator[Result]:

@@ -49,6 +49,7 @@ def check_orthanc(config: Config) -> Iterator[Result]:
         try:
             system, plugins = orthanc.system(), orthanc.plugins()
             identity = orthanc.facts().identity
+            web = "dicom-web" not in plugins or orthanc.answers(config.orthanc.dicomweb_root)
         finally:
             orthanc.close()
     except (ArchiveError, ConfigurationError) as error:
@@ -64,6 +65,12 @@ def check_orthanc(config: Config) -> Iterator[Result]:
         yield Result("orthanc_plugins", Level.FAIL, "plugins_missing", names)
     else:
         yield Result("orthanc_plugins", Level.OK, "plugins_good")
+    if not web:
+        root = {"root": config.orthanc.url + config.orthanc.dicomweb_root}
+        yield Result("orthanc_plugins", Level.FAIL, "dicomweb_missing", root)
+    aets = {"theirs": str(system.get("DicomAet", "")), "ours": config.orthanc.aet}
+    if aets["theirs"] and aets["theirs"] != aets["ours"]:
+        yield Result("dicom_door", Level.WARN, "aet_differs", aets)
     if identity:
         yield Result("gransk_plugin", Level.OK, "gransk_plugin_good")
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +17,7 @@ from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.differences import differences
 from gransk.site.migrate import SchemaState, schema_state
-from gransk.site.settings import changed_drafts, changed_settings, latest_settings
+from gransk.site.settings import changed_drafts, changed_settings, config_in_force, latest_settings
 from gransk.site.settings_drafts import drafts, settings_now, without_approver
 from gransk.site.settings_file import refused_files
 from gransk.site.settings_refusals import SettingsError
@@ -26,18 +28,49 @@ SHOWN = 5
 
 def check_settings(config: Config) -> Iterator[Result]:
     """Are versions what was recorded, does the file agree, and does anything wait?"""
+    with _asked(config) as session:
+        if session is not None:
+            yield from _settings(config, session)
+
+
+def under_settings_in_force(check: Check) -> Check:
+    """A check that is given the configuration in force; the file's where none can be told."""
+
+    @wraps(check)
+    def run(config: Config) -> Iterable[Result]:
+        with _asked(config) as session:
+            try:
+                now = config if session is None else config_in_force(session, _host(config))[0]
+            except SettingsError:
+                now = config
+        return check(now)
+
+    return run
+
+
+@contextmanager
+def _asked(config: Config) -> Iterator[Session | None]:
+    """A session; None where there is no database of this schema, which its own check tells."""
     if file_missing(config.database.url):
+        yield None
         return
     database = Database(config.database.url)
     try:
-        # Of another schema, or one that does not answer, the database's own check tells.
-        if schema_state(database) is SchemaState.CURRENT:
-            with database.read() as session:
-                yield from _settings(config, session)
-    except SQLAlchemyError:
-        return
+        with database.read() as session:
+            yield session if _current(database) else None
     finally:
         database.close()
+
+
+def _current(database: Database) -> bool:
+    try:
+        return schema_state(database) is SchemaState.CURRENT
+    except SQLAlchemyError:
+        return False
+
+
+def _host(config: Config) -> Host:
+    return Host(config, applications(), Path.cwd())
 
 
 def _settings(config: Config, session: Session) -> Iterator[Result]:
@@ -53,7 +86,7 @@ def _settings(config: Config, session: Session) -> Iterator[Result]:
         yield Result("settings", Level.WARN, "settings_none")
         return
     try:
-        now = settings_now(session, Host(config, applications(), Path.cwd()))
+        now = settings_now(session, _host(config))
     except SettingsError as error:
         yield Result("settings", Level.FAIL, "settings_unusable", {"error": str(error)})
         return

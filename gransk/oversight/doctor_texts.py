@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gransk.oversight import doctor_words
+
 NAMES: dict[str, dict[str, str]] = {
     "configuration": {"en": "Configuration", "da": "Konfiguration"},
     "data_folder": {"en": "Data folder", "da": "Datamappe"},
@@ -11,6 +13,7 @@ NAMES: dict[str, dict[str, str]] = {
     "queue": {"en": "Durable queue", "da": "Arbejdskø"},
     "settings": {"en": "Settings in force", "da": "Gældende indstillinger"},
     "events": {"en": "Event log", "da": "Hændelseslog"},
+    "audit": {"en": "Audit repository", "da": "Revisionsarkiv"},
     "administrator": {"en": "Administrator", "da": "Administrator"},
     "workers": {"en": "Workers", "da": "Analyseprocesser"},
     "dead_letters": {"en": "Failed work", "da": "Fejlet arbejde"},
@@ -124,6 +127,16 @@ SEEN: dict[str, dict[str, str]] = {
     "events_unanchored": {
         "en": "the end of the log is not noted in {file}: a log cut short would seem whole",
         "da": "loggens ende er ikke noteret i {file}: en afkortet log ville virke hel",
+    },
+    "audit_none": {"en": "none is configured", "da": "intet er sat op"},
+    "audit_good": {"en": "{host}:{port} answers", "da": "{host}:{port} svarer"},
+    "audit_silent": {
+        "en": "{host}:{port} is not told: {error}",
+        "da": "{host}:{port} får ikke besked: {error}",
+    },
+    "audit_behind": {
+        "en": "{count} events wait, for {minutes} minutes: {error}",
+        "da": "{count} hændelser venter, i {minutes} minutter: {error}",
     },
     "rows_wrong": {
         "en": "{count} exams are not what their ledgers make of them: {some}",
@@ -319,6 +332,16 @@ SEEN: dict[str, dict[str, str]] = {
 }
 
 REMEDIES: dict[str, dict[str, str]] = {
+    "audit_silent": {
+        "en": "set host, port, tls and ends of audit.repository as docs/audit.md says; nothing is "
+        "lost meanwhile",
+        "da": "sæt host, port, tls og ends i audit.repository som i docs/audit.md; intet går tabt "
+        "imens",
+    },
+    "audit_behind": {
+        "en": "it goes on by itself once the repository answers",
+        "da": "det går videre af sig selv, når arkivet svarer",
+    },
     "unexpected": {"en": "report this message", "da": "meld denne besked"},
     "config_bad": {"en": "correct the key in the file", "da": "ret nøglen i filen"},
     "folder_missing": {"en": "it is made at the first start", "da": "laves ved første start"},
@@ -565,3 +588,7 @@ REMEDIES: dict[str, dict[str, str]] = {
         "da": "skriv hemmeligheden i den, læsbar for denne bruger alene",
     },
 }
+
+NAMES |= doctor_words.NAMES
+SEEN |= doctor_words.SEEN
+REMEDIES |= doctor_words.REMEDIES

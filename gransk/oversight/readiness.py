@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gransk.archive.status import State, Status
 from gransk.site.database import Database, utcnow
+from gransk.site.executors import KINDS
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.tables import Executor
 
@@ -56,7 +57,9 @@ def heard(database: Database, lost_after_seconds: float, host: str = "") -> int:
         select(func.count())
         .select_from(Executor)
         .where(
-            Executor.kind == "worker", Executor.heartbeat_at > since, Executor.stopped_at.is_(None)
+            Executor.kind.in_(KINDS.values()),
+            Executor.heartbeat_at > since,
+            Executor.stopped_at.is_(None),
         )
     )
     if host:

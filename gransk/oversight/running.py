@@ -22,6 +22,7 @@ from gransk.delivery.overview import Hides, Standing, standings
 from gransk.results.message_tables import MessageState, OutgoingMessage
 from gransk.results.tables import Analysis, Delivery, Report, Workitem, WorkState
 from gransk.site.config import Config
+from gransk.site.executors import KINDS
 from gransk.site.tables import Executor
 
 ENDED = (WorkState.READY, WorkState.NOT_ANALYSED, WorkState.FAILED)
@@ -276,7 +277,7 @@ def _hour(at: datetime.datetime) -> datetime.datetime:
 def _workers(session: Session, now: datetime.datetime, lost_after: float) -> list[WorkerSeen]:
     """Those that were not stopped in good order; of the silent ones those of the last day."""
     query = select(Executor).where(
-        Executor.kind == "worker",
+        Executor.kind.in_(KINDS.values()),
         Executor.stopped_at.is_(None),
         Executor.heartbeat_at > now - datetime.timedelta(days=1),
     )

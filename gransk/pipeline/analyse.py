@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors
@@ -20,6 +20,7 @@ from gransk.archive.tables import SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
 from gransk.pipeline.answers import Answers
+from gransk.pipeline.gpu import GpuQueue
 from gransk.pipeline.jobs import attempted, job_of, scratch_of, shadows_of
 from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
@@ -43,6 +44,8 @@ PROGRESS_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 LIMITS = (Reason.MEMORY_LIMIT, Reason.TIME_LIMIT)
 OUTAGE_HOURS = 24.0
+QUEUED = 200
+"""So many of the waiting rows stand in the durable queue at once, the most urgent."""
 
 
 class Busy:
@@ -135,21 +138,47 @@ def register(tools: Tools) -> None:
             DBOS.sleep(pause_seconds(how, faults, at - first_outage, workers.retry_seconds))
 
 
-def starter(database: Database) -> Starter:
+def starter(database: Database, gpu: GpuQueue) -> Starter:
     """Starts a workflow for every open row of the worklist."""
-    return Starter(database, QueueName.ANALYSE, NAME, open_rows, lost)
+    return Starter(
+        database,
+        QueueName.ANALYSE,
+        NAME,
+        lambda session: open_rows(session, gpu.applications(session)),
+        lost,
+    )
 
 
-def open_rows(session: Session) -> list[Open]:
-    """The waiting and running rows, most urgent first; none that waits for earlier studies."""
+def open_rows(session: Session, on_gpu: frozenset[str] = frozenset()) -> list[Open]:
+    """The running rows and the most urgent of the waiting; none that waits for earlier studies.
+
+    ``on_gpu`` are the applications whose work goes to workers that take work for a GPU.
+    """
     waiting = held(session)
+    found = _window(session, Workitem.application.not_in(on_gpu), waiting, None)
+    if on_gpu:
+        wants = Workitem.application.in_(on_gpu)
+        found += _window(session, wants, waiting, QueueName.ANALYSE_GPU)
+    return found
+
+
+def _window(
+    session: Session, which: ColumnElement[bool], waiting: set[str], queue: QueueName | None
+) -> list[Open]:
+    """The first `QUEUED` rows: a look must not cost more the more of them wait."""
     query = (
         select(Workitem.id, Workitem.generation, Workitem.attempt, Workitem.priority)
-        .where(Workitem.state.in_(OPEN))
-        .order_by(Workitem.priority.desc(), Workitem.created_at)
+        .where(Workitem.state.in_(OPEN), which)
+        .order_by(Workitem.state, Workitem.priority.desc(), Workitem.created_at)
+        .limit(QUEUED + len(waiting))
     )
     return [
-        Open(Work(row.id, row.generation, row.attempt).workflow_id, tuple(row[:3]), rank(row[3]))
+        Open(
+            Work(row.id, row.generation, row.attempt).workflow_id,
+            tuple(row[:3]),
+            rank(row.priority),
+            queue=queue,
+        )
         for row in session.execute(query)
         if row.id not in waiting
     ]

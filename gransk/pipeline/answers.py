@@ -12,13 +12,20 @@ from sqlalchemy.orm import Session
 from gransk.archive.patients import identifiers_of
 from gransk.archive.priors import PriorStudyRef, date_of
 from gransk.archive.tables import SeenStudy
-from gransk.core.findings import Finding
+from gransk.core.findings import Finding, Findings
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.pipeline import priors, protocol, workitems
 from gransk.pipeline.workitems import Work
 from gransk.results import edits, profiles, tracks
-from gransk.results.store import BlobStore, seal_analysis, seal_comparison
+from gransk.results.observed import observe
+from gransk.results.store import (
+    BlobStore,
+    is_complete,
+    is_removed,
+    seal_analysis,
+    seal_comparison,
+)
 from gransk.results.tables import (
     Analysis,
     KeptComparison,
@@ -79,6 +86,8 @@ class Answers:
         match result:
             case protocol.Found():
                 self._found(result)
+            case protocol.Observed():
+                self._observed(result)
             case protocol.Measured():
                 self._measured(result)
             case protocol.Compared():
@@ -102,21 +111,35 @@ class Answers:
     def _sealed(self, key: str) -> protocol.Answer:
         with self.database.read() as session:
             analysis = session.get(Analysis, key)
-            if analysis is None:
+            if analysis is None or is_removed(session, analysis.pictures_sha256):
                 return protocol.Answer()
             kept = analysis.findings_sha256, analysis.pictures_sha256
         findings, pictures = (self._file(sha256) for sha256 in kept)
         return protocol.Answer(findings=findings, pictures=pictures)
 
     def _found(self, found: protocol.Found) -> None:
-        findings = self.blobs.put((self.scratch / "findings.json").read_bytes())
+        content = (self.scratch / "findings.json").read_bytes()
+        models = Findings.model_validate_json(content).models
+        findings = self.blobs.put(content)
         pictures = self.blobs.put((self.scratch / "pictures.npz").read_bytes())
         key = self.analysis_key
         with self.database.begin() as session:
             item = session.get_one(Workitem, self.work.item)
-            seal_analysis(session, key, item.application, findings, pictures, found.seconds)
+            seal_analysis(session, key, item.application, findings, pictures, found.seconds, models)
             data = {"analysis": key, "application": item.application}
             record(session, SYSTEM, EventKind.ANALYSIS_SEALED, item.study_key, data)
+
+    def _observed(self, said: protocol.Observed) -> None:
+        with self.database.begin() as session:
+            item = session.get_one(Workitem, self.work.item)
+            observe(
+                session,
+                item.study_key,
+                self.analysis_key,
+                item.application,
+                said.regime,
+                said.facts,
+            )
 
     def _file(self, sha256: str) -> str:
         """The path of a stored object, once it was read whole."""
@@ -174,7 +197,7 @@ class Answers:
     def _sealed_comparison(self, key: str) -> protocol.SealedComparison:
         with self.database.read() as session:
             kept = session.get(KeptComparison, key)
-            if kept is None:
+            if kept is None or is_removed(session, kept.pictures_sha256):
                 return protocol.SealedComparison()
             told, drawn = kept.comparison_sha256, kept.pictures_sha256
         return protocol.SealedComparison(comparison=self._file(told), pictures=self._file(drawn))
@@ -194,7 +217,7 @@ class Answers:
 
     def _known(self, report_key: str) -> protocol.Known:
         with self.database.read() as session:
-            if session.get(Report, report_key) is not None:
+            if is_complete(session, report_key):
                 return protocol.Known(report=True)
             before = session.get_one(Workitem, self.work.item).report_key
             return protocol.Known(supersedes=_documents(session, before) if before else ())

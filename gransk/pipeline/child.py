@@ -32,6 +32,7 @@ from gransk.pipeline import protocol
 from gransk.pipeline.channel import Channel, place
 from gransk.pipeline.choosing import Chosen, chosen
 from gransk.pipeline.following import Follower, Told, fetch, named_pictures, told_bytes
+from gransk.pipeline.observing import observed, regime_of
 from gransk.results.dicom.kept import newest_report
 from gransk.results.dicom.objects import MadeObject, Predecessor, make_objects
 from gransk.results.pictures import pack_pictures, unpack_pictures
@@ -122,6 +123,12 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
         findings, pictures = _analyse(application, study, selection, context, output, channel)
     if job.prior or job.beside is not None:
         return protocol.Done()
+    channel.send(
+        protocol.Observed(
+            regime=regime_of(application, settings, library),
+            facts=observed(application, study, selection, findings),
+        )
+    )
     told = Follower(job, config, channel, application, study, findings, context).tell()
     header = selection.instances[0].header
     extra = {"incomplete": job.incomplete, "language": config.language, **told.extra}

@@ -83,6 +83,14 @@ class Found(_Message):
     seconds: float
 
 
+class Observed(_Message):
+    """What is observed of the study whose findings are sealed."""
+
+    kind: Literal["observed"] = "observed"
+    regime: str
+    facts: dict[str, str | float]
+
+
 class Beside(_Message):
     """The findings are sealed; the child asks what stands beside the study."""
 
@@ -241,7 +249,7 @@ class Broken(_Message):
 
 Question = Asked | Beside | AskedComparison | Paired | Named
 Reply = Answer | Neighbours | SealedComparison | Tracks | Known
-Result = Found | Measured | Compared
+Result = Found | Observed | Measured | Compared
 Message = Progress | Question | Result | Done | Refused | Unreachable | Missing | Broken
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

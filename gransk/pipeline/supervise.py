@@ -234,7 +234,7 @@ class _Watch:
                 | protocol.Named()
             ):
                 self._tell(self.callbacks.asked(message).model_dump_json())
-            case protocol.Found() | protocol.Measured() | protocol.Compared():
+            case protocol.Found() | protocol.Observed() | protocol.Measured() | protocol.Compared():
                 self.callbacks.told(message)
             case protocol.Done():
                 return Ended(How.DONE, objects=message.objects, follow_up=message.follow_up)

@@ -160,6 +160,11 @@ def named_models(config: Config) -> Iterator[tuple[str, str]]:
     return _named({"applications": config.applications, "overrides": overrides})
 
 
+def keys_naming(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Keys of a kept version of the settings that name a model."""
+    return tuple(key for key, named in _named(content) if named == name)
+
+
 def chosen_by(session: Session, name: str) -> int | None:
     """The last version of the settings that began to name a model; None where none does now."""
     versions = session.scalars(select(SettingVersion).order_by(SettingVersion.number.desc()))

@@ -35,7 +35,7 @@ def read_onnx(content: bytes) -> onnx.ModelProto:
         ``NOT_ONNX``, ``EXTERNAL_DATA``.
     """
     try:
-        proto = onnx.ModelProto.FromString(content)
+        proto: onnx.ModelProto = onnx.ModelProto.FromString(content)
     except DecodeError as error:
         raise FaultError(Fault.NOT_ONNX, str(error)) from error
     if not proto.HasField("graph") or not proto.opset_import:

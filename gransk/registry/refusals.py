@@ -12,8 +12,6 @@ class ModelRefusal(StrEnum):
 
     UNKNOWN = "unknown"
     """Neither shipped nor admitted."""
-    SHIPPED = "shipped"
-    """It comes with Gransk and has no stages."""
     NO_SUCH_MOVE = "no_such_move"
     NEVER_ACTIVE = "never_active"
     """Retired without having been active: it goes by shadow."""

@@ -41,12 +41,15 @@ class Open:
         From 1; the lowest is started first.
     partition : str, optional
         Of a partitioned queue.
+    queue : QueueName, optional
+        Another than the starter's own.
     """
 
     workflow_id: str
     arguments: tuple[str | int, ...]
     priority: int = 1
     partition: str | None = None
+    queue: QueueName | None = None
 
 
 class Starter:
@@ -96,7 +99,7 @@ class Starter:
 
     def _start(self, row: Open) -> None:
         options: EnqueueOptions = {
-            "queue_name": self.queue.value,
+            "queue_name": (row.queue or self.queue).value,
             "workflow_name": self.workflow,
             "workflow_id": row.workflow_id,
             "app_version": PROTOCOL,

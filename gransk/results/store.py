@@ -18,12 +18,13 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
-from gransk.core.findings import Findings
+from gransk.core.findings import Findings, ModelIdentity
 from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
 from gransk.core.object_kinds import ObjectKind
 from gransk.results.tables import (
     Analysis,
+    AnalysisModel,
     Blob,
     Delivery,
     DeliveryState,
@@ -65,7 +66,7 @@ class BlobStore:
         return self.folder / sha256[:2] / sha256[2:]
 
     def put(self, content: bytes) -> Stored:
-        """Keep bytes; those already kept are left as they are.
+        """Keep bytes; those already kept are left as they are, and noted as wanted anew.
 
         Raises
         ------
@@ -74,7 +75,7 @@ class BlobStore:
         """
         stored = Stored(hashlib.sha256(content).hexdigest(), len(content))
         target = self.path(stored.sha256)
-        if self._whole(target, stored.sha256):
+        if self._whole(target, stored.sha256) and _touch(target):
             return stored
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
@@ -119,6 +120,26 @@ class BlobStore:
             return False
 
 
+def check_blobs(session: Session, blobs: BlobStore) -> None:
+    """Is this the folder that the database's results are in?
+
+    Asked when a worker starts: on a host where the shared folder is not mounted, it would else
+    keep results where nobody finds them.
+
+    Raises
+    ------
+    BlobError
+        Where the newest object that the database names is not there.
+    """
+    newest = select(Blob.sha256).order_by(Blob.created_at.desc()).limit(1)
+    sha256 = session.scalars(newest).first()
+    if sha256 is not None and not blobs.path(sha256).is_file():
+        raise BlobError(
+            f"{blobs.folder} lacks object {sha256[:12]}, which the database names: it is not the "
+            "folder that results are in; mount the shared folder there, or restore it"
+        )
+
+
 @dataclass(frozen=True)
 class NewObject:
     """One DICOM object to be sealed with its report."""
@@ -137,10 +158,18 @@ def seal_analysis(
     findings: Stored,
     pictures: Stored,
     seconds: float,
+    models: Iterable[ModelIdentity] = (),
 ) -> Analysis:
-    """Seal the findings of one analysis key, or return those sealed before."""
+    """Seal the findings of one analysis key, or return those sealed before.
+
+    Where the pictures of those went after their time, the new ones take their place.
+    ``models`` are those that made them; which studies a model was used for is asked by them.
+    """
     known = session.get(Analysis, key)
     if known is not None:
+        if is_removed(session, known.pictures_sha256):
+            keep(session, [pictures])
+            known.pictures_sha256 = pictures.sha256
         return known
     keep(session, [findings, pictures])
     analysis = Analysis(
@@ -153,7 +182,22 @@ def seal_analysis(
     )
     session.add(analysis)
     session.flush()
+    for model in {model.id: model for model in models}.values():
+        session.add(
+            AnalysisModel(analysis_key=key, id=model.id, version=model.version, sha256=model.sha256)
+        )
+    session.flush()
     return analysis
+
+
+def studies_of_model(session: Session, model_id: str, sha256: str) -> int:
+    """How many studies' current analysis was made with a model, as far as that was noted."""
+    query = (
+        select(func.count(Workitem.study_key.distinct()))
+        .join(AnalysisModel, AnalysisModel.analysis_key == Workitem.analysis_key)
+        .where(AnalysisModel.id == model_id, AnalysisModel.sha256 == sha256)
+    )
+    return session.scalar(query) or 0
 
 
 def seal_comparison(
@@ -164,8 +208,15 @@ def seal_comparison(
     comparison: Stored,
     pictures: Stored,
 ) -> None:
-    """Seal a comparison of two analyses, the current one first; what is sealed stays."""
-    if session.get(KeptComparison, key) is not None:
+    """Seal a comparison of two analyses, the current one first; what is sealed stays.
+
+    But pictures that went after their time are replaced by the new ones.
+    """
+    known = session.get(KeptComparison, key)
+    if known is not None:
+        if is_removed(session, known.pictures_sha256):
+            keep(session, [pictures])
+            known.pictures_sha256 = pictures.sha256
         return
     keep(session, [comparison, pictures])
     session.add(
@@ -271,6 +322,7 @@ def seal_report(
         session.add_all(_report_object(key, made) for made in objects)
         record(session, SYSTEM, EventKind.REPORT_SEALED, item.study_key, {"report": key})
     elif report.withdrawn_at is not None or before != key:
+        _renew_objects(session, key, objects)
         restore_report(session, key)
     if before is not None and before != key:
         data = {"report": before, "by": key}
@@ -279,6 +331,33 @@ def seal_report(
     item.analysis_key = analysis_key
     session.flush()
     return report
+
+
+def is_removed(session: Session, sha256: str) -> bool:
+    """Did retention remove the bytes of an object?"""
+    blob = session.get(Blob, sha256)
+    return blob is not None and blob.removed_at is not None
+
+
+def is_complete(session: Session, report_key: str) -> bool:
+    """Is a report sealed, with the bytes of each of its objects?"""
+    if session.get(Report, report_key) is None:
+        return False
+    query = (
+        select(ReportObject.sop_instance_uid)
+        .join(Blob, Blob.sha256 == ReportObject.sha256)
+        .where(ReportObject.report_key == report_key, Blob.removed_at.is_not(None))
+    )
+    return session.scalar(query.limit(1)) is None
+
+
+def _renew_objects(session: Session, report_key: str, objects: Sequence[NewObject]) -> None:
+    """Objects of a report that stands again, where their bytes went after their time."""
+    for made in objects:
+        row = session.get(ReportObject, made.sop_instance_uid)
+        if row is not None and row.report_key == report_key and is_removed(session, row.sha256):
+            keep(session, [made.stored])
+            row.sha256 = made.stored.sha256
 
 
 def locked_report(session: Session, key: str) -> tuple[Workitem, Report] | None:
@@ -404,10 +483,13 @@ def _retire(session: Session, report_key: str) -> None:
 
 
 def keep(session: Session, stored: Iterable[Stored]) -> None:
-    """Note kept objects in the table of blobs."""
+    """Note kept objects in the table of blobs, locked so that retention looks again."""
     for one in {entry.sha256: entry for entry in stored}.values():
-        if session.get(Blob, one.sha256) is None:
-            session.add(Blob(sha256=one.sha256, size=one.size, created_at=utcnow()))
+        blob = session.get(Blob, one.sha256, with_for_update={"read": True}, populate_existing=True)
+        if blob is None:
+            blob = Blob(sha256=one.sha256, size=one.size, created_at=utcnow(), removed_at=None)
+            session.add(blob)
+        blob.removed_at = None
     session.flush()
 
 
@@ -420,6 +502,15 @@ def _report_object(report_key: str, made: NewObject) -> ReportObject:
         series_instance_uid=made.series_instance_uid,
         sha256=made.stored.sha256,
     )
+
+
+def _touch(path: Path) -> bool:
+    """Say that a file is wanted now, so that retention leaves it; False where it just went."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

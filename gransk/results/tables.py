@@ -83,6 +83,8 @@ class Blob(Base):
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     size: Mapped[int]
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    """When its bytes were removed, their time over (docs/retention.md); null: they are kept."""
 
 
 class Analysis(Base):
@@ -96,6 +98,17 @@ class Analysis(Base):
     pictures_sha256: Mapped[str] = mapped_column(ForeignKey("blob.sha256"))
     seconds: Mapped[float]
     sealed_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+
+
+class AnalysisModel(Base):
+    """A model that an analysis was made with; never changed."""
+
+    __tablename__ = "analysis_model"
+
+    analysis_key: Mapped[str] = mapped_column(ForeignKey("analysis.key"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(32))
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
 
 
 class Report(Base):

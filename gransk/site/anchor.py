@@ -42,8 +42,13 @@ def read_anchor(folder: Path) -> Anchor | None:
 
     Read it before a session looks at the log: the note of a later event would seem a cut.
     """
+    return read_anchor_file(folder / FILE)
+
+
+def read_anchor_file(path: Path) -> Anchor | None:
+    """What a note or a copy of one says; None where it cannot be read."""
     try:
-        text = (folder / FILE).read_text(encoding="ascii")
+        text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         return None
     match = re.fullmatch(r"(\d{1,18}) ([0-9a-f]{64})\n", text)

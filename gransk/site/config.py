@@ -7,6 +7,7 @@ Paths are relative to the folder of the file that names them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -81,6 +82,7 @@ class OrthancSection(Section):
     url: HttpUrl = "http://127.0.0.1:8601"
     username: str = "gransk"
     password_file: SitePath
+    certificate_file: SitePath | None = None
     dicomweb_root: WebPath = "/dicom-web"
     aet: AeTitle = "ORTHANC"
     dicom_host: str = Field(default="127.0.0.1", min_length=1)
@@ -138,10 +140,24 @@ class IntakeSection(Section):
         return value
 
 
+class Takes(StrEnum):
+    """Which analyses a host's workers take."""
+
+    ORDINARY = "ordinary"
+    GPU = "gpu"
+
+
 class WorkersSection(Section):
-    """The processes that analyse and deliver, and their limits."""
+    """The processes that analyse and deliver, and their limits.
+
+    ``gpu_applications`` are the ids of those whose work waits for a host that takes ``gpu``;
+    where none is left, ``gpu_wait_minutes``, then any takes it.
+    """
 
     processes: Whole = Field(default=1, ge=1, le=64)
+    takes: Takes = Takes.ORDINARY
+    gpu_applications: tuple[str, ...] = ()
+    gpu_wait_minutes: Number = Field(default=30, ge=0, le=10080)
     memory_mb: Whole = Field(default=4096, ge=256)
     time_limit_seconds: Number = Field(default=900, gt=0)
     deliveries: Whole = Field(default=4, ge=1, le=64)
@@ -506,6 +522,12 @@ def check_applications(config: Config, installed: Mapping[str, Application]) -> 
             f"priority.rules.{rule.name}.application: no such application is installed"
             f"{near(rule.application, installed)}"
         )
+    for name in config.workers.gpu_applications:
+        if name not in installed:
+            raise ConfigurationError(
+                f"workers.gpu_applications: no application {name!r} is installed"
+                f"{near(name, installed)}"
+            )
     for application in installed.values():
         application_settings(config, application)
     check_overrides(config.overrides, config.applications, config.reading.names, installed)

@@ -218,7 +218,7 @@ def _by_name(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {str(one["name"]): one for one in values}
 
 
-_PART = re.compile(r"(?:^|\.)([A-Za-z0-9_-]+)|\[([^\[\]]+)\]")
+_PART = re.compile(r"(?:^|(?<!^)\.)([A-Za-z0-9_-]+)|\[([^\[\]]+)\]")
 
 
 def _parts(key: str) -> list[tuple[bool, str]]:

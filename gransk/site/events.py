@@ -168,8 +168,13 @@ class EventKind(StrEnum):
     BACKUP_MADE = "backup_made"
     BACKUP_RESTORED = "backup_restored"
     RETENTION_REMOVED = "retention_removed"
+    STUDY_HELD = "study_held"
+    """A person keeps everything of a study from retention."""
+    STUDY_HOLD_LIFTED = "study_hold_lifted"
     STUDY_VIEWED = "study_viewed"
     """A person or machine was shown a study's findings or images."""
+    STUDIES_SEARCHED = "studies_searched"
+    """A person or machine was shown a list of studies."""
     AUDIT_EXPORTED = "audit_exported"
 
     # Policies

@@ -23,12 +23,17 @@ from typing import IO
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+import gransk
 from gransk.core.errors import ConfigurationError, GranskError
+from gransk.site.config import Takes
 from gransk.site.database import Database, utcnow
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Executor
 
 MAX_SLOTS = 256
+
+KINDS = {Takes.ORDINARY: "worker", Takes.GPU: "gpu-worker"}
+"""Kinds of executors, by the analyses that they take."""
 
 
 class LostExecutorError(GranskError):
@@ -50,7 +55,7 @@ class Seat:
     id : str
         Host, kind and slot.
     kind : str
-        ``worker``.
+        One of `KINDS`.
     host : str
     started_at : datetime
         When this process took the seat; with the id it names this life of it.
@@ -151,7 +156,8 @@ class Seat:
                 session.add(row)
             row.kind, row.host, row.pid = self.kind, self.host, os.getpid()
             row.started_at, row.heartbeat_at, row.stopped_at = self.started_at, utcnow(), None
-            record(session, self.id, EventKind.WORKER_STARTED, self.id, {"after_crash": crashed})
+            data = {"after_crash": crashed, "version": gransk.__version__}
+            record(session, self.id, EventKind.WORKER_STARTED, self.id, data)
 
 
 class Watch:
@@ -196,6 +202,21 @@ def still_silent(session: Session, seen: Executor, by: str) -> bool:
         row.stopped_at = utcnow()
         record(session, by, EventKind.WORKER_LOST, row.id)
     return True
+
+
+def gpu_worker_expected(session: Session, wait_minutes: float) -> bool:
+    """Does a worker live that takes work for a GPU, or may one come back in time?
+
+    Parameters
+    ----------
+    session : Session
+    wait_minutes : float
+        How long one that stopped or was lost is waited for. Where there never was one, none
+        is waited for.
+    """
+    query = select(Executor.stopped_at).where(Executor.kind == KINDS[Takes.GPU])
+    since = utcnow() - datetime.timedelta(minutes=wait_minutes)
+    return any(end is None or end > since for end in session.scalars(query))
 
 
 def _executor_id(host: str, kind: str, number: int) -> str:

@@ -131,6 +131,11 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"; known here: {', '.join(sorted(names))}" if names else ""
 
 
+def place_of(schema: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Where in the values a fault of pydantic's is: its location without names of kinds."""
+    return _place(schema, location)[0]
+
+
 def _place(
     schema: type[BaseModel], location: tuple[int | str, ...]
 ) -> tuple[tuple[int | str, ...], list[str]]:

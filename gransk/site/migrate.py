@@ -19,6 +19,9 @@ from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.events import EventKind
 
+RESTORING = "restoring"
+"""Stands in a data folder while a backup is restored into it, with the digest of its manifest."""
+
 _LOCK = 0x6D696772617465  # "migrate": PostgreSQL's advisory lock while a schema changes
 
 
@@ -32,8 +35,18 @@ class SchemaState(StrEnum):
 
 
 def open_database(config: Config) -> Database:
-    """Create the data folder where it is missing, open the database and upgrade it."""
+    """Create the data folder where it is missing, open the database and upgrade it.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a restore was ended in the middle, or a newer version made the database.
+    """
     config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (config.data_folder / RESTORING).exists():
+        raise ConfigurationError(
+            f"data_folder: {config.data_folder} holds half of a backup; run gransk restore again"
+        )
     database = Database(config.database.url)
     upgrade(database)
     return database

@@ -29,10 +29,10 @@ from sqlalchemy import make_url
 
 from gransk.core.errors import GranskError
 from gransk.site.anchor import try_to_advance
-from gransk.site.config import Config
+from gransk.site.config import Config, Takes
 from gransk.site.database import Database
 from gransk.site.events import EventKind, record
-from gransk.site.executors import LostExecutorError, Seat, Watch, still_silent
+from gransk.site.executors import KINDS, LostExecutorError, Seat, Watch, still_silent
 from gransk.site.tables import Executor
 
 P = ParamSpec("P")
@@ -58,12 +58,20 @@ _log = logging.getLogger(__name__)
 
 
 class QueueName(StrEnum):
-    """The queues. A workflow never waits for another in its own queue."""
+    """The queues. A workflow never waits for another in its own queue.
+
+    Each worker takes analyses from one of the first two (`Takes`), and what runs beside.
+    """
 
     ANALYSE = "analyse"
+    ANALYSE_GPU = "analyse-gpu"
     BESIDE = "beside"
     RELEASE = "release"
     DELIVER = "deliver"
+
+
+ANALYSES = {Takes.ORDINARY: QueueName.ANALYSE, Takes.GPU: QueueName.ANALYSE_GPU}
+"""Where a worker takes analyses from; one queue alone, so that it makes one at a time."""
 
 
 def workflow(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -146,7 +154,6 @@ class Worker:
 def configure(
     config: Config,
     database: Database,
-    kind: str = "worker",
     slot: int | None = None,
     on_lost: Callable[[], None] | None = None,
 ) -> Worker:
@@ -159,8 +166,6 @@ def configure(
     config : Config
     database : Database
         Ours, migrated.
-    kind : str
-        Part of the executor's id.
     slot : int, optional
         From 0; None takes the first free slot of this machine.
     on_lost : callable, optional
@@ -172,6 +177,7 @@ def configure(
     ConfigurationError
         Where the slot is taken.
     """
+    kind = KINDS[config.workers.takes]
     seat = Seat.take(database, config.data_folder / "locks", kind, slot)
     _prepare(config.database.workflows_url)
     settings: DBOSConfig = {
@@ -184,7 +190,9 @@ def configure(
         "run_migrations": False,
     }
     DBOS(config=settings)
-    DBOS.listen_queues([queue.value for queue in QueueName])
+    mine = ANALYSES[config.workers.takes]
+    taken = (mine, QueueName.BESIDE, QueueName.RELEASE, QueueName.DELIVER)
+    DBOS.listen_queues([queue.value for queue in taken])
     return Worker(config, database, seat, on_lost or _exit_lost)
 
 
@@ -194,7 +202,7 @@ def register_queues(config: Config) -> None:
     Deliveries are divided by destination (the partition key), so that one which
     does not answer holds up no other.
     """
-    for queue in (QueueName.ANALYSE, QueueName.BESIDE, QueueName.RELEASE):
+    for queue in (*ANALYSES.values(), QueueName.BESIDE, QueueName.RELEASE):
         DBOS.register_queue(
             queue.value,
             worker_concurrency=1,

@@ -27,6 +27,9 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 RENEWING = "x-gransk-renewing"
 """Header of what a page asks for by itself: no sign of life of its reader."""
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORM_BYTES = 1024 * 1024
+"""Of a form beside the file in it."""
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -124,10 +127,20 @@ async def _check_csrf(request: Request, session: WebSession) -> None:
     """A session's unsafe request must carry the session's own token."""
     token = request.headers.get("x-csrf-token", "")
     kind = request.headers.get("content-type", "").lower()
-    if not token and kind.startswith("application/x-www-form-urlencoded"):
-        token = str((await request.form()).get("csrf", ""))
+    if not token and kind.startswith(FORMS):
+        _check_size(request)
+        token = str((await request.form(max_files=1)).get("csrf", ""))
     if not people.csrf_matches(session, token):
         raise HTTPException(403, "csrf")
+
+
+def _check_size(request: Request) -> None:
+    """A form's body is taken in before it is looked at: it must say that it is not too large."""
+    said = request.headers.get("content-length", "")
+    if not said.isdecimal():
+        raise HTTPException(411)
+    if int(said) > wiring(request).config.models.max_mb * 1024 * 1024 + FORM_BYTES:
+        raise HTTPException(413)
 
 
 def _check_nudge(request: Request) -> None:

@@ -23,14 +23,17 @@ from gransk.site.database import Database, utcnow
 from gransk.site.live import InForce, in_force
 from gransk.web import (
     account_pages,
-    administration,
+    administration_pages,
     api,
+    audit_pages,
     case,
     case_actions,
+    case_history,
     comparing_pages,
     delivery_pages,
     dicomweb,
     doors,
+    drift_pages,
     edit_actions,
     fact_pages,
     fhir,
@@ -42,6 +45,8 @@ from gransk.web import (
     follow_up_pages,
     identity_pages,
     message_pages,
+    model_changes,
+    model_pages,
     monitoring_pages,
     pages,
     people_pages,
@@ -77,8 +82,10 @@ from gransk.web.reading import (
     view_pictures,
 )
 from gransk.web.rendering import page
+from gransk.web.settings import calls, drafting, version_pages
 from gransk.web.texts import catalogue, text
 from gransk.web.upstream import Upstream
+from gransk.web.watching import Watcher
 from gransk.web.wiring import Nudged, Wiring
 
 SIGN_OUT = "/sign-out"
@@ -130,11 +137,13 @@ def create_app(
     )
     app.state.wiring = wiring
     for room in (
-        pages, case, case_actions, edit_actions, pointing, follow_up, follow_up_pages,
+        pages, audit_pages, case, case_history, case_actions, edit_actions, pointing, follow_up,
+        follow_up_pages,
         profile_pages, prior_pages, identity_pages, programme_pages, fact_pages,
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages,
-        administration, monitoring_pages, rule_pages, comparing_pages,
+        administration_pages, drafting, version_pages, calls, monitoring_pages, drift_pages,
+        rule_pages, comparing_pages, model_pages, model_changes,
         board, board_acts, exam_history, unit_readers, indicator_pages, own_figures,
         policy_pages, simulation_pages, validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
@@ -150,6 +159,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(NotYetCountedError, _counting)
     app.add_exception_handler(Exception, _failed)
+    app.add_middleware(Watcher, views=wiring.views)
     app.add_middleware(Guard, wiring=wiring)
     return app
 

@@ -18,7 +18,6 @@ from gransk.delivery import overview
 from gransk.reading.seeing import Looker, sees_all
 from gransk.results.store import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
-from gransk.site.events import EventKind, record
 from gransk.site.tables import Event
 from gransk.web import editing, worklist
 from gransk.web.access import Caller, allow, language_of
@@ -93,10 +92,8 @@ def show_case(key: str, request: Request, caller: Reader, done: str = "") -> Res
     """
     known, language = wiring(request), language_of(request)
     message = text(done, language) if done in {*Done, *EditDone} else ""
-    with known.database.begin() as session:
-        study = study_of(session, key)
-        record(session, caller.name, EventKind.STUDY_OPENED, key)
     with known.database.read() as session:
+        study = study_of(session, key)
         who = looker_of(known, session, caller)
         if not sees_all(session, who, key):
             return _to_read(request, session, study, caller, who, message)

@@ -76,6 +76,7 @@ def search(request: Request, caller: Reads) -> Response:
         found = session.execute(page.limit(wanted.count + 1)).all() if wanted.count else []
         rows = found[: wanted.count]
         made, unreadable = _readable(known, session, [(row[0], row[1]) for row in rows])
+        request.state.shown = [row[1].key for row in rows]
     more = None
     if len(found) > len(rows):
         last = rows[-1][0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import ColumnElement, SQLColumnExpression, false
 
+from gransk.oversight import alarms_text
+from gransk.oversight.alarms import open_alarms
 from gransk.oversight.metrics import Figures, written
 from gransk.oversight.readiness import readiness
 from gransk.oversight.running import Running, alive, running
@@ -52,8 +55,9 @@ def metrics(
         found = running(session, known.config, hides, utcnow(), waiting_hides=waiting)
         latest = latest_settings(session)
         events = known.event_counts(session) if machine else None
+        alarms = Counter(one.kind for one in open_alarms(session))
     intake = known.intake.status() if known.intake else None
-    figures = Figures(found, intake, latest.number if latest else 0, events)
+    figures = Figures(found, intake, latest.number if latest else 0, events, alarms.items())
     content, kind = written(figures, request.headers.get("accept", ""))
     return Response(content, media_type=kind)
 
@@ -67,12 +71,15 @@ def show_monitoring(
     with known.database.read() as session:
         hides = hides_from(known, session, caller)
         found = running(session, known.config, hides, utcnow())
+        lasting = open_alarms(session)
     intake = known.intake.status() if known.intake else None
     return page(
         request,
         "monitoring.html",
         caller,
         found=found,
+        lasting=lasting,
+        alarm_title=lambda a: alarms_text.title_of(a.kind, a.about, a.figures, language),
         alive=alive(found.workers),
         intake=intake.text(language) if intake and intake.cause else "",
         orthanc=known.version(),

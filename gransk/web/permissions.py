@@ -41,7 +41,9 @@ class Permission(StrEnum):
     PEOPLE = "people"
     """Add people and change their roles."""
     EVENTS = "events"
-    """Read the event log."""
+    """Read the event log, see whether it is whole, and take entries of a patient out."""
+    HISTORY = "history"
+    """See everything that happened to a study of which one may see everything."""
     PREPARE = "prepare"
     """Confirm, reject, relabel and add findings."""
     SIGN = "sign"
@@ -102,7 +104,7 @@ class Permission(StrEnum):
     """Read figures of the suite as Prometheus does."""
 
 
-READER = frozenset({Permission.WORKLIST, Permission.IMAGES, Permission.RESULTS})
+READER = frozenset({Permission.WORKLIST, Permission.IMAGES, Permission.RESULTS, Permission.HISTORY})
 PREPARES = READER | {Permission.PROFILE}
 QUEUE = frozenset(
     {
@@ -135,6 +137,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     | DRAFTS
     | {
         Permission.WORKLIST,
+        Permission.HISTORY,
         Permission.FOLLOW_UP_EXPORT,
         Permission.JOIN,
         Permission.PROGRAMME,
@@ -182,7 +185,13 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
     | SEES_HOUSE,
     Role.AUDITOR: SEES_ROOM
     | SEES_HOUSE
-    | {Permission.EVENTS, Permission.FOLLOW_UP, Permission.EXAM, Permission.BOARD},
+    | {
+        Permission.EVENTS,
+        Permission.HISTORY,
+        Permission.FOLLOW_UP,
+        Permission.EXAM,
+        Permission.BOARD,
+    },
 }
 
 OF_MACHINE = frozenset(
@@ -198,6 +207,7 @@ OF_MACHINE = frozenset(
         Permission.WORKITEMS,
         Permission.WORKITEMS_CREATE,
         Permission.METRICS,
+        Permission.SETTINGS,
     }
 )
 """What a machine token may do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from gransk.site.config_priority import PrioritySection
 from gransk.site.database import utcnow
 from gransk.web import texts
 from gransk.web.access import Caller, language_of
+from gransk.web.administration import HUB, room_at, rooms_of
 from gransk.web.permissions import Permission
 from gransk.web.seeing import hides_from
 from gransk.web.viewer import STUDY_PAGE
@@ -34,11 +36,7 @@ NAVIGATION = (
     ("nav_figures", "/reading/indicators", Permission.FIGURES),
     ("nav_own_figures", "/reading/own-figures", Permission.OWN_FIGURES),
     ("nav_policies", "/reading/policies", Permission.POLICIES),
-    ("nav_messages", "/messages", Permission.MESSAGES),
-    ("nav_deliveries", "/deliveries", Permission.MESSAGES),
-    ("nav_people", "/people", Permission.PEOPLE),
-    ("nav_events", "/events", Permission.EVENTS),
-    ("nav_administration", "/administration", Permission.MONITORING),
+    ("nav_administration", HUB, Permission.SIGNED_IN),
     ("nav_account", "/account", Permission.SIGNED_IN),
 )
 STEPS = (
@@ -78,6 +76,8 @@ def page(
     """
     language = language_of(request)
     known = wiring(request)
+    may = caller.may if caller else frozenset()
+    inside = rooms_of(may)
     everything = {
         "t": texts.translator(language),
         "language": language,
@@ -85,8 +85,11 @@ def page(
         "in_language": partial(in_language, request),
         "account": caller.account if caller else None,
         "csrf": caller.csrf if caller else "",
-        "may": caller.may if caller else frozenset(),
-        "navigation": NAVIGATION,
+        "may": may,
+        "navigation": navigation(may),
+        "hub": HUB,
+        "room": room_at(request.url.path) if inside else "",
+        "rooms_here": inside,
         "path": request.url.path,
         "version": gransk.__version__,
         "source": known.config.service.source_url or "/source",
@@ -109,6 +112,15 @@ def page(
     }
     template_of = environment.get_template(template)
     return HTMLResponse(template_of.render(everything), status)
+
+
+def navigation(may: Collection[Permission]) -> list[tuple[str, str]]:
+    """Text and address of what somebody may enter; the administrator's rooms behind one."""
+    return [
+        (key, address)
+        for key, address, wants in NAVIGATION
+        if (rooms_of(may) if address == HUB else wants in may)
+    ]
 
 
 def alarms(known: Wiring, caller: Caller | None) -> dict[str, int]:

@@ -26,7 +26,7 @@ TOP_FILES = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
 )
-TOP_FOLDERS = ("plugins", "orthanc_config", "onnx_models", "scripts", "tests", "docs")
+TOP_FOLDERS = ("plugins", "orthanc_config", "onnx_models", "scripts", "deploy", "tests", "docs")
 LEFT_OUT = ("__pycache__",)
 
 

@@ -12,6 +12,7 @@ from gransk.archive.priors import prior_keys
 from gransk.reading.seeing import Looker, hidden
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
+from gransk.site.executors import KINDS
 from gransk.site.tables import Executor
 from gransk.web.wiring import Wiring
 
@@ -61,7 +62,7 @@ def _workers(session: Session, lost_after: float) -> int:
         select(func.count())
         .select_from(Executor)
         .where(
-            Executor.kind == "worker",
+            Executor.kind.in_(KINDS.values()),
             Executor.heartbeat_at > since,
             Executor.stopped_at.is_(None),
         )

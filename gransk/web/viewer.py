@@ -18,10 +18,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
-from sqlalchemy import select
 
-from gransk.archive.tables import SeenStudy
-from gransk.site.events import EventKind, record
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.hanging import hanging
 from gransk.web.permissions import Permission
@@ -118,26 +115,17 @@ def config(
 @router.get(PAGES + "/{page:path}")
 def index(
     request: Request,
-    caller: Annotated[Caller, Depends(allow(Permission.IMAGES))],
+    _caller: Annotated[Caller, Depends(allow(Permission.IMAGES))],
     studies: Annotated[str, Query(alias="StudyInstanceUIDs")] = "",
 ) -> Response:
     """Every page of OHIF; its own router reads the address."""
     path = wiring(request).viewer_folder / "index.html"
     if not path.is_file():
         raise HTTPException(503, "viewer_missing")
-    _note_opened(request, caller, studies.split(","))
     html, policy = _index(path, path.stat().st_mtime)
     asked = f"?StudyInstanceUIDs={quote(studies, safe='')}" if studies else ""
     html = html.replace(OF_STUDY, asked)
     return HTMLResponse(html, headers={"content-security-policy": policy})
-
-
-def _note_opened(request: Request, caller: Caller, uids: list[str]) -> None:
-    """The event that a person opened studies."""
-    chosen = select(SeenStudy.key).where(SeenStudy.study_instance_uid.in_(uids))
-    with wiring(request).database.begin() as session:
-        for key in session.scalars(chosen).all():
-            record(session, caller.name, EventKind.STUDY_OPENED, key, {"in": "viewer"})
 
 
 @files.get("/{path:path}", dependencies=[Depends(allow(Permission.IMAGES))])

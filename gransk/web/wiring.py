@@ -31,16 +31,19 @@ from gransk.reading.site_past import SitePast
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower
 from gransk.reading.working_days import WorkingDays
+from gransk.registry.choice import check_settings
 from gransk.results import edits, tracks
 from gransk.results.pictures import unpack_pictures
-from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.results.store import BlobError, BlobStore, is_removed, read_findings
 from gransk.results.tables import Analysis, KeptComparison, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database
-from gransk.site.live import InForce, Made
+from gransk.site.live import InForce, Live, Made
 from gransk.site.provider import ANSWER_PATH, Provider
+from gransk.site.site_keys import Host
 from gransk.web.source import SourceArchive
 from gransk.web.upstream import Upstream
+from gransk.web.viewed import Views
 
 LINES = 20_000
 VERSION_SECONDS = 10.0
@@ -127,6 +130,8 @@ class Wiring:
     """What analyses beside those in use say."""
     steps: Follower = field(init=False)
     """Workitems for other systems, in step with the room."""
+    views: Views = field(init=False)
+    """Who saw which study."""
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
@@ -152,6 +157,7 @@ class Wiring:
             self.live, lambda now: Entering(SitePolicies(now, self.blobs, is_earlier))
         )
         self.steps = Follower(self.database)
+        self.views = Views(self.database, self.config.data_folder)
         section, home = self.config.single_sign_on, self.config.service.public_url
         self.provider = Provider(section, home + ANSWER_PATH) if section.on else None
 
@@ -159,6 +165,13 @@ class Wiring:
     def config(self) -> Config:
         """The configuration of now."""
         return self.live.config
+
+    @property
+    def host(self) -> Host:
+        """What changed settings are checked against (`gransk.site.settings_drafts.propose`)."""
+        if isinstance(self.live, Live):
+            return self.live.host
+        return Host(self.config, self.applications, self.config.data_folder, (check_settings,))
 
     @property
     def past(self) -> SitePast:
@@ -181,7 +194,7 @@ class Wiring:
 
     def _make_past(self, config: Config) -> SitePast:
         working = WorkingDays(config.reading.holidays)
-        return SitePast(Owners(_whose, ExamsMark()), self.blobs, config.zone, working)
+        return SitePast(owners(), self.blobs, config.zone, working)
 
     def findings(self, session: Session, analysis_key: str) -> Findings:
         return read_findings(session, self.blobs, analysis_key)
@@ -189,15 +202,15 @@ class Wiring:
     def pictures(self, session: Session, analysis_key: str) -> list[Picture]:
         """Sealed pictures of an analysis; none, and a line in the log, where they are damaged."""
         analysis = session.get(Analysis, analysis_key)
-        return self._pictures(None if analysis is None else analysis.pictures_sha256)
+        return self._pictures(session, None if analysis is None else analysis.pictures_sha256)
 
     def comparison_pictures(self, session: Session, key: str) -> list[Picture]:
         """Sealed pictures of a comparison, likewise."""
         kept = session.get(KeptComparison, key)
-        return self._pictures(None if kept is None else kept.pictures_sha256)
+        return self._pictures(session, None if kept is None else kept.pictures_sha256)
 
-    def _pictures(self, sha256: str | None) -> list[Picture]:
-        if sha256 is None:
+    def _pictures(self, session: Session, sha256: str | None) -> list[Picture]:
+        if sha256 is None or is_removed(session, sha256):
             return []
         try:
             return unpack_pictures(self.blobs.get(sha256))
@@ -213,6 +226,11 @@ class Wiring:
 def _levels(config: Config) -> tuple[levels.Levels, ...]:
     own = config.reading.levels_file
     return (levels.shipped(), *(() if own is None else (levels.load(own),)))
+
+
+def owners() -> Owners:
+    """Whose exams are, by the archive's word."""
+    return Owners(_whose, ExamsMark())
 
 
 def _whose(session: Session, study_keys: Collection[str]) -> dict[str, Whose]:

@@ -63,6 +63,7 @@ class ViewRules(BaseModel):
         default=(Source.DIGITAL, Source.SYNTHETIC, Source.FILM),
         description="Of several images of a view, which is preferred; what is not named here is "
         "not read.",
+        json_schema_extra={"ordered": True},
     )
     prefer_implant_displaced: bool = Field(
         default=True, description="Of two images of a breast with an implant, which is preferred."

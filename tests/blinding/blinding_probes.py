@@ -23,6 +23,7 @@ has no route any more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,6 +138,18 @@ OUTCOME = {
     "recordedDate": "2026-03-02",
 }  # fmt: skip
 """A cancer that somebody states of an exam."""
+TRIED = {
+    "applications": {"mammo": {"operating_point": 0.99, "report_limit": 1}},
+    "priority": {"rules": [{
+        "name": "high", "da": "Høj", "en": "High", "application": "mammo",
+        "when": {"suspicion_from": 0.01},
+    }]},
+    "destinations": [{
+        "name": "orthanc", "kind": "orthanc",
+        "when": [{"outcomes": ["findings"]}, {"score_from": 5}],
+    }],
+}  # fmt: skip
+"""Settings that every exam's AI would show through, were it looked at."""
 ROOM = """valid_from: 2026-04-01
 policies:
   - name: two
@@ -181,6 +194,9 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /api/worklist": ask("/api/worklist", *(one.format("/api/worklist") for one in LISTS)),
     "GET /status": ask("/status"),
     # A case, and everything under it
+    "GET /studies/{key}/history": refused(
+        "/studies/{key}/history", "/studies/{key}/history?about=seen"
+    ),
     "GET /studies/{key}": ask("/studies/{key}", "/studies/{key}?done=rerun_started"),
     "GET /api/studies/{key}": ask("/api/studies/{key}"),
     "GET /studies/{key}/pictures/{analysis_key}/{index}.png": refused(
@@ -391,8 +407,16 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "POST /deliveries/retry": ask("/deliveries/retry", status=303, destination="orthanc"),
     "POST /deliveries/send": ends("/deliveries/send", destination="orthanc", days="30"),
     "GET /api/deliveries": ask("/api/deliveries"),
+    "GET /monitoring/drift": ask("/monitoring/drift"),
+    "GET /monitoring/drift/alarms/{ident}": nothing("/monitoring/drift/alarms/none"),
+    "POST /monitoring/drift/alarms/{ident}/seen": nothing("/monitoring/drift/alarms/none/seen"),
     "GET /api/decisions": ask("/api/decisions", "/api/decisions?since=1"),
     "GET /events": ask("/events", "/events?verify=1", "/events?before=100000", "/events?before=2"),
+    "GET /audit": ask("/audit", "/audit?verify=1"),
+    "POST /audit/export": (
+        *refused("/audit/export", study="{key}"),
+        *refused("/audit/export", patient_id="nobody"),
+    ),
     # Images: the proxy, and the viewer, which has them from it alone
     "GET /dicom-web/{path:path}": (
         *ask(f"{PROXY}/studies", f"{PROXY}/studies?includefield=all",
@@ -464,6 +488,46 @@ PROBES: dict[str, tuple[Ask, ...]] = {
         "/models/compare/shadow/studies/{key}/own/0.png"
     ),
     "GET /administration": ask("/administration"),
+    "GET /models": ask("/models"),
+    "GET /models/{name}": ask("/models/nodule-detector", "/models/mammo-detector"),
+    "GET /models/{name}/evidence/{number}": nothing("/models/none@1.0.0/evidence/1"),
+    "GET /api/models": ask("/api/models"),
+    "POST /models": ask("/models", status=422),
+    "POST /models/{name}/stage": nothing("/models/none@1.0.0/stage", stage="shadow"),
+    "POST /models/{name}/evidence": nothing("/models/none@1.0.0/evidence"),
+    "POST /models/{name}/decide": nothing("/models/none@1.0.0/decide", approved="yes"),
+    "POST /models/{name}/withdraw": nothing("/models/none@1.0.0/withdraw", reason="a mistake"),
+    "POST /models/{name}/roll-back": nothing("/models/none@1.0.0/roll-back", reason="worse"),
+    "GET /settings": ask("/settings"),
+    "GET /settings/of/{subject_name}": ask("/settings/of/limits", "/settings/of/reading"),
+    "POST /settings/of/{subject_name}": ask("/settings/of/site", status=422),
+    "GET /settings/text/{section}": ask("/settings/text/all"),
+    "POST /settings/text/{section}": ask("/settings/text/priority", status=422, text="["),
+    "POST /settings/preview": (
+        *ask("/settings/preview", settings=json.dumps(TRIED)),
+        *ask("/settings/preview", settings=json.dumps(TRIED), after="1", so_far="changed=1"),
+    ),
+    "GET /settings/versions": ask("/settings/versions"),
+    "GET /settings/versions/{number}": nothing("/settings/versions/99"),
+    "GET /settings/versions/{number}/yaml": nothing("/settings/versions/99/yaml"),
+    "POST /settings/versions/{number}/undo": nothing("/settings/versions/99/undo"),
+    "GET /settings/drafts/{number}": nothing("/settings/drafts/99"),
+    "POST /settings/drafts/{number}/approve": nothing("/settings/drafts/99/approve"),
+    "POST /settings/drafts/{number}/turn-down": nothing(
+        "/settings/drafts/99/turn-down", reason="as asked"
+    ),
+    "GET /api/settings": ask("/api/settings"),
+    "GET /api/settings/versions": ask("/api/settings/versions"),
+    "GET /api/settings/versions/{number}": nothing("/api/settings/versions/99"),
+    "POST /api/settings/versions/{number}/undo": nothing("/api/settings/versions/99/undo", json={}),
+    "GET /api/settings/drafts": ask("/api/settings/drafts"),
+    "POST /api/settings/drafts": ask("/api/settings/drafts", status=422, json={"settings": TRIED}),
+    "GET /api/settings/drafts/{number}": nothing("/api/settings/drafts/99"),
+    "POST /api/settings/drafts/{number}/approve": nothing("/api/settings/drafts/99/approve"),
+    "POST /api/settings/drafts/{number}/turn-down": nothing(
+        "/api/settings/drafts/99/turn-down", json={"reason": "as asked"}
+    ),
+    "POST /api/settings/preview": ask("/api/settings/preview", json={"settings": TRIED}),
     "GET /account": ask("/account"),
     "POST /account/language": ends("/account/language", language="en"),
     "POST /account/password": ends("/account/password", present="x", new="y", status=422),
@@ -489,6 +553,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
 
 UNDECIDED_DOORS = (
     "GET /", "GET /worklist/list", "GET /api/worklist", "GET /status", "GET /studies/{key}",
+    "GET /studies/{key}/history", "GET /audit",
     "GET /api/studies/{key}", "GET /events", "GET /follow-up", "GET /messages",
     "GET /deliveries", "GET /api/deliveries", "GET /api/decisions",
     "POST /studies/{key}/rerun", "POST /studies/{key}/priority",

@@ -48,15 +48,18 @@ from gransk.core.keys import digest
 from gransk.core.reasons import Reason
 from gransk.core.screening import Verdict
 from gransk.delivery import deliver
+from gransk.oversight.drift.looking import DriftWatcher
 from gransk.reading import acts, entering, release, rooms
 from gransk.reading.acts import Actor
 from gransk.reading.book import Book
+from gransk.reading.entering import Entering
 from gransk.reading.entries import Arrival, Entry, Kind, Moved, TaskKind
 from gransk.reading.exam import Exam
 from gransk.reading.exam_tables import EntryRow, ExamRow
 from gransk.reading.ledger import arrive, exam_of, write
 from gransk.reading.opening import Opener
 from gransk.reading.opinions import AiSaid, Opinion
+from gransk.reading.past_keeping import KeptPast
 from gransk.reading.plan import PolicyKind
 from gransk.reading.policy import Minimum, Room
 from gransk.reading.policy_tables import Validation
@@ -69,6 +72,7 @@ from gransk.reading.urgent import make_raiser
 from gransk.reading.validation.report import validate
 from gransk.registry import beside
 from gransk.registry.beside_tables import BesideRun, RunState
+from gransk.results.observed import observe
 from gransk.results.router import Router
 from gransk.results.steps import Step
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
@@ -84,9 +88,11 @@ from gransk.site import people
 from gransk.site.config import Config
 from gransk.site.config_destinations import ORTHANC, OrthancDestination, Rule
 from gransk.site.config_messages import Subject
+from gransk.site.config_monitoring import DriftSection
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.sessions import start_session
 from gransk.site.tables import Role
+from gransk.web.wiring import owners
 
 DAY = datetime.datetime(2026, 3, 2, 5, 0, tzinfo=datetime.UTC)
 BLINDED = (1, 2, 3, 4)
@@ -191,6 +197,7 @@ class Programme:
         self._study(4, "08:42")
         self._analysed(4, self.ai)
         self._hour("08:45")
+        self.look_for_drift()
         return self
 
     def close(self) -> None:
@@ -374,6 +381,7 @@ class Programme:
         seal_report(
             session, item, digest(["report", number, score]), analysis, self.clock.at, [new]
         )
+        observe(session, item.study_key, analysis, "mammo", "r" * 16, {"score": score})
         item.state, item.finished_at, item.share = WorkState.READY, self.clock.at, 1.0
         self._beside(session, item, number, 11.0 - score)
 
@@ -440,6 +448,14 @@ class Programme:
         """Release what may be, and announce what was decided."""
         self.release()
         Teller(self.site.database, self.config.messages.names(Subject.DECISIONS)).run_once()
+
+    def look_for_drift(self) -> None:
+        """One look of the loop that looks for drift."""
+        past = KeptPast(owners(), self.config.zone)
+        DriftWatcher(
+            self.site.database, DriftSection(), self.config.zone, Entering(self.policies).keys,
+            lambda session, day: past(session, day).closed,
+        ).run_once()  # fmt: skip
 
     def _validated(self) -> None:
         """A local validation was signed at the unit: of no exam, so that it lets no AI count."""

@@ -110,6 +110,12 @@ def answered(_run: Programme, patch: pytest.MonkeyPatch) -> None:
     patch.setattr("gransk.web.fhir_reports.hides_from", lambda *_: lambda _key: false())
 
 
+def drifted(run: Programme, patch: pytest.MonkeyPatch) -> None:
+    """Observed studies are counted while their exams are undecided."""
+    patch.setattr("gransk.oversight.drift.counted.told_to_all", lambda *_: True)
+    run.look_for_drift()
+
+
 def corrected(_run: Programme, patch: pytest.MonkeyPatch) -> None:
     """A read may be corrected while another is awaited, where one or two read."""
     for module in ("desk", "checking"):
@@ -186,6 +192,13 @@ LEAKS = {
         ),
     ),
     "metric of ours": page("GET /status", patched("gransk.web.status.hidden", lambda *_: false())),
+    "case history": page(
+        "GET /studies/{key}/history",
+        patched("gransk.web.case_history.check_sight", lambda *_: None),
+    ),
+    "entries as a file": page(
+        "POST /audit/export", patched("gransk.web.audit_pages.event_horizon", lambda *_: None)
+    ),
     "event list": page("GET /events", patched("gransk.web.pages.event_horizon", lambda *_: None)),
     "own list": page("GET /reading/{key}", patched("gransk.reading.desk.sight", everything)),
     "history": page(
@@ -222,6 +235,7 @@ LEAKS = {
     ),
     "FHIR to a machine": Leak(FHIR, released, lambda run: blinding_messages.outputs(run).at(FHIR)),
     "delivery": Leak(DELIVERED, released, lambda run: blinding_messages.outputs(run).at(DELIVERED)),
+    "drift": page("GET /monitoring/drift", drifted),
     "destinations": page(
         "GET /deliveries",
         patched("gransk.web.delivery_pages.hides_from", lambda *_: lambda _key: false()),

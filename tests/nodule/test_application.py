@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from spot_model import write_models
 
-from gransk.core.application import Application, Context, applications
+from gransk.core.application import Application, Context, TakesImages, applications
 from gransk.core.codes import Code
 from gransk.core.errors import InvalidValueError, ModelError, RefusalError
 from gransk.core.findings import Findings, Quality
@@ -108,6 +108,15 @@ def test_settings_decide_what_is_reported(images, library, findings):
     assert none.findings == ()
     assert none.candidates
     assert run(images, library, smallest_mm=100).findings == ()
+    # What is told of other limits without the images is what another analysis reports.
+    application, usual = NoduleApplication(), NoduleSettings()
+    for other, made in (({"report_limit": 1}, fewer), ({"operating_point": 1.0}, none)):
+        told = application.preview(findings, usual, NoduleSettings(**other), library)
+        assert told.findings.findings == made.findings
+    series = NoduleSettings(series={"thin_mm": 1.0})
+    assert application.preview(findings, usual, series, library).why is TakesImages.SERIES
+    other = findings.model_copy(update={"models": findings.models[1:]})
+    assert application.preview(other, usual, usual, library).why is TakesImages.MODELS
 
 
 def test_other_settings_and_models_are_another_key(images, library, tmp_path):

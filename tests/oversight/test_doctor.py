@@ -11,6 +11,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from gransk.cli.doctor import doctor as doctor_command
+from gransk.core.application import applications
 from gransk.core.decode import SYNTAXES
 from gransk.oversight import doctor, doctor_orthanc, doctor_settings
 from gransk.oversight.doctor import CHECKS, Level, examine
@@ -200,7 +201,8 @@ def test_models_that_an_application_wants(path, database, tmp_path, monkeypatch)
     assert "wanting needs eyes" in result.what("en")
 
 
-def test_a_model_in_a_role_that_it_does_not_fit(path, database):
+def test_a_model_in_a_role_that_it_does_not_fit(path, database, monkeypatch):
+    monkeypatch.setattr(doctor, "applications", applications)
     path.write_text("applications: {nodule: {models: {segmenter: nodule-detector}}}\n")
     result = seen(path)["model_bad"]
     assert result.level is Level.FAIL

@@ -35,6 +35,23 @@ def test_our_orthanc(orthanc, tmp_path):
     }
 
 
+def test_an_orthanc_that_is_not_as_the_configuration_says(orthanc, tmp_path):
+    config = make_config(tmp_path)
+    orthanc(config)
+    good = config.orthanc
+    other = good.model_copy(update={"aet": "OTHER", "dicomweb_root": "/elsewhere"})
+    ill = config.model_copy(update={"orthanc": other})
+    results = seen(ill)
+    assert results["aet_differs"] is Level.WARN
+    assert results["dicomweb_missing"] is Level.FAIL
+    found = next(one for check in CHECKS for one in check(ill) if one.seen == "aet_differs")
+    assert "sæt orthanc.aet til ORTHANC" in found.remedy("da")
+    followed = other.model_copy(update={"aet": "ORTHANC", "dicomweb_root": good.dicomweb_root})
+    assert not {"aet_differs", "dicomweb_missing"} & set(
+        seen(config.model_copy(update={"orthanc": followed}))
+    )
+
+
 def trouble(config, language="da"):
     (result,) = doctor_orthanc.check_orthanc(config)
     return result.seen, result.what(language)

@@ -14,10 +14,12 @@ import onnx
 import yaml
 from harness_orthanc import make_config
 from onnx import TensorProto, helper
+from sqlalchemy.orm import Session
 
 from gransk.registry.admission import Admission
-from gransk.registry.tables import Source
+from gransk.registry.tables import ModelAttempt, ModelRow, ModelStep, Source, Stage
 from gransk.site.config import Config
+from gransk.site.database import utcnow
 from gransk.site.migrate import open_database
 
 INPUT = np.array([[1, 2, 3]], np.float32)
@@ -177,6 +179,39 @@ def site_of(tmp_path: Path, url: str = "", **models: Any) -> tuple[Config, Admis
         sections["database"] = {"url": url}
     config = make_config(tmp_path, **sections)
     return config, Admission(config, open_database(config))
+
+
+CARD: dict[str, Any] = {
+    "id": "double", "version": "1.0.0", "task": "Doubles.", "file": "model.onnx",
+    "sha256": "0" * 64, "research": False,
+    "inputs": [{"name": "x", "dtype": "float32", "shape": [3]}],
+    "outputs": [{"name": "y", "dtype": "float32", "shape": [3]}],
+    "training_data": [], "performance": [], "licence": "MIT", "limits": ["None."],
+    "created": "2026-01-01",
+}  # fmt: skip
+
+
+def enter(session: Session, name: str, **card: Any) -> None:
+    """Put a candidate into the registry alone, for tests of what comes after its checks."""
+    attempt = ModelAttempt(
+        source=Source.SHELL, title="x", model=name, admitted=True, results=[],
+        author="shell:anna", at=utcnow(),
+    )  # fmt: skip
+    session.add(attempt)
+    session.flush()
+    session.add(
+        ModelRow(
+            name=name, attempt=attempt.number, card=CARD | card, card_sha256="1" * 64,
+            sha256="0" * 64, size=1, signer=None, seconds=0.1, peak_mb=10,
+        )
+    )  # fmt: skip
+    session.flush()
+    session.add(
+        ModelStep(
+            model=name, stage=Stage.CANDIDATE, wants_approval=False, author="shell:anna",
+            reason="", at=utcnow(),
+        )
+    )  # fmt: skip
 
 
 def admitted(admission: Admission, folder: Path, **changes: Any) -> str:

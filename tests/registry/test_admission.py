@@ -282,12 +282,14 @@ def test_a_model_that_never_ends(tmp_path: Path) -> None:
     assert list(found)[-1] in (Check.GOLDEN, Check.PACKAGE)
 
 
+@pytest.mark.full
 def test_a_model_that_takes_ever_more_memory(tmp_path: Path) -> None:
     folder = made.package(tmp_path / "arrived", made.greedy())
     found = in_child(tmp_path, folder, 512, 60)
     assert found["golden"] in (Fault.TOO_MUCH_MEMORY, Fault.NOT_RUN)
 
 
+@pytest.mark.full
 def test_a_golden_case_that_is_a_bomb(tmp_path: Path) -> None:
     much = _zip(tmp_path / "in.npz", {"x.npy": _npy((1 << 40, 3))}).read_bytes()
     folder = made.package(tmp_path / "arrived", inputs_file=much)
@@ -307,7 +309,8 @@ def test_the_golden_case_is_named_by_its_digest(tmp_path: Path) -> None:
     assert Fault.DIGEST_WRONG in faults(found)
 
 
-def test_an_attempt_on_postgresql(tmp_path: Path, url: str) -> None:
+@pytest.mark.full
+def test_an_attempt_on_each_database(tmp_path: Path, url: str) -> None:
     config, admission = made.site_of(tmp_path, url)
     name = made.admitted(admission, tmp_path / "good", task="Æ\u0000\\u0000 <b>")
     bad = made.package(tmp_path / "bad", licence="\u0000 mine", id="other")

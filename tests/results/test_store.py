@@ -8,6 +8,7 @@ from gransk.results.store import (
     BlobError,
     BlobStore,
     NewObject,
+    check_blobs,
     queue_deliveries,
     restore_report,
     seal_analysis,
@@ -82,6 +83,15 @@ def test_a_damaged_blob_is_refused_and_mended_by_the_same_bytes(blobs):
 def test_a_missing_blob_is_named(blobs):
     with pytest.raises(BlobError, match="missing"):
         blobs.get("0" * 64)
+
+
+def test_a_folder_that_lacks_what_the_database_names_is_refused(database, blobs, tmp_path):
+    with database.begin() as session:
+        check_blobs(session, blobs)
+        sealed(session, blobs, new_item(session), "b")
+        check_blobs(session, blobs)
+        with pytest.raises(BlobError, match="mount the shared folder"):
+            check_blobs(session, BlobStore(tmp_path / "not mounted"))
 
 
 def test_the_second_seal_of_an_analysis_returns_the_first(database, blobs):

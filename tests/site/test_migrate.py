@@ -14,12 +14,17 @@ import gransk.archive.identity_tables
 import gransk.archive.tables
 import gransk.delivery.marks
 import gransk.delivery.pacing
+import gransk.oversight.alarm_tables
+import gransk.oversight.audit.tables
+import gransk.oversight.drift.tables
+import gransk.oversight.retention_tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
 import gransk.registry.beside_tables
 import gransk.registry.tables
 import gransk.results.commitment_tables
 import gransk.results.message_tables
+import gransk.results.observed
 import gransk.results.origins
 import gransk.results.steps
 import gransk.results.tables

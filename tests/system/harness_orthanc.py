@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE
 from pynetdicom.association import Association
@@ -22,6 +23,24 @@ from gransk.archive.orthanc_config import LOOPBACK_AET, render
 from gransk.site.config import Config
 
 START_SECONDS = 60
+
+ORTHANC = os.environ.get("ORTHANC", "Orthanc")
+"""Another version's may be named, such as scripts/orthanc_of.sh makes."""
+
+
+def orthanc_of(release: str, folder: Path) -> str:
+    """Orthanc of another Debian release; the test is passed over where it cannot be had.
+
+    ``ORTHANCS`` may name a folder with what scripts/orthanc_of.sh made, by release; else it is
+    made in ``folder``, which takes some minutes.
+    """
+    place = Path(os.environ.get("ORTHANCS", folder)) / release
+    if not (place / "Orthanc").exists():
+        script = Path(__file__).parents[2] / "scripts" / "orthanc_of.sh"
+        made = subprocess.run([script, release, place], capture_output=True, text=True, check=False)
+        if made.returncode:
+            pytest.skip(f"Orthanc of {release}: {made.stderr.strip()[-300:]}")
+    return str(place / "Orthanc")
 
 
 def free_port() -> int:
@@ -58,12 +77,21 @@ class OrthancProcess:
         Its configuration, storage and log.
     extra : dict, optional
         Keys of Orthanc's configuration that override everything.
+    binary : str
+        Looked at with each start, so that it may be another version's next time.
     """
 
-    def __init__(self, config: Config, folder: Path, extra: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        extra: dict[str, Any] | None = None,
+        binary: str = ORTHANC,
+    ) -> None:
         self.config = config
         self.folder = folder
         self.extra = extra or {}
+        self.binary = binary
         self.log = folder / "orthanc.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Orthanc | None = None
@@ -85,7 +113,7 @@ class OrthancProcess:
             path.write_text(json.dumps(values))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["Orthanc", str(path)],
+                [self.binary, str(path)],
                 env={**os.environ, "TCP_NODELAY": "1"},
                 stdout=log,
                 stderr=log,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ from typing import Any
 import httpx
 import yaml
 from harness_orthanc import OrthancProcess, make_config, store_scu
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from gransk.archive.tables import SeenStudy
 from gransk.cli.processes import gransk_command
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.database import Database
+from gransk.site.events import verify
 
 START_SECONDS = 60
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+"""A busy machine is waited for so many times longer."""
 ENDED = (WorkState.READY, WorkState.NOT_ANALYSED, WorkState.FAILED, WorkState.WITHDRAWN)
 
 
@@ -74,15 +79,15 @@ class Suite:
             self._database = Database(self.config.database.url)
         return self._database
 
-    def start(self, name: str) -> None:
-        """Start one process; the service and Orthanc are waited for."""
+    def start(self, name: str, config_file: Path | None = None) -> None:
+        """Start one process, by its host's own file; the service and Orthanc are waited for."""
         if name == "orthanc":
             self.orthanc.start()
             return
         arguments = ["serve"] if name == "service" else ["worker", "--slot", name.split("-")[1]]
         with self.log_file(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                gransk_command(*arguments, "--config", str(self.config_file)),
+                gransk_command(*arguments, "--config", str(config_file or self.config_file)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -175,15 +180,40 @@ class Suite:
         self.until(delivered, seconds, "deliveries")
         return self.deliveries()
 
+    def all_once(self, count: int) -> None:
+        """Wait; then every study is there once: one row, one report, each object in the archive.
+
+        Raises
+        ------
+        AssertionError
+            Where one is lost, doubled or stuck.
+        """
+        items = self.wait_ended(count, 180)
+        assert Counter(item.state for item in items) == {WorkState.READY: count}, self.log()
+        lines = self.wait_delivered(60)
+        assert {line.state for line in lines} == {DeliveryState.SENT}
+        with self.database.read() as session:
+            assert session.scalar(select(func.count()).select_from(SeenStudy)) == count
+            reports = session.scalars(select(Report)).all()
+            assert verify(session) is None, "the event log's chain is broken"
+        assert Counter(one.workitem_id for one in reports) == {item.id: 1 for item in items}
+        assert len({one.analysis_key for one in reports}) == count, "one input analysed twice"
+        client = self.orthanc.client
+        held = Counter(
+            one.sop_instance_uid for study in client.study_ids() for one in client.instances(study)
+        )
+        assert len(held) == count + len(lines)
+        assert {line.sop_instance_uid for line in lines} <= set(held)
+
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait for a condition.
+        """Wait for a condition, ``PATIENCE`` times as long.
 
         Raises
         ------
         TimeoutError
             With the rows and the ends of all logs.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while not holds():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {seconds} s for {what}\n{self.log()}")
@@ -195,7 +225,7 @@ class Suite:
     def log(self) -> str:
         """The ends of all logs, and the rows."""
         parts = []
-        for name in self.names:
+        for name in dict.fromkeys((*self.names, *self._processes)):
             path = self.orthanc.log if name == "orthanc" else self.log_file(name)
             if path.exists():
                 parts.append(f"--- {name}\n{path.read_text(errors='replace')[-4000:]}")

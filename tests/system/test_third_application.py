@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import httpx
+import misbehaving
 import pytest
 from harness_suite import Suite
 from pydicom import dcmread
@@ -43,7 +44,7 @@ def installed(tmp_path_factory):
 def suite(installed, tmp_path_factory):
     with Suite(
         tmp_path_factory.mktemp("suite"),
-        environment={"PYTHONPATH": str(installed)},
+        environment=misbehaving.environment(installed),
         intake={"quiet_seconds": 0.5, "poll_seconds": 0.2},
     ) as suite:
         yield suite

@@ -36,7 +36,7 @@ def main() -> None:
         folder = Path(place) / "suite"
         folder.mkdir()
         site = misbehaving.install(Path(place) / "site")
-        with Suite(folder, environment={"PYTHONPATH": str(site)}, **SETTINGS) as suite:
+        with Suite(folder, environment=misbehaving.environment(site), **SETTINGS) as suite:
             _work(suite, Path(place))
         target = HERE / f"{gransk.__version__}.tar.xz"
         with tarfile.open(target, "w:xz") as archive:

@@ -41,7 +41,7 @@ def test_waiting_work_survives(left: Path, tmp_path: Path) -> None:
     site = misbehaving.install(tmp_path / "site")
     with Suite(
         folder,
-        environment={"PYTHONPATH": str(site)},
+        environment=misbehaving.environment(site),
         intake={"quiet_seconds": 0.3, "poll_seconds": 0.2, "reconcile_seconds": 2},
         workers={"heartbeat_seconds": 0.5, "lost_after_seconds": 2, "retry_seconds": 0.5},
     ) as suite:

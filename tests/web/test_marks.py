@@ -3,22 +3,15 @@
 import io
 import json
 import logging
-import os
-import shutil
-import signal
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 from fhir_cases import SIGNED, another, first, images, release
-from harness_orthanc import make_config
+from harness_orthanc import OrthancProcess, make_config, orthanc_of
 from pydicom import dcmwrite
 from pydicom.dataset import FileDataset
 from sqlalchemy import select
 
 from gransk.archive.followed import place_of
-from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.archive.orthanc_config import render
 from gransk.archive.tables import SeenStudy
 from gransk.cli.archive import ArchiveMarks
@@ -280,63 +273,14 @@ def test_what_the_configuration_may_say(tmp_path):
             render(config, tmp_path / "o", template)
 
 
-# Labels: Debian 13's Orthanc, in a folder of its own
-
-
-def debian_13(folder):
-    """Debian 13 with its Orthanc in a folder, made by debootstrap; a reason where it cannot be."""
-    if shutil.which("debootstrap") is None or os.geteuid() != 0:
-        pytest.skip("Orthanc with labels: debootstrap is not installed, or the user is not root")
-    places = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
-    words = [word for path in places if path.is_file() for word in path.read_text().split()]
-    mirror = next(
-        (one for one in words if one.startswith("http") and one.rstrip("/").endswith("/debian")), ""
-    )
-    if not mirror:
-        pytest.skip("Orthanc with labels: no Debian mirror is configured")
-    root = Path(os.environ.get("GRANSK_DEBIAN_13", folder / "debian13"))
-    if not (root / "usr/sbin/Orthanc").exists():
-        made = subprocess.run(
-            ["debootstrap", "--variant=minbase", "--include=orthanc", "trixie", str(root), mirror],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if made.returncode:
-            pytest.skip(f"Orthanc with labels: debootstrap failed: {made.stdout[-200:]}")
-    return root
-
-
 @pytest.fixture
 def labelled(tmp_path):
     """A running Orthanc of Debian 13, as our client asks it."""
-    root = debian_13(tmp_path)
-    config = make_config(tmp_path)
-    ours = json.loads(render(config, tmp_path / "o").read_text())
-    kept = ("HttpPort", "AuthenticationEnabled", "RegisteredUsers", "OverwriteInstances")
-    inside = root / "tmp/gransk"
-    shutil.rmtree(inside, ignore_errors=True)
-    inside.mkdir(parents=True)
-    settings = {key: ours[key] for key in kept} | {
-        "RemoteAccessAllowed": False, "DicomServerEnabled": False,
-        "StorageDirectory": "/tmp/gransk/storage", "IndexDirectory": "/tmp/gransk/storage",
-        "UserMetadata": {MARKS.name: MARKS.metadata},
-    }  # fmt: skip
-    (inside / "orthanc.json").write_text(json.dumps(settings))
-    process = subprocess.Popen(
-        ["chroot", str(root), "/usr/sbin/Orthanc", "/tmp/gransk/orthanc.json"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    client = Orthanc(config.orthanc)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            client.system()
-            break
-        except ArchiveError:
-            time.sleep(0.1)
-    yield client
-    client.close()
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    extra = {"UserMetadata": {MARKS.name: MARKS.metadata}}
+    binary = orthanc_of("trixie", tmp_path)
+    process = OrthancProcess(make_config(tmp_path), tmp_path / "o", extra, binary)
+    yield process.start().client
+    process.stop()
 
 
 @pytest.mark.full

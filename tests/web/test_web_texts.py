@@ -16,6 +16,7 @@ from gransk.core.programme import UNKNOWN, Programme
 from gransk.core.reasons import TEXTS, Reason
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
+from gransk.oversight.audit.export import FORMS
 from gransk.oversight.compared import GROUPS
 from gransk.oversight.running import Step
 from gransk.reading.entries import AlertCode, TaskKind
@@ -30,6 +31,9 @@ from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
 from gransk.reading.validation.report import Counts, Missing
 from gransk.registry.beside_tables import RunState
+from gransk.registry.checks import Check, Fault
+from gransk.registry.refusals import ModelRefusal
+from gransk.registry.tables import EvidenceKind, Source, Stage
 from gransk.results.message_tables import AnnouncementKind
 from gransk.results.programmes import Conflict
 from gransk.results.tables import ActKind, DeliveryState, ProgrammeSource, WorkState
@@ -37,8 +41,10 @@ from gransk.results.urgency import Level
 from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
+from gransk.web.case_history import LABELS, About
 from gransk.web.comparing_pages import SIDES
 from gransk.web.follow_up_pages import COLUMNS
+from gransk.web.model_pages import DONE as MODEL_DONE
 from gransk.web.profile_form import SOURCES
 from gransk.web.reading.board import DONE
 from gransk.web.reading.board_rows import AGES
@@ -52,6 +58,7 @@ from gransk.web.reading.policy_form import (
 )
 from gransk.web.reading.simulating import MEASURES
 from gransk.web.rendering import STEPS
+from gransk.web.viewed import Way
 
 FORM_FIELDS = {
     *vars(PolicyFields()), *vars(RuleFields()), "study", "reference", "until", "by", "because",
@@ -82,7 +89,9 @@ def test_no_key_stands_twice():
     keys = [
         key
         for path in texts.files()
-        for key in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for key in re.findall(
+            r'^"?(wants: [^"]+|\w+)"?:', path.read_text(encoding="utf-8"), re.MULTILINE
+        )
     ]
     assert len(keys) == len(set(keys))
     assert set(keys) == set(texts.catalogue())
@@ -144,6 +153,9 @@ def used() -> set[str]:
             ("study", CHOICES["study_kind"]), ("fact", FACTS), ("field", FORM_FIELDS),
             ("fault", FAULTS),
         )),
+        ("model_stage", Stage), ("model_check", Check), ("model_fault", Fault),
+        ("model_refusal", ModelRefusal), ("model_source", Source),
+        ("model_evidence", EvidenceKind), ("model_done", MODEL_DONE),
         ("programme", (*Programme, UNKNOWN)),
         ("programme_source", ProgrammeSource),
         ("programme_conflict", [one for one in Conflict if one]),
@@ -154,10 +166,22 @@ def used() -> set[str]:
         ("reading_ai", (*AiSaid, "not_calibrated", "category_low", "category_high")),
         ("reading_title", MODES), ("reading_save", MODES), ("reading_key", Verdict),
         ("reading_found", Found),
+        ("history", LABELS), ("history_about", About), ("history_ways", Way),
+        ("history_fields", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
+        ("history_of", ("study", "patient")), ("history_in", ("reading", "viewer")),
+        ("audit_form", FORMS),
         ("error", (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}
+    # Names of keys of the settings, what is wrong with their values, and what is told by a code.
+    found |= {key for key in texts.catalogue() if key.startswith(BY_CODE) or key.endswith("_room")}
     return found
+
+
+BY_CODE = (
+    "setting_", "fault_", "wants: ", "waits_", "settings_of_", "settings_about_",
+    "settings_state_", "settings_origin_", "settings_done_", "preview_kind_", "preview_untold_",
+)  # fmt: skip
 
 
 def test_every_key_used_exists_and_every_key_is_used():

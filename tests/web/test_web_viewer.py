@@ -67,9 +67,12 @@ def test_opening_a_study_is_an_event(viewer):
     site, client = viewer
     key = site.study(1)
     client.get("/viewer/viewer?StudyInstanceUIDs=1.2.3.1")
+    site.app.state.wiring.views.write()
     with site.database.read() as session:
-        opened = session.query(Event).filter_by(kind="study_opened").all()
-    assert [(e.actor, e.subject) for e in opened] == [("p-radiologist", key)]
+        opened = session.query(Event).filter_by(kind="study_viewed").all()
+    assert [(e.actor, e.subject, e.data["ways"]) for e in opened] == [
+        ("p-radiologist", key, ["viewer"])
+    ]
 
 
 def test_a_viewer_that_is_not_installed_is_said_so(make_site, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from gransk.core import codes
 from gransk.core.application import Presentation
 from gransk.core.findings import Finding, Findings, FrameRef, Measurement, ModelIdentity, Note
@@ -62,10 +64,15 @@ def _details(finding: Finding, language: str) -> list[tuple[str, str]]:
     return [(names[0], f"{finding.measured('volume_mm3')} mm³"), (names[1], axes)]
 
 
+class Nothing(BaseModel):
+    """Settings of an application that has none."""
+
+
 class Lesions:
     """An application as far as the pages need one: its id and its presentation."""
 
     id = "lesion"
+    settings_schema = Nothing
     presentation = Presentation(
         title={"en": "Lesions", "da": "Læsioner"},
         texts={"chosen": {"en": "Series {number}: thinnest.", "da": "Serie {number}: tyndest."}},

@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("unit", sa.String(64), nullable=False),
         sa.Column("account", sa.String(64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.UniqueConstraint("draft", "unit"),
+        sa.UniqueConstraint("draft", "unit", name=op.f("uq_setting_approval_draft")),
     )
     op.create_index(op.f("ix_setting_approval_draft"), "setting_approval", ["draft"])
     op.create_table(

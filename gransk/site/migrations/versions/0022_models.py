@@ -1,4 +1,4 @@
-"""The registry of models: tries to admit one, models, their steps, verdicts and evidence."""
+"""The registry of models, with steps, verdicts and evidence; the models of an analysis."""
 
 from __future__ import annotations
 
@@ -67,8 +67,16 @@ def upgrade() -> None:
         sa.Column("author", sa.String(64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
+    op.create_table(
+        "analysis_model",
+        sa.Column("analysis_key", sa.String(64), sa.ForeignKey("analysis.key"), primary_key=True),
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("version", sa.String(32), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+    )
     for table, column in (
-        ("model_attempt", "model"), ("model_step", "model"), ("model_evidence", "step"),
+        ("analysis_model", "sha256"), ("model_attempt", "model"), ("model_step", "model"),
+        ("model_evidence", "step"),
     ):  # fmt: skip
         op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
     for table, key in KEYS.items():

@@ -1,0 +1,1 @@
+"""Drift: distributions of what is observed against a reference period, and outcomes against it."""

@@ -1,0 +1,51 @@
+"""How much room there is where the data lie, and what follows from it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gransk.site.config import Config
+
+MEGABYTE = 1 << 20
+
+
+class RoomLevel(StrEnum):
+    """How it stands with the free disk."""
+
+    GOOD = "good"
+    SHORT = "short"
+    """Less than the site wants to be warned of."""
+    PAUSED = "paused"
+    """So little that intake pauses."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Free disk.
+
+    Parameters
+    ----------
+    free_mb : int
+    warn_mb, least_mb : int
+        Below which it is warned of, and intake pauses.
+    """
+
+    free_mb: int
+    warn_mb: int
+    least_mb: int
+
+    @property
+    def level(self) -> RoomLevel:
+        if self.free_mb < self.least_mb:
+            return RoomLevel.PAUSED
+        return RoomLevel.SHORT if self.free_mb < self.warn_mb else RoomLevel.GOOD
+
+
+def room(config: Config) -> Room:
+    """The free disk where the data folder is, or will be."""
+    folder = next(p for p in (config.data_folder, *config.data_folder.parents) if p.is_dir())
+    least = config.intake.min_free_disk_mb
+    warn = max(2 * least, config.retention.warn_free_mb)
+    return Room(shutil.disk_usage(folder).free // MEGABYTE, warn, least)

@@ -1,0 +1,182 @@
+"""Settings as people read them: what keys are called, values, and what a change does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gransk.core.application import Application
+from gransk.site.differences import Change
+from gransk.web.settings.schema import Field, written
+from gransk.web.texts import catalogue, text
+
+_PART = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
+COMMENTED = Path(__file__).resolve().parents[3] / "orthanc_config" / "gransk.yaml"
+
+
+def label(key: str, language: str) -> str:
+    """What a key is called by its last part; a part without a text stays as it is."""
+    last = key.rpartition(".")[2]
+    return catalogue().get(f"setting_{last}", {}).get(language, last)
+
+
+def path(key: str, installed: Mapping[str, Application], language: str) -> str:
+    """A key with the sections and things that it lies in."""
+    parts = [(match[1], match[2]) for match in _PART.finditer(key)]
+    told = []
+    for number, (name, part) in enumerate(parts):
+        if name is not None:
+            told.append(name)
+        elif parts[0][1] == "applications" and number == 0 and len(parts) > 1:
+            continue
+        elif parts[0][1] == "applications" and number == 1 and part in installed:
+            told.append(application(part, installed, language))
+        else:
+            told.append(label(part, language))
+    return " › ".join(told)
+
+
+def application(name: str, installed: Mapping[str, Application], language: str) -> str:
+    """An application's title; of one that is not installed its id."""
+    found = installed.get(name)
+    return name if found is None else str(found.presentation.title.get(language, name))
+
+
+def value(given: Any, language: str) -> str:
+    """A value as people read it."""
+    if given is None:
+        return text("setting_not_set", language)
+    if isinstance(given, bool):
+        return text("setting_yes" if given else "setting_no", language)
+    if isinstance(given, float):
+        shown = repr(int(given) if given.is_integer() else given)
+        return shown.replace(".", ",") if language == "da" else shown
+    if given in ("", [], {}, ()):
+        return text("setting_nothing", language)
+    if isinstance(given, list) and not any(isinstance(one, Mapping | list) for one in given):
+        return ", ".join(value(one, language) for one in given)
+    if isinstance(given, Mapping | list):
+        return written(_without_nothing(given)).strip()
+    return str(given)
+
+
+def _without_nothing(given: Any) -> Any:
+    """What is given, without keys that say nothing."""
+    if isinstance(given, Mapping):
+        inner = {key: _without_nothing(one) for key, one in given.items()}
+        return {key: one for key, one in inner.items() if one not in (None, "", [], {})}
+    return [_without_nothing(one) for one in given] if isinstance(given, list) else given
+
+
+def settings(given: Mapping[str, Any], language: str, within: str = "") -> str:
+    """Settings of an override in a line."""
+    told = []
+    for key, one in given.items():
+        name = label(key, language)
+        if isinstance(one, Mapping):
+            told.append(settings(one, language, f"{within}{name} › "))
+        else:
+            told.append(f"{within}{name}: {value(one, language)}")
+    return "; ".join(told)
+
+
+def choice(name: str, one: str, language: str) -> str:
+    """One of the values that a key may have; a word without a text stays as it is."""
+    key = name.rpartition(".")[2]
+    for known in (f"setting_{key}_{one}", f"setting_value_{one}"):
+        if known in catalogue():
+            return catalogue()[known][language]
+    return one
+
+
+def plain(given: Any, language: str) -> str:
+    """A value as it is typed in: numbers with the decimal sign of the language."""
+    if isinstance(given, float) and not isinstance(given, bool):
+        return value(given, language)
+    return str(given)
+
+
+def limits(field: Field, language: str) -> str:
+    """Between which numbers a value may be."""
+    least = "" if field.least is None else value(float(field.least), language)
+    most = "" if field.most is None else value(float(field.most), language)
+    if least and most and not (field.open_least or field.open_most):
+        return text("setting_limit_both", language, least=least, most=most)
+    told = []
+    if least:
+        key = "setting_limit_above" if field.open_least else "setting_limit_least"
+        told.append(text(key, language, least=least))
+    if most:
+        key = "setting_limit_below" if field.open_most else "setting_limit_most"
+        told.append(text(key, language, most=most))
+    return ", ".join(told)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A change in words: which key, what was done to it, and its value before and after."""
+
+    key: str
+    path: str
+    kind: str
+    before: str
+    after: str
+
+
+def changes(
+    given: Sequence[Change], installed: Mapping[str, Application], language: str
+) -> list[Told]:
+    """Changes in words."""
+    return [
+        Told(
+            key=one.key,
+            path=path(one.key, installed, language),
+            kind=one.kind.value,
+            before=value(one.before, language) if one.kind.value != "added" else "",
+            after=value(one.after, language) if one.kind.value != "removed" else "",
+        )
+        for one in given
+    ]
+
+
+def where(match: Mapping[str, Any], language: str) -> str:
+    """Which studies an override is for."""
+    return ", ".join(
+        f"{label(key, language)}: {value(given, language)}"
+        for key, given in match.items()
+        if given is not None
+    )
+
+
+@cache
+def comments() -> dict[str, str]:
+    """What the commented configuration says of each key, by its place; empty without the file."""
+    if not COMMENTED.is_file():
+        return {}
+    found: dict[str, str] = {}
+    said: list[str] = []
+    here: list[tuple[int, str]] = []
+    for line in COMMENTED.read_text(encoding="utf-8").splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            said.append(stripped.lstrip("#").strip())
+            continue
+        match = re.match(r"^( *)([a-z0-9_]+):", line)
+        if match:
+            depth = len(match[1])
+            here = [*(one for one in here if one[0] < depth), (depth, match[2])]
+            found[".".join(name for _, name in here)] = " ".join(said)
+        said = []
+    return found
+
+
+def help_of(name: str, said: str) -> str:
+    """What is said of a value: by its schema, else by the commented configuration."""
+    if said and "\n" not in said:
+        return said
+    plain = re.sub(r"\.\d+(?=\.|$)", "", name)
+    return comments().get(plain, "")

@@ -1,0 +1,136 @@
+"""What a draft of the settings would have changed of the last days' studies."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+from sqlalchemy import literal
+from web_objects import findings_of_study
+
+from gransk.core import codes
+from gransk.core.application import applications, model_folder
+from gransk.core.findings import Measurement, ModelIdentity
+from gransk.core.models import ModelLibrary
+from gransk.oversight.preview import first_instant, preview
+from gransk.oversight.preview_study import Kind, Untold, Viewer
+from gransk.results.tables import WorkState
+from gransk.site.config import Config
+from gransk.site.database import utcnow
+from gransk.site.settings_drafts import settings_now
+from gransk.site.tables import Role
+
+DESTINATIONS = [{"name": "orthanc", "kind": "orthanc", "when": [{"outcomes": ["findings"]}]}]
+LIBRARY = ModelLibrary(model_folder())
+
+
+def nodules(left_out: float = 0.3):
+    """Two nodules, of 0.8 and 0.7, and a candidate that was left out, by the models of today."""
+    application = applications()["nodule"]
+    models = tuple(
+        ModelIdentity(id=name, version="1.0.0", sha256=LIBRARY.digest(name))
+        for name in application.models(application.settings_schema())
+    )
+    found = findings_of_study("1.2.3")
+    size = Measurement(name="mean_diameter_mm", concept=codes.LONG_AXIS, unit=codes.MM, value=6.0)
+    shown = tuple(one.model_copy(update={"measurements": (size,)}) for one in found.findings)
+    candidates = [{"probability": one.probability, "reported": True} for one in shown]
+    candidates.append({"probability": left_out, "reported": False})
+    return found.model_copy(
+        update={
+            "application": "nodule", "models": models, "findings": shown,
+            "candidates": tuple(candidates),
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def site(make_site):
+    made = make_site(destinations=DESTINATIONS, applications={"nodule": {"operating_point": 0.5}})
+    made.app.state.wiring.applications = applications()
+    return made
+
+
+def tried(site, hides=None, **content):
+    known = site.app.state.wiring
+    host = known.host
+    with site.database.read() as session:
+        now = settings_now(session, host)
+    viewer = Viewer(
+        now.config, host.config_of(now.content | content), known.applications, LIBRARY,
+        known.blobs, lambda number: None, lambda uid: None,
+    )  # fmt: skip
+    nothing = lambda session: hides or (lambda key: literal(False))  # noqa: E731
+    return preview(site.database, viewer, nothing, utcnow())
+
+
+def limit(value):
+    return {"applications": {"nodule": {"operating_point": value}}}
+
+
+def test_findings_and_destinations_under_another_limit(site):
+    keys = [site.study(number) for number in (1, 2)]
+    for key in keys:
+        site.sealed(key, nodules(), application="nodule")
+    same = tried(site)
+    assert (same.studies, same.looked, same.changed, same.untold) == (2, 2, [], {})
+    fewer = tried(site, **limit(0.75))
+    assert fewer.kinds == {Kind.FINDINGS: 2}
+    change = fewer.changed[0].changes[0]
+    assert (change.before["en"], change.after["da"]) == ("2", "1")
+    none = tried(site, **limit(0.95))
+    assert none.kinds == {Kind.FINDINGS: 2, Kind.DESTINATIONS: 2}
+    words = next(one for one in none.changed[0].changes if one.kind is Kind.DESTINATIONS)
+    assert (words.before["en"][:7], words.after["en"]) == ("orthanc", "–")
+
+
+def test_what_only_the_images_tell_is_counted_by_why(site):
+    site.sealed(site.study(1), nodules(), application="nodule")
+    site.item(site.study(2), WorkState.NOT_ANALYSED, application="nodule",
+              reason="slices_too_thick")  # fmt: skip
+    lower = tried(site, **limit(0.2))
+    assert lower.untold == {Untold.UNMEASURED: 1}
+    assert lower.changed == []
+    assert tried(site, **limit(0.4)).untold == {}
+    series = {"applications": {"nodule": {"operating_point": 0.5, "series": {"thin_mm": 1.0}}}}
+    assert tried(site, **series).untold[Untold.SERIES] >= 1
+    old = nodules().model_copy(update={"models": ()})
+    site.sealed(site.study(3), old, application="nodule")
+    assert tried(site, **limit(0.75)).untold == {Untold.MODELS: 1}
+    scanner = {"overrides": [{
+        "name": "a", "application": "nodule", "where": {"manufacturer": "A*"},
+        "settings": {"operating_point": 0.9},
+    }]}  # fmt: skip
+    assert tried(site, **scanner).untold == {Untold.HEADERS: 2}
+
+
+def test_what_somebody_may_not_see_is_neither_listed_nor_counted(site):
+    keys = [site.study(number) for number in (1, 2, 3)]
+    for key in keys:
+        site.sealed(key, nodules(), application="nodule")
+    found = tried(site, hides=lambda column: column == keys[1], **limit(0.75))
+    assert (found.studies, found.looked, len(found.changed)) == (2, 2, 2)
+    assert keys[1] not in {one.study_key for one in found.changed}
+
+
+def test_the_days_are_the_sites(tmp_path):
+    zone = Config(time_zone="Europe/Copenhagen", data_folder=tmp_path).zone
+    until = datetime.datetime(2026, 3, 31, 22, 30, tzinfo=datetime.UTC)
+    assert first_instant(until, zone) == datetime.datetime(2026, 3, 1, 23, tzinfo=datetime.UTC)
+
+
+def test_a_person_tries_a_change_and_an_auditor_is_not_told_whose(site):
+    site.sealed(site.study(1), nodules(), application="nodule")
+    administrator = site.person(Role.ADMINISTRATOR)
+    sent = {"settings": json.dumps(limit(0.75))}
+    page = administrator.post("/settings/preview", data=sent).text
+    assert "Looked at 1 of 1 studies" in page
+    assert "Testesen, Patient1" in page
+    asked = {"settings": limit(0.75)}
+    answer = administrator.post("/api/settings/preview", json=asked).json()
+    assert (answer["changed"], answer["whole"], answer["kinds"]) == (1, True, {"findings": 1})
+    assert answer["list"][0]["changes"][0] == {"kind": "findings", "before": "2", "after": "1"}
+    assert site.person(Role.AUDITOR).post("/settings/preview", data=sent).status_code == 403
+    wrong = administrator.post("/settings/preview", data={"settings": '{"language": "fr"}'})
+    assert (wrong.status_code, "One of da, en" in wrong.text) == (422, True)
