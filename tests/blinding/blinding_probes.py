@@ -473,7 +473,7 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /api/health": ask("/api/health"),
     "POST /nudge": ask("/nudge", status=401),
     "GET /rules": ask("/rules", "/rules?study={key}"),
-    "POST /rules": ask("/rules", study="{key}", status=500),
+    "POST /rules": ask("/rules", study="{key}"),
     "POST /rules/folder": ask("/rules/folder", status=(411, 422), content=b""),
     "GET /api/ready": ask("/api/ready", status=(200, 503)),
     "GET /metrics": ask("/metrics"),
