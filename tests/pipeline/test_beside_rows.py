@@ -78,7 +78,7 @@ class Room:
                         state=WorkState.READY, reason=None, detail="", step="", share=1.0,
                         priority=0, incomplete=False, fingerprint="", generation=1, attempt=1,
                         deaths=0, analysis_key=f"a{number}", report_key=None,
-                        settings_version=version.number, created_at=now, images_at=now,
+                        settings_version=version, created_at=now, images_at=now,
                         started_at=now, finished_at=now,
                     )
                 )  # fmt: skip
