@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.application import Application
 from gransk.core.errors import ConfigurationError
-from gransk.registry.beside import BesideError
+from gransk.registry.beside import BesideError, BesideRefusal
 from gransk.registry.choice import check_beside_models
 from gransk.site.config import Config
 from gransk.site.config_shadows import check_beside
@@ -36,14 +36,14 @@ def settings_of(lines: Iterable[str]) -> dict[str, Any]:
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise BesideError("comparing_settings_wrong", line) from error
+            raise BesideError(BesideRefusal.SETTINGS_WRONG, line) from error
         inner = found
         for part in path:
             inner = inner.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise BesideError("comparing_settings_wrong", line)
+                raise BesideError(BesideRefusal.SETTINGS_WRONG, line)
         if not equals or not last:
-            raise BesideError("comparing_settings_wrong", line)
+            raise BesideError(BesideRefusal.SETTINGS_WRONG, line)
         inner[last] = value
     return found
 
@@ -63,16 +63,16 @@ def check_ask(
     BesideError
     """
     if _NAME.fullmatch(name) is None:
-        raise BesideError("comparing_name_wrong", name)
+        raise BesideError(BesideRefusal.NAME_WRONG, name)
     if any(one.name == name for one in config.shadows):
-        raise BesideError("comparing_name_taken", name)
+        raise BesideError(BesideRefusal.NAME_TAKEN, name)
     if application not in installed:
-        raise BesideError("comparing_no_application", application)
+        raise BesideError(BesideRefusal.NO_APPLICATION, application)
     if not settings:
-        raise BesideError("comparing_settings_none")
+        raise BesideError(BesideRefusal.SETTINGS_NONE)
     section = config.applications.get(application, {})
     try:
         check_beside(installed[application], section, settings, name)
         check_beside_models(session, config, settings)
     except ConfigurationError as error:
-        raise BesideError("comparing_settings_wrong", str(error)) from error
+        raise BesideError(BesideRefusal.SETTINGS_WRONG, str(error)) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, not_, select, update
@@ -34,12 +35,32 @@ MOST = 5000
 """Studies that may be asked for at once."""
 
 
-class BesideError(GranskError):
-    """What is asked for cannot be; ``code`` is the text's key."""
+class BesideRefusal(StrEnum):
+    """Why nothing is asked for: a closed list; texts stand in ``wording/comparing.yaml``."""
 
-    def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(f"{code}: {detail}" if detail else code)
-        self.code = code
+    NAME_TAKEN = "name_taken"
+    NAME_WRONG = "name_wrong"
+    NO_APPLICATION = "no_application"
+    NO_STUDIES = "no_studies"
+    SETTINGS_NONE = "settings_none"
+    SETTINGS_WRONG = "settings_wrong"
+    DAYS_WRONG = "days_wrong"
+    MOST_WRONG = "most_wrong"
+
+
+class BesideError(GranskError):
+    """What is asked for cannot be.
+
+    Parameters
+    ----------
+    refusal : BesideRefusal
+    detail : str
+        Names what is meant.
+    """
+
+    def __init__(self, refusal: BesideRefusal, detail: str = "") -> None:
+        super().__init__(f"{refusal.value}: {detail}" if detail else refusal.value)
+        self.refusal = refusal
         self.detail = detail
 
 
@@ -177,10 +198,10 @@ def ask(
     why = reason_of(reason)
     take_turn(session)
     if name_taken(session, name):
-        raise BesideError("comparing_name_taken", name)
+        raise BesideError(BesideRefusal.NAME_TAKEN, name)
     items = past(session, wanted, hides)[: min(most, MOST)]
     if not items:
-        raise BesideError("comparing_no_studies")
+        raise BesideError(BesideRefusal.NO_STUDIES)
     row = BesideAsk(
         name=name, application=wanted.application, settings=dict(settings), unit=wanted.unit,
         first=wanted.first, last=wanted.last, studies=len(items), reason=why, author=author,

@@ -18,7 +18,7 @@ from gransk.oversight.compared import Listed, compared, evidence, listed, reason
 from gransk.oversight.comparing import matched
 from gransk.registry import beside
 from gransk.registry.asking import check_ask, settings_of
-from gransk.registry.beside import MOST, BesideError, Wanted
+from gransk.registry.beside import MOST, BesideError, BesideRefusal, Wanted
 from gransk.registry.beside_tables import BesideRun, RunState
 from gransk.site.database import utcnow
 from gransk.web.access import Caller, allow, language_of
@@ -96,7 +96,7 @@ def ask_comparison(
             wanted, changed = _wanted(typed), settings_of(settings.splitlines())
             check_ask(session, known.config, known.applications, application, changed, typed.name)
             if beside.name_taken(session, typed.name):
-                raise BesideError("comparing_name_taken", typed.name)
+                raise BesideError(BesideRefusal.NAME_TAKEN, typed.name)
             if not sure:
                 count = min(len(beside.past(session, wanted, hides)), _most(typed))
             else:
@@ -104,7 +104,9 @@ def ask_comparison(
                     session, wanted, typed.name, changed, caller.name, reason, _most(typed), hides
                 )
     except BesideError as error:
-        fault = text(error.code, language) + (f" {error.detail}" if error.detail else "")
+        fault = text(f"comparing_{error.refusal}", language) + (
+            f" {error.detail}" if error.detail else ""
+        )
         return _list(request, caller, typed, 422, fault=fault)
     except InvalidValueError:
         return _list(request, caller, typed, 422, fault=text("comparing_reason_wrong", language))
@@ -233,15 +235,15 @@ def _wanted(typed: Typed) -> Wanted:
     try:
         first, last = map(datetime.date.fromisoformat, (typed.first, typed.last))
     except ValueError as error:
-        raise BesideError("comparing_days_wrong") from error
+        raise BesideError(BesideRefusal.DAYS_WRONG) from error
     if last < first:
-        raise BesideError("comparing_days_wrong")
+        raise BesideError(BesideRefusal.DAYS_WRONG)
     return Wanted(typed.application, first, last, typed.unit)
 
 
 def _most(typed: Typed) -> int:
     if not typed.most.isdecimal() or not 1 <= int(typed.most) <= MOST:
-        raise BesideError("comparing_most_wrong", str(MOST))
+        raise BesideError(BesideRefusal.MOST_WRONG, str(MOST))
     return int(typed.most)
 
 

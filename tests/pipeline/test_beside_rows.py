@@ -208,7 +208,7 @@ def test_a_workflow_that_was_restarted_too_often_begins_anew(room: Room) -> None
 
 def test_a_name_is_used_once(room: Room) -> None:
     room.ask()
-    with pytest.raises(BesideError, match="comparing_name_taken"):
+    with pytest.raises(BesideError, match="name_taken"):
         room.ask()
 
 

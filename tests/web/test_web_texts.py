@@ -30,6 +30,7 @@ from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
 from gransk.reading.validation.report import Counts, Missing
+from gransk.registry.beside import BesideRefusal
 from gransk.registry.beside_tables import RunState
 from gransk.registry.checks import Check, Fault
 from gransk.registry.refusals import ModelRefusal
@@ -113,7 +114,7 @@ def used() -> set[str]:
         ("identity", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
         ("identity_images", ("waiting", "failed")),
         ("monitoring_step", Step),
-        ("beside", RunState), ("comparing", SIDES), ("comparing_by", GROUPS),
+        ("beside", RunState), ("comparing", (*SIDES, *BesideRefusal)), ("comparing_by", GROUPS),
         ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]),
         ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),
