@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "beside_ask",
         sa.Column("number", sa.Integer(), primary_key=True),
-        sa.Column("name", sa.String(64), nullable=False, unique=True),
+        sa.Column("name", sa.String(64), nullable=False),
         sa.Column("application", sa.String(64), nullable=False),
         sa.Column("settings", sa.JSON(), nullable=False),
         sa.Column("unit", sa.String(64), nullable=False),
@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("stopped_by", sa.String(64), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.UniqueConstraint("name", name=op.f("uq_beside_ask_name")),
     )
     op.create_table(
         "beside_run",
