@@ -94,7 +94,9 @@ class Result:
 Check = Callable[[Config], Iterable[Result]]
 
 
-def examine(path: Path, more: Iterable[Check] = ()) -> Iterator[Result]:
+def examine(
+    path: Path, more: Iterable[Check] = (), under: Callable[[Check], Check] = lambda check: check
+) -> Iterator[Result]:
     """Run every check, one after the other; a check that breaks is itself a result.
 
     Parameters
@@ -103,6 +105,8 @@ def examine(path: Path, more: Iterable[Check] = ()) -> Iterator[Result]:
         The configuration's file. Where it is wrong nothing else is checked.
     more : iterable of callable
         Checks beside those of this module, such as `doctor_orthanc.CHECKS`.
+    under : callable, optional
+        Makes of each check of this module one that is given the settings in force.
     """
     try:
         config = load_config(path)
@@ -111,7 +115,7 @@ def examine(path: Path, more: Iterable[Check] = ()) -> Iterator[Result]:
         yield Result("configuration", Level.FAIL, "config_bad", {"error": str(error)})
         return
     yield Result("configuration", Level.OK, "config_good", {"path": str(path)})
-    for check in (*CHECKS, *more):
+    for check in (*map(under, CHECKS), *more):
         name = check.__name__.removeprefix("check_")
         try:
             yield from check(config)
