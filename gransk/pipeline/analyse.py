@@ -29,6 +29,7 @@ from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
+from gransk.registry.stages import card_digests
 from gransk.results import edits
 from gransk.results.exam_facts import known_of
 from gransk.results.programmes import programme_of
@@ -270,6 +271,7 @@ class _Try:
                 unit=self._unit(session, item),
                 programme=programme_of(session, item.study_key),
                 prior=seen.purpose == Purpose.PRIOR,
+                admitted=card_digests(session),
                 no_comparing=Reason.WORKER_LOST
                 if item.deaths >= config.workers.max_deaths
                 else None,

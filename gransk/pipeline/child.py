@@ -100,7 +100,7 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
         return protocol.Done()
     found = chosen(application, study, job.settings, job.overrides, job.unit, job.programme)
     settings, fired, selection = found.settings, found.fired, found.selection
-    library = library_of(config)
+    library = library_of(config, job.admitted)
     channel.progress("digest", 0.12)
     key = selection_key(application, selection, settings, library)
     context = Context(library, settings, _scaled(channel), key)

@@ -8,20 +8,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gransk.core.application import Application, applications
 from gransk.core.errors import ConfigurationError
-from gransk.core.models import AT
+from gransk.core.models import AT, Card
 from gransk.registry.refusals import ModelRefusal
-from gransk.registry.stages import registered
+from gransk.registry.stages import card_digests, registered
 from gransk.registry.tables import Stage
 from gransk.site.config import Config
-from gransk.site.model_library import library_of
+from gransk.site.config_overrides import Override
+from gransk.site.model_library import library_of, misfits
 from gransk.site.settings import latest_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.tables import SettingVersion
@@ -89,12 +92,14 @@ def check_settings(session: Session, config: Config) -> None:
     """Check a draft of settings, as `gransk.site.site_keys.Host.further` asks it.
 
     A model that the version in force names in the same place may stay there, so that a model
-    that is withdrawn does not stand in the way of other changes.
+    that is withdrawn does not stand in the way of other changes. Nor does one that does not fit
+    its role there already.
 
     Raises
     ------
     SettingsError
-        ``MODEL_NOT_ACTIVE``; the detail names every key.
+        ``MODEL_NOT_ACTIVE``, or ``INVALID`` where a model does not fit its role; the detail names
+        every key.
     """
     last = latest_settings(session)
     kept = set() if last is None else set(_named(last.content))
@@ -104,6 +109,26 @@ def check_settings(session: Session, config: Config) -> None:
     if faults:
         detail = "; ".join(str(fault) for fault in faults)
         raise SettingsError(SettingsRefusal.MODEL_NOT_ACTIVE, detail)
+    installed, card = applications(), library_of(config, card_digests(session)).card
+    wrong = list(misfits(config, installed, card))
+    if wrong and last is not None:
+        before = set(_misfits_before(config, last.content, installed, card))
+        wrong = [fault for fault in wrong if fault not in before]
+    if wrong:
+        raise SettingsError(SettingsRefusal.INVALID, "\n".join(wrong))
+
+
+def _misfits_before(
+    config: Config,
+    content: Mapping[str, Any],
+    installed: Mapping[str, Application],
+    card: Callable[[str], Card],
+) -> Iterator[str]:
+    """Of the version in force; none where this release does not read it."""
+    overrides = tuple(Override.model_validate(one) for one in content.get("overrides") or ())
+    sections = {"applications": content.get("applications") or {}, "overrides": overrides}
+    with contextlib.suppress(ConfigurationError):
+        yield from misfits(config.model_copy(update=sections), installed, card)
 
 
 def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:

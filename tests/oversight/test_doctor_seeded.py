@@ -32,7 +32,7 @@ from gransk.core.application import model_folder
 from gransk.oversight import doctor, doctor_destinations, doctor_machine, doctor_site
 from gransk.oversight.backup import make_backup
 from gransk.oversight.backup_set import DATABASE, chosen
-from gransk.oversight.doctor import Level, examine
+from gransk.oversight.doctor import OF_MODELS, Level, examine
 from gransk.results.store import BlobStore
 from gransk.results.tables import Blob
 from gransk.site import machines, people
@@ -45,7 +45,7 @@ from gransk.site.settings import record_settings
 from gransk.site.tables import Executor, Role
 
 MODEL = "mammo-density"
-CHECKS = (*doctor_site.CHECKS, *doctor_machine.CHECKS, *doctor_destinations.CHECKS)
+CHECKS = (*OF_MODELS, *doctor_site.CHECKS, *doctor_machine.CHECKS, *doctor_destinations.CHECKS)
 
 
 class Ill(BaseHTTPRequestHandler):

@@ -94,6 +94,15 @@ def test_a_folder_that_lacks_what_the_database_names_is_refused(database, blobs,
             check_blobs(session, BlobStore(tmp_path / "not mounted"))
 
 
+def test_what_retention_removed_is_not_looked_for(database, blobs):
+    with database.begin() as session:
+        sealed(session, blobs, new_item(session), "b")
+        for blob in session.scalars(select(Blob)):
+            blobs.path(blob.sha256).unlink()
+            blob.removed_at = utcnow()
+        check_blobs(session, blobs)
+
+
 def test_the_second_seal_of_an_analysis_returns_the_first(database, blobs):
     with database.begin() as session:
         first = seal_analysis(session, "a" * 64, "x", blobs.put(b"1"), blobs.put(b"p"), 1.0)
