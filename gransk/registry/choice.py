@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -24,6 +25,7 @@ from gransk.registry.stages import card_digests, registered
 from gransk.registry.tables import Stage
 from gransk.site.config import Config
 from gransk.site.config_overrides import Override
+from gransk.site.events import take_turn
 from gransk.site.model_library import library_of, misfits
 from gransk.site.settings import latest_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
@@ -159,6 +161,30 @@ def named_models(config: Config) -> Iterator[tuple[str, str]]:
 def keys_naming(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Keys of a kept version of the settings that name a model."""
     return tuple(key for key, named in _named(content) if named == name)
+
+
+def used_by(session: Session, config: Config, name: str) -> tuple[str, ...]:
+    """Keys of the settings in force that name a model, for who moves it in this transaction.
+
+    Nobody changes the settings until it ends. Before their first version ``config`` says them.
+    """
+    take_turn(session)
+    now = latest_settings(session)
+    return named_by(config, name) if now is None else keys_naming(now.content, name)
+
+
+def choosing_versions(session: Session, name: str) -> tuple[int, ...]:
+    """Versions of the settings that chose a model where it is named now, the newest first."""
+    query = select(SettingVersion).order_by(SettingVersion.number.desc())
+    versions = [(one.number, set(keys_naming(one.content, name))) for one in session.scalars(query)]
+    if not versions:
+        return ()
+    found, left = [], versions[0][1]
+    for (number, keys), (_, before) in pairwise([*versions, (0, set())]):
+        if left & (keys - before):
+            found.append(number)
+        left = left & before
+    return tuple(found)
 
 
 def chosen_by(session: Session, name: str) -> int | None:

@@ -15,8 +15,10 @@ from gransk.registry.choice import (
     ModelChoiceError,
     check_models,
     check_settings,
+    choosing_versions,
     chosen_by,
     named_by,
+    used_by,
 )
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.rollback import roll_back
@@ -238,6 +240,26 @@ def test_rolling_back_drafts_what_was_before(here: Room, tmp_path: Path) -> None
     assert (draft.row.undoes, draft.version) == (2, None)
     assert draft.row.content["overrides"] == []
     assert here.stage() is Stage.SHADOW
+
+
+def test_rolling_back_takes_a_model_from_wherever_it_was_chosen(here: Room, tmp_path: Path) -> None:
+    host = Host(here.config, _with_roles(), tmp_path, (check_settings,))
+    here.move(Stage.SHADOW, Stage.ACTIVE)
+    english = naming(here.config, NAME, NAME).model_copy(update={"language": "da"})
+    with here.database.begin() as session:
+        record_settings(session, here.config, "anna", "the first")
+        record_settings(session, naming(here.config, NAME), "anna", "for some")
+        record_settings(session, naming(here.config, NAME, NAME), "anna", "for others")
+        record_settings(session, english, "anna", "another language")
+        assert choosing_versions(session, NAME) == (3, 2)
+        assert choosing_versions(session, "other@1.0.0") == ()
+        assert used_by(session, here.config, NAME) == (
+            "overrides[o0].settings.models.detector", "overrides[o1].settings.models.detector",
+        )  # fmt: skip
+    with here.database.begin() as session:
+        draft = roll_back(session, host, NAME, "anna", "it is worse")
+    assert draft.row.content["overrides"] == []
+    assert draft.row.content["language"] == "da"
 
 
 def _with_roles() -> Any:

@@ -15,7 +15,7 @@ from gransk.results.store import (
     seal_report,
     withdraw_report,
 )
-from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
+from gransk.results.tables import Blob, Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
 

@@ -2,8 +2,6 @@
 
 import io
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 from harness_suite import Suite
@@ -14,7 +12,7 @@ from sqlalchemy import select
 from bench.contracts.cards import write
 from gransk.archive.tables import SeenStudy
 from gransk.core.application import applications
-from gransk.registry.choice import check_settings
+from gransk.registry.choice import check_settings, used_by
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.rollback import roll_back
 from gransk.registry.stages import decide, one, propose, registered
@@ -154,8 +152,10 @@ def test_a_model_from_the_inbox_reads_and_is_rolled_back(site, tmp_path):
     assert "not the one that was admitted" in item.detail
     card.write_bytes(said)
 
+    with suite.database.read() as session:
+        used = used_by(session, suite.config, NAME)
+    assert used == ("applications.nodule.models.detector",)
     with pytest.raises(RegistryError) as in_use, suite.database.begin() as session:
-        used = ("applications.nodule.models.detector",)
         propose(session, NAME, Stage.RETIRED, "anna", "no more", (), used)
     assert in_use.value.refusal is ModelRefusal.IN_USE
     with suite.database.begin() as session:
