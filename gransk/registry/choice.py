@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.application import Application, applications
-from gransk.core.errors import ConfigurationError
+from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import AT, Card
 from gransk.registry.refusals import ModelRefusal
 from gransk.registry.stages import card_digests, registered
@@ -131,6 +131,28 @@ def _misfits_before(
     sections = {"applications": content.get("applications") or {}, "overrides": overrides}
     with contextlib.suppress(ConfigurationError):
         yield from misfits(config.model_copy(update=sections), installed, card)
+
+
+def check_present(session: Session, config: Config) -> None:
+    """See that the admitted models that a configuration names are here, as they were admitted.
+
+    Asked when a worker starts: where the folder that hosts share is not mounted, every study
+    would fail.
+
+    Raises
+    ------
+    ModelError
+    """
+    library = library_of(config, card_digests(session))
+    for key, name in named_models(config):
+        if AT not in name:
+            continue
+        try:
+            library.card(name)
+        except ModelError as error:
+            raise ModelError(
+                f"{key}: {error}. Where hosts share models, mount {config.admitted_folder}"
+            ) from error
 
 
 def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:

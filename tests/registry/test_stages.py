@@ -11,9 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from gransk.core.application import applications
+from gransk.core.errors import ModelError
 from gransk.registry.choice import (
     ModelChoiceError,
     check_models,
+    check_present,
     check_settings,
     choosing_versions,
     chosen_by,
@@ -226,6 +228,17 @@ def test_what_is_in_force_does_not_stand_in_the_way(here: Room) -> None:
         with pytest.raises(SettingsError, match="o1") as caught:
             check_settings(session, naming(here.config, NAME, NAME))
     assert caught.value.refusal is SettingsRefusal.MODEL_NOT_ACTIVE
+
+
+def test_a_host_that_lacks_a_chosen_model_is_told(here: Room, tmp_path: Path) -> None:
+    here.move(Stage.SHADOW, Stage.ACTIVE)
+    with here.database.read() as session:
+        check_present(session, naming(here.config, "nodule-detector"))
+        with pytest.raises(ModelError, match=r"o0.*no card.yaml.*mount .*models"):
+            check_present(session, naming(here.config, NAME))
+    made.package(here.config.admitted_folder / NAME)
+    with here.database.read() as session, pytest.raises(ModelError, match="not the one"):
+        check_present(session, naming(here.config, NAME))
 
 
 def test_rolling_back_drafts_what_was_before(here: Room, tmp_path: Path) -> None:
