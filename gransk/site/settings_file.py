@@ -24,6 +24,7 @@ from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
 from gransk.site.answering import SHELL
 from gransk.site.config import parse_config
+from gransk.site.config_files import SECTIONS, with_files
 from gransk.site.database import Database, utcnow
 from gransk.site.differences import merge
 from gransk.site.events import SYSTEM, EventKind, record, take_turn
@@ -59,12 +60,21 @@ def import_settings(
 ) -> Draft:
     """Draft what a YAML text of site keys says; a key that it leaves out has its default.
 
+    For who may read this machine's files: those that the text names are read.
+
     Raises
     ------
     SettingsError
         ``UNREADABLE``, ``NO_CHANGE`` for what `export_settings` gave, and as `propose`.
     """
-    return propose(session, host, read_settings(text), author, reason, origin)
+    values = read_settings(text)
+    try:
+        for key in SECTIONS:
+            if isinstance(values.get(key), Mapping):
+                values[key] = with_files(values[key], host.folder, key)
+    except ConfigurationError as error:
+        raise SettingsError(SettingsRefusal.INVALID, str(error)) from error
+    return propose(session, host, values, author, reason, origin)
 
 
 def read_settings(text: str) -> dict[str, Any]:

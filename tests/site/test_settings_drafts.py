@@ -164,6 +164,11 @@ def test_a_switched_off_account_approves_nothing(site):
         (put(THRESHOLD, 2.0), SettingsRefusal.INVALID, "operating_point"),
         (put("applications.other", {}), SettingsRefusal.INVALID, "no such application"),
         (
+            put("applications.marker", {"names": {"file": "gransk.yaml"}}),
+            SettingsRefusal.INVALID,
+            "applications.marker.names.file: got the name of a file",
+        ),
+        (
             put("overrides[sharp]", {**OVERRIDE, "settings": {"operating_point": 2.0}}),
             SettingsRefusal.INVALID,
             "overrides[sharp].settings",

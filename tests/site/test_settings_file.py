@@ -170,6 +170,18 @@ def test_what_a_file_names_is_read_again(site, tmp_path):
     assert site.now().content["applications"]["marker"] == {"operating_point": 0.7}
 
 
+def test_an_import_reads_what_it_names(site, tmp_path):
+    (tmp_path / "marker.yaml").write_text("operating_point: 0.6\n")
+    site.begin()
+    named = UNITS + "applications: {marker: {file: marker.yaml}}\n"
+    with site.database.begin() as session:
+        import_settings(session, site.host, named, "shell:anna", "calibrated")
+    assert site.now().content["applications"]["marker"] == {"operating_point": 0.6}
+    with pytest.raises(SettingsError, match="none.yaml"), site.database.begin() as session:
+        other = named.replace("marker.yaml", "none.yaml")
+        import_settings(session, site.host, other, "shell:anna", "calibrated")
+
+
 def test_another_hosts_file_changes_nothing_at_first(site, tmp_path):
     site.begin()
     site.propose(lambda content: with_value(content, "organization", "Hospital North"))
