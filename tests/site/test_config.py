@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from pydantic import BaseModel, Field
 
 from gransk.core.application import applications
@@ -16,6 +15,7 @@ from gransk.site.config import (
     load_config,
     parse_config,
 )
+from gransk.site.faults import read_yaml
 
 SHIPPED = Path(__file__).parents[2] / "orthanc_config" / "gransk.yaml"
 
@@ -35,7 +35,7 @@ def leaves(values, prefix=""):
 
 
 def test_shipped_file_shows_every_key_and_its_default(tmp_path):
-    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    shipped = read_yaml(SHIPPED.read_text(encoding="utf-8"), SHIPPED.name)
     del shipped["applications"]
     defaults = parse_config("", tmp_path / "gransk.yaml").model_dump(mode="json")
     assert defaults.pop("applications") == {}
@@ -47,7 +47,7 @@ def test_shipped_file_shows_every_key_and_its_default(tmp_path):
 
 
 def test_shipped_file_shows_every_setting_of_the_applications():
-    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["applications"]
+    shipped = read_yaml(SHIPPED.read_text(encoding="utf-8"), SHIPPED.name)["applications"]
     assert shipped
     for name, section in shipped.items():
         schema = applications()[name].settings_schema
@@ -315,6 +315,28 @@ def test_a_part_that_cannot_be_read_is_named(tmp_path, named, told):
     (tmp_path / "latin.yaml").write_bytes(b"a: \xff")
     text = f"applications: {{nodule: {{file: {named}}}}}"
     assert told in error_of(text, tmp_path)
+
+
+@pytest.mark.parametrize("within", ["a", "<<"])
+def test_a_short_text_does_not_stand_for_more_than_a_machine_holds(within):
+    steps = ["b0: &b0 {k0: 1}"]
+    for n in range(1, 12):
+        some = ", ".join([f"*b{n - 1}"] * 9)
+        steps.append(f"b{n}: &b{n} {{{within}: [{some}]}}")
+    assert "aliases stand for more than" in error_of("\n".join(steps))
+
+
+def test_on_is_a_key_with_and_without_quotes():
+    for key in ("on", "'on'"):
+        found = parse_config(f"monitoring: {{drift: {{{key}: off}}}}", Path("/site/gransk.yaml"))
+        assert found.monitoring.drift.on is False
+
+
+def test_an_anchor_within_itself():
+    assert "an anchor stands within itself" in error_of("applications: {nodule: &a {b: *a}}")
+    often = "applications: {nodule: &a {smallest_mm: 4}, mammo: {<<: *a}}"
+    used = parse_config(often, Path("/site/gransk.yaml"))
+    assert used.applications["mammo"] == {"smallest_mm": 4}
 
 
 def test_a_site_s_own_codes_over_the_default(tmp_path):
