@@ -69,7 +69,7 @@ def doctor(
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):
-        results = list(examine(path, BESIDE))
+        results = list(examine(path, BESIDE, doctor_settings.under_settings_in_force))
     chosen = language.value if language else _language(config)
     if as_json:
         typer.echo(json.dumps(_json(results, chosen), ensure_ascii=False, indent=2))

@@ -94,7 +94,11 @@ class Result:
 Check = Callable[[Config], Iterable[Result]]
 
 
-def examine(path: Path, more: Iterable[Check] = ()) -> Iterator[Result]:
+def examine(
+    path: Path,
+    more: Iterable[Check] = (),
+    in_force: Callable[[Check], Check] = lambda check: check,
+) -> Iterator[Result]:
     """Run every check, one after the other; a check that breaks is itself a result.
 
     Parameters
@@ -103,6 +107,9 @@ def examine(path: Path, more: Iterable[Check] = ()) -> Iterator[Result]:
         The configuration's file. Where it is wrong nothing else is checked.
     more : iterable of callable
         Checks beside those of this module, such as `doctor_orthanc.CHECKS`.
+    in_force : callable
+        Makes a check look at the settings in force
+        (`doctor_settings.under_settings_in_force`); without it those of the file are looked at.
     """
     try:
         config = load_config(path)
@@ -114,7 +121,7 @@ def examine(path: Path, more: Iterable[Check] = ()) -> Iterator[Result]:
     for check in (*CHECKS, *more):
         name = check.__name__.removeprefix("check_")
         try:
-            yield from check(config)
+            yield from (in_force(check) if check in OF_SITE else check)(config)
         except Exception as error:  # noqa: BLE001 (the other checks still have something to say)
             cause = f"{type(error).__name__}: {error}"
             yield Result(name, Level.FAIL, "unexpected", {"error": cause})
@@ -277,16 +284,16 @@ def check_models(config: Config) -> Iterator[Result]:
     if not library.has_device():
         yield Result("models", Level.FAIL, "device_absent", {"device": config.models.device})
         return
-    try:
-        ids = library.ids()
-    except ModelError as error:
-        yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
-        return
     wanted = {
         model_id: application.id
         for application in applications().values()
         for model_id in application.models(application_settings(config, application))
     }
+    try:
+        ids = [*library.ids(), *(one for one in library.admitted_names() if one in wanted)]
+    except ModelError as error:
+        yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
+        return
     missing = sorted(set(wanted) - set(ids))
     if not missing:
         yield from _misfits(config, library)
@@ -358,6 +365,8 @@ CHECKS: tuple[Check, ...] = (
     check_calibration,
     check_codecs,
 )
+OF_SITE = (check_models, check_calibration)
+"""Those of them that look at keys of the site."""
 
 
 def _events(anchor: Anchor | None, session: Session) -> Iterator[Result]:

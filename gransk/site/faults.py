@@ -188,9 +188,9 @@ def _values(text: str) -> Any:
         if node is None:
             return None
         _count(node, {})
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+        return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _count(node: yaml.Node, known: dict[yaml.Node, int]) -> int:

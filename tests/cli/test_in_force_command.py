@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from gransk.cli.main import app
+from gransk.cli.options import person_here, shell_name
 from gransk.cli.orthanc import orthanc_command
 from gransk.cli.site import settings_in_force
 from gransk.site.config import load_config
@@ -63,3 +66,9 @@ def test_retention_is_that_of_the_settings_in_force(path):
     said = CliRunner().invoke(app, ["retention", "run", "--dry-run", "--config", str(path)])
     assert said.exit_code == 0, said.output
     assert "nothing is set" not in said.stdout
+
+
+def test_the_environment_does_not_say_who_approves(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "karen")
+    assert person_here() == pwd.getpwuid(os.getuid()).pw_name
+    assert shell_name() == f"shell:{person_here()}"
