@@ -1,3 +1,3 @@
 """Gransk: AI as a colleague in the reading room, for Orthanc."""
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"

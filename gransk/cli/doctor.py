@@ -38,10 +38,10 @@ STATES = {
 
 BESIDE = (
     *doctor_settings.CHECKS,
-    *doctor_machine.CHECKS,
     *map(
         doctor_settings.under_settings_in_force,
         (
+            *doctor_machine.CHECKS,
             *doctor_orthanc.CHECKS,
             *doctor_site.CHECKS,
             *doctor_destinations.CHECKS,

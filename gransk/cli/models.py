@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gransk.cli import rerun
 from gransk.cli.options import (
     ConfigOption,
     SiteConfigOption,
@@ -44,6 +45,10 @@ FiguresOption = Annotated[
     Path | None, typer.Option(help="JSON object with figures, kept as evidence.")
 ]
 FileOption = Annotated[Path | None, typer.Option(help="A file, kept as evidence.")]
+
+
+app.command("rerun")(rerun.rerun)
+app.command("stop")(rerun.stop)
 
 
 @app.callback()

@@ -347,7 +347,7 @@ def _follow(config: Config, database: Database, stop: threading.Event) -> None:
 def _look_for_drift(config: Config, database: Database, stop: threading.Event) -> None:
     """Look now and then whether what is analysed, or what comes of it, has moved."""
     section = config.monitoring.drift
-    if not section.on:
+    if not section.enabled:
         return
     _, policies = _room(config)
     entering = Entering(policies)
@@ -367,7 +367,7 @@ def _watch_operation(live: Live, database: Database, intake: Intake, stop: threa
     watcher = OperatingWatcher(database, lambda: live.config, intake.status)
 
     def look() -> None:
-        if live.config.monitoring.operation.on:
+        if live.config.monitoring.operation.enabled:
             watcher.run_once()
 
     keep_on(look, stop, OPERATION_SECONDS, "how the suite runs")

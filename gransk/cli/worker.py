@@ -23,7 +23,7 @@ from gransk.delivery import deliver, messages, recall
 from gransk.delivery.carriers import make_carriers, paces
 from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.systems import make_systems
-from gransk.pipeline import analyse
+from gransk.pipeline import analyse, beside
 from gransk.pipeline.gpu import GpuQueue
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import entering, release
@@ -83,6 +83,7 @@ def _work(host: Host, slot: int | None) -> None:
     tools = analyse.Tools(live, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
+    beside.register(tools)
     policies = Made(live, lambda now: SitePolicies(now, blobs, is_earlier))
 
     def covers(session: Session, item: Workitem) -> bool:
@@ -124,6 +125,7 @@ def _work(host: Host, slot: int | None) -> None:
     gpu = GpuQueue(config.workers)
     starters = [
         analyse.starter(database, gpu),
+        beside.starter(database),
         release.starter(database, covers),
         *(room.starter(database) for room in (deliver, recall, messages)),
     ]

@@ -95,9 +95,7 @@ Check = Callable[[Config], Iterable[Result]]
 
 
 def examine(
-    path: Path,
-    more: Iterable[Check] = (),
-    in_force: Callable[[Check], Check] = lambda check: check,
+    path: Path, more: Iterable[Check] = (), under: Callable[[Check], Check] = lambda check: check
 ) -> Iterator[Result]:
     """Run every check, one after the other; a check that breaks is itself a result.
 
@@ -107,9 +105,8 @@ def examine(
         The configuration's file. Where it is wrong nothing else is checked.
     more : iterable of callable
         Checks beside those of this module, such as `doctor_orthanc.CHECKS`.
-    in_force : callable
-        Makes a check look at the settings in force
-        (`doctor_settings.under_settings_in_force`); without it those of the file are looked at.
+    under : callable, optional
+        Makes of each check of this module one that is given the settings in force.
     """
     try:
         config = load_config(path)
@@ -118,10 +115,10 @@ def examine(
         yield Result("configuration", Level.FAIL, "config_bad", {"error": str(error)})
         return
     yield Result("configuration", Level.OK, "config_good", {"path": str(path)})
-    for check in (*CHECKS, *more):
+    for check in (*map(under, CHECKS), *more):
         name = check.__name__.removeprefix("check_")
         try:
-            yield from (in_force(check) if check in OF_SITE else check)(config)
+            yield from check(config)
         except Exception as error:  # noqa: BLE001 (the other checks still have something to say)
             cause = f"{type(error).__name__}: {error}"
             yield Result(name, Level.FAIL, "unexpected", {"error": cause})
@@ -365,8 +362,6 @@ CHECKS: tuple[Check, ...] = (
     check_calibration,
     check_codecs,
 )
-OF_SITE = (check_models, check_calibration)
-"""Those of them that look at keys of the site."""
 
 
 def _events(anchor: Anchor | None, session: Session) -> Iterator[Result]:

@@ -13,6 +13,7 @@ from gransk.core.programme import Programme
 from gransk.core.reasons import Reason
 from gransk.results.edits import Act
 from gransk.site.config_overrides import Override
+from gransk.site.config_shadows import Shadow
 
 
 class _Message(BaseModel):
@@ -26,7 +27,8 @@ class Job(_Message):
     own under the version that the work was queued with, ``unit`` and ``programme`` what is known
     of the exam beside its images. Of a study that is
     there as a ``prior`` alone no report is made. ``no_comparing`` says why nothing is compared
-    where comparing has failed the study before.
+    where comparing has failed the study before. ``beside`` are settings laid over everything, of
+    an analysis that is made to be compared alone: it ends with its findings.
     """
 
     config: dict[str, Any]
@@ -42,6 +44,8 @@ class Job(_Message):
     programme: Programme | None = None
     prior: bool = False
     no_comparing: Reason | None = None
+    shadows: tuple[Shadow, ...] = ()
+    beside: dict[str, Any] | None = None
 
 
 class Progress(_Message):
@@ -56,11 +60,13 @@ class Asked(_Message):
     """The child knows the analysis key and asks for findings sealed before.
 
     ``overrides`` names those that held for the study; None where it did not ask for them.
+    ``shadows`` names those that are for it.
     """
 
     kind: Literal["asked"] = "asked"
     analysis_key: str
     overrides: tuple[str, ...] | None = None
+    shadows: tuple[str, ...] = ()
 
 
 class Answer(_Message):

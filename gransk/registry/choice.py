@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ from gransk.site.tables import SettingVersion
 
 ROLES = "models"
 """The key of an application's settings that says which model does what."""
+SHADOWS = "shadows"
+"""The key of what runs beside: it may name every model that is not retired."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class ChoiceFault:
         if self.refusal is ModelRefusal.UNKNOWN:
             return f"{self.key}: model {self.name!r} is neither shipped nor admitted"
         stage = self.stage.value if self.stage else ""
+        if self.stage is Stage.RETIRED and self.key.startswith(SHADOWS):
+            return f"{self.key}: model {self.name!r} is retired; a shadow names one that is not"
         return f"{self.key}: model {self.name!r} is {stage}; settings name active models alone"
 
 
@@ -108,7 +112,14 @@ def check_settings(session: Session, config: Config) -> None:
 
 def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:
     """Every key that names a model which may not be used."""
-    named = list(named_models(config))
+    shadows = [{"name": one.name, "settings": one.settings} for one in config.shadows]
+    named = [*named_models(config), *_named({SHADOWS: shadows})]
+    yield from _faults(session, config, named)
+
+
+def _faults(
+    session: Session, config: Config, named: Sequence[tuple[str, str]]
+) -> Iterator[ChoiceFault]:
     if not named:
         return
     shipped = library_of(config).ids()
@@ -116,8 +127,26 @@ def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:
     for key, name in named:
         if name not in shipped and name not in stages:
             yield ChoiceFault(key, name, ModelRefusal.UNKNOWN)
-        elif AT in name and stages[name] is not Stage.ACTIVE:
+        elif AT in name and not _may(key, stages[name]):
             yield ChoiceFault(key, name, ModelRefusal.NOT_ACTIVE, stages[name])
+
+
+def check_beside_models(session: Session, config: Config, settings: Mapping[str, Any]) -> None:
+    """Check the models of settings that are compared with those in force.
+
+    Raises
+    ------
+    ModelChoiceError
+    """
+    faults = tuple(_faults(session, config, list(_roles(SHADOWS, settings))))
+    if faults:
+        raise ModelChoiceError(faults)
+
+
+def _may(key: str, stage: Stage) -> bool:
+    if key.startswith(SHADOWS):
+        return stage is not Stage.RETIRED
+    return stage is Stage.ACTIVE
 
 
 def named_by(config: Config, name: str) -> tuple[str, ...]:
@@ -141,7 +170,8 @@ def chosen_by(session: Session, name: str) -> int | None:
     versions = session.scalars(select(SettingVersion).order_by(SettingVersion.number.desc()))
     found = None
     for version in versions:
-        if all(named != name for _, named in _named(version.content)):
+        used = _named({key: version.content.get(key) for key in ("applications", "overrides")})
+        if all(named != name for _, named in used):
             return found
         found = version.number
     return found
@@ -150,8 +180,9 @@ def chosen_by(session: Session, name: str) -> int | None:
 def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for application, settings in (content.get("applications") or {}).items():
         yield from _roles(f"applications.{application}", settings)
-    for override in content.get("overrides") or ():
-        yield from _roles(f"overrides[{override['name']}].settings", override["settings"])
+    for key in ("overrides", SHADOWS):
+        for one in content.get(key) or ():
+            yield from _roles(f"{key}[{one['name']}].settings", one["settings"])
 
 
 def _roles(where: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -222,16 +222,13 @@ def _count(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader that refuses a key given twice, and takes ``on`` for a key's name."""
+    """YAML's safe loader that refuses a key given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 continue
-            if key_node.tag == "tag:yaml.org,2002:bool":
-                # YAML 1.1 reads on, off, yes and no as values: as keys they are names.
-                key_node.tag = "tag:yaml.org,2002:str"
             if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key_node.value!r} stands twice",
