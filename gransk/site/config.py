@@ -32,7 +32,7 @@ from gransk.site.config_archives import PriorsSection
 from gransk.site.config_audit import AuditSection
 from gransk.site.config_commitment import CommitmentSection
 from gransk.site.config_destinations import ORTHANC, Destination, DicomDestination
-from gransk.site.config_files import with_files
+from gransk.site.config_files import SECTIONS, with_files
 from gransk.site.config_identity import IdentitySection
 from gransk.site.config_messages import MessagesSection
 from gransk.site.config_models import ModelsSection
@@ -482,7 +482,7 @@ def parse_config(text: str, path: Path) -> Config:
         raise ConfigurationError(f"{path}: got {type(values).__name__}, wants keys with values")
     values = without_nulls(values)
     folder = path.resolve().parent
-    for key in ("applications", "messages"):
+    for key in SECTIONS:
         if isinstance(values.get(key), Mapping):
             values = {**values, key: with_files(values[key], folder, f"{path}: {key}")}
     try:

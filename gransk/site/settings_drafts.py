@@ -193,6 +193,44 @@ def propose(
     return Draft(row, version=record_settings(session, config, author, why, row.number))
 
 
+def once_in_force(
+    session: Session, host: Host, content: Mapping[str, Any], base: int | None = None
+) -> Config:
+    """The host's configuration as a change would make it if it came into force now.
+
+    Parameters
+    ----------
+    session : Session
+    host : Host
+    content : mapping
+        Every site key as the change has it.
+    base : int, optional
+        The version that it begins with; without it the one in force.
+
+    Raises
+    ------
+    SettingsError
+        ``CONFLICT``, ``NO_VERSION``, or what is wrong with it.
+    """
+    now = settings_now(session, host)
+    begins = now.number if base is None or now.number == 0 else base
+    return _laid_over(session, host, host.complete(content), begins, now)[0]
+
+
+def draft_config(session: Session, host: Host, number: int) -> Config:
+    """The host's configuration under a draft: one that waits as if it came into force now.
+
+    Raises
+    ------
+    SettingsError
+        ``NO_DRAFT``, and as `once_in_force`.
+    """
+    found = one_draft(session, number)
+    if found.state is not DraftState.WAITING:
+        return host.config_of(site_part(found.row.content))
+    return once_in_force(session, host, found.row.content, found.row.base)
+
+
 def approve(session: Session, host: Host, number: int, account: Account) -> Draft:
     """Approve a draft for every unit that an account answers for; the last puts it in force.
 
@@ -213,7 +251,8 @@ def approve(session: Session, host: Host, number: int, account: Account) -> Draf
     wanted = [unit for unit in found.open_units if unit in mine]
     if not wanted:
         raise SettingsError(SettingsRefusal.APPROVED, ", ".join(mine))
-    config, _ = _laid_over(session, host, found.row.content, found.row.base, now)
+    config, merged = _laid_over(session, host, found.row.content, found.row.base, now)
+    _check_units(found, now, merged)
     for check in host.further:
         check(session, config)
     for unit in wanted:
@@ -445,6 +484,20 @@ def _laid_over(
         raise SettingsError(SettingsRefusal.CONFLICT, ", ".join(conflicts))
     config = host.config_of(merged)
     return config, site_content(config)
+
+
+def _check_units(draft: Draft, now: Now, merged: Content) -> None:
+    """A draft waits for those who must approve it now, though units came or went since.
+
+    Raises
+    ------
+    SettingsError
+        ``CONFLICT``.
+    """
+    reading, asked = now.config.reading, set(draft.row.units)
+    touched = units_touched(differences(now.content, merged), now.content, merged, reading)
+    if set(touched) - asked or asked - {*(reading.names or (WHOLE_SITE,))}:
+        raise SettingsError(SettingsRefusal.CONFLICT, "reading.units")
 
 
 def _open_draft(session: Session, number: int) -> Draft:
