@@ -112,7 +112,11 @@ def _answer(
     now = utcnow().astimezone(config.zone)
     with known.database.read() as session:
         found = ruled(session, config, tried, key, now)
-    shown = [_shown(one, known.applications[one.read.application], language) for one in found]
+    shown = [
+        _shown(one, application, language)
+        for one in found
+        if (application := known.applications.get(one.read.application)) is not None
+    ]
     return _page(request, caller, study=study, draft=draft, tried=tried, found=shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,6 +19,7 @@ from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.oversight.audit.export import FORMS
 from gransk.oversight.compared import GROUPS
+from gransk.oversight.rule_test import OUTCOMES, Said
 from gransk.oversight.running import Step
 from gransk.reading.entries import AlertCode, TaskKind
 from gransk.reading.exam import State
@@ -114,6 +116,7 @@ def used() -> set[str]:
         ("identity", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
         ("identity_images", ("waiting", "failed")),
         ("monitoring_step", Step),
+        ("rules_said", get_args(Said)), ("rules_outcome", OUTCOMES),
         ("beside", RunState), ("comparing", (*SIDES, *BesideRefusal)), ("comparing_by", GROUPS),
         ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]),
         ("start", ("title", "text", "button")),
