@@ -32,6 +32,7 @@ from gransk.reading.noting import Noter
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.urgent import make_raiser, standing
+from gransk.registry.choice import check_present
 from gransk.results import versions
 from gransk.results.router import Router
 from gransk.results.starter import Starter
@@ -80,6 +81,8 @@ def _work(host: Host, slot: int | None) -> None:
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
     nursery = Nursery(config.workers.memory_mb)
     live = Live(host, database)
+    with database.read() as session:
+        check_present(session, live.config)
     tools = analyse.Tools(live, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)

@@ -109,7 +109,7 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
         application, study, job.settings, job.overrides, job.unit, job.programme, job.beside
     )
     settings, fired, selection = found.settings, found.fired, found.selection
-    library = library_of(config)
+    library = library_of(config, job.admitted)
     channel.progress("digest", 0.12)
     key = selection_key(application, selection, settings, library)
     context = Context(library, settings, _scaled(channel), key)

@@ -18,6 +18,7 @@ from gransk.archive.tables import Purpose, SeenStudy
 from gransk.core.exam_facts import Fact
 from gransk.pipeline import protocol
 from gransk.pipeline.supervise import How
+from gransk.registry.stages import card_digests
 from gransk.results.exam_facts import known_of
 from gransk.results.programmes import programme_of
 from gransk.results.tables import Workitem
@@ -48,6 +49,7 @@ def job_of(
         unit=_unit(session, config, item),
         programme=programme_of(session, item.study_key),
         prior=prior,
+        admitted=card_digests(session),
         shadows=() if prior else shadows_of(session, item),
     )
 

@@ -26,9 +26,10 @@ class Job(_Message):
     ``config`` is the whole configuration; ``settings`` and ``overrides`` are the application's
     own under the version that the work was queued with, ``unit`` and ``programme`` what is known
     of the exam beside its images. Of a study that is
-    there as a ``prior`` alone no report is made. ``no_comparing`` says why nothing is compared
-    where comparing has failed the study before. ``beside`` are settings laid over everything, of
-    an analysis that is made to be compared alone: it ends with its findings.
+    there as a ``prior`` alone no report is made. ``admitted`` is the SHA-256 of the card of each
+    admitted model. ``no_comparing`` says why nothing is compared where comparing has failed the
+    study before. ``beside`` are settings laid over everything, of an analysis that is made to be
+    compared alone: it ends with its findings.
     """
 
     config: dict[str, Any]
@@ -43,6 +44,7 @@ class Job(_Message):
     unit: str | None = None
     programme: Programme | None = None
     prior: bool = False
+    admitted: dict[str, str] = {}
     no_comparing: Reason | None = None
     shadows: tuple[Shadow, ...] = ()
     beside: dict[str, Any] | None = None

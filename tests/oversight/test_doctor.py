@@ -1,9 +1,11 @@
 """The doctor sees what is wrong, and changes nothing."""
 
 import datetime
+import hashlib
 import json
-import shutil
 import string
+import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,11 +13,16 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
+
+import made_models
+
+from bench.contracts.cards import write
 from gransk.cli.doctor import doctor as doctor_command
-from gransk.core.application import applications, model_folder
+from gransk.core.application import applications
 from gransk.core.decode import SYNTAXES
 from gransk.oversight import doctor, doctor_orthanc, doctor_settings
-from gransk.oversight.doctor import CHECKS, Level, check_models, examine
+from gransk.oversight.doctor import CHECKS, OF_MODELS, Level, examine
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.reading import ledger
 from gransk.reading.entries import Arrival
@@ -24,12 +31,9 @@ from gransk.site import people
 from gransk.site.anchor import advance
 from gransk.site.config import load_config
 from gransk.site.database import utcnow
-from gransk.site.differences import with_value
 from gransk.site.events import SYSTEM
 from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
-from gransk.site.settings_drafts import Origin, propose, settings_now
-from gransk.site.site_keys import Host
 from gransk.site.tables import Executor, Role
 
 PARSER = string.Formatter()
@@ -57,7 +61,7 @@ def database(path):
 
 def seen(path):
     """The results by the codes of what they saw."""
-    return {result.seen: result for result in examine(path, doctor_settings.CHECKS)}
+    return {result.seen: result for result in examine(path, (*OF_MODELS, *doctor_settings.CHECKS))}
 
 
 def test_bad_configuration_ends_it(path):
@@ -215,6 +219,33 @@ def test_a_model_in_a_role_that_it_does_not_fit(path, database, monkeypatch):
     assert "volume-segmenter" in told
 
 
+def test_a_model_that_the_site_admitted(path, database, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "applications", applications)
+    name = write(tmp_path, "volume-boxes")
+    path.write_text(
+        "applications: {nodule: {models: {search: null, detector: example-volume-boxes@1.0.0}}}\n"
+        "overrides: [{name: mild, application: nodule, where: {age_below: 50}, settings: "
+        "{models: {segmenter: example-volume-boxes@1.0.0}}}]\n"
+    )
+    missing = seen(path)["model_missing"]
+    assert "nodule needs example-volume-boxes@1.0.0" in missing.what("en")
+    place = load_config(path).admitted_folder / f"{name}@1.0.0"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).rename(place)
+    assert "was never admitted" in seen(path)["model_bad"].what("en")
+    card = place / "card.yaml"
+    with database.begin() as session:
+        sha256 = hashlib.sha256(card.read_bytes()).hexdigest()
+        made_models.enter(session, place.name, card_sha256=sha256)
+    told = seen(path)
+    assert "model_missing" not in told
+    assert "overrides[mild].settings.models: role segmenter" in told["model_bad"].what("en")
+    assert "example-volume-boxes 1.0.0" in told["models_good"].what("en")
+    card.write_text(card.read_text().replace("threshold: 0.5", "threshold: 0.9"))
+    results = list(examine(path, OF_MODELS))
+    assert any("not the one that was admitted" in one.what("en") for one in results)
+
+
 def test_service_without_tls(path):
     path.write_text("service: {host: 0.0.0.0, port: 9}\n")
     results = seen(path)
@@ -341,19 +372,3 @@ def test_a_changed_ledger_fails(path, database):
     with database.begin() as session:
         session.execute(text("UPDATE reading_entry SET content = '{}'"))
     assert "rows_wrong" in seen(path)
-
-
-def test_models_are_those_that_the_settings_in_force_name(path, database, monkeypatch):
-    for module in (doctor, doctor_settings):
-        monkeypatch.setattr(module, "applications", applications)
-    host = Host.of_file(path)
-    key = "applications.nodule.models.detector"
-    with database.begin() as session:
-        wanted = with_value(settings_now(session, host).content, key, "nodule-detector@0.3.0")
-        propose(session, host, wanted, "anna", "a newer one", Origin.PAGE)
-    check = doctor_settings.under_settings_in_force(check_models)
-    absent = next(iter(check(host.config)))
-    assert (absent.seen, absent.values["model"]) == ("model_missing", "nodule-detector@0.3.0")
-    admitted = host.config.admitted_folder / "nodule-detector@0.3.0"
-    shutil.copytree(model_folder() / "nodule-detector", admitted)
-    assert next(iter(check(host.config))).seen == "models_good"
