@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import json
-import shutil
 import string
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ import made_models
 
 from bench.contracts.cards import write
 from gransk.cli.doctor import doctor as doctor_command
-from gransk.core.application import applications, model_folder
+from gransk.core.application import applications
 from gransk.core.decode import SYNTAXES
 from gransk.oversight import doctor, doctor_orthanc, doctor_settings
 from gransk.oversight.doctor import CHECKS, OF_MODELS, Level, check_models, examine
@@ -32,12 +31,9 @@ from gransk.site import people
 from gransk.site.anchor import advance
 from gransk.site.config import load_config
 from gransk.site.database import utcnow
-from gransk.site.differences import with_value
 from gransk.site.events import SYSTEM
 from gransk.site.migrate import open_database
 from gransk.site.settings import record_settings
-from gransk.site.settings_drafts import Origin, propose, settings_now
-from gransk.site.site_keys import Host
 from gransk.site.tables import Executor, Role
 
 PARSER = string.Formatter()
@@ -376,19 +372,3 @@ def test_a_changed_ledger_fails(path, database):
     with database.begin() as session:
         session.execute(text("UPDATE reading_entry SET content = '{}'"))
     assert "rows_wrong" in seen(path)
-
-
-def test_models_are_those_that_the_settings_in_force_name(path, database, monkeypatch):
-    for module in (doctor, doctor_settings):
-        monkeypatch.setattr(module, "applications", applications)
-    host = Host.of_file(path)
-    key = "applications.nodule.models.detector"
-    with database.begin() as session:
-        wanted = with_value(settings_now(session, host).content, key, "nodule-detector@0.3.0")
-        propose(session, host, wanted, "anna", "a newer one", Origin.PAGE)
-    check = doctor_settings.under_settings_in_force(check_models)
-    absent = next(iter(check(host.config)))
-    assert (absent.seen, absent.values["model"]) == ("model_missing", "nodule-detector@0.3.0")
-    admitted = host.config.admitted_folder / "nodule-detector@0.3.0"
-    shutil.copytree(model_folder() / "nodule-detector", admitted)
-    assert next(iter(check(host.config))).seen == "models_good"
