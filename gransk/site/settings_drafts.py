@@ -317,6 +317,7 @@ def undone(session: Session, host: Host, version: int, content: Content) -> Cont
         ``NO_VERSION``, ``NOTHING_BEFORE``; ``CONFLICT`` where they say something else since.
     """
     earlier = _content_before(session, host, version)
+    merged: Content
     merged, conflicts = merge(content_of(session, host, version), earlier, content)
     if conflicts:
         raise SettingsError(SettingsRefusal.CONFLICT, ", ".join(conflicts))

@@ -106,7 +106,10 @@ def download_evidence(name: str, number: int, request: Request, caller: Seeing) 
 
 @router.get("/api/models")
 def list_models(request: Request, caller: Seeing) -> dict[str, Any]:
-    """Every model as it stands; digests in hexadecimal, instants as ISO 8601."""
+    """Every model as it stands; digests in hexadecimal, instants as ISO 8601.
+
+    ``sha256`` is that of the weights, ``digest`` what reports name it by.
+    """
     known = wiring(request)
     with known.database.read() as session:
         found = registered(session)
@@ -243,6 +246,7 @@ def _card_json(card: Card) -> dict[str, Any]:
         "version": card.version,
         "task": card.task,
         "sha256": card.sha256,
+        "digest": card.digest,
         "research": card.research,
         "licence": card.licence,
         "limits": list(card.limits),

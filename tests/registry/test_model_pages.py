@@ -193,3 +193,7 @@ def test_a_validation_of_a_model_by_contract_is_known_by_what_decides_its_findin
     with site.database.read() as session:
         assert [one.content["unit"] for one in linkable(session, card)] == ["north"]
         assert linkable(session, stricter) == []
+    with site.database.begin() as session:
+        made.enter(session, card.name, **EXAMPLES["volume-boxes"].card, sha256="2" * 64)
+    shown = site.signed_in("admin").get(f"/models/{card.name}")
+    assert card.digest in shown.text, "reports name it so"

@@ -83,7 +83,8 @@ class Site:
         for number, image in enumerate(phantom.images):
             save(image, place / f"{number}.dcm")
         before = len(self.suite.items())
-        assert set(self.suite.store(place)) == {0}
+        # A busy machine may answer one image too late; a sender sends again.
+        assert any(set(self.suite.store(place)) == {0} for _ in range(3)), self.suite.log()
         return self.suite.wait_ended(before + 1, SECONDS)[-1]
 
     def made_by(self, item):
