@@ -7,6 +7,7 @@ backup folder holds already are not copied again.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import shutil
@@ -49,6 +50,8 @@ MODELS = "models"
 CONFIGURATION = "configuration"
 CONFIGURATION_FILE = "gransk.yaml"
 ORTHANC_FILE = "orthanc.json"
+VIEWED = ("views", "views.taken")
+"""Who saw what, on its way into the event log: of a service that stopped midway it may wait."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,10 @@ def _fill(
     write_private(draft / ANCHOR, f"{snapshot.events} {snapshot.event_hash}\n".encode("ascii"))
     for name, source in _small_files(config, config_file, secrets):
         copy_private(source, draft / name)
+    for name in VIEWED:
+        # A service that runs takes the file away meanwhile: then it is in the log.
+        with contextlib.suppress(FileNotFoundError):
+            copy_private(config.data_folder / name, draft / name)
     files = tuple(_described(draft))
     manifest = Manifest.model_validate(
         {
