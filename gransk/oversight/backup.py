@@ -199,11 +199,12 @@ def _small_files(config: Config, config_file: Path, secrets: bool) -> Iterator[t
     for name in sorted(named_files(read_yaml(config_file.read_text("utf-8"), str(config_file)))):
         if (beside / name).resolve().is_relative_to(beside) and (beside / name).is_file():
             yield f"{CONFIGURATION}/{name}", beside / name
-    for part in (MODELS, SECRETS) if secrets else (MODELS,):
-        place = config.data_folder / part
-        for path in sorted(place.rglob("*")) if place.is_dir() else ():
+    # Admitted models stay for ever; what is being checked or waits beside them comes and goes.
+    folders = [one for one in (config.data_folder / MODELS).glob("*@*") if one.name[0] != "."]
+    for place in [*folders, config.data_folder / SECRETS] if secrets else folders:
+        for path in sorted(place.rglob("*")):
             if path.is_file() and not path.is_symlink():
-                yield f"{part}/{path.relative_to(place)}", path
+                yield str(path.relative_to(config.data_folder)), path
 
 
 def named_files(values: object) -> set[str]:

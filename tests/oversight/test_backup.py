@@ -25,6 +25,7 @@ from gransk.oversight.backup_set import (
     verify,
 )
 from gransk.oversight.restoring import restore_backup
+from gransk.registry.admission import INBOX, NEW, REFUSED
 from gransk.results.store import BlobStore
 from gransk.results.tables import Blob
 from gransk.site.config import load_config
@@ -231,6 +232,17 @@ def test_a_backup_is_noted_and_readable_by_its_owner_alone(site, tmp_path):
     assert event.data["events"] == event.number - 1
     found = [p for p in (tmp_path / "backups").rglob("*") if p.is_file()]
     assert {p.stat().st_mode & 0o077 for p in found} == {0}
+
+
+def test_models_that_are_not_admitted_stay_out(site, tmp_path):
+    """They come and go while a backup is made, and may be large."""
+    models = site.config.admitted_folder
+    for place in (f"{INBOX}/ears@1.0.0", f"{NEW}x/ears@1.0.0", f"{REFUSED}/1"):
+        (models / place).mkdir(parents=True)
+        (models / place / "card.yaml").write_text("id: ears")
+    manifest = make(site, tmp_path / "backups").manifest
+    kept = [one.path for one in manifest.files if one.path.startswith("models/")]
+    assert kept == ["models/eyes@1.0.0/card.yaml"]
 
 
 def test_passwords_may_stay_out(site, tmp_path):
