@@ -7,6 +7,7 @@ backup folder holds already are not copied again.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import shutil
@@ -49,6 +50,8 @@ MODELS = "models"
 CONFIGURATION = "configuration"
 CONFIGURATION_FILE = "gransk.yaml"
 ORTHANC_FILE = "orthanc.json"
+VIEWED = ("views", "views.taken")
+"""Who saw what, on its way into the event log: of a service that stopped midway it may wait."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,10 @@ def _fill(
     write_private(draft / ANCHOR, f"{snapshot.events} {snapshot.event_hash}\n".encode("ascii"))
     for name, source in _small_files(config, config_file, secrets):
         copy_private(source, draft / name)
+    for name in VIEWED:
+        # A service that runs takes the file away meanwhile: then it is in the log.
+        with contextlib.suppress(FileNotFoundError):
+            copy_private(config.data_folder / name, draft / name)
     files = tuple(_described(draft))
     manifest = Manifest.model_validate(
         {
@@ -192,11 +199,12 @@ def _small_files(config: Config, config_file: Path, secrets: bool) -> Iterator[t
     for name in sorted(named_files(read_yaml(config_file.read_text("utf-8"), str(config_file)))):
         if (beside / name).resolve().is_relative_to(beside) and (beside / name).is_file():
             yield f"{CONFIGURATION}/{name}", beside / name
-    for part in (MODELS, SECRETS) if secrets else (MODELS,):
-        place = config.data_folder / part
-        for path in sorted(place.rglob("*")) if place.is_dir() else ():
+    # Admitted models stay for ever; what is being checked or waits beside them comes and goes.
+    folders = [one for one in (config.data_folder / MODELS).glob("*@*") if one.name[0] != "."]
+    for place in [*folders, config.data_folder / SECRETS] if secrets else folders:
+        for path in sorted(place.rglob("*")):
             if path.is_file() and not path.is_symlink():
-                yield f"{part}/{path.relative_to(place)}", path
+                yield str(path.relative_to(config.data_folder)), path
 
 
 def named_files(values: object) -> set[str]:

@@ -208,14 +208,15 @@ def copy_private(source: Path, target: Path) -> KeptFile:
     """Copy a file so that no other user can read it; its size and digest."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     seen, size = hashlib.sha256(), 0
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with source.open("rb") as read, os.fdopen(handle, "wb") as written:
-        while chunk := read.read(_CHUNK):
-            seen.update(chunk)
-            size += len(chunk)
-            written.write(chunk)
-        written.flush()
-        os.fsync(written.fileno())
+    with source.open("rb") as read:
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as written:
+            while chunk := read.read(_CHUNK):
+                seen.update(chunk)
+                size += len(chunk)
+                written.write(chunk)
+            written.flush()
+            os.fsync(written.fileno())
     return KeptFile(path=target.name, size=size, sha256=seen.hexdigest())
 
 

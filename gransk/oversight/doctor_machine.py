@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from gransk.core.errors import ConfigurationError
 from gransk.oversight.doctor import LOOPBACK, Check, Level, Result
 from gransk.site.config import Config
 from gransk.site.config_destinations import DicomDestination, DicomwebDestination
@@ -108,6 +109,25 @@ def check_message_systems(config: Config) -> Iterator[Result]:
             yield Result("message_systems", Level.WARN, "destination_plain", told)
 
 
+def check_alarm_receivers(config: Config) -> Iterator[Result]:
+    """Can alarms be told: is there a secret, and does anybody answer?"""
+    mail, hooks = config.monitoring.mail, config.monitoring.webhooks
+    receivers = [(f"webhook:{one.name}", *_place(one.url), one.secret) for one in hooks]
+    if mail is not None:
+        receivers.append(("mail", mail.host, mail.port, mail.password))
+    for name, host, port, secret in receivers:
+        try:
+            secret()
+        except ConfigurationError as error:
+            told = {"name": name, "error": str(error)}
+            yield Result("message_systems", Level.FAIL, "alarm_secret", told)
+        if _answers(host, port):
+            yield Result("message_systems", Level.OK, "destination_good", {"name": name})
+        else:
+            told = {"name": name, "host": host, "port": port}
+            yield Result("message_systems", Level.WARN, "message_silent", told)
+
+
 def check_certificates(config: Config) -> Iterator[Result]:
     """Do certificates in files still hold?"""
     now = utcnow()
@@ -135,13 +155,23 @@ def _tls(config: Config) -> Iterator[TlsClient | TlsServer]:
     for one in config.destinations:
         if isinstance(one, DicomDestination | DicomwebDestination) and one.tls is not None:
             yield one.tls
-    for told in config.messages.destinations:
-        if told.tls is not None:
-            yield told.tls
+    yield from _other_tls(config)
+
+
+def _other_tls(config: Config) -> Iterator[TlsClient | TlsServer]:
+    """Of our own doors, and towards systems that are told something."""
     listener = config.messages.listener
-    for door in (config.commitment.tls, None if listener is None else listener.tls):
-        if door is not None:
-            yield door
+    mail, repository = config.monitoring.mail, config.audit.repository
+    for one in (
+        *(told.tls for told in config.messages.destinations),
+        config.commitment.tls,
+        None if listener is None else listener.tls,
+        *(told.tls for told in config.monitoring.webhooks),
+        None if mail is None else mail.tls,
+        None if repository is None else repository.tls,
+    ):
+        if one is not None:
+            yield one
 
 
 def _certificates(config: Config) -> Iterator[Path]:
@@ -151,24 +181,21 @@ def _certificates(config: Config) -> Iterator[Path]:
 
 
 def _keys(config: Config) -> Iterator[Path]:
-    """Private keys of our own doors, and towards systems that are told something."""
-    listener = config.messages.listener
-    for one in (
-        config.commitment.tls,
-        None if listener is None else listener.tls,
-        *(told.tls for told in config.messages.destinations),
-    ):
-        if one is not None and one.key_file is not None:
-            yield one.key_file
+    """Private keys; those of destinations have a check of their own."""
+    yield from (one.key_file for one in _other_tls(config) if one.key_file is not None)
 
 
 def _way(one: MessageDestination) -> tuple[str, int, bool]:
     """Host and port of a system, and whether it is reached in the clear."""
     if isinstance(one, Hl7Destination):
         return one.host, one.port, one.tls is None
-    parts = urlsplit(one.url)
-    safe = parts.scheme == "https"
-    return parts.hostname or "", parts.port or (443 if safe else 80), not safe
+    return *_place(one.url), not one.url.startswith("https://")
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Host and port of an address."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _answers(host: str, port: int) -> bool:
@@ -187,5 +214,6 @@ CHECKS: tuple[Check, ...] = (
     check_time_zone,
     check_doors,
     check_message_systems,
+    check_alarm_receivers,
     check_certificates,
 )

@@ -61,6 +61,10 @@ SEEN: Words = {
         "en": "another program listens at {host}:{port} ({key})",
         "da": "et andet program lytter på {host}:{port} ({key})",
     },
+    "alarm_secret": {
+        "en": "alarms cannot be told to {name}: {error}",
+        "da": "alarmer kan ikke sendes til {name}: {error}",
+    },
     "message_silent": {
         "en": "{name} does not answer at {host}:{port}",
         "da": "{name} svarer ikke på {host}:{port}",
@@ -162,6 +166,10 @@ REMEDIES: Words = {
     "listener_taken": {
         "en": "stop that program, or set another port in {key}",
         "da": "stop det program, eller angiv en anden port i {key}",
+    },
+    "alarm_secret": {
+        "en": "write the secret into the file, or name another in the settings",
+        "da": "skriv hemmeligheden i filen, eller angiv en anden i indstillingerne",
     },
     "message_silent": {
         "en": "nothing is lost, it is tried until it answers; check host, port and firewall",

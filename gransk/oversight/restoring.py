@@ -17,6 +17,7 @@ from gransk.oversight.backup import (
     CONFIGURATION_FILE,
     MODELS,
     SECRETS,
+    VIEWED,
 )
 from gransk.oversight.backup_database import (
     broken_event,
@@ -173,6 +174,8 @@ def _put_small_files(config: Config, one: Path, manifest: Manifest) -> None:
         part, _, rest = kept.path.partition("/")
         if part in (MODELS, SECRETS) and rest:
             copy_private(one / kept.path, config.data_folder / part / rest)
+        elif kept.path in VIEWED:
+            copy_private(one / kept.path, config.data_folder / kept.path)
     secrets = config.data_folder / SECRETS
     if secrets.is_dir():
         secrets.chmod(0o700)

@@ -90,9 +90,9 @@ PLACES: dict[About, tuple[str, Permission]] = {
 """Where more stands of it, for who may go there."""
 LABELS = frozenset(
     {
-        "act", "after_crash", "analysis", "application", "archive", "by", "conflict",
-        "control_id", "destination", "destinations", "detail", "error", "event", "events",
-        "facts", "fields", "form", "from", "in", "kept", "keys", "kind", "level", "marks",
+        "act", "after_crash", "analysis", "application", "archive", "attempt", "by", "conflict",
+        "control_id", "destination", "destinations", "detail", "due", "error", "event", "events",
+        "facts", "fields", "form", "from", "images", "in", "kept", "keys", "kind", "level", "marks",
         "number", "object", "objects", "of", "overdue_since", "programme", "programmes",
         "purpose", "reason", "report", "rule", "settings", "source", "sources", "state",
         "statement", "status", "studies", "study", "to", "unreached", "wanted", "ways",

@@ -66,6 +66,9 @@ def show_drift(
         groups=groups,
         chosen=chosen,
         units=titles(known.config),
+        applications={
+            one.id: one.presentation.title[language] for one in known.applications.values()
+        },
         charts=[_shown(row, language) for row in rows],
         updated=rows[0].at if rows else None,
         **_words(language),

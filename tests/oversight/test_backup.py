@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from gransk.cli.main import app
-from gransk.oversight.backup import make_backup, named_files
+from gransk.oversight.backup import VIEWED, make_backup, named_files
 from gransk.oversight.backup_set import (
     BLOBS,
     SETS,
@@ -25,6 +25,7 @@ from gransk.oversight.backup_set import (
     verify,
 )
 from gransk.oversight.restoring import restore_backup
+from gransk.registry.admission import INBOX, NEW, REFUSED
 from gransk.results.store import BlobStore
 from gransk.results.tables import Blob
 from gransk.site.config import load_config
@@ -34,6 +35,7 @@ from gransk.site.events import verify as verify_events
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import RESTORING, open_database
 from gransk.site.tables import Event
+from gransk.web.viewed import Named, Seen, Views, Way
 
 
 @pytest.fixture
@@ -92,6 +94,23 @@ def test_nothing_is_lost_on_an_empty_machine(site, tmp_path):
     assert last.data["events"] == made.manifest.events
     assert (config.data_folder / "event_head").read_text().split()[0] == str(done.events)
     assert not (config.data_folder / RESTORING).exists()
+
+
+def test_views_that_wait_for_the_log_come_along(site, tmp_path):
+    """A service that was killed leaves them in a file; the next one takes them in."""
+    Views(site.database, site.config.data_folder).note(Seen("karen", Way.CASE, Named.KEY, "k1"))
+    assert not (site.config.data_folder / VIEWED[0]).exists(), "of no study that is known"
+    Views(site.database, site.config.data_folder).note(Seen("karen", Way.CASE, "", "list"))
+    make(site, tmp_path / "backups")
+    new = write_config(tmp_path / "new", applications={})
+    restore_backup(tmp_path / "backups", new, "test")
+    config = load_config(new)
+    database = open_database(config)
+    assert Views(database, config.data_folder).write() == 1
+    with database.read() as session:
+        last = session.scalars(select(Event).order_by(Event.number.desc()).limit(1)).one()
+    database.close()
+    assert (last.kind, last.actor) == (EventKind.STUDIES_SEARCHED, "karen")
 
 
 @pytest.mark.system
@@ -213,6 +232,17 @@ def test_a_backup_is_noted_and_readable_by_its_owner_alone(site, tmp_path):
     assert event.data["events"] == event.number - 1
     found = [p for p in (tmp_path / "backups").rglob("*") if p.is_file()]
     assert {p.stat().st_mode & 0o077 for p in found} == {0}
+
+
+def test_models_that_are_not_admitted_stay_out(site, tmp_path):
+    """They come and go while a backup is made, and may be large."""
+    models = site.config.admitted_folder
+    for place in (f"{INBOX}/ears@1.0.0", f"{NEW}x/ears@1.0.0", f"{REFUSED}/1"):
+        (models / place).mkdir(parents=True)
+        (models / place / "card.yaml").write_text("id: ears")
+    manifest = make(site, tmp_path / "backups").manifest
+    kept = [one.path for one in manifest.files if one.path.startswith("models/")]
+    assert kept == ["models/eyes@1.0.0/card.yaml"]
 
 
 def test_passwords_may_stay_out(site, tmp_path):

@@ -474,6 +474,32 @@ class Seeds:
         site.set(messages={"destinations": [one]})
         return lambda: site.set(messages={"destinations": [{**one, "port": site.listen()}]})
 
+    def _webhook(self, site, **values):
+        secret = site.folder / "alarms"
+        secret.write_text("whsec_" + "A" * 32 + "\n")
+        port = values.pop("port", None) or site.listen()
+        one = {"name": "it", "url": f"http://127.0.0.1:{port}/a", "secret_file": str(secret)}
+        site.set(monitoring={"webhooks": [{**one, **values}]})
+
+    def alarm_secret(self, site):
+        self._webhook(site, secret_file=str(site.folder / "nothing"))
+        return lambda: self._webhook(site)
+
+    def alarm_silent(self, site):
+        self._webhook(site, port=free_port())
+        return lambda: self._webhook(site)
+
+    alarm_silent.code = "message_silent"
+
+    def alarm_certificate(self, site):
+        certificate(site.folder / "c.pem", 9)
+        tls = {"certificate_file": str(site.folder / "c.pem"),
+               "key_file": str(site.folder / "c.key")}  # fmt: skip
+        self._webhook(site, tls=tls)
+        return lambda: certificate(site.folder / "c.pem", 60)
+
+    alarm_certificate.code = "certificate_soon"
+
     def reader_unknown(self, site):
         site.set(messages=listener(site.listen(), readers={"AB12": "anna"}))
         return lambda: site.set(messages=listener(site.listen(), readers={"AB12": "karen"}))

@@ -14,16 +14,22 @@ import gransk.archive.identity_tables
 import gransk.archive.tables
 import gransk.delivery.marks
 import gransk.delivery.pacing
+import gransk.oversight.alarm_tables
+import gransk.oversight.audit.tables
+import gransk.oversight.drift.tables
 import gransk.oversight.retention_tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
+import gransk.registry.tables
 import gransk.results.commitment_tables
 import gransk.results.message_tables
+import gransk.results.observed
 import gransk.results.origins
 import gransk.results.steps
 import gransk.results.tables
 import gransk.results.urgency
 import gransk.results.versions
+import gransk.site.settings_tables
 import gransk.site.tables  # noqa: F401
 from gransk.site.database import Base, Database
 from gransk.site.events import verify

@@ -188,8 +188,7 @@ def test_the_page_stands_while_something_is_overdue(site: Site) -> None:
                 id="f" * 32, application="nodule", patient_key="p", study_key="a",
                 study_date=None, report_key="r", advice=None, due_from=long_ago, due_to=long_ago,
                 signed=True, state="proposed", closing=None, responsible="", next_step="", note="",
-                booked_on=None, told_overdue=None, changed_at=utcnow(), changed_by="test",
-                version=1,
+                booked_on=None, told_overdue=None, changed_at=utcnow(), changed_by="t", version=1,
             )
         )  # fmt: skip
     answer = site.person(Role.ADMINISTRATOR).get("/rules")

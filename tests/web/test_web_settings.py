@@ -400,7 +400,8 @@ def test_every_check_of_the_configuration_has_words_in_both_languages(request):
     for path in (root / "gransk" / "site").glob("config*.py"):
         for message in re.findall(r'PydanticCustomError\(\s*"\w+",\s*"([^"{]+)"', path.read_text()):
             found.add(message)
-    machine = {"no less than quiet_seconds", "at least three times heartbeat_seconds",
+    machine = {"models.signers, where a signature is required",
+               "no less than quiet_seconds", "at least three times heartbeat_seconds",
                "an https:// address without query, as the provider names itself",
                "client_secret_file or client_secret_variable beside issuer, not both",
                "client_id beside issuer", "openid among scopes",
@@ -419,3 +420,9 @@ def test_a_draft_made_elsewhere_is_shown_as_well(site, anna):
         content = settings_now(session, host).content | {"organization": "X"}
         propose(session, host, content, "shell:root", "by hand", Origin.FILE)
     assert "by hand" in anna.get("/settings/versions").text
+
+
+def test_values_are_explained_in_the_language_of_the_page(site):
+    for language, words in (("da", "Noduli under denne"), ("en", "Nodules below this")):
+        person = site.person(Role.ADMINISTRATOR, name=f"in-{language}", language=language)
+        assert f"<span>{words}" in person.get("/settings/of/limits").text

@@ -174,6 +174,7 @@ def used() -> set[str]:
         ("history_fields", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
         ("history_of", ("study", "patient")), ("history_in", ("reading", "viewer")),
         ("audit_form", FORMS),
+        ("rules_said", ("low", "high", "no_opinion")), ("rules_outcome", ("findings", "none")),
         ("error", (400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 502, 503)),
     ):  # fmt: skip
         found |= {f"{prefix}_{value}" for value in values}

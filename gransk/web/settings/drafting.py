@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -367,7 +368,7 @@ def _common(known: Wiring, caller: Caller, typed: Typed, language: str) -> dict[
         "changes": words.changes(changes, known.applications, language),
         "content": json.dumps(typed.content, ensure_ascii=False) if changes else "",
         "label": lambda key: words.label(key, language),
-        "help_of": words.help_of,
+        "help_of": partial(words.help_of, language=language),
         "choice": lambda name, one: words.choice(name, one, language),
         "limits": lambda one: words.limits(one, language),
         "plain": lambda value: words.plain(value, language),

@@ -174,9 +174,14 @@ def comments() -> dict[str, str]:
     return found
 
 
-def help_of(name: str, said: str) -> str:
-    """What is said of a value: by its schema, else by the commented configuration."""
-    if said and "\n" not in said:
-        return said
+def help_of(name: str, said: str, language: str) -> tuple[str, str]:
+    """What is said of a value, and in which language.
+
+    By the texts; else by its schema or the commented configuration, which are in English.
+    """
     plain = re.sub(r"\.\d+(?=\.|$)", "", name)
-    return comments().get(plain, "")
+    within = re.sub(r"^(applications\.[^.]+|overrides\.settings)\.", "", plain)
+    told = catalogue().get(f"setting_help_{within.replace('.', '_')}")
+    if told is not None:
+        return told[language], language
+    return said if said and "\n" not in said else comments().get(plain, ""), "en"
