@@ -22,7 +22,7 @@ from gransk.cli.doctor import doctor as doctor_command
 from gransk.core.application import applications
 from gransk.core.decode import SYNTAXES
 from gransk.oversight import doctor, doctor_orthanc, doctor_settings
-from gransk.oversight.doctor import CHECKS, OF_MODELS, Level, check_models, examine
+from gransk.oversight.doctor import CHECKS, OF_MODELS, Level, examine
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.reading import ledger
 from gransk.reading.entries import Arrival
