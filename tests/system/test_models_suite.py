@@ -113,11 +113,14 @@ class Site:
 def site(tmp_path):
     (tmp_path / "suite").mkdir()
     with Suite(
-        tmp_path / "suite", intake={"quiet_seconds": 1.0, "poll_seconds": 0.2}
-    ) as suite:  # fmt: skip
+        tmp_path / "suite",
+        intake={"quiet_seconds": 1.0, "poll_seconds": 0.2},
+        workers={"retries": 0},
+    ) as suite:
         yield Site(suite)
 
 
+@pytest.mark.timeout(900)
 def test_a_model_from_the_inbox_reads_and_is_rolled_back(site, tmp_path):
     suite = site.suite
     folder = suite.config.admitted_folder
