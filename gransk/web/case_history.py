@@ -214,7 +214,8 @@ class _Teller:
 
     def _more(self, event: Event) -> Iterator[tuple[str, str]]:
         """What stands elsewhere: settings in force when it was queued, models of an analysis."""
-        if event.kind == K.ANALYSIS_QUEUED:
+        if event.kind == K.ANALYSIS_QUEUED and "settings" not in event.data:
+            # An older log does not say it: those in force then.
             query = select(SettingVersion.number).where(SettingVersion.at <= event.at)
             number = self._session.scalar(query.order_by(SettingVersion.number.desc()).limit(1))
             if number is not None:

@@ -24,6 +24,7 @@ from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.texts import text
+from gransk.web.viewed import Named, Seen, Way
 from gransk.web.wiring import Wiring, wiring
 
 MOST_FILES = 20_000
@@ -52,6 +53,7 @@ def try_study(
     if found is None:
         said = text("rules_no_study", language_of(request))
         return _page(request, caller, 404, study=study, draft=draft, fault=said)
+    known.views.note_new(Seen(caller.name, Way.RULES.value, Named.KEY.value, found.key))
     tried = try_rules(config, found)
     return _answer(request, caller, config, tried, found.key, study=study, draft=draft)
 
