@@ -22,7 +22,7 @@ from gransk.oversight import (
     doctor_settings,
     doctor_site,
 )
-from gransk.oversight.doctor import Level, Result, examine
+from gransk.oversight.doctor import OF_MODELS, Level, Result, examine
 from gransk.site.config import load_config
 
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -38,10 +38,11 @@ STATES = {
 
 BESIDE = (
     *doctor_settings.CHECKS,
-    *doctor_machine.CHECKS,
     *map(
         doctor_settings.under_settings_in_force,
         (
+            *doctor_machine.CHECKS,
+            *OF_MODELS,
             *doctor_orthanc.CHECKS,
             *doctor_site.CHECKS,
             *doctor_destinations.CHECKS,
@@ -69,7 +70,7 @@ def doctor(
     path = config_path(config)
     console = Console(stderr=as_json)
     with console.status("..."):
-        results = list(examine(path, BESIDE))
+        results = list(examine(path, BESIDE, doctor_settings.under_settings_in_force))
     chosen = language.value if language else _language(config)
     if as_json:
         typer.echo(json.dumps(_json(results, chosen), ensure_ascii=False, indent=2))

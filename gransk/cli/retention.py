@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.options import ConfigOption
+from gransk.cli.site import open_site
 from gransk.core.errors import GranskError
 from gransk.oversight import retention
-from gransk.site.config import Config, load_config
+from gransk.site.config import Config
 from gransk.site.database import Database
-from gransk.site.migrate import open_database
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -85,8 +85,7 @@ def holds(config: ConfigOption = None) -> None:
 @contextmanager
 def _site(config: ConfigOption) -> Iterator[tuple[Config, Database]]:
     try:
-        site = load_config(config_path(config))
-        database = open_database(site)
+        site, database = open_site(config)
         try:
             yield site, database
         finally:

@@ -347,7 +347,7 @@ def _follow(config: Config, database: Database, stop: threading.Event) -> None:
 def _look_for_drift(config: Config, database: Database, stop: threading.Event) -> None:
     """Look now and then whether what is analysed, or what comes of it, has moved."""
     section = config.monitoring.drift
-    if not section.on:
+    if not section.enabled:
         keep_on(lambda: stand_down(database), stop, 60 * section.look_minutes, "drift")
         return
     _, policies = _room(config)

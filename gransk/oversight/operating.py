@@ -66,7 +66,7 @@ class OperatingWatcher:
     def run_once(self) -> int:
         """Look once; how many alarms last. Where nobody is to look, none does."""
         now, config = utcnow(), self._config()
-        on = config.monitoring.operation.on
+        on = config.monitoring.operation.enabled
         with self._database.read() as session:
             lasting = {
                 (one.kind, one.about): one.figures

@@ -15,9 +15,8 @@ import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Column, Table, or_, select
+from sqlalchemy import String, column, inspect, or_, select, table
 from sqlalchemy.orm import Session
 
 from gransk.core.object_kinds import ObjectKind
@@ -41,7 +40,6 @@ from gransk.results.tables import (
     Workitem,
     WorkState,
 )
-from gransk.site.database import Base
 
 EVIDENCE = (ObjectKind.SR, ObjectKind.CAD)
 IN_WORK = (WorkState.WAITING, WorkState.RUNNING, WorkState.FAILED)
@@ -131,19 +129,20 @@ class _Asked:
 
     def references(self) -> Iterator[tuple[str, tuple[Why, datetime.datetime] | None]]:
         """Each place where an object is named; None where it is needed there."""
-        known: dict[Table, Iterable[tuple[str, tuple[Why, datetime.datetime] | None]]] = {
-            _table(ReportObject): self._objects(),
-            _table(Analysis): self._analyses(),
-            _table(KeptComparison): self._comparisons(),
-            _table(OutgoingMessage): self._messages(),
+        known: dict[str, Iterable[tuple[str, tuple[Why, datetime.datetime] | None]]] = {
+            ReportObject.__tablename__: self._objects(),
+            Analysis.__tablename__: self._analyses(),
+            KeptComparison.__tablename__: self._comparisons(),
+            OutgoingMessage.__tablename__: self._messages(),
         }
-        for table, columns in naming_columns():
-            if table in known:
-                yield from known[table]
+        for name, columns in naming_columns(self.session):
+            if name in known:
+                yield from known[name]
                 continue
-            for column in columns:
-                query = select(column).where(column.is_not(None)).distinct()
-                yield from ((sha256, None) for sha256 in self.session.scalars(query))
+            for one in columns:
+                named = select(column(one, String)).select_from(table(name))
+                named = named.where(column(one).is_not(None)).distinct()
+                yield from ((str(sha256), None) for sha256 in self.session.scalars(named))
         told = select(Report.follow_up_sha256).where(Report.follow_up_sha256.is_not(None))
         yield from ((str(sha256), None) for sha256 in self.session.scalars(told))
 
@@ -223,22 +222,17 @@ class _Asked:
                 yield sha256, None if needed else (Why.MESSAGE, at)
 
 
-def naming_columns() -> list[tuple[Table, list[Column[Any]]]]:
-    """Every table that names objects of the store, and by which columns."""
-    found = []
-    for table in Base.metadata.sorted_tables:
-        columns = [
-            column
-            for column in table.columns
-            if any(key.target_fullname == "blob.sha256" for key in column.foreign_keys)
-        ]
-        if columns:
-            found.append((table, columns))
-    return found
+def naming_columns(session: Session) -> list[tuple[str, list[str]]]:
+    """Every table that names objects of the store, and by which columns.
 
-
-def _table(entity: type[Base]) -> Table:
-    return Base.metadata.tables[entity.__tablename__]
+    The database says so, not the code that happens to be loaded: a command loads few tables.
+    """
+    found: dict[str, list[str]] = {}
+    for (_, name), keys in inspect(session.connection()).get_multi_foreign_keys().items():
+        for key in keys:
+            if key["referred_table"] == Blob.__tablename__:
+                found.setdefault(name, []).extend(key["constrained_columns"])
+    return sorted(found.items())
 
 
 def _values(content: object) -> Iterator[tuple[str, str]]:

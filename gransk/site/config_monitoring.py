@@ -103,7 +103,7 @@ class ReferencePeriod(Section):
 class DriftSection(Section):
     """What counts as drift."""
 
-    on: bool = True
+    enabled: bool = True
     reference_studies: Whole = Field(default=1000, ge=100, le=100_000)
     references: tuple[ReferencePeriod, ...] = ()
     false_alarms_per_year: Number = Field(default=1, gt=0, le=100)
@@ -122,7 +122,7 @@ class DriftSection(Section):
 class OperationSection(Section):
     """How long something may wait before it is an alarm."""
 
-    on: bool = True
+    enabled: bool = True
     queue_minutes: Number = Field(default=60, gt=0, le=10_080)
     destination_minutes: Number = Field(default=120, gt=0, le=10_080)
     intake_minutes: Number = Field(default=10, gt=0, le=1440)

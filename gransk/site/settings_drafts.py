@@ -265,6 +265,26 @@ def undo(session: Session, host: Host, version: int, author: str, reason: str) -
         key, and as `propose`.
     """
     take_turn(session)
+    earlier = _content_before(session, host, version)
+    return propose(session, host, earlier, author, reason, Origin.UNDO, version, version)
+
+
+def undone(session: Session, host: Host, version: int, content: Content) -> Content:
+    """Site keys without what a version changed.
+
+    Raises
+    ------
+    SettingsError
+        ``NO_VERSION``, ``NOTHING_BEFORE``; ``CONFLICT`` where they say something else since.
+    """
+    earlier = _content_before(session, host, version)
+    merged, conflicts = merge(content_of(session, host, version), earlier, content)
+    if conflicts:
+        raise SettingsError(SettingsRefusal.CONFLICT, ", ".join(conflicts))
+    return dict(merged)
+
+
+def _content_before(session: Session, host: Host, version: int) -> Content:
     before = session.scalar(
         select(SettingVersion)
         .where(SettingVersion.number < version)
@@ -274,8 +294,7 @@ def undo(session: Session, host: Host, version: int, author: str, reason: str) -
     content_of(session, host, version)  # told where there is none
     if before is None:
         raise SettingsError(SettingsRefusal.NOTHING_BEFORE, str(version))
-    earlier = host.complete(site_part(before.content))
-    return propose(session, host, earlier, author, reason, Origin.UNDO, version, version)
+    return host.complete(site_part(before.content))
 
 
 def one_draft(session: Session, number: int) -> Draft:

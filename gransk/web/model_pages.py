@@ -154,7 +154,7 @@ def model_page(
         found = None if ship is not None else _find(session, name)
         card = found.card if found is not None else ship.card if ship is not None else None
         links = [] if card is None else linkable(session, card)
-        studies = 0 if card is None else studies_of_model(session, card.id, card.sha256)
+        studies = 0 if card is None else studies_of_model(session, card.id, card.digest)
         chosen = chosen_by(session, name)
     proposed = None if found is None else found.proposed
     return page(

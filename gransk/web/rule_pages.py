@@ -115,7 +115,11 @@ def _answer(
     now = utcnow().astimezone(config.zone)
     with known.database.read() as session:
         found = ruled(session, config, tried, key, now)
-    shown = [_shown(one, known.applications[one.read.application], language) for one in found]
+    shown = [
+        _shown(one, known.applications[one.read.application], language)
+        for one in found
+        if one.read.application in known.applications
+    ]
     return _page(request, caller, study=study, draft=draft, tried=tried, found=shown)
 
 

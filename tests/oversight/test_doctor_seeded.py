@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, text
+from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))
 
@@ -28,11 +29,18 @@ from dicom_peers import Storescp, free_port
 from kept_site import some_site, write_config
 
 import gransk
+from gransk.cli.main import app
 from gransk.core.application import model_folder
-from gransk.oversight import doctor, doctor_destinations, doctor_machine, doctor_site
+from gransk.oversight import (
+    doctor,
+    doctor_destinations,
+    doctor_machine,
+    doctor_settings,
+    doctor_site,
+)
 from gransk.oversight.backup import make_backup
 from gransk.oversight.backup_set import DATABASE, chosen
-from gransk.oversight.doctor import Level, examine
+from gransk.oversight.doctor import OF_MODELS, Level, examine
 from gransk.results.store import BlobStore
 from gransk.results.tables import Blob
 from gransk.site import machines, people
@@ -45,7 +53,7 @@ from gransk.site.settings import record_settings
 from gransk.site.tables import Executor, Role
 
 MODEL = "mammo-density"
-CHECKS = (*doctor_site.CHECKS, *doctor_machine.CHECKS, *doctor_destinations.CHECKS)
+CHECKS = (*OF_MODELS, *doctor_site.CHECKS, *doctor_machine.CHECKS, *doctor_destinations.CHECKS)
 
 
 class Ill(BaseHTTPRequestHandler):
@@ -581,6 +589,18 @@ def test_each_fault_is_found_and_its_remedy_mends_it(site, name, monkeypatch):
         if hasattr(site, "tls"):
             site.tls.shutdown()
             site.tls.server_close()
+
+
+def test_what_the_pages_changed_is_looked_at(site, monkeypatch):
+    """The file says nothing of a limit of room and of a system; the version in force does."""
+    monkeypatch.setattr(doctor_settings, "applications", dict)
+    system = {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": free_port()}
+    sections = {"retention": {"warn_free_mb": 1 << 40}, "messages": {"destinations": [system]}}
+    site.set(**sections)
+    site.path.write_text(yaml.safe_dump(site.values))
+    found = CliRunner().invoke(app, ["doctor", "--json", "--config", str(site.path)])
+    codes = {one["code"] for one in json.loads(found.stdout)["checks"]}
+    assert codes >= {"disk_near", "message_silent"}
 
 
 def test_names_of_files_in_ascii(site):

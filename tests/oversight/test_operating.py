@@ -252,7 +252,7 @@ def test_an_alarm_that_lasts_tells_what_is_wrong_now(stage: Stage) -> None:
 def test_where_nobody_looks_no_alarm_lasts(stage: Stage) -> None:
     stage.waits(minutes=90)
     assert stage.look()
-    operation = stage.config.monitoring.operation.model_copy(update={"on": False})
+    operation = stage.config.monitoring.operation.model_copy(update={"enabled": False})
     monitoring = stage.config.monitoring.model_copy(update={"operation": operation})
     stage.config = stage.config.model_copy(update={"monitoring": monitoring})
     assert stage.look() == set()

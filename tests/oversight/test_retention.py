@@ -2,16 +2,19 @@
 
 import datetime
 import os
+import subprocess
+import sys
 import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kept_site import KeptSite, days_ago, write_config
-from sqlalchemy import select
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from gransk.cli.main import app
+from gransk.core.application import applications
 from gransk.core.errors import InvalidValueError
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery.overview import fallen_of
@@ -35,6 +38,8 @@ from gransk.results.tables import (
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind
 from gransk.site.events import verify as verify_events
+from gransk.site.settings import record_settings
+from gransk.site.site_keys import Host, site_content
 from gransk.site.tables import Event
 
 LATER = datetime.timedelta(days=400)
@@ -279,19 +284,59 @@ def test_a_name_under_the_locks_saves_an_object(site, monkeypatch):
     assert {"pictures 1", "SC 1"} <= there(site)
 
 
-def test_every_table_that_names_objects_is_known():
-    names = {table.name for table, _ in naming_columns()}
-    assert {
+def test_every_table_that_names_objects_is_known(site):
+    with site.database.read() as session:
+        names = dict(naming_columns(session))
+    assert set(names) >= {
         "analysis",
         "comparison",
         "report_object",
         "outgoing_message",
         "rejection_note",
-    } <= names
+        "model_evidence",
+    }
+    assert sorted(names["analysis"]) == ["findings_sha256", "pictures_sha256"]
+
+
+def test_what_a_table_names_that_the_command_never_loaded_stays(site):
+    """The command knows few tables; the evidence of a model is named by one that it does not."""
+    with site.database.begin() as session:
+        site.put(session, "nothing names it")
+        sha256 = site.put(session, "evidence").sha256
+        for statement in EVIDENCE:
+            session.execute(text(statement), {"sha256": sha256})
+        old = {"at": "2020-01-01 00:00:00.000000"}
+        session.execute(text("UPDATE blob SET created_at = :at"), old)
+    for path in site.config.blob_folder.glob("??/*"):
+        os.utime(path, (0, 0))
+    command = [sys.executable, "-m", "gransk.cli.main", "retention", "run", "--config"]
+    subprocess.run([*command, str(site.path)], check=True, timeout=60)
+    assert there(site) == {"evidence"}
+
+
+EVIDENCE = (
+    "INSERT INTO model_attempt VALUES (1, 'page', 't', 'm@1', 1, '[]', 'a', '2020-01-01')",
+    "INSERT INTO model VALUES ('m@1', 1, '{}', '', '', 1, NULL, 1, 1)",
+    "INSERT INTO model_step VALUES (1, 'm@1', 'candidate', 0, 'a', '', '2020-01-01')",
+    "INSERT INTO model_evidence VALUES (1, 1, 'file', 't', '{}', :sha256, 'a', '2020-01-01')",
+)
 
 
 def run(site, *arguments):
     return CliRunner().invoke(app, ["retention", *arguments, "--config", str(site.path)])
+
+
+def test_the_command_follows_the_settings_in_force(site):
+    """The file says 30 days; the pages said since that nothing goes."""
+    released(site)
+    with site.database.begin() as session:
+        record_settings(session, site.config, "test", "as the file")
+        kept = {**site_content(site.config), "retention": {}}
+        now = Host(site.config, applications(), site.path.parent).config_of(kept)
+        record_settings(session, now, "test", "keep everything")
+        session.execute(text("UPDATE report SET created_at = '2020-01-01 00:00:00.000000'"))
+    outcome = run(site, "run", "--dry-run")
+    assert "nothing is set" in outcome.output, outcome.output
 
 
 def test_the_command_says_what_would_go(site):

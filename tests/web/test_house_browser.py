@@ -37,8 +37,8 @@ PEOPLE = {"en": "anna", "da": "dorte"}
 UNITS = [{"name": "north", "title": "Mammografi Nord", "match": [{"station": "N1"}]}]
 DESTINATIONS = [{"name": "orthanc", "kind": "orthanc"}]
 WORDS = {
-    "en": {"seen": "Note as seen", "verify": "Verify everything"},
-    "da": {"seen": "Notér som set", "verify": "Efterprøv alt"},
+    "en": {"by": "Seen by: anna", "seen": "Note as seen", "verify": "Verify everything"},
+    "da": {"by": "Set af: dorte", "seen": "Notér som set", "verify": "Efterprøv alt"},
 }
 
 
@@ -105,7 +105,7 @@ def test_every_room_is_usable_by_keyboard_alone(
     follow(page, f"/monitoring/drift/alarms/{alarm}")
     usable(page, f"{language}-alarm")
     press(page, words["seen"])
-    page.wait_for_load_state()
+    expect(page.get_by_text(words["by"])).to_be_visible()
     with site.database.read() as session:
         assert session.get_one(Alarm, alarm).seen_by == PEOPLE[language]
     page.goto(f"{address}/audit")

@@ -98,6 +98,9 @@ def test_what_only_the_images_tell_is_counted_by_why(site):
     old = nodules().model_copy(update={"models": ()})
     site.sealed(site.study(3), old, application="nodule")
     assert tried(site, **limit(0.75)).untold == {Untold.MODELS: 1}
+    gone = {"search": None, "detector": "gone@1.0.0"}
+    other = {"applications": {"nodule": {"operating_point": 0.5, "models": gone}}}
+    assert tried(site, **other).untold[Untold.MODELS] == 2
     scanner = {"overrides": [{
         "name": "a", "application": "nodule", "where": {"manufacturer": "A*"},
         "settings": {"operating_point": 0.9},

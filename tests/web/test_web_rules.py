@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ from gransk.cli.main import app
 from gransk.core.application import applications
 from gransk.core.reasons import Reason
 from gransk.pipeline.trial import InArchive, try_rules
+from gransk.reading.tables import FollowUpRow
 from gransk.results.tables import Workitem
+from gransk.site.database import utcnow
 from gransk.site.events import EventKind, head
 from gransk.site.tables import Event, Role
 
@@ -180,3 +183,21 @@ def test_the_command_tells_a_folder(phantom: Path, tmp_path: Path) -> None:
     ended = CliRunner().invoke(app, ["rules", "nothing", "--config", str(config)])
     assert ended.exit_code == 1
     assert "a folder that exists" in ended.output
+
+
+def test_the_page_stands_while_something_is_overdue(site: Site) -> None:
+    """The number beside the follow-up list has a name of its own among the page's values."""
+    long_ago = datetime.date(2020, 1, 1)
+    with site.database.begin() as session:
+        session.add(
+            FollowUpRow(
+                id="f" * 32, application="nodule", patient_key="p", study_key="a",
+                study_date=None, report_key="r", advice=None, due_from=long_ago, due_to=long_ago,
+                signed=True, state="proposed", closing=None, responsible="", next_step="", note="",
+                booked_on=None, told_overdue=None, changed_at=utcnow(), changed_by="test",
+                version=1,
+            )
+        )  # fmt: skip
+    answer = site.person(Role.ADMINISTRATOR).get("/rules")
+    assert answer.status_code == 200
+    assert '<b class="count">1' in answer.text

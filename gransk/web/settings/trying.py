@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from gransk.archive.headers import dataset
 from gransk.archive.orthanc import ArchiveError
 from gransk.archive.tables import SeenStudy
-from gransk.core.models import ModelLibrary
 from gransk.oversight.preview import DAYS, Preview, StudyChanged, preview
 from gransk.oversight.preview_study import Viewer
+from gransk.site.model_library import library_of
 from gransk.site.settings_drafts import settings_now
 from gransk.site.site_keys import Content, site_part
 from gransk.site.tables import SettingVersion
@@ -69,7 +69,7 @@ def try_out(
         now=now,
         then=then,
         applications=known.applications,
-        models=ModelLibrary(now.models.folder),
+        models=library_of(now),
         blobs=known.blobs,
         kept=_Kept(known),
         header=partial(_header, known),
