@@ -57,6 +57,8 @@ class Way(StrEnum):
     FHIR = "fhir"
     REST = "rest"
     FACTS = "facts"
+    COMPARISON = "comparison"
+    """Its analyses under two models, side by side."""
     RULES = "rules"
     """What the site's rules would do with it."""
 
