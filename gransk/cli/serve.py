@@ -37,7 +37,7 @@ from gransk.delivery.commitment_asking import Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
 from gransk.delivery.marks import Marker
 from gransk.oversight.audit.sending import Sender
-from gransk.oversight.drift.looking import DriftWatcher
+from gransk.oversight.drift.looking import DriftWatcher, stand_down
 from gransk.oversight.operating import OperatingWatcher
 from gransk.oversight.retention import remove_spent
 from gransk.oversight.telling import AlarmTeller
@@ -348,6 +348,7 @@ def _look_for_drift(config: Config, database: Database, stop: threading.Event) -
     """Look now and then whether what is analysed, or what comes of it, has moved."""
     section = config.monitoring.drift
     if not section.enabled:
+        keep_on(lambda: stand_down(database), stop, 60 * section.look_minutes, "drift")
         return
     _, policies = _room(config)
     entering = Entering(policies)
@@ -365,12 +366,7 @@ def _look_for_drift(config: Config, database: Database, stop: threading.Event) -
 def _watch_operation(live: Live, database: Database, intake: Intake, stop: threading.Event) -> None:
     """Raise alarms about how the suite runs, and end them."""
     watcher = OperatingWatcher(database, lambda: live.config, intake.status)
-
-    def look() -> None:
-        if live.config.monitoring.operation.enabled:
-            watcher.run_once()
-
-    keep_on(look, stop, OPERATION_SECONDS, "how the suite runs")
+    keep_on(watcher.run_once, stop, OPERATION_SECONDS, "how the suite runs")
 
 
 def _tell_alarms(config: Config, database: Database, stop: threading.Event) -> None:

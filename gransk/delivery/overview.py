@@ -21,11 +21,16 @@ from gransk.results.tables import (
 )
 from gransk.site.config_destinations import Destination, DicomDestination
 from gransk.site.database import Database
+from gransk.site.events import EventKind, last_at
 
 Columns = TypeVarTuple("Columns")
 Hides = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
 """Says of a study key whether who asks may not see it."""
 
+OPENS = (
+    EventKind.DELIVERY_RETRIED, EventKind.REPORT_SUPERSEDED, EventKind.REPORT_WITHDRAWN,
+)  # fmt: skip
+"""Events by which what was sent or had failed waits anew."""
 OPEN = (DeliveryState.FAILED, DeliveryState.WAITING, DeliveryState.RECALL)
 
 
@@ -90,7 +95,7 @@ def standings(
             Delivery.destination,
             Delivery.state,
             func.count().label("objects"),
-            func.min(Delivery.created_at).label("oldest"),
+            func.min(_waits_since()).label("oldest"),
             func.max(Delivery.sent_at).label("last"),
             uncommitted.label("uncommitted"),
         ),
@@ -105,6 +110,16 @@ def standings(
         _standing(name, known.get(name), found.get(name, {}), errors.get(name, ""))
         for name in (*known, *sorted(found.keys() - known.keys()))
     ]
+
+
+def _waits_since() -> ColumnElement[datetime.datetime]:
+    """Since when a line waits: it was made, its report fell, or a person had it tried again."""
+    again = last_at(Workitem.study_key, OPENS)
+    return case(
+        (Delivery.state.not_in((DeliveryState.WAITING, DeliveryState.RECALL)), Delivery.created_at),
+        (again > Delivery.created_at, again),
+        else_=Delivery.created_at,
+    )
 
 
 def undelivered(session: Session, limit: int, hides: Hides) -> list[Undelivered]:

@@ -37,6 +37,9 @@ def title_of(kind: str, about: str, figures: Mapping[str, Any], language: str) -
     title = text(f"kind_{kind}", language)
     if isinstance(fact, str):
         title = f"{title}: {fact_name(fact, language)}"
+    chart = figures.get("statistic")
+    if isinstance(chart, str):
+        title = f"{title}, {text(f'value_{chart}', language)}"
     where = [str(figures[key]) for key in ("application", "unit") if figures.get(key)]
     return f"{title} ({', '.join(where) if where else about})"
 
@@ -46,7 +49,7 @@ def figure_lines(figures: Mapping[str, Any], language: str) -> list[str]:
     return [
         f"{text('figure_' + name, language)}: {_shown(value, language)}"
         for name, value in figures.items()
-        if name not in ("application", "unit", "fact") and value is not None
+        if name not in ("application", "unit", "fact", "statistic") and value is not None
     ]
 
 

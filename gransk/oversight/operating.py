@@ -13,7 +13,7 @@ from gransk.archive.status import State, Status
 from gransk.oversight.alarm_tables import AlarmKind
 from gransk.oversight.alarms import Figure, end_alarm, open_alarms, raise_alarm
 from gransk.oversight.room import RoomLevel, room
-from gransk.oversight.running import Running, alive, running
+from gransk.oversight.running import alive, last_heard, running
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 
@@ -64,25 +64,31 @@ class OperatingWatcher:
         self._began = utcnow()
 
     def run_once(self) -> int:
-        """Look once; how many alarms last."""
+        """Look once; how many alarms last. Where nobody is to look, none does."""
         now, config = utcnow(), self._config()
+        on = config.monitoring.operation.enabled
         with self._database.read() as session:
-            # It asks how long work waits, never how it ended: nothing is hidden from it.
-            found = running(session, config, _everything, now, hours=1)
-            lasting = {(one.kind, one.about) for one in open_alarms(session) if one.kind in KINDS}
-        wrong = {(one.kind, one.about): one for one in self._faults(found, config, now)}
-        if set(wrong) == lasting:
+            lasting = {
+                (one.kind, one.about): one.figures
+                for one in open_alarms(session)
+                if one.kind in KINDS
+            }
+            faults = self._faults(session, config, now) if on else []
+            wrong = {(one.kind, one.about): one for one in faults}
+        if lasting == {key: fault.figures for key, fault in wrong.items()}:
             return len(wrong)
         with self._database.begin() as session:
             _settle(session, wrong, lasting)
         return len(wrong)
 
-    def _faults(self, found: Running, config: Config, now: datetime.datetime) -> Iterable[Fault]:
+    def _faults(self, session: Session, config: Config, now: datetime.datetime) -> Iterable[Fault]:
+        # It asks how long work waits, never how it ended: nothing is hidden from it.
+        found = running(session, config, _everything, now, hours=1)
         limits = config.monitoring.operation
-        silent = max((one.heartbeat for one in found.workers), default=self._began)
+        heard = last_heard(session) or self._began
         lost = datetime.timedelta(seconds=config.workers.lost_after_seconds)
-        if not alive(found.workers) and now - max(silent, self._began) > lost:
-            yield Fault(AlarmKind.NO_WORKER, "workers", silent)
+        if not alive(found.workers) and now - max(heard, self._began) > lost:
+            yield Fault(AlarmKind.NO_WORKER, "workers", heard)
         longest = datetime.timedelta(minutes=limits.queue_minutes)
         for queue in found.queues:
             if queue.oldest is not None and queue.application and now - queue.oldest > longest:
@@ -95,7 +101,7 @@ class OperatingWatcher:
                 yield Fault(AlarmKind.DESTINATION_DOWN, name, oldest)
         here = room(config)
         if here.level is not RoomLevel.GOOD:
-            figures = {"free_mb": here.free_mb, "least_mb": here.least_mb}
+            figures = {"free_mb": _rounded(here.free_mb), "least_mb": here.least_mb}
             yield Fault(AlarmKind.DISK_FULL, "data", now, figures)
         status = self._intake()
         longest = datetime.timedelta(minutes=limits.intake_minutes)
@@ -111,11 +117,15 @@ def _settle(
     lasting: Iterable[tuple[AlarmKind, str]],
 ) -> None:
     before = set(lasting)
-    for key, fault in sorted(wrong.items()):
-        if key not in before:
-            raise_alarm(session, fault.kind, fault.about, fault.figures, since=fault.since)
+    for _, fault in sorted(wrong.items()):
+        raise_alarm(session, fault.kind, fault.about, fault.figures, since=fault.since)
     for kind, about in sorted(before - set(wrong)):
         end_alarm(session, AlarmKind(kind), about)
+
+
+def _rounded(megabytes: int) -> int:
+    """To two figures, so that an alarm is not brought up to date at each look."""
+    return int(float(f"{megabytes:.1e}"))
 
 
 def _everything(_key: SQLColumnExpression[str]) -> ColumnElement[bool]:

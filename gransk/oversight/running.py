@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from gransk.archive.priors import prior_keys
@@ -22,10 +22,16 @@ from gransk.delivery.overview import Hides, Standing, standings
 from gransk.results.message_tables import MessageState, OutgoingMessage
 from gransk.results.tables import Analysis, Delivery, Report, Workitem, WorkState
 from gransk.site.config import Config
+from gransk.site.events import EventKind, last_at
 from gransk.site.executors import KINDS
 from gransk.site.tables import Executor
 
 ENDED = (WorkState.READY, WorkState.NOT_ANALYSED, WorkState.FAILED)
+QUEUED = (
+    EventKind.ANALYSIS_QUEUED, EventKind.ANALYSIS_RETRIED, EventKind.STUDY_RETURNED,
+    EventKind.PROFILE_ANSWERED, EventKind.PRIOR_ARRIVED, EventKind.LESIONS_JOINED,
+)  # fmt: skip
+"""Events by which a study waits for its analysis, the first time or again."""
 MOST = 20_000
 """Rows that one figure is made of: the newest."""
 
@@ -61,7 +67,8 @@ class Latency:
 
 @dataclass(frozen=True)
 class Queue:
-    """Work of one application that has not ended; ``oldest`` is since when the first waits."""
+    """Work of one application that has not ended; ``oldest`` is since when the first waits: its
+    last image, or that it was asked for again."""
 
     application: str
     waiting: int
@@ -91,7 +98,7 @@ class WorkerSeen:
 
 @dataclass(frozen=True)
 class MessagesOpen:
-    """Messages to one system that wait or failed."""
+    """Messages to one system that wait or failed; ``oldest`` is since when the first waits."""
 
     destination: str
     waiting: int
@@ -163,15 +170,19 @@ def running(
 
 
 def _queues(session: Session, hides: Hides) -> list[Queue]:
-    query = (
+    queued = last_at(Workitem.study_key, QUEUED)
+    since = case((queued > Workitem.images_at, queued), else_=Workitem.images_at)
+    rows = (
         select(
-            Workitem.application, Workitem.state, Workitem.priority > 0,
-            func.count(), func.min(Workitem.images_at),
+            Workitem.application, Workitem.state, (Workitem.priority > 0).label("urgent"),
+            since.label("since"),
         )
         .where(Workitem.state.in_([WorkState.WAITING, WorkState.RUNNING]))
         .where(Workitem.study_key.not_in(prior_keys()), ~hides(Workitem.study_key))
-        .group_by(Workitem.application, Workitem.state, Workitem.priority > 0)
-    )  # fmt: skip
+        .subquery()
+    ).c  # fmt: skip
+    parts = (rows.application, rows.state, rows.urgent)
+    query = select(*parts, func.count(), func.min(rows.since)).group_by(*parts)
     counts: dict[str, Counter[str]] = {}
     oldest: dict[str, datetime.datetime] = {}
     for application, state, urgent, count, first in session.execute(query):
@@ -201,7 +212,7 @@ def _ended(session: Session, hides: Hides, since: datetime.datetime) -> list[End
 
 
 def _of_studies(session: Session, hides: Hides, since: datetime.datetime) -> list[Latency]:
-    """Of first reports alone: one that is made again waited for something else."""
+    """Of first reports alone: what is made or tried again waited for something else."""
     query = (
         select(
             Workitem.application, Workitem.images_at, Workitem.started_at, Workitem.finished_at,
@@ -211,6 +222,7 @@ def _of_studies(session: Session, hides: Hides, since: datetime.datetime) -> lis
         .join(Analysis, Analysis.key == Report.analysis_key)
         .where(Workitem.state == WorkState.READY, Workitem.finished_at >= since)
         .where(Report.supersedes.is_(None), ~hides(Workitem.study_key))
+        .where(last_at(Workitem.study_key, [EventKind.ANALYSIS_RETRIED]).is_(None))
         .order_by(Workitem.finished_at.desc())
         .limit(MOST)
     )  # fmt: skip
@@ -288,11 +300,19 @@ def _workers(session: Session, now: datetime.datetime, lost_after: float) -> lis
     ]
 
 
+def last_heard(session: Session) -> datetime.datetime | None:
+    """When any worker was last heard of; None where there never was one."""
+    query = select(func.max(func.coalesce(Executor.stopped_at, Executor.heartbeat_at)))
+    return session.scalar(query.where(Executor.kind.in_(KINDS.values())))
+
+
 def _messages(session: Session, hides: Hides) -> list[MessagesOpen]:
+    again = last_at(OutgoingMessage.study_key, [EventKind.MESSAGE_RETRIED])
+    made = OutgoingMessage.created_at
     query = (
         select(
             OutgoingMessage.destination, OutgoingMessage.state, func.count(),
-            func.min(OutgoingMessage.created_at),
+            func.min(case((again > made, again), else_=made)),
         )
         .where(OutgoingMessage.state.in_([MessageState.WAITING, MessageState.FAILED]))
         .where(~hides(OutgoingMessage.study_key))
@@ -302,9 +322,10 @@ def _messages(session: Session, hides: Hides) -> list[MessagesOpen]:
     oldest: dict[str, datetime.datetime] = {}
     for destination, state, count, first in session.execute(query):
         counts.setdefault(destination, Counter())[state] = count
-        oldest[destination] = min(oldest.get(destination, first), first)
+        if state == MessageState.WAITING:
+            oldest[destination] = first
     return [
-        MessagesOpen(name, mine[MessageState.WAITING], mine[MessageState.FAILED], oldest[name])
+        MessagesOpen(name, mine[MessageState.WAITING], mine[MessageState.FAILED], oldest.get(name))
         for name, mine in sorted(counts.items())
     ]
 

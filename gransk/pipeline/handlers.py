@@ -279,7 +279,11 @@ class Handlers:
         item.images_at = seen.changed_at
         session.flush()
         if verdict is None:
-            data = {"application": item.application, "generation": item.generation}
+            data = {
+                "application": item.application,
+                "generation": item.generation,
+                "settings": item.settings_version,
+            }
             record(session, SYSTEM, EventKind.ANALYSIS_QUEUED, item.study_key, data)
         else:
             (fail if verdict in FAILURES else refuse)(session, item, verdict, "")

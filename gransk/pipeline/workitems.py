@@ -152,7 +152,8 @@ def report_again(session: Session, item_id: str, actor: str, why: EventKind) -> 
         return False
     wait(item)
     item.attempt += 1
-    record(session, actor, why, item.study_key, _named(item))
+    data = {**_named(item), "settings": item.settings_version}
+    record(session, actor, why, item.study_key, data)
     return True
 
 

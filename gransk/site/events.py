@@ -8,11 +8,11 @@ patient's attributes.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, text
+from sqlalchemy import ScalarSelect, SQLColumnExpression, func, select, text
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import InvalidValueError
@@ -309,6 +309,15 @@ def head(session: Session) -> tuple[int, str]:
         select(Event.number, Event.hash).order_by(Event.number.desc()).limit(1)
     ).first()
     return (last.number, last.hash) if last else (0, GENESIS)
+
+
+def last_at(
+    subject: SQLColumnExpression[str], kinds: Collection[EventKind]
+) -> ScalarSelect[datetime.datetime]:
+    """When the last event of some kinds about a subject was, for a query that names it."""
+    names = [kind.value for kind in kinds]
+    query = select(func.max(Event.at)).where(Event.subject == subject, Event.kind.in_(names))
+    return query.scalar_subquery()
 
 
 def hash_of(session: Session, number: int) -> str | None:

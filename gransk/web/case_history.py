@@ -49,7 +49,7 @@ ABOUT: dict[About, tuple[K, ...]] = {
     About.ARRIVAL: (
         K.STUDY_SEEN, K.STUDY_CHANGED, K.STUDY_DELETED, K.STUDY_RETURNED, K.STUDY_READY,
         K.STUDY_INCOMPLETE, K.PRIORS_SEARCHED, K.PRIOR_FETCHED, K.PRIOR_REFUSED, K.PRIOR_ARRIVED,
-        K.PRIOR_REMOVED, K.RETENTION_REMOVED,
+        K.PRIOR_REMOVED, K.RETENTION_REMOVED, K.STUDY_HELD, K.STUDY_HOLD_LIFTED,
     ),
     About.ANALYSIS: (
         K.ANALYSIS_QUEUED, K.ANALYSIS_STARTED, K.ANALYSIS_REUSED, K.ANALYSIS_SEALED,
@@ -214,7 +214,8 @@ class _Teller:
 
     def _more(self, event: Event) -> Iterator[tuple[str, str]]:
         """What stands elsewhere: settings in force when it was queued, models of an analysis."""
-        if event.kind == K.ANALYSIS_QUEUED:
+        if event.kind == K.ANALYSIS_QUEUED and "settings" not in event.data:
+            # An older log does not say it: those in force then.
             query = select(SettingVersion.number).where(SettingVersion.at <= event.at)
             number = self._session.scalar(query.order_by(SettingVersion.number.desc()).limit(1))
             if number is not None:

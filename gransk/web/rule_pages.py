@@ -24,6 +24,7 @@ from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.settings.house import LARGEST, status_of
 from gransk.web.texts import text
+from gransk.web.viewed import Named, Seen, Way
 from gransk.web.wiring import Wiring, wiring
 
 MOST_FILES = 20_000
@@ -52,6 +53,7 @@ def try_study(
     if found is None:
         said = text("rules_no_study", language_of(request))
         return _page(request, caller, 404, study=study, draft=draft, fault=said)
+    known.views.note_new(Seen(caller.name, Way.RULES.value, Named.KEY.value, found.key))
     tried = try_rules(config, found)
     return _answer(request, caller, config, tried, found.key, study=study, draft=draft)
 
@@ -113,9 +115,9 @@ def _answer(
     with known.database.read() as session:
         found = ruled(session, config, tried, key, now)
     shown = [
-        _shown(one, application, language)
+        _shown(one, known.applications[one.read.application], language)
         for one in found
-        if (application := known.applications.get(one.read.application)) is not None
+        if one.read.application in known.applications
     ]
     return _page(request, caller, study=study, draft=draft, tried=tried, found=shown)
 

@@ -57,6 +57,10 @@ class Way(StrEnum):
     FHIR = "fhir"
     REST = "rest"
     FACTS = "facts"
+    COMPARISON = "comparison"
+    """Its analyses under two models, side by side."""
+    RULES = "rules"
+    """What the site's rules would do with it."""
 
 
 class Named(StrEnum):
@@ -117,6 +121,11 @@ class Views:
                     del self._known[key]
             self._known[seen] = now
             return True
+
+    def note_new(self, seen: Seen) -> None:
+        """Note it where it is the first time within an hour."""
+        if self.is_new(seen):
+            self.note(seen)
 
     def note(self, seen: Seen) -> None:
         """Append to the file what was seen; it outlasts this process from then on."""

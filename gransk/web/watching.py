@@ -57,6 +57,8 @@ DOORS: dict[str, Door] = {
     "/reading/board/exams/{key}": Door(Way.HISTORY),
     "/reading/board/exams/{key}/reassign": Door(Way.HISTORY),
     "/reading/board/exams/{key}/{what}": Door(Way.HISTORY),
+    "/models/compare/{name}/studies/{key}": Door(Way.COMPARISON),
+    "/models/compare/{name}/studies/{key}/{side}/{index}.png": Door(Way.PICTURES),
     "/viewer": Door(Way.VIEWER, "StudyInstanceUIDs", Named.UID),
     "/viewer/{page:path}": Door(Way.VIEWER, "StudyInstanceUIDs", Named.UID),
     "/viewer/app-config.js": Door(Way.VIEWER, "StudyInstanceUIDs", Named.UID),

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lxml import etree
 from sqlalchemy import select
 from syslog_peer import Authority, Repository
 
+from gransk.oversight.audit import sending
 from gransk.oversight.audit.sending import Sender, send_again, waiting
 from gransk.oversight.audit.syslog import RepositoryError
 from gransk.oversight.audit.tables import AuditCursor
@@ -200,3 +202,30 @@ def test_nothing_is_lost_where_we_and_the_repository_are_killed(
     assert doubled <= kills * 200, "each kill sends one batch again at most"
     first = list(dict.fromkeys(got))
     assert first == sorted(first)
+
+
+def test_a_fault_of_ours_is_told_and_outlasted(database, repository, monkeypatch):
+    """Sending goes on once it is mended; a thread that ended would tell nobody."""
+    monkeypatch.setattr(sending, "PAUSE_SECONDS", 0.05)
+    settings = repository.settings()
+    send_all(database, settings)
+    made, _ = sender(database, settings)
+    fill(database, 3)
+    stop = threading.Event()
+    with monkeypatch.context() as broken:
+        broken.delitem(sending.SHAPES, EventKind.ACCOUNT_LOCKED)
+        thread = threading.Thread(target=made.run, args=(stop,), daemon=True)
+        thread.start()
+        _until(lambda: "KeyError" in cursor(database).error)
+    _until(lambda: cursor(database).sent == 3)
+    assert cursor(database).error == ""
+    stop.set()
+    thread.join(10)
+    assert len(repository.numbers()) == 3
+
+
+def _until(holds, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -14,10 +14,19 @@ from gransk.oversight.alarm_tables import Alarm, AlarmKind
 from gransk.oversight.alarms import ended_alarms, open_alarms
 from gransk.oversight.operating import OperatingWatcher
 from gransk.results.message_tables import Announcement, AnnouncementKind, OutgoingMessage
-from gransk.results.tables import Workitem, WorkState
+from gransk.results.tables import (
+    Analysis,
+    Blob,
+    Delivery,
+    DeliveryState,
+    Report,
+    ReportObject,
+    Workitem,
+    WorkState,
+)
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
-from gransk.site.events import EventKind
+from gransk.site.events import EventKind, record
 from gransk.site.migrate import open_database
 from gransk.site.tables import Event, Executor
 
@@ -50,20 +59,62 @@ class Stage:
                 )
             )  # fmt: skip
 
-    def message(self, minutes: float) -> None:
+    def message(self, minutes: float, state: str = "waiting", number: int = 1) -> None:
         at = utcnow() - datetime.timedelta(minutes=minutes)
         with self.database.begin() as session:
             session.add(
                 Announcement(
-                    number=1, id="a", kind=AnnouncementKind.FINDINGS, study_key="k",
+                    number=number, id=f"a{number}", kind=AnnouncementKind.FINDINGS, study_key="k",
                     application="nodule", entry=0, content={}, at=at,
                 )
             )  # fmt: skip
             session.flush()
             session.add(
                 OutgoingMessage(
-                    id="m", announcement=1, study_key="k", destination="ris", state="waiting",
+                    id=f"m{number}", announcement=number, study_key="k", destination="ris",
+                    state=state,
                     attempt=0, tries=0, refusals=0, error="", created_at=at,
+                )
+            )  # fmt: skip
+
+    def happened(self, kind: EventKind) -> None:
+        with self.database.begin() as session:
+            record(session, "anna", kind, "k")
+
+    def object(self, days: float, state: DeliveryState) -> None:
+        """One of a report that was released days ago."""
+        at = utcnow() - datetime.timedelta(days=days)
+        self.waits(minutes=days * 1440)
+        with self.database.begin() as session:
+            item = session.get_one(Workitem, "i")
+            item.state, item.report_key = WorkState.READY, "r"
+            session.add(Blob(sha256="b", size=1, created_at=at))
+            session.flush()
+            session.add(
+                Analysis(
+                    key="a", application="nodule", findings_sha256="b", pictures_sha256="b",
+                    seconds=1.0, sealed_at=at,
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(
+                Report(
+                    key="r", workitem_id="i", analysis_key="a", incomplete=False,
+                    created_at=at, released_at=at,
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(
+                ReportObject(
+                    sop_instance_uid="1.2", report_key="r", kind="sr", sop_class_uid="1.3",
+                    series_instance_uid="1.4", sha256="b",
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(
+                Delivery(
+                    id="d", report_key="r", sop_instance_uid="1.2", destination="pacs",
+                    state=state, attempt=0, error="", created_at=at,
                 )
             )  # fmt: skip
 
@@ -137,3 +188,71 @@ def test_the_sites_own_limits_count(stage: Stage) -> None:
     monitoring = stage.config.monitoring.model_copy(update={"operation": operation})
     stage.config = stage.config.model_copy(update={"monitoring": monitoring})
     assert stage.look() == {(AlarmKind.QUEUE_LONG, "nodule")}
+
+
+DAY = 24 * 60
+
+
+def test_what_is_tried_again_waits_from_then_on(stage: Stage) -> None:
+    stage.waits(minutes=7 * DAY)
+    assert stage.look() == {(AlarmKind.QUEUE_LONG, "nodule")}
+    stage.happened(EventKind.ANALYSIS_RETRIED)
+    assert stage.look() == set()
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (DeliveryState.RECALL, EventKind.REPORT_WITHDRAWN),
+        (DeliveryState.WAITING, EventKind.DELIVERY_RETRIED),
+    ],
+)
+def test_an_object_that_was_sent_long_ago_waits_from_when_it_is_wanted_again(
+    stage: Stage, state: DeliveryState, why: EventKind
+) -> None:
+    stage.object(days=30, state=state)
+    assert stage.look() == {(AlarmKind.DESTINATION_DOWN, "pacs")}
+    stage.happened(why)
+    assert stage.look() == set()
+
+
+def test_a_message_that_failed_long_ago_is_no_silent_destination(stage: Stage) -> None:
+    stage.message(minutes=7 * DAY, state="failed")
+    stage.message(minutes=1, number=2)
+    assert stage.look() == set()
+    stage.message(minutes=121, number=3)
+    assert stage.look() == {(AlarmKind.DESTINATION_DOWN, "ris")}
+
+
+def test_a_worker_that_was_stopped_was_heard_of_until_then(stage: Stage) -> None:
+    stage.watcher._began -= datetime.timedelta(days=30)
+    stopped = utcnow() - datetime.timedelta(seconds=5)
+    with stage.database.begin() as session:
+        session.get_one(Executor, "w").stopped_at = stopped
+    assert stage.look() == set(), "it may be started anew this moment"
+    long_ago = utcnow() - datetime.timedelta(days=2)
+    with stage.database.begin() as session:
+        session.get_one(Executor, "w").stopped_at = long_ago
+    assert stage.look() == {(AlarmKind.NO_WORKER, "workers")}
+    with stage.database.read() as session:
+        assert open_alarms(session)[0].since == long_ago
+
+
+def test_an_alarm_that_lasts_tells_what_is_wrong_now(stage: Stage) -> None:
+    ago = utcnow() - datetime.timedelta(minutes=20)
+    stage.intake = Status(State.UNAVAILABLE, Cause.ARCHIVE_UNAVAILABLE, ago)
+    stage.look()
+    stage.intake = Status(State.PAUSED, Cause.DISK_FULL, ago)
+    stage.look()
+    with stage.database.read() as session:
+        (alarm,) = session.scalars(select(Alarm)).all()
+    assert alarm.figures == {"cause": "disk_full"}
+
+
+def test_where_nobody_looks_no_alarm_lasts(stage: Stage) -> None:
+    stage.waits(minutes=90)
+    assert stage.look()
+    operation = stage.config.monitoring.operation.model_copy(update={"enabled": False})
+    monitoring = stage.config.monitoring.model_copy(update={"operation": operation})
+    stage.config = stage.config.model_copy(update={"monitoring": monitoring})
+    assert stage.look() == set()

@@ -116,3 +116,14 @@ def test_the_page_says_whether_everything_holds(site, told):
     html = client.get("/audit?verify=1").text
     assert "Event 3 is missing, was changed" in html
     assert "event_no_update" in html
+
+
+def test_the_settings_are_those_that_the_study_was_queued_under(site, told):
+    """A host may queue under the version before for a moment after another came into force."""
+    with site.database.begin() as session:
+        data = {"application": "lesion", "generation": 2, "settings": 7}
+        record(session, "gransk", EventKind.ANALYSIS_QUEUED, told, data)
+    html = site.person(Role.NURSE).get(f"/studies/{told}/history?about=analysis").text
+    last = html.rsplit("<tr><td", 1)[1]
+    assert last.count("Settings, version in force: 7") == 1
+    assert last.count("version in force") == 1

@@ -23,6 +23,7 @@ STUDY_PLACES = ("{key}", "{uid}", "{ident}", "{workitem}", "{accession", "{path:
 SHOWS_NOTHING = {
     "/{path:path}",  # built files of the viewer
     "/studies/{key}/outlines",
+    "/monitoring/drift/alarms/{ident}",  # keys of studies alone
 }
 
 

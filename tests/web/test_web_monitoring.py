@@ -104,6 +104,10 @@ def test_a_report_made_again_is_no_latency(site: Site) -> None:
         session.execute(
             update(Report).where(Report.workitem_id == other).values(supersedes="a" * 64)
         )
+    third = ready(site, 3, 90000, 10)
+    with site.database.begin() as session:
+        key = session.get_one(Workitem, third).study_key
+        record(session, "anna", EventKind.ANALYSIS_RETRIED, key)
     found = samples(site.machine())
     assert found["gransk_step_studies", (("of", "lesion"), ("step", "queue"))] == 1
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from harness_orthanc import OrthancProcess
+from sqlalchemy import select
 from typer.testing import CliRunner
 from web_site import Site
 
@@ -22,8 +23,8 @@ from gransk.pipeline.trial import InArchive, try_rules
 from gransk.reading.tables import FollowUpRow
 from gransk.results.tables import Workitem
 from gransk.site.database import utcnow
-from gransk.site.events import head
-from gransk.site.tables import Role
+from gransk.site.events import EventKind, head
+from gransk.site.tables import Event, Role
 
 OVERRIDES: list[dict[str, Any]] = [
     {
@@ -131,6 +132,11 @@ def test_an_archive_that_is_away_is_said(site: Site) -> None:
     key = site.study(1)
     html = site.person(Role.ADMINISTRATOR).post("/rules", data={"study": key}).text
     assert "The archive does not answer" in html
+    site.app.state.wiring.views.write()
+    with site.database.read() as session:
+        seen = select(Event).where(Event.kind == EventKind.STUDY_VIEWED)
+        ((subject, ways),) = [(one.subject, one.data["ways"]) for one in session.scalars(seen)]
+    assert (subject, ways) == (key, ["rules"])
 
 
 def test_limits_of_memory_and_time_are_told(site: Site, phantom: Path) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from gransk.core.errors import place
 from gransk.oversight.audit.kinds import SHAPES
 from gransk.oversight.audit.message import Told, audit_message
 from gransk.oversight.audit.studies import Studies
@@ -67,7 +68,7 @@ class Sender:
                     count, more = self.run_once(settings)
                     pause = 0.0 if more else PAUSE_SECONDS
                     tries = 0
-            except (RepositoryError, SQLAlchemyError) as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is told and tried again)
                 tries += 1
                 pause = min(PAUSE_SECONDS * 2.0**tries, LONGEST_PAUSE_SECONDS)
                 self._note(error)
@@ -95,12 +96,12 @@ class Sender:
             told = _told(session, events)
         if not events:
             return 0, False
-        entries = [entry for one in told if (entry := self._entry(one, settings)) is not None]
         try:
+            entries = [entry for one in told if (entry := self._entry(one, settings)) is not None]
             if entries:
                 deliver(settings, entries)
-        except RepositoryError as error:
-            self._failed(str(error))
+        except Exception as error:
+            self._failed(_words(error))
             raise
         self._moved(began, events[-1].number, len(entries))
         return len(entries), len(events) == limit
@@ -144,10 +145,17 @@ class Sender:
             row.failing_since = row.failing_since or utcnow()
 
     def _note(self, error: Exception) -> None:
-        said = str(error) if isinstance(error, RepositoryError) else type(error).__name__
+        said = _words(error)
         if said != self._said:
             log.error("the audit repository is not told: %s", said)
         self._said = said
+
+
+def _words(error: Exception) -> str:
+    """What is told of a fault; of one of ours the place alone, as its text may hold anything."""
+    if isinstance(error, RepositoryError):
+        return str(error)
+    return type(error).__name__ if isinstance(error, SQLAlchemyError) else place(error)
 
 
 def events_after(session: Session, number: int, limit: int) -> Sequence[Event]:

@@ -66,10 +66,11 @@ class DriftWatcher:
             count_new(session, entering, now)
         with self._database.read() as session:
             every = watching.counted(session, self._zone)
-            ended = self._past(session, now.astimezone(self._zone).date())
+            today = now.astimezone(self._zone).date()
+            ended = self._past(session, today)
         charts = watching.watch(every, self._section)
         told = outcomes.told_exams(ended, now)
-        results = outcomes.outcomes(told, _probabilities(every), self._section)
+        results = outcomes.outcomes(told, _probabilities(every), self._section, today)
         alarms = [one.alarm for one in charts if one.alarm is not None]
         alarms += outcomes.raised(results, self._section)
         with self._database.begin() as session:
@@ -112,6 +113,12 @@ def _keep(
                 at=now,
             )
         )
+
+
+def stand_down(database: Database) -> None:
+    """Where nobody looks for drift any more: no alarm of it lasts."""
+    with database.begin() as session:
+        _settle(session, [])
 
 
 def _settle(session: Session, alarms: Sequence[Raised]) -> None:

@@ -1,4 +1,10 @@
-"""Outcomes as they come in: calibration and operating point, by unit, model and quarter."""
+"""Outcomes as they come in: calibration and operating point, by unit, model and quarter.
+
+A cancer is known when it is found, that there is none only when follow-up is over: of exams whose
+time of follow-up still runs, those that are known are the ones with cancer. So what is counted
+among cancers, or held against them, is counted of exams whose time is over. A quarter may alarm
+once it is over, so that it is tested once and not anew with every exam.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +29,9 @@ from gransk.reading.past_keeping import Closed
 from gransk.site.config_monitoring import DriftSection
 
 QUARTERS = 4
+MONTH = datetime.timedelta(days=365.25 / 12)
+LEAST_KNOWN = 0.9
+"""Share of a quarter's exams whose outcome must be known where cancers are held against scores."""
 BANDS = 10
 
 
@@ -41,6 +50,8 @@ class Compared:
         A share; of ``cancers`` those that came over those that scores said.
     reference : float, optional
         The share before; of ``cancers`` 1. None for the first quarter.
+    whole : bool
+        Are the quarter and the follow-up that counts over?
     p : float
         Of so great a difference by chance.
     expected : float, optional
@@ -55,6 +66,7 @@ class Compared:
     cases: int
     figure: Interval
     reference: float | None
+    whole: bool
     p: float
     expected: float | None = None
     studies: tuple[str, ...] = ()
@@ -81,7 +93,10 @@ def told_exams(closed: Iterable[Closed], at: datetime.datetime) -> list[PastExam
 
 
 def outcomes(
-    exams: Sequence[PastExam], said: Mapping[str, float], section: DriftSection
+    exams: Sequence[PastExam],
+    said: Mapping[str, float],
+    section: DriftSection,
+    today: datetime.date,
 ) -> list[Outcomes]:
     """Figures of each unit and model that gave opinions.
 
@@ -92,13 +107,16 @@ def outcomes(
     said : mapping of str to float
         Calibrated probabilities, by study key; exams without one are in no calibration.
     section : DriftSection
+    today : date
     """
     groups: dict[tuple[str, str], list[PastExam]] = defaultdict(list)
     for one in exams:
         if one.ai is not None and one.ai.model:
             groups[one.unit, one.ai.model].append(one)
-    return [_outcomes(unit, model, found, said, section) for (unit, model), found in
-            sorted(groups.items())]  # fmt: skip
+    return [
+        _outcomes(unit, model, found, said, section, today)
+        for (unit, model), found in sorted(groups.items())
+    ]
 
 
 def _outcomes(
@@ -107,16 +125,20 @@ def _outcomes(
     exams: Sequence[PastExam],
     probabilities: Mapping[str, float],
     section: DriftSection,
+    today: datetime.date,
 ) -> Outcomes:
-    known = [one for one in exams if one.known(section.follow_up_months)]
-    said = [(one, probabilities[one.exam]) for one in known if one.exam in probabilities]
+    over = today - section.follow_up_months * MONTH
+    followed = [one for one in exams if one.date <= over and one.exam in probabilities]
+    known = [one for one in followed if one.known(section.follow_up_months)]
+    said = [(one, probabilities[one.exam]) for one in known]
     limited = [one for one in exams if one.ai is not None and one.ai.high is not None]
-    cancers = [one for one in limited if one.cancer]
+    cancers = [one for one in limited if one.cancer and one.date <= over]
+    wanted = {quarter: len(those) * LEAST_KNOWN for quarter, those in _quarters(followed)}
     rows = [
-        *_calibration(said),
-        *_shares("flagged", limited, _flagged),
-        *_shares("sensitivity", cancers, _flagged),
-        *_shares("recalled", exams, lambda one: one.recalled),
+        *(row for row in _calibration(said, over) if row.cases >= wanted[row.quarter]),
+        *_shares("flagged", limited, _flagged, today),
+        *_shares("sensitivity", cancers, _flagged, over),
+        *_shares("recalled", exams, lambda one: one.recalled, today),
     ]
     return Outcomes(unit, model, tuple(rows), tuple(_bands(said)))
 
@@ -132,7 +154,14 @@ def _quarters(exams: Sequence[PastExam]) -> list[tuple[datetime.date, list[PastE
     return sorted(found.items())
 
 
-def _calibration(exams: Sequence[tuple[PastExam, float]]) -> Iterable[Compared]:
+def _is_over(quarter: datetime.date, day: datetime.date) -> bool:
+    following = (quarter + datetime.timedelta(days=100)).replace(day=1)
+    return following <= day
+
+
+def _calibration(
+    exams: Sequence[tuple[PastExam, float]], until: datetime.date
+) -> Iterable[Compared]:
     """Cancers that came against the sum of probabilities, with Poisson's exact interval."""
     said = {one.exam: probability for one, probability in exams}
     for quarter, those in _quarters([one for one, _ in exams]):
@@ -149,6 +178,7 @@ def _calibration(exams: Sequence[tuple[PastExam, float]]) -> Iterable[Compared]:
             cases=len(those),
             figure=rate(hits, expected, per=1),
             reference=1.0,
+            whole=_is_over(quarter, until),
             p=min(1.0, 2 * float(min(tails))),
             expected=expected,
             studies=tuple(one.exam for one in came),
@@ -156,7 +186,10 @@ def _calibration(exams: Sequence[tuple[PastExam, float]]) -> Iterable[Compared]:
 
 
 def _shares(
-    fact: str, exams: Sequence[PastExam], hit: Callable[[PastExam], bool]
+    fact: str,
+    exams: Sequence[PastExam],
+    hit: Callable[[PastExam], bool],
+    until: datetime.date,
 ) -> Iterable[Compared]:
     """A share of each quarter against all quarters before, by Fisher's exact test."""
     hits = cases = 0
@@ -170,8 +203,8 @@ def _shares(
         more = reference is not None and len(here) / len(those) > reference
         tell = here if more else [one for one in those if not hit(one)]
         yield Compared(
-            fact, quarter, len(here), len(those), proportion(len(here), len(those)), reference, p,
-            studies=tuple(one.exam for one in tell),
+            fact, quarter, len(here), len(those), proportion(len(here), len(those)), reference,
+            _is_over(quarter, until), p, studies=tuple(one.exam for one in tell),
         )  # fmt: skip
         hits, cases = hits + len(here), cases + len(those)
 
@@ -187,12 +220,12 @@ def _bands(exams: Sequence[tuple[PastExam, float]]) -> Iterable[dict[str, Any]]:
 
 
 def raised(found: Sequence[Outcomes], section: DriftSection) -> list[Raised]:
-    """Alarms of the last quarter of each figure."""
+    """Alarms of the last quarter of each figure that is over."""
     last = [
         (one, rows[-1])
         for one in found
         for fact in ("cancers", "flagged", "sensitivity", "recalled")
-        if (rows := [row for row in one.rows if row.fact == fact])
+        if (rows := [row for row in one.rows if row.fact == fact and row.whole])
     ]
     level = min(section.false_alarms_per_year / max(len(last), 1) / QUARTERS, 0.5)
     return [_raised(one, row) for one, row in last if row.p < level]
@@ -239,6 +272,7 @@ def content_of(found: Outcomes) -> dict[str, Any]:
                 "reference": row.reference,
                 "expected": row.expected,
                 "p": row.p,
+                "whole": row.whole,
             }
             for row in found.rows
         ],
