@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from onnxruntime import InferenceSession
 
 from bench.contracts import graphs
 
 HU: dict[str, Any] = {"kind": "window", "low": -1000.0, "high": 400.0}
+FREE = 64
+"""Cells along an axis that may have any size, in golden cases."""
 VOLUME = {"name": "image", "dtype": "float32", "shape": [1, 1, "a", "b", "c"]}
 
 
@@ -244,13 +248,32 @@ EXAMPLES: dict[str, Example] = {
 
 
 def write(folder: Path, name: str) -> str:
-    """Write one example as ``<id>/card.yaml`` and its weights below a folder; its id."""
+    """Write one example as ``<id>/card.yaml``, weights and golden case below a folder; its id."""
     example = EXAMPLES[name]
     content = example.content()
     card = example.card | {"sha256": hashlib.sha256(content).hexdigest()}
     place = folder / str(card["id"])
     place.mkdir(parents=True, exist_ok=True)
     (place / str(card["file"])).write_bytes(content)
+    card["golden"] = _golden(place, card, content)
     text = yaml.safe_dump(card, sort_keys=False, width=100)
     (place / "card.yaml").write_text(text, encoding="utf-8")
     return str(card["id"])
+
+
+def _golden(place: Path, card: dict[str, Any], content: bytes) -> dict[str, Any]:
+    """Write what the model makes of noise; the card's ``golden``."""
+    noise = np.random.default_rng(1)
+    given = {
+        one["name"]: noise.random([FREE if isinstance(n, str) else n for n in one["shape"]], "f4")
+        for one in card["inputs"]
+    }
+    names = [one["name"] for one in card["outputs"]]
+    made = dict(zip(names, InferenceSession(content).run(names, given), strict=True))
+    golden: dict[str, Any] = {"absolute": 1e-3}
+    for kind, arrays in (("inputs", given), ("outputs", made)):
+        path = place / f"{kind}.npz"
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+        golden[kind] = path.name
+        golden[f"{kind}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return golden

@@ -19,6 +19,7 @@ import gransk
 from gransk.cli.analyse import _progress
 from gransk.cli.options import ConfigOption, config_path
 from gransk.cli.output import check_folder, write_whole
+from gransk.cli.site import settings_in_force
 from gransk.core.application import Application, Progress, applications
 from gransk.core.calibration import Calibrates, Result, Wanted
 from gransk.core.errors import (
@@ -28,7 +29,7 @@ from gransk.core.errors import (
     UnreadableInputError,
 )
 from gransk.core.study import Instance, Study
-from gransk.site.config import Config, application_settings, load_config
+from gransk.site.config import Config, application_settings
 from gransk.site.model_library import library_of
 
 MADE, FAILED, WRONG_USE, REFUSED, UNREADABLE = 0, 1, 2, 3, 4
@@ -116,7 +117,9 @@ def calibrate(
         )  # fmt: skip
         source = _Source(folder, outcomes, _day(start, "--from"), _day(end, "--to"))
         check_folder(output.absolute().parent, "--output")
-        site = load_config(config_path(config))
+        site, why = settings_in_force(config_path(config))
+        if why:
+            raise ConfigurationError(why)
         chosen = _application(application)
         told = language.value if language else site.language
         with _progress() as progress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from gransk.cli.options import ConfigOption, config_path, shell_name, site_host
+from gransk.cli.options import ConfigOption, config_path, person_here, shell_name, site_host
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
 from gransk.site import settings_drafts
@@ -163,7 +162,7 @@ def approve(
     """Approve a draft, as the account of who works at this command line."""
     with _open(config) as (host, database):
         with database.begin() as session:
-            name = getpass.getuser()
+            name = person_here()
             account = find_account(session, name)
             if account is None:
                 raise SettingsError(SettingsRefusal.NOT_RESPONSIBLE, f"no account {name!r}")

@@ -22,7 +22,7 @@ from gransk.oversight import (
     doctor_settings,
     doctor_site,
 )
-from gransk.oversight.doctor import Level, Result, examine
+from gransk.oversight.doctor import OF_MODELS, Level, Result, examine
 from gransk.site.config import load_config
 
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -42,6 +42,7 @@ BESIDE = (
         doctor_settings.under_settings_in_force,
         (
             *doctor_machine.CHECKS,
+            *OF_MODELS,
             *doctor_orthanc.CHECKS,
             *doctor_site.CHECKS,
             *doctor_destinations.CHECKS,

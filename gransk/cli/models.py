@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gransk.cli import rerun
 from gransk.cli.options import (
     ConfigOption,
     SiteConfigOption,
@@ -21,7 +22,7 @@ from gransk.core.errors import ConfigurationError, GranskError, ModelError
 from gransk.core.models import ModelLibrary
 from gransk.registry.admission import Admission
 from gransk.registry.checks import Result
-from gransk.registry.choice import keys_naming
+from gransk.registry.choice import used_by
 from gransk.registry.evidence import figures_of
 from gransk.registry.refusals import RegistryError
 from gransk.registry.stages import Evidence, add_evidence, one, propose, registered
@@ -30,7 +31,6 @@ from gransk.results.store import BlobStore
 from gransk.site.config import Config, load_config
 from gransk.site.database import Database
 from gransk.site.migrate import SchemaState, open_database, schema_state
-from gransk.site.settings import latest_settings
 from gransk.web.texts import text
 
 app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup_mode=None)
@@ -44,6 +44,10 @@ FiguresOption = Annotated[
     Path | None, typer.Option(help="JSON object with figures, kept as evidence.")
 ]
 FileOption = Annotated[Path | None, typer.Option(help="A file, kept as evidence.")]
+
+
+app.command("rerun")(rerun.rerun)
+app.command("stop")(rerun.stop)
 
 
 @app.callback()
@@ -113,8 +117,7 @@ def stage(
     with _site(config) as (site, database):
         pieces = _pieces(site, figures, file)
         with database.begin() as session:
-            now = latest_settings(session)
-            used = () if now is None else keys_naming(now.content, name)
+            used = used_by(session, site, name)
             step = propose(session, name, to, shell_name(), reason, pieces, used)
         done = "awaits approval as" if step.row.wants_approval else "is"
         typer.echo(f"{name} {done} {to.value}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import pwd
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,4 +77,15 @@ def site_host(config: Path | None) -> Host:
 
 def shell_name() -> str:
     """Who works at the command line, as the event log names them."""
-    return f"{SHELL}{getpass.getuser()}"[:64]
+    return f"{SHELL}{person_here()}"[:64]
+
+
+def person_here() -> str:
+    """The operating system's name of who works at the command line.
+
+    Not what the environment says (``LOGNAME``): who may approve is told by it.
+    """
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return getpass.getuser()

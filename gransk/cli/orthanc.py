@@ -10,9 +10,12 @@ import typer
 
 from gransk.archive.orthanc_config import TEMPLATE, render
 from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.site import settings_in_force
 from gransk.core.errors import ConfigurationError, GranskError
-from gransk.site.config import Config, load_config
+from gransk.site.config import Config
 
+DATABASE_SECONDS = 30.0
+"""Orthanc waits so long for a database that starts with it; images come with or without it."""
 ENVIRONMENT = {"TCP_NODELAY": "1"}
 """Without it each C-STORE answer waits for the sender's next packet."""
 
@@ -21,7 +24,10 @@ def orthanc(config: ConfigOption = None) -> None:
     """Write Orthanc's configuration and become Orthanc, until SIGTERM."""
     try:
         path = config_path(config)
-        command = orthanc_command(path, load_config(path))
+        site, why = settings_in_force(path, DATABASE_SECONDS)
+        if why:
+            typer.echo(f"gransk orthanc: {why}; goes on as the file says", err=True)
+        command = orthanc_command(path, site)
     except GranskError as error:
         typer.echo(f"gransk orthanc: {error}", err=True)
         raise typer.Exit(1) from error

@@ -21,7 +21,7 @@ from gransk.site.config import Config, check_applications, load_config
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import open_database
 from gransk.site.settings import config_in_force
-from gransk.site.settings_drafts import one_draft
+from gransk.site.settings_drafts import draft_config
 from gransk.site.site_keys import Host
 
 
@@ -86,7 +86,7 @@ def _settings(database: Database, host: Host, draft: int | None) -> Config:
     with database.read() as session:
         if draft is None:
             return config_in_force(session, host)[0]
-        return host.config_of(one_draft(session, draft).row.content)
+        return draft_config(session, host, draft)
 
 
 def as_dict(tried: Tried, found: list[Ruled], installed: dict[str, Application]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from gransk.delivery import deliver, messages, recall
 from gransk.delivery.carriers import make_carriers, paces
 from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.systems import make_systems
-from gransk.pipeline import analyse
+from gransk.pipeline import analyse, beside
 from gransk.pipeline.gpu import GpuQueue
 from gransk.pipeline.supervise import Nursery
 from gransk.reading import entering, release
@@ -32,6 +32,7 @@ from gransk.reading.noting import Noter
 from gransk.reading.report_telling import make_report_teller
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.urgent import make_raiser, standing
+from gransk.registry.choice import check_present
 from gransk.results import versions
 from gransk.results.router import Router
 from gransk.results.starter import Starter
@@ -80,9 +81,12 @@ def _work(host: Host, slot: int | None) -> None:
     orthanc = Orthanc(config.orthanc, connections=config.workers.deliveries + 2)
     nursery = Nursery(config.workers.memory_mb)
     live = Live(host, database)
+    with database.read() as session:
+        check_present(session, live.config)
     tools = analyse.Tools(live, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
+    beside.register(tools)
     policies = Made(live, lambda now: SitePolicies(now, blobs, is_earlier))
 
     def covers(session: Session, item: Workitem) -> bool:
@@ -124,6 +128,7 @@ def _work(host: Host, slot: int | None) -> None:
     gpu = GpuQueue(config.workers)
     starters = [
         analyse.starter(database, gpu),
+        beside.starter(database),
         release.starter(database, covers),
         *(room.starter(database) for room in (deliver, recall, messages)),
     ]

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -230,6 +231,8 @@ class ModelLibrary:
         ``cpu`` or ``cuda``.
     admitted : Path, optional
         Of the admitted models, whose name is ``id@version``: holds ``<id>@<version>/card.yaml``.
+    cards : mapping of str to str, optional
+        SHA-256 of the card of each admitted model by its name; another one is refused.
     """
 
     def __init__(
@@ -238,9 +241,11 @@ class ModelLibrary:
         threads: int = 0,
         device: Literal["cpu", "cuda"] = "cpu",
         admitted: Path | None = None,
+        cards: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.admitted = admitted
+        self.cards = cards
         self.threads = threads
         self.device = device
         self._loaded: dict[str, Model] = {}
@@ -284,11 +289,14 @@ class ModelLibrary:
         Raises
         ------
         ModelError
-            Where it is missing, unreadable or of another model than its folder.
+            Where it is missing, unreadable, of another model than its folder, or not the one
+            that was admitted.
         """
         path = self.folder_of(model_id) / CARD
         try:
-            card = read_card(path.read_bytes())
+            content = path.read_bytes()
+            self._check_admitted(model_id, content)
+            card = read_card(content)
         except FileNotFoundError as error:
             raise ModelError(f"model {model_id!r} has no card.yaml in {path.parent}") from error
         except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
@@ -296,6 +304,17 @@ class ModelLibrary:
         if model_id != (card.name if AT in model_id else card.id):
             raise ModelError(f"model folder {model_id!r} holds the card of {card.name!r}")
         return card
+
+    def _check_admitted(self, model_id: str, content: bytes) -> None:
+        if self.cards is None or AT not in model_id:
+            return
+        if model_id not in self.cards:
+            raise ModelError(f"model {model_id!r} was never admitted: gransk models admit")
+        if hashlib.sha256(content).hexdigest() != self.cards[model_id]:
+            raise ModelError(
+                f"model {model_id!r}: its card is not the one that was admitted; restore "
+                f"{self.folder_of(model_id)} from a backup"
+            )
 
     def digest(self, model_id: str) -> str:
         """SHA-256 of what decides the findings of a model, as its card states it."""

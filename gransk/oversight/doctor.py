@@ -22,14 +22,14 @@ from gransk.core.application import applications
 from gransk.core.calibration import Calibrates
 from gransk.core.decode import SYNTAXES
 from gransk.core.errors import ConfigurationError, ModelError
-from gransk.core.models import ModelLibrary
-from gransk.core.roles import HasRoles
+from gransk.core.models import AT
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.oversight.room import RoomLevel, room
 from gransk.reading import ledger
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.followup import count_overdue
 from gransk.reading.noting import unconfirmed
+from gransk.registry.stages import card_digests
 from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import events, people
@@ -45,7 +45,7 @@ from gransk.site.database import Database, utcnow
 from gransk.site.executors import KINDS
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
-from gransk.site.model_library import library_of
+from gransk.site.model_library import library_of, misfits, settings_by_key
 from gransk.site.provider import ANSWER_PATH, Provider, ProviderError
 from gransk.site.tables import Executor
 
@@ -277,7 +277,7 @@ def check_viewer(config: Config) -> Iterator[Result]:
 def check_models(config: Config) -> Iterator[Result]:
     """Is every model there that an application wants, is it what its card says, does it load?"""
     folder = config.models.folder
-    library = library_of(config)
+    library = library_of(config, _admitted(config))
     if not library.has_device():
         yield Result("models", Level.FAIL, "device_absent", {"device": config.models.device})
         return
@@ -286,21 +286,26 @@ def check_models(config: Config) -> Iterator[Result]:
     except ModelError as error:
         yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
         return
+    installed = applications()
     wanted = {
         model_id: application.id
-        for application in applications().values()
-        for model_id in application.models(application_settings(config, application))
+        for application in installed.values()
+        for _, settings in settings_by_key(config, application)
+        for model_id in application.models(settings)
     }
-    missing = sorted(set(wanted) - set(ids))
+    admitted = [name for name in library.admitted_names() if name in wanted]
+    missing = sorted(set(wanted) - {*ids, *admitted})
     if not missing:
-        yield from _misfits(config, library)
+        for fault in misfits(config, installed, library.card):
+            yield Result("models", Level.FAIL, "model_bad", {"error": fault})
     for model_id in missing:
-        values = {"model": model_id, "application": wanted[model_id], "folder": str(folder)}
+        place = config.admitted_folder if AT in model_id else folder
+        values = {"model": model_id, "application": wanted[model_id], "folder": str(place)}
         yield Result("models", Level.FAIL, "model_missing", values)
     good = []
-    for model_id in ids:
+    for model_id in (*ids, *admitted):
         try:
-            good.append(f"{model_id} {library.load(model_id).card.version}")
+            good.append(f"{model_id.split(AT)[0]} {library.load(model_id).card.version}")
         except ModelError as error:
             yield Result("models", Level.FAIL, "model_bad", {"error": str(error)})
     if good:
@@ -309,16 +314,13 @@ def check_models(config: Config) -> Iterator[Result]:
         yield Result("models", Level.FAIL, "models_none", {"folder": str(folder)})
 
 
-def _misfits(config: Config, library: ModelLibrary) -> Iterator[Result]:
-    """Models that the settings name for a role that they do not fit."""
-    for application in applications().values():
-        if not isinstance(application, HasRoles):
-            continue
-        try:
-            application.check_models(application_settings(config, application), library.card)
-        except ModelError as error:
-            values = {"error": f"applications.{application.id}.models: {error}"}
-            yield Result("models", Level.FAIL, "model_bad", values)
+def _admitted(config: Config) -> dict[str, str] | None:
+    """SHA-256 of admitted cards, by name; None where no database tells them."""
+    with current_database(config) as database:
+        if database is None:
+            return None
+        with database.read() as session:
+            return card_digests(session)
 
 
 def check_calibration(config: Config) -> Iterator[Result]:
@@ -358,10 +360,10 @@ CHECKS: tuple[Check, ...] = (
     check_service,
     check_single_sign_on,
     check_viewer,
-    check_models,
-    check_calibration,
     check_codecs,
 )
+OF_MODELS: tuple[Check, ...] = (check_models, check_calibration)
+"""Asked under the settings in force, which name the models."""
 
 
 def _events(anchor: Anchor | None, session: Session) -> Iterator[Result]:

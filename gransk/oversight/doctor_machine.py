@@ -124,8 +124,8 @@ def check_alarm_receivers(config: Config) -> Iterator[Result]:
         if _answers(host, port):
             yield Result("message_systems", Level.OK, "destination_good", {"name": name})
         else:
-            told = {"name": name, "host": host, "port": port}
-            yield Result("message_systems", Level.WARN, "message_silent", told)
+            silent = {"name": name, "host": host, "port": port}
+            yield Result("message_systems", Level.WARN, "message_silent", silent)
 
 
 def check_certificates(config: Config) -> Iterator[Result]:

@@ -19,7 +19,7 @@ from gransk.core.application import (
     TakesImages,
 )
 from gransk.core.calibration import EXAM_SCORE
-from gransk.core.errors import GranskError, InvalidValueError
+from gransk.core.errors import GranskError, InvalidValueError, ModelError
 from gransk.core.exam_facts import Fact, unit_of
 from gransk.core.findings import Findings
 from gransk.core.followup import Assessment, FollowUp, renamed
@@ -224,8 +224,7 @@ class _Study:
         elif now == then:
             known = [Previewed.known(self.sealed)] * 2
         else:
-            preview = self.application.preview
-            known = [preview(self.sealed, under, one, viewer.models) for one in (now, then)]
+            known = [self._previewed(self.application, under, one) for one in (now, then)]
         for one in known:
             if one.why is not None and not (
                 one.why is TakesImages.COMPARISON and not self._compared()
@@ -236,6 +235,13 @@ class _Study:
             for found, settings, unit in zip(known, (now, then), units, strict=True)
         )
         return was, would
+
+    def _previewed(self, application: Previews, under: BaseModel, settings: BaseModel) -> Previewed:
+        try:
+            return application.preview(self.sealed, under, settings, self.viewer.models)
+        except ModelError:
+            # One that is not here made none of the findings; the draft's own check names it.
+            return Previewed(None, why=TakesImages.MODELS)
 
     def _side(self, found: Previewed, settings: BaseModel, unit: str) -> Side:
         if found.findings is None:

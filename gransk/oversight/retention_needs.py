@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import column, inspect, or_, select, table
+from sqlalchemy import String, column, inspect, or_, select, table
 from sqlalchemy.orm import Session
 
 from gransk.core.object_kinds import ObjectKind
@@ -140,9 +140,9 @@ class _Asked:
                 yield from known[name]
                 continue
             for one in columns:
-                query = select(column(one)).select_from(table(name))
-                query = query.where(column(one).is_not(None)).distinct()
-                yield from ((str(sha256), None) for sha256 in self.session.scalars(query))
+                named = select(column(one, String)).select_from(table(name))
+                named = named.where(column(one).is_not(None)).distinct()
+                yield from ((str(sha256), None) for sha256 in self.session.scalars(named))
         told = select(Report.follow_up_sha256).where(Report.follow_up_sha256.is_not(None))
         yield from ((str(sha256), None) for sha256 in self.session.scalars(told))
 

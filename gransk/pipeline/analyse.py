@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,32 +13,28 @@ from typing import Any
 
 from dbos import DBOS
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from gransk.archive import priors
-from gransk.archive.tables import Purpose, SeenStudy
-from gransk.core.exam_facts import Fact
+from gransk.archive.tables import SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
 from gransk.pipeline.answers import Answers
 from gransk.pipeline.gpu import GpuQueue
+from gransk.pipeline.jobs import attempted, job_of, scratch_of, shadows_of
 from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
 from gransk.pipeline.workitems import OPEN, Work
+from gransk.registry import beside
 from gransk.results import edits
-from gransk.results.exam_facts import known_of
-from gransk.results.programmes import programme_of
 from gransk.results.starter import Open, Starter
 from gransk.results.store import BlobStore, NewObject, seal_report
 from gransk.results.tables import Workitem
 from gransk.site.config import Config
-from gransk.site.config_overrides import Override
 from gransk.site.database import Database
 from gransk.site.events import EventKind
 from gransk.site.live import InForce, in_force
-from gransk.site.tables import SettingVersion
 from gransk.site.workflows import QueueName, workflow
 
 log = logging.getLogger(__name__)
@@ -141,7 +135,7 @@ def register(tools: Tools) -> None:
                 reason = Reason.WITHDRAWN if how == How.MISSING else Reason.INTERNAL_ERROR
                 give_up(item, generation, attempt, reason.value, result["detail"])
                 return "failed"
-            DBOS.sleep(_wait(how, faults, at - first_outage, workers.retry_seconds))
+            DBOS.sleep(pause_seconds(how, faults, at - first_outage, workers.retry_seconds))
 
 
 def starter(database: Database, gpu: GpuQueue) -> Starter:
@@ -204,7 +198,8 @@ def lost(session: Session, row: Open, status: str) -> bool:
     return found is not None
 
 
-def _wait(how: How, faults: int, outage: float, retry_seconds: float) -> float:
+def pause_seconds(how: How, faults: int, outage: float, retry_seconds: float) -> float:
+    """How long to wait before the next try."""
     if how == How.DIED:
         return 0.0
     if how == How.UNREACHABLE:
@@ -221,30 +216,15 @@ class _Try:
         self.reported = ("", 0.0)
 
     def run(self) -> tuple[How, str]:
-        """Try; whatever can go wrong is an answer, not an error."""
-        try:
-            return self._run()
-        except OperationalError as error:
-            return How.UNREACHABLE, f"database: {type(error.orig).__name__}"
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM)
-            return (How.UNREACHABLE if full else How.BROKEN), f"OSError {error.errno}"
-        except Exception as error:
-            log.exception("work %s", self.work.workflow_id)
-            return How.BROKEN, type(error).__name__
+        return attempted(self._run, self.work.workflow_id)
 
     def _run(self) -> tuple[How, str]:
         if self.tools.stopping.is_set():
             return How.STOPPED, ""
-        folder = self.tools.config.scratch_folder
-        folder.mkdir(parents=True, exist_ok=True)
         # Made before a death is counted: a disk without room for it is no death.
-        scratch = Path(tempfile.mkdtemp(prefix=f"{self.work.workflow_id}.", dir=folder))
-        try:
+        with scratch_of(self.tools.config, self.work.workflow_id) as scratch:
             job = self._start(scratch)
             return self._in_child(job, scratch) if isinstance(job, protocol.Job) else job
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _start(self, scratch: Path) -> protocol.Job | tuple[How, str]:
         """Say that the work runs, which counts a death; the job, or why there is none."""
@@ -257,23 +237,10 @@ class _Try:
             item = workitems.start(session, self.work, config.workers.max_deaths)
             if item is None or seen is None:
                 return How.UNWANTED, ""
-            return protocol.Job(
-                config=config.model_dump(mode="json"),
-                study_key=seen.key,
-                orthanc_id=seen.orthanc_id,
-                study_instance_uid=seen.study_instance_uid,
-                application=item.application,
-                settings=self._settings(session, item),
-                incomplete=item.incomplete,
-                output=str(scratch),
-                overrides=self._overrides(session, item),
-                unit=self._unit(session, item),
-                programme=programme_of(session, item.study_key),
-                prior=seen.purpose == Purpose.PRIOR,
-                no_comparing=Reason.WORKER_LOST
-                if item.deaths >= config.workers.max_deaths
-                else None,
-            )
+            lost = item.deaths >= config.workers.max_deaths
+            why = Reason.WORKER_LOST if lost else None
+            job = job_of(session, config, item, seen, scratch)
+            return job.model_copy(update={"no_comparing": why})
 
     def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
         answers = Answers(self.tools.database, self.tools.blobs, self.work, scratch)
@@ -350,30 +317,12 @@ class _Try:
             item.analysis_key = analysis
             item.overrides = None if answers.overrides is None else list(answers.overrides)
             workitems.ready(session, item)
+            meant = [one for one in shadows_of(session, item) if one.name in answers.shadows]
+            beside.shadowed(session, item, meant)
             if others_look:
                 _tell_dependents(session, item)
         self.tools.look.set()
         return How.DONE, ""
-
-    def _settings(self, session: Session, item: Workitem) -> dict[str, Any]:
-        """The application's settings of the version that the work was queued under."""
-        named = self._content(session, item).get("applications", self.tools.config.applications)
-        return dict(named.get(item.application, {}))
-
-    def _overrides(self, session: Session, item: Workitem) -> tuple[Override, ...]:
-        """What differs for some studies, likewise."""
-        kept = self._content(session, item).get("overrides")
-        every = self.tools.config.overrides if kept is None else map(Override.model_validate, kept)
-        return tuple(one for one in every if one.application == item.application)
-
-    def _content(self, session: Session, item: Workitem) -> dict[str, Any]:
-        version = session.get(SettingVersion, item.settings_version)
-        return {} if version is None else version.content
-
-    def _unit(self, session: Session, item: Workitem) -> str | None:
-        """The unit whose exam it is, where that is known."""
-        known = known_of(session, item.study_key).get(Fact.UNIT)
-        return (known.value if known else "") or self.tools.config.reading.only_unit or None
 
 
 def _tell_dependents(session: Session, item: Workitem) -> None:

@@ -59,6 +59,7 @@ class Answers:
         self.report_key = ""
         self.following = False
         self.overrides: tuple[str, ...] | None = None
+        self.shadows: tuple[str, ...] = ()
         """The study's own analysis is sealed; what is done now is about its neighbours."""
         self._studies: dict[str, str] = {}
 
@@ -67,7 +68,7 @@ class Answers:
         match question:
             case protocol.Asked():
                 self.analysis_key = question.analysis_key
-                self.overrides = question.overrides
+                self.overrides, self.shadows = question.overrides, question.shadows
                 return self._sealed(question.analysis_key)
             case protocol.Beside():
                 self.following = True

@@ -30,7 +30,7 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.pipeline import protocol
 from gransk.pipeline.channel import Channel, place
-from gransk.pipeline.choosing import chosen
+from gransk.pipeline.choosing import Chosen, chosen
 from gransk.pipeline.following import Follower, Told, fetch, named_pictures, told_bytes
 from gransk.pipeline.observing import observed, regime_of
 from gransk.results.dicom.kept import newest_report
@@ -39,6 +39,10 @@ from gransk.results.pictures import pack_pictures, unpack_pictures
 from gransk.site.child_process import die_with_parent, limit_memory, no_memory
 from gransk.site.config import Config
 from gransk.site.model_library import library_of
+from gransk.site.overrides import matches
+
+LEAST = 19
+"""Niceness of work that everything else goes before."""
 
 
 def main() -> None:
@@ -52,6 +56,9 @@ def main() -> None:
     os.chdir(job.output)
     config = Config.model_validate(job.config)
     limit_memory(int(sys.argv[1]), config.models.device)
+    if job.beside is not None:
+        # Nobody waits for it: the processor is its own only where no other work wants it.
+        os.nice(LEAST)
     channel.send(_outcome(job, config, channel))
 
 
@@ -98,19 +105,23 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
         raise RefusalError(verdict)
     if job.prior and _from_report(application, study, output, channel):
         return protocol.Done()
-    found = chosen(application, study, job.settings, job.overrides, job.unit, job.programme)
+    found = chosen(
+        application, study, job.settings, job.overrides, job.unit, job.programme, job.beside
+    )
     settings, fired, selection = found.settings, found.fired, found.selection
-    library = library_of(config)
+    library = library_of(config, job.admitted)
     channel.progress("digest", 0.12)
     key = selection_key(application, selection, settings, library)
     context = Context(library, settings, _scaled(channel), key)
-    answer = channel.ask(protocol.Asked(analysis_key=key, overrides=fired), protocol.Answer)
+    shadows = _shadows(job, found)
+    asked = protocol.Asked(analysis_key=key, overrides=fired, shadows=shadows)
+    answer = channel.ask(asked, protocol.Answer)
     if answer.findings is not None and answer.pictures is not None:
         findings = Findings.model_validate_json(Path(answer.findings).read_bytes())
         pictures = unpack_pictures(Path(answer.pictures).read_bytes())
     else:
         findings, pictures = _analyse(application, study, selection, context, output, channel)
-    if job.prior:
+    if job.prior or job.beside is not None:
         return protocol.Done()
     channel.send(
         protocol.Observed(
@@ -126,6 +137,12 @@ def _run(job: protocol.Job, config: Config, channel: Channel) -> protocol.Done:
     return _report(
         job, config, channel, application, study, report_key(key, header, extra), told, pictures
     )
+
+
+def _shadows(job: protocol.Job, found: Chosen) -> tuple[str, ...]:
+    """Names of the shadows that are for the study."""
+    facts = found.facts.of_images(found.selection.instances)
+    return tuple(one.name for one in job.shadows if one.where is None or matches(one.where, facts))
 
 
 def _from_report(application: Application, study: Study, output: Path, channel: Channel) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gransk.core.application import Application, Selection
 from gransk.core.programme import Programme
 from gransk.core.study import Study
-from gransk.site.config_overrides import Override
+from gransk.site.config_overrides import Override, laid_over
 from gransk.site.overrides import StudyFacts, resolved
 
 
@@ -43,11 +43,13 @@ def chosen(
     overrides: Sequence[Override],
     unit: str | None,
     programme: Programme | None,
+    beside: Mapping[str, Any] | None = None,
 ) -> Chosen:
     """The settings for a study, the overrides that hold, and the images.
 
     A kernel is that of chosen images: they are chosen without the overrides that ask for one,
-    which say nothing of how images are chosen.
+    which say nothing of how images are chosen. ``beside`` is laid over everything, and says
+    nothing of it either.
 
     Raises
     ------
@@ -58,10 +60,10 @@ def chosen(
     schema = application.settings_schema
     facts = StudyFacts.of_headers(study, unit, programme)
     found = resolved(sections, overrides, application.id, facts)
-    settings = schema.model_validate(found.settings)
+    settings = schema.model_validate(laid_over(found.settings, beside or {}))
     selection = application.select(study, settings)
     if any(one.where.kernel is not None for one in overrides):
         facts = facts.of_images(selection.instances)
         found = resolved(sections, overrides, application.id, facts)
-        settings = schema.model_validate(found.settings)
+        settings = schema.model_validate(laid_over(found.settings, beside or {}))
     return Chosen(settings, found.fired, selection, facts)

@@ -13,6 +13,7 @@ from gransk.core.programme import Programme
 from gransk.core.reasons import Reason
 from gransk.results.edits import Act
 from gransk.site.config_overrides import Override
+from gransk.site.config_shadows import Shadow
 
 
 class _Message(BaseModel):
@@ -25,8 +26,10 @@ class Job(_Message):
     ``config`` is the whole configuration; ``settings`` and ``overrides`` are the application's
     own under the version that the work was queued with, ``unit`` and ``programme`` what is known
     of the exam beside its images. Of a study that is
-    there as a ``prior`` alone no report is made. ``no_comparing`` says why nothing is compared
-    where comparing has failed the study before.
+    there as a ``prior`` alone no report is made. ``admitted`` is the SHA-256 of the card of each
+    admitted model. ``no_comparing`` says why nothing is compared where comparing has failed the
+    study before. ``beside`` are settings laid over everything, of an analysis that is made to be
+    compared alone: it ends with its findings.
     """
 
     config: dict[str, Any]
@@ -41,7 +44,10 @@ class Job(_Message):
     unit: str | None = None
     programme: Programme | None = None
     prior: bool = False
+    admitted: dict[str, str] = {}
     no_comparing: Reason | None = None
+    shadows: tuple[Shadow, ...] = ()
+    beside: dict[str, Any] | None = None
 
 
 class Progress(_Message):
@@ -56,11 +62,13 @@ class Asked(_Message):
     """The child knows the analysis key and asks for findings sealed before.
 
     ``overrides`` names those that held for the study; None where it did not ask for them.
+    ``shadows`` names those that are for it.
     """
 
     kind: Literal["asked"] = "asked"
     analysis_key: str
     overrides: tuple[str, ...] | None = None
+    shadows: tuple[str, ...] = ()
 
 
 class Answer(_Message):

@@ -308,7 +308,7 @@ def _models(
             missing.append(name)
             continue
         identity = ModelIdentity(
-            id=card.id, version=card.version, sha256=card.sha256, research=card.research
+            id=card.id, version=card.version, sha256=card.digest, research=card.research
         )
         found.append(identity)
     return tuple(found), tuple(missing)

@@ -17,6 +17,7 @@ from gransk.results.store import withdraw_report
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.settings import latest_number
 
 FAILURES = frozenset(
     {Reason.MEMORY_LIMIT, Reason.TIME_LIMIT, Reason.WORKER_LOST, Reason.INTERNAL_ERROR}
@@ -124,7 +125,10 @@ def fail(session: Session, item: Workitem, reason: Reason, detail: str) -> None:
 
 
 def rerun(session: Session, item_id: str, actor: str) -> bool:
-    """Try a row again that is failed or not analysed; False where it is neither."""
+    """Try a row again that is failed or not analysed; False where it is neither.
+
+    It is analysed under the settings that are in force now: who asks may have changed them.
+    """
     item = session.get(Workitem, item_id, with_for_update=True)
     if item is None or not item.application:
         return False
@@ -132,6 +136,7 @@ def rerun(session: Session, item_id: str, actor: str) -> bool:
         return False
     wait(item)
     item.attempt += 1
+    item.settings_version = latest_number(session) or item.settings_version
     record(session, actor, EventKind.ANALYSIS_RETRIED, item.study_key, _named(item))
     return True
 

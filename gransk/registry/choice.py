@@ -8,26 +8,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gransk.core.errors import ConfigurationError
-from gransk.core.models import AT
+from gransk.core.application import Application, applications
+from gransk.core.errors import ConfigurationError, ModelError
+from gransk.core.models import AT, Card
 from gransk.registry.refusals import ModelRefusal
-from gransk.registry.stages import registered
+from gransk.registry.stages import card_digests, registered
 from gransk.registry.tables import Stage
 from gransk.site.config import Config
-from gransk.site.model_library import library_of
+from gransk.site.config_overrides import Override
+from gransk.site.events import take_turn
+from gransk.site.model_library import library_of, misfits
 from gransk.site.settings import latest_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.tables import SettingVersion
 
 ROLES = "models"
 """The key of an application's settings that says which model does what."""
+SHADOWS = "shadows"
+"""The key of what runs beside: it may name every model that is not retired."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class ChoiceFault:
         if self.refusal is ModelRefusal.UNKNOWN:
             return f"{self.key}: model {self.name!r} is neither shipped nor admitted"
         stage = self.stage.value if self.stage else ""
+        if self.stage is Stage.RETIRED and self.key.startswith(SHADOWS):
+            return f"{self.key}: model {self.name!r} is retired; a shadow names one that is not"
         return f"{self.key}: model {self.name!r} is {stage}; settings name active models alone"
 
 
@@ -89,12 +98,14 @@ def check_settings(session: Session, config: Config) -> None:
     """Check a draft of settings, as `gransk.site.site_keys.Host.further` asks it.
 
     A model that the version in force names in the same place may stay there, so that a model
-    that is withdrawn does not stand in the way of other changes.
+    that is withdrawn does not stand in the way of other changes. Nor does one that does not fit
+    its role there already.
 
     Raises
     ------
     SettingsError
-        ``MODEL_NOT_ACTIVE``; the detail names every key.
+        ``MODEL_NOT_ACTIVE``, or ``INVALID`` where a model does not fit its role; the detail names
+        every key.
     """
     last = latest_settings(session)
     kept = set() if last is None else set(_named(last.content))
@@ -104,11 +115,60 @@ def check_settings(session: Session, config: Config) -> None:
     if faults:
         detail = "; ".join(str(fault) for fault in faults)
         raise SettingsError(SettingsRefusal.MODEL_NOT_ACTIVE, detail)
+    installed, card = applications(), library_of(config, card_digests(session)).card
+    wrong = list(misfits(config, installed, card))
+    if wrong and last is not None:
+        before = set(_misfits_before(config, last.content, installed, card))
+        wrong = [fault for fault in wrong if fault not in before]
+    if wrong:
+        raise SettingsError(SettingsRefusal.INVALID, "\n".join(wrong))
+
+
+def _misfits_before(
+    config: Config,
+    content: Mapping[str, Any],
+    installed: Mapping[str, Application],
+    card: Callable[[str], Card],
+) -> Iterator[str]:
+    """Of the version in force; none where this release does not read it."""
+    overrides = tuple(Override.model_validate(one) for one in content.get("overrides") or ())
+    sections = {"applications": content.get("applications") or {}, "overrides": overrides}
+    with contextlib.suppress(ConfigurationError):
+        yield from misfits(config.model_copy(update=sections), installed, card)
+
+
+def check_present(session: Session, config: Config) -> None:
+    """See that the admitted models that a configuration names are here, as they were admitted.
+
+    Asked when a worker starts: where the folder that hosts share is not mounted, every study
+    would fail.
+
+    Raises
+    ------
+    ModelError
+    """
+    library = library_of(config, card_digests(session))
+    for key, name in named_models(config):
+        if AT not in name:
+            continue
+        try:
+            library.card(name)
+        except ModelError as error:
+            raise ModelError(
+                f"{key}: {error}. Where hosts share models, mount {config.admitted_folder}"
+            ) from error
 
 
 def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:
     """Every key that names a model which may not be used."""
-    named = list(named_models(config))
+    shadows = [{"name": one.name, "settings": one.settings} for one in config.shadows]
+    named = [*named_models(config), *_named({SHADOWS: shadows})]
+    yield from _faults(session, config, named)
+
+
+def _faults(
+    session: Session, config: Config, named: Sequence[tuple[str, str]]
+) -> Iterator[ChoiceFault]:
     if not named:
         return
     shipped = library_of(config).ids()
@@ -116,8 +176,26 @@ def choice_faults(session: Session, config: Config) -> Iterator[ChoiceFault]:
     for key, name in named:
         if name not in shipped and name not in stages:
             yield ChoiceFault(key, name, ModelRefusal.UNKNOWN)
-        elif AT in name and stages[name] is not Stage.ACTIVE:
+        elif AT in name and not _may(key, stages[name]):
             yield ChoiceFault(key, name, ModelRefusal.NOT_ACTIVE, stages[name])
+
+
+def check_beside_models(session: Session, config: Config, settings: Mapping[str, Any]) -> None:
+    """Check the models of settings that are compared with those in force.
+
+    Raises
+    ------
+    ModelChoiceError
+    """
+    faults = tuple(_faults(session, config, list(_roles(SHADOWS, settings))))
+    if faults:
+        raise ModelChoiceError(faults)
+
+
+def _may(key: str, stage: Stage) -> bool:
+    if key.startswith(SHADOWS):
+        return stage is not Stage.RETIRED
+    return stage is Stage.ACTIVE
 
 
 def named_by(config: Config, name: str) -> tuple[str, ...]:
@@ -136,12 +214,37 @@ def keys_naming(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(key for key, named in _named(content) if named == name)
 
 
+def used_by(session: Session, config: Config, name: str) -> tuple[str, ...]:
+    """Keys of the settings in force that name a model, for who moves it in this transaction.
+
+    Nobody changes the settings until it ends. Before their first version ``config`` says them.
+    """
+    take_turn(session)
+    now = latest_settings(session)
+    return named_by(config, name) if now is None else keys_naming(now.content, name)
+
+
+def choosing_versions(session: Session, name: str) -> tuple[int, ...]:
+    """Versions of the settings that chose a model where it is named now, the newest first."""
+    query = select(SettingVersion).order_by(SettingVersion.number.desc())
+    versions = [(one.number, set(keys_naming(one.content, name))) for one in session.scalars(query)]
+    if not versions:
+        return ()
+    found, left = [], versions[0][1]
+    for (number, keys), (_, before) in pairwise([*versions, (0, set())]):
+        if left & (keys - before):
+            found.append(number)
+        left = left & before
+    return tuple(found)
+
+
 def chosen_by(session: Session, name: str) -> int | None:
     """The last version of the settings that began to name a model; None where none does now."""
     versions = session.scalars(select(SettingVersion).order_by(SettingVersion.number.desc()))
     found = None
     for version in versions:
-        if all(named != name for _, named in _named(version.content)):
+        used = _named({key: version.content.get(key) for key in ("applications", "overrides")})
+        if all(named != name for _, named in used):
             return found
         found = version.number
     return found
@@ -150,8 +253,9 @@ def chosen_by(session: Session, name: str) -> int | None:
 def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for application, settings in (content.get("applications") or {}).items():
         yield from _roles(f"applications.{application}", settings)
-    for override in content.get("overrides") or ():
-        yield from _roles(f"overrides[{override['name']}].settings", override["settings"])
+    for key in ("overrides", SHADOWS):
+        for one in content.get(key) or ():
+            yield from _roles(f"{key}[{one['name']}].settings", one["settings"])
 
 
 def _roles(where: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ import onnx
 from google.protobuf.message import DecodeError, Message
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
+from gransk.core.contracts import tensors_of
 from gransk.core.errors import ModelError
 from gransk.core.models import Card, GoldenCase, Model, contract_faults, open_session
 from gransk.registry.checks import Fault, FaultError, Found
@@ -99,10 +100,23 @@ def load(card: Card, content: bytes, threads: int, device: Literal["cpu", "cuda"
     except ModelError as error:
         fault = Fault.TOO_MUCH_MEMORY if no_memory(error) else Fault.NOT_LOADED
         raise FaultError(fault, str(error)) from error
-    faults = contract_faults(card, session)
+    faults = [*contract_faults(card, session), *_unnamed(card)]
     if faults:
         raise FaultError(Fault.CONTRACT_BROKEN, "; ".join(faults))
     return Model(card, session)
+
+
+def _unnamed(card: Card) -> Iterator[str]:
+    """Tensors that the card's contract and the card itself do not name alike."""
+    if card.contract is None:
+        return
+    inputs, outputs = tensors_of(card.contract)
+    stated = {one.name for one in card.inputs}
+    if inputs != stated:
+        yield f"its contract fills {sorted(inputs)}, its card states inputs {sorted(stated)}"
+    missing = outputs - {one.name for one in card.outputs}
+    if missing:
+        yield f"its contract reads {sorted(missing)}, its card states no such output"
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -140,6 +154,10 @@ def compare(model: Model, inputs: Arrays, expected: Arrays, golden: GoldenCase) 
             Fault.GOLDEN_UNREADABLE,
             f"{golden.outputs} holds {sorted(expected)}, the card's outputs are {sorted(wanted)}",
         )
+    if any(array.dtype.kind not in "biuf" for array in expected.values()):
+        raise FaultError(Fault.GOLDEN_UNREADABLE, f"{golden.outputs} holds other than numbers")
+    if not any(array.size for array in expected.values()):
+        raise FaultError(Fault.GOLDEN_UNREADABLE, f"{golden.outputs} holds nothing to compare")
     made = _run(model, inputs)
     largest: dict[str, float] = {}
     differs = []

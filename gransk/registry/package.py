@@ -43,8 +43,11 @@ def unpack(source: Path, target: Path, max_mb: int) -> None:
             raise FaultError(Fault.UNSAFE_NAME, source.name)
         if source.is_dir():
             _copy_folder(source, target, left)
-        else:
+        elif source.is_file():
             _copy_zip(source, target, left)
+        else:
+            # A pipe would be waited for.
+            raise FaultError(Fault.UNSAFE_NAME, source.name)
     except (OSError, zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError) as error:
         detail = error.strerror if isinstance(error, OSError) else str(error)
         raise FaultError(Fault.UNREADABLE_PACKAGE, detail or type(error).__name__) from error

@@ -157,6 +157,14 @@ def one(session: Session, name: str) -> Registered:
     return found
 
 
+def card_digests(session: Session) -> dict[str, str]:
+    """SHA-256 of the card of every admitted model, by its name."""
+    return {
+        name: sha256
+        for name, sha256 in session.execute(select(ModelRow.name, ModelRow.card_sha256))
+    }
+
+
 def of_stage(session: Session, stage: Stage) -> tuple[str, ...]:
     """Names ``id@version`` of the admitted models at a stage."""
     return tuple(each.row.name for each in registered(session) if each.stage is stage)

@@ -129,10 +129,11 @@ def check_blobs(session: Session, blobs: BlobStore) -> None:
     Raises
     ------
     BlobError
-        Where the newest object that the database names is not there.
+        Where the newest object that the database names, and retention did not remove, is not
+        there.
     """
-    newest = select(Blob.sha256).order_by(Blob.created_at.desc()).limit(1)
-    sha256 = session.scalars(newest).first()
+    kept = select(Blob.sha256).where(Blob.removed_at.is_(None))
+    sha256 = session.scalars(kept.order_by(Blob.created_at.desc()).limit(1)).first()
     if sha256 is not None and not blobs.path(sha256).is_file():
         raise BlobError(
             f"{blobs.folder} lacks object {sha256[:12]}, which the database names: it is not the "

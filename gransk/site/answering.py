@@ -40,4 +40,6 @@ def reason_of(text: str) -> str:
     if not SHORTEST <= len(reason) <= LONGEST:
         wants = f"{SHORTEST} to {LONGEST} characters"
         raise InvalidValueError("reason", f"{len(reason)} characters", wants)
+    if "\0" in reason:
+        raise InvalidValueError("reason", "a null character", "text that a database keeps")
     return reason

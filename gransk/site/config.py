@@ -32,7 +32,7 @@ from gransk.site.config_archives import PriorsSection
 from gransk.site.config_audit import AuditSection
 from gransk.site.config_commitment import CommitmentSection
 from gransk.site.config_destinations import ORTHANC, Destination, DicomDestination
-from gransk.site.config_files import with_files
+from gransk.site.config_files import SECTIONS, with_files
 from gransk.site.config_identity import IdentitySection
 from gransk.site.config_messages import MessagesSection
 from gransk.site.config_models import ModelsSection
@@ -40,6 +40,7 @@ from gransk.site.config_monitoring import MonitoringSection
 from gransk.site.config_overrides import Override, check_overrides, checked_settings
 from gransk.site.config_priority import PrioritySection
 from gransk.site.config_retention import RetentionSection
+from gransk.site.config_shadows import Shadow, check_shadows
 from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
 from gransk.site.config_types import (
     AeTitle,
@@ -344,6 +345,7 @@ class Config(Section):
     workers: WorkersSection = Field(default_factory=WorkersSection)
     applications: dict[str, dict[str, Any]] = Field(default_factory=dict)
     overrides: Annotated[tuple[Override, ...], names_differ("overrides")] = ()
+    shadows: Annotated[tuple[Shadow, ...], names_differ("shadows")] = ()
     destinations: Annotated[tuple[Destination, ...], names_differ("destinations")] = (ORTHANC,)
     commitment: CommitmentSection = Field(default_factory=CommitmentSection)
     release: ReleaseSection = Field(default_factory=ReleaseSection)
@@ -480,7 +482,7 @@ def parse_config(text: str, path: Path) -> Config:
         raise ConfigurationError(f"{path}: got {type(values).__name__}, wants keys with values")
     values = without_nulls(values)
     folder = path.resolve().parent
-    for key in ("applications", "messages"):
+    for key in SECTIONS:
         if isinstance(values.get(key), Mapping):
             values = {**values, key: with_files(values[key], folder, f"{path}: {key}")}
     try:
@@ -529,6 +531,7 @@ def check_applications(config: Config, installed: Mapping[str, Application]) -> 
     for application in installed.values():
         application_settings(config, application)
     check_overrides(config.overrides, config.applications, config.reading.names, installed)
+    check_shadows(config.shadows, config.applications, config.reading.names, installed)
     _check_rules(config, installed)
 
 

@@ -9,6 +9,9 @@ from typing import Any
 from gransk.core.errors import ConfigurationError
 from gransk.site.faults import read_yaml
 
+SECTIONS = ("applications", "messages")
+"""Keys of the configuration within which files may be named."""
+
 
 def with_files(values: Mapping[Any, Any], folder: Path, where: str) -> dict[Any, Any]:
     """Settings with what stands in files of their own, ``key: {file: NAME}``, put in.
@@ -38,6 +41,16 @@ def with_files(values: Mapping[Any, Any], folder: Path, where: str) -> dict[Any,
         else:
             found[key] = value
     return found
+
+
+def named_file(values: Any, where: str) -> str | None:
+    """The first key under which a file is named instead of settings; None where none is."""
+    if not isinstance(values, Mapping):
+        return None
+    if set(values) == {"file"}:
+        return f"{where}.file"
+    found = (named_file(value, f"{where}.{key}") for key, value in values.items())
+    return next((key for key in found if key is not None), None)
 
 
 def _file(name: Any, folder: Path, where: str) -> Any:

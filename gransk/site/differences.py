@@ -175,6 +175,10 @@ def _merge(base: Any, mine: Any, theirs: Any, key: str, conflicts: list[str]) ->
         old = _by_name(base) if _named(base) else {}
         my, their = _by_name(mine), _by_name(theirs)
         merged = _merge_keys(old, my, their, f"{key}[{{}}]", conflicts)
+        both = [[name for name in one if name in my and name in their] for one in (my, their)]
+        if _moved(list(old), list(my)) and _moved(list(old), list(their)) and both[0] != both[1]:
+            conflicts.append(key)
+            my = their
         return [merged[name] for name in _order(list(old), list(my), list(their), merged)]
     conflicts.append(key)
     return theirs
@@ -200,10 +204,13 @@ def _order(
     base: list[str], mine: list[str], theirs: list[str], there: Mapping[str, Any]
 ) -> list[str]:
     """Names in the order of who changed it; what only the other has comes after."""
-    kept = [name for name in base if name in mine]
-    moved = kept != [name for name in mine if name in base]
-    first, then = (mine, theirs) if moved else (theirs, mine)
+    first, then = (mine, theirs) if _moved(base, mine) else (theirs, mine)
     return [n for n in (*first, *(n for n in then if n not in first)) if n in there]
+
+
+def _moved(base: list[str], other: list[str]) -> bool:
+    """Do names that both have stand in another order?"""
+    return [name for name in base if name in other] != [name for name in other if name in base]
 
 
 def _named(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
@@ -13,6 +14,8 @@ from pydantic_core import ErrorDetails
 
 from gransk.core.errors import ConfigurationError
 
+MOST_VALUES = 100_000
+
 
 def read_yaml(text: str, where: str) -> Any:
     """Values of a YAML text; an empty one is an empty mapping.
@@ -20,10 +23,12 @@ def read_yaml(text: str, where: str) -> Any:
     Raises
     ------
     ConfigurationError
-        Names line and column of what is no YAML, or of a key that stands twice.
+        Names line and column of what is no YAML, or of a key that stands twice. An anchor may
+        be used often (``*name``), but not within itself, and not so often that a short text
+        stands for more than `MOST_VALUES`.
     """
     try:
-        values = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        values = _values(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
@@ -174,6 +179,46 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for one in get_args(annotation):
         yield from _models(one)
+
+
+def _values(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count(node, {})
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _count(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """How many values a node is when each alias is written out.
+
+    Parameters
+    ----------
+    node : yaml.Node
+    known : dict of yaml.Node to int
+        Of what was counted; 0 while it is being counted.
+
+    Raises
+    ------
+    ValueError
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if node in known:
+        if not known[node]:
+            raise ValueError("an anchor stands within itself")
+        return known[node]
+    known[node] = 0
+    inner = itertools.chain(*node.value) if isinstance(node, yaml.MappingNode) else node.value
+    total = 1 + sum(_count(one, known) for one in inner)
+    if total > MOST_VALUES:
+        raise ValueError(f"aliases stand for more than {MOST_VALUES} values")
+    known[node] = total
+    return total
 
 
 class _Loader(yaml.SafeLoader):

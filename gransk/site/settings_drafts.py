@@ -193,6 +193,44 @@ def propose(
     return Draft(row, version=record_settings(session, config, author, why, row.number))
 
 
+def once_in_force(
+    session: Session, host: Host, content: Mapping[str, Any], base: int | None = None
+) -> Config:
+    """The host's configuration as a change would make it if it came into force now.
+
+    Parameters
+    ----------
+    session : Session
+    host : Host
+    content : mapping
+        Every site key as the change has it.
+    base : int, optional
+        The version that it begins with; without it the one in force.
+
+    Raises
+    ------
+    SettingsError
+        ``CONFLICT``, ``NO_VERSION``, or what is wrong with it.
+    """
+    now = settings_now(session, host)
+    begins = now.number if base is None or now.number == 0 else base
+    return _laid_over(session, host, host.complete(content), begins, now)[0]
+
+
+def draft_config(session: Session, host: Host, number: int) -> Config:
+    """The host's configuration under a draft: one that waits as if it came into force now.
+
+    Raises
+    ------
+    SettingsError
+        ``NO_DRAFT``, and as `once_in_force`.
+    """
+    found = one_draft(session, number)
+    if found.state is not DraftState.WAITING:
+        return host.config_of(site_part(found.row.content))
+    return once_in_force(session, host, found.row.content, found.row.base)
+
+
 def approve(session: Session, host: Host, number: int, account: Account) -> Draft:
     """Approve a draft for every unit that an account answers for; the last puts it in force.
 
@@ -213,7 +251,8 @@ def approve(session: Session, host: Host, number: int, account: Account) -> Draf
     wanted = [unit for unit in found.open_units if unit in mine]
     if not wanted:
         raise SettingsError(SettingsRefusal.APPROVED, ", ".join(mine))
-    config, _ = _laid_over(session, host, found.row.content, found.row.base, now)
+    config, merged = _laid_over(session, host, found.row.content, found.row.base, now)
+    _check_units(found, now, merged)
     for check in host.further:
         check(session, config)
     for unit in wanted:
@@ -265,6 +304,27 @@ def undo(session: Session, host: Host, version: int, author: str, reason: str) -
         key, and as `propose`.
     """
     take_turn(session)
+    earlier = _content_before(session, host, version)
+    return propose(session, host, earlier, author, reason, Origin.UNDO, version, version)
+
+
+def undone(session: Session, host: Host, version: int, content: Content) -> Content:
+    """Site keys without what a version changed.
+
+    Raises
+    ------
+    SettingsError
+        ``NO_VERSION``, ``NOTHING_BEFORE``; ``CONFLICT`` where they say something else since.
+    """
+    earlier = _content_before(session, host, version)
+    merged: Content
+    merged, conflicts = merge(content_of(session, host, version), earlier, content)
+    if conflicts:
+        raise SettingsError(SettingsRefusal.CONFLICT, ", ".join(conflicts))
+    return dict(merged)
+
+
+def _content_before(session: Session, host: Host, version: int) -> Content:
     before = session.scalar(
         select(SettingVersion)
         .where(SettingVersion.number < version)
@@ -274,8 +334,7 @@ def undo(session: Session, host: Host, version: int, author: str, reason: str) -
     content_of(session, host, version)  # told where there is none
     if before is None:
         raise SettingsError(SettingsRefusal.NOTHING_BEFORE, str(version))
-    earlier = host.complete(site_part(before.content))
-    return propose(session, host, earlier, author, reason, Origin.UNDO, version, version)
+    return host.complete(site_part(before.content))
 
 
 def one_draft(session: Session, number: int) -> Draft:
@@ -426,6 +485,20 @@ def _laid_over(
         raise SettingsError(SettingsRefusal.CONFLICT, ", ".join(conflicts))
     config = host.config_of(merged)
     return config, site_content(config)
+
+
+def _check_units(draft: Draft, now: Now, merged: Content) -> None:
+    """A draft waits for those who must approve it now, though units came or went since.
+
+    Raises
+    ------
+    SettingsError
+        ``CONFLICT``.
+    """
+    reading, asked = now.config.reading, set(draft.row.units)
+    touched = units_touched(differences(now.content, merged), now.content, merged, reading)
+    if set(touched) - asked or asked - {*(reading.names or (WHOLE_SITE,))}:
+        raise SettingsError(SettingsRefusal.CONFLICT, "reading.units")
 
 
 def _open_draft(session: Session, number: int) -> Draft:

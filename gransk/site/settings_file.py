@@ -24,6 +24,7 @@ from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
 from gransk.site.answering import SHELL
 from gransk.site.config import parse_config
+from gransk.site.config_files import SECTIONS, with_files
 from gransk.site.database import Database, utcnow
 from gransk.site.differences import merge
 from gransk.site.events import SYSTEM, EventKind, record, take_turn
@@ -46,6 +47,8 @@ from gransk.site.site_keys import Content, Host, code_of, site_content
 LOOK_SECONDS = 3.0
 AGAIN_SECONDS = 60.0
 """So often a file that is as it was is read whole: files that it names may have changed."""
+AGAIN = (SettingsRefusal.CONFLICT, SettingsRefusal.MODEL_NOT_ACTIVE)
+"""Refusals of a file whose remedy may lie elsewhere: it is judged again at each look."""
 log = logging.getLogger(__name__)
 
 
@@ -59,12 +62,21 @@ def import_settings(
 ) -> Draft:
     """Draft what a YAML text of site keys says; a key that it leaves out has its default.
 
+    For who may read this machine's files: those that the text names are read.
+
     Raises
     ------
     SettingsError
         ``UNREADABLE``, ``NO_CHANGE`` for what `export_settings` gave, and as `propose`.
     """
-    return propose(session, host, read_settings(text), author, reason, origin)
+    values = read_settings(text)
+    try:
+        for key in SECTIONS:
+            if isinstance(values.get(key), Mapping):
+                values[key] = with_files(values[key], host.folder, key)
+    except ConfigurationError as error:
+        raise SettingsError(SettingsRefusal.INVALID, str(error)) from error
+    return propose(session, host, values, author, reason, origin)
 
 
 def read_settings(text: str) -> dict[str, Any]:
@@ -136,7 +148,7 @@ class HostFile:
         read = digest(said)
         with self._database.read() as session:
             last = _last(session, self._source)
-            if last is not None and last.read == read:
+            if last is not None and last.read == read and last.refusal not in AGAIN:
                 known = None if last.refusal is None else SettingsRefusal(last.refusal)
                 return Taken(refusal=known, detail=last.detail)
         try:
@@ -149,11 +161,17 @@ class HostFile:
                 return self._refused(session, error, read)
 
     def keep_looking(self, stop: threading.Event) -> None:
-        """Take the file in whenever it was edited, until told to stop."""
-        seen, waited = self._stamp(), 0.0
+        """Take the file in whenever it was edited, until told to stop.
+
+        One that is otherwise at each look is still being written: half of it says that keys are
+        to have their defaults.
+        """
+        last = seen = self._stamp()
+        waited = 0.0
         while not stop.wait(LOOK_SECONDS):
-            stamp, waited = self._stamp(), waited + LOOK_SECONDS
-            if stamp == seen and waited < AGAIN_SECONDS:
+            before, last = last, self._stamp()
+            stamp, waited = last, waited + LOOK_SECONDS
+            if stamp != before or (stamp == seen and waited < AGAIN_SECONDS):
                 continue
             seen, waited = stamp, 0.0
             try:

@@ -19,7 +19,7 @@ from gransk.core.application import Application, applications
 from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
 from gransk.site.config import Config, check_applications, load_config, without_nulls
-from gransk.site.config_files import with_files
+from gransk.site.config_files import SECTIONS, named_file
 from gransk.site.faults import explain, near
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 
@@ -102,7 +102,9 @@ class Host:
         ----------
         content : mapping
             Site keys alone, as YAML or JSON says them. Of versions kept by an earlier release,
-            which hold machine keys too, take `site_part`.
+            which hold machine keys too, take `site_part`. A file that stands for settings
+            (`gransk.site.config_files`) is refused: who writes on a page or by REST must not
+            read this machine's files through it.
 
         Raises
         ------
@@ -113,9 +115,7 @@ class Host:
         _only_site_keys(content)
         values = without_nulls(copy.deepcopy(dict(content)))
         try:
-            for key in ("applications", "messages"):
-                if isinstance(values.get(key), Mapping):
-                    values[key] = with_files(values[key], self.folder, key)
+            _only_values(content)
             config = Config.model_validate(
                 {**_machine_values(self.config, values), **_others(values)},
                 context={"folder": self.folder},
@@ -160,6 +160,16 @@ def _only_site_keys(content: Mapping[str, Any]) -> None:
     if unknown:
         told = ", ".join(f"{key}{near(key, SITE)}" for key in unknown)
         raise SettingsError(SettingsRefusal.UNKNOWN_KEY, told)
+
+
+def _only_values(content: Mapping[str, Any]) -> None:
+    for section in SECTIONS:
+        key = named_file(content.get(section), section)
+        if key is not None:
+            raise ConfigurationError(
+                f"{key}: got the name of a file, wants what it says: files are named in a "
+                "machine's own file, or for gransk config import"
+            )
 
 
 def _machine_values(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,11 +60,12 @@ _log = logging.getLogger(__name__)
 class QueueName(StrEnum):
     """The queues. A workflow never waits for another in its own queue.
 
-    Each worker takes analyses from one of the first two (`Takes`).
+    Each worker takes analyses from one of the first two (`Takes`), and what runs beside.
     """
 
     ANALYSE = "analyse"
     ANALYSE_GPU = "analyse-gpu"
+    BESIDE = "beside"
     RELEASE = "release"
     DELIVER = "deliver"
 
@@ -189,7 +190,8 @@ def configure(
         "run_migrations": False,
     }
     DBOS(config=settings)
-    taken = (ANALYSES[config.workers.takes], QueueName.RELEASE, QueueName.DELIVER)
+    mine = ANALYSES[config.workers.takes]
+    taken = (mine, QueueName.BESIDE, QueueName.RELEASE, QueueName.DELIVER)
     DBOS.listen_queues([queue.value for queue in taken])
     return Worker(config, database, seat, on_lost or _exit_lost)
 
@@ -200,7 +202,7 @@ def register_queues(config: Config) -> None:
     Deliveries are divided by destination (the partition key), so that one which
     does not answer holds up no other.
     """
-    for queue in (*ANALYSES.values(), QueueName.RELEASE):
+    for queue in (*ANALYSES.values(), QueueName.BESIDE, QueueName.RELEASE):
         DBOS.register_queue(
             queue.value,
             worker_concurrency=1,

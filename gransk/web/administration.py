@@ -20,6 +20,7 @@ ROOMS: tuple[tuple[str, str, Permission], ...] = (
     ("nav_settings", "/settings", Permission.SETTINGS),
     ("nav_rules", "/rules", Permission.SETTINGS),
     ("nav_models", "/models", Permission.MODELS),
+    ("nav_comparing", "/models/compare", Permission.MODELS),
     ("nav_monitoring", "/monitoring", Permission.MONITORING),
     ("nav_drift", "/monitoring/drift", Permission.MONITORING),
     ("nav_people", "/people", Permission.PEOPLE),

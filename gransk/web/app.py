@@ -29,6 +29,7 @@ from gransk.web import (
     case,
     case_actions,
     case_history,
+    comparing_pages,
     delivery_pages,
     dicomweb,
     doors,
@@ -142,7 +143,7 @@ def create_app(
         message_pages, delivery_pages, doors,
         account_pages, single_sign_on, people_pages,
         administration_pages, drafting, version_pages, calls, monitoring_pages, drift_pages,
-        rule_pages, model_pages, model_changes,
+        rule_pages, comparing_pages, model_pages, model_changes,
         board, board_acts, exam_history, unit_readers, indicator_pages, own_figures,
         policy_pages, simulation_pages, validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.

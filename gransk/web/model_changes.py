@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from gransk.registry.admission import NEW, Admission
-from gransk.registry.choice import named_by
+from gransk.registry.choice import used_by
 from gransk.registry.evidence import figures_of
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.rollback import roll_back
@@ -104,10 +104,10 @@ def _stage(request: Request, caller: Caller, name: str, form: FormData) -> Respo
         wanted = Stage(_text(form, "stage"))
     except ValueError as error:
         raise HTTPException(422) from error
-    used = named_by(known.config, name)
     try:
         evidence = _pieces(known, name, form)
         with known.database.begin() as session:
+            used = used_by(session, known.config, name)
             step = propose(
                 session, name, wanted, caller.name, _text(form, "reason"), evidence, used
             )

@@ -24,5 +24,5 @@ def linkable(session: Session, card: Card) -> list[Evidence]:
             },
         )
         for row in rows
-        if row.models.get(card.id) == [card.version, card.sha256]
+        if row.models.get(card.id) == [card.version, card.digest]
     ]  # fmt: skip

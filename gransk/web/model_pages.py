@@ -106,7 +106,10 @@ def download_evidence(name: str, number: int, request: Request, caller: Seeing) 
 
 @router.get("/api/models")
 def list_models(request: Request, caller: Seeing) -> dict[str, Any]:
-    """Every model as it stands; digests in hexadecimal, instants as ISO 8601."""
+    """Every model as it stands; digests in hexadecimal, instants as ISO 8601.
+
+    ``sha256`` is that of the weights, ``digest`` what reports name it by.
+    """
     known = wiring(request)
     with known.database.read() as session:
         found = registered(session)
@@ -154,7 +157,7 @@ def model_page(
         found = None if ship is not None else _find(session, name)
         card = found.card if found is not None else ship.card if ship is not None else None
         links = [] if card is None else linkable(session, card)
-        studies = 0 if card is None else studies_of_model(session, card.id, card.sha256)
+        studies = 0 if card is None else studies_of_model(session, card.id, card.digest)
         chosen = chosen_by(session, name)
     proposed = None if found is None else found.proposed
     return page(
@@ -243,6 +246,7 @@ def _card_json(card: Card) -> dict[str, Any]:
         "version": card.version,
         "task": card.task,
         "sha256": card.sha256,
+        "digest": card.digest,
         "research": card.research,
         "licence": card.licence,
         "limits": list(card.limits),

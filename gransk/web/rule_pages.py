@@ -17,12 +17,12 @@ from gransk.oversight.rule_test import Ruled, in_archive, ruled
 from gransk.pipeline.trial import Tried, try_rules
 from gransk.site.config import Config
 from gransk.site.database import utcnow
-from gransk.site.settings_drafts import drafts, one_draft
+from gransk.site.settings_drafts import draft_config, drafts
 from gransk.site.settings_refusals import SettingsError
-from gransk.site.site_keys import Host
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
+from gransk.web.settings.house import LARGEST, status_of
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
 
@@ -42,7 +42,7 @@ def try_study(
     request: Request,
     caller: Seeing,
     study: Annotated[str, Form(max_length=64)] = "",
-    draft: Annotated[int, Form(ge=0)] = 0,
+    draft: Annotated[int, Form(ge=0, le=LARGEST)] = 0,
 ) -> Response:
     """Try the rules on a study of the archive."""
     known = wiring(request)
@@ -68,7 +68,7 @@ async def try_folder(request: Request, caller: Seeing) -> Response:
     form = await request.form(max_files=MOST_FILES)
     files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
     number = str(form.get("draft", "0"))
-    draft = int(number) if number.isdecimal() else 0
+    draft = int(number) if number.isdecimal() and len(number) < 10 else 0
     return await run_in_threadpool(_try_files, request, caller, files, draft)
 
 
@@ -93,11 +93,10 @@ def _settings(known: Wiring, session: Session, draft: int) -> Config:
     """The settings in force, or those of a draft."""
     if not draft:
         return known.config
-    host = Host(known.config, known.applications, known.config.data_folder)
     try:
-        return host.config_of(one_draft(session, draft).row.content)
+        return draft_config(session, known.host, draft)
     except SettingsError as error:
-        raise HTTPException(404) from error
+        raise HTTPException(status_of(error)) from error
 
 
 def _answer(
@@ -113,7 +112,11 @@ def _answer(
     now = utcnow().astimezone(config.zone)
     with known.database.read() as session:
         found = ruled(session, config, tried, key, now)
-    shown = [_shown(one, known.applications[one.read.application], language) for one in found]
+    shown = [
+        _shown(one, application, language)
+        for one in found
+        if (application := known.applications.get(one.read.application)) is not None
+    ]
     return _page(request, caller, study=study, draft=draft, tried=tried, found=shown)
 
 

@@ -21,6 +21,7 @@ from gransk.archive.status import Status
 from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
+from gransk.oversight.compared import Summaries
 from gransk.oversight.metrics import EventCounts
 from gransk.reading.entering import Entering
 from gransk.reading.figures import Figures
@@ -125,6 +126,8 @@ class Wiring:
     blobs: BlobStore = field(init=False)
     lines: Lines = field(init=False)
     version: OrthancVersion = field(init=False)
+    summaries: Summaries = field(init=False)
+    """What analyses beside those in use say."""
     steps: Follower = field(init=False)
     """Workitems for other systems, in step with the room."""
     views: Views = field(init=False)
@@ -139,6 +142,7 @@ class Wiring:
     def __post_init__(self) -> None:
         self.blobs = BlobStore(self.config.blob_folder)
         self.lines = Lines(self.blobs)
+        self.summaries = Summaries(self.blobs)
         self.version = OrthancVersion(self.orthanc)
         self._past = Made(
             self.live, self._make_past, lambda now: (now.time_zone, now.reading.holidays)

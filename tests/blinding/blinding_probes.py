@@ -478,6 +478,15 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "GET /api/ready": ask("/api/ready", status=(200, 503)),
     "GET /metrics": ask("/metrics"),
     "GET /monitoring": ask("/monitoring"),
+    "GET /models/compare": ask("/models/compare"),
+    "POST /models/compare": ask("/models/compare", status=422, name="Å"),
+    "GET /models/compare/{name}": ask("/models/compare/shadow"),
+    "GET /models/compare/{name}/figures.json": ask("/models/compare/shadow/figures.json"),
+    "POST /models/compare/{name}/stop": ends("/models/compare/shadow/stop", status=404),
+    "GET /models/compare/{name}/studies/{key}": refused("/models/compare/shadow/studies/{key}"),
+    "GET /models/compare/{name}/studies/{key}/{side}/{index}.png": refused(
+        "/models/compare/shadow/studies/{key}/own/0.png"
+    ),
     "GET /administration": ask("/administration"),
     "GET /models": ask("/models"),
     "GET /models/{name}": ask("/models/nodule-detector", "/models/mammo-detector"),

@@ -70,6 +70,8 @@ from gransk.reading.steps import follow
 from gransk.reading.telling import Teller
 from gransk.reading.urgent import make_raiser
 from gransk.reading.validation.report import validate
+from gransk.registry import beside
+from gransk.registry.beside_tables import BesideRun, RunState
 from gransk.results.observed import observe
 from gransk.results.router import Router
 from gransk.results.steps import Step
@@ -99,6 +101,7 @@ DECIDED = 5
 READERS = {"anna": False, "bo": False, "cara": True, "dan": True, "eva": False}
 """Accounts of both units, and whether each arbitrates; each has every role."""
 UNITS = ("north", "south")
+SHADOW = "shadow"
 SECRET = "grenzebach"
 """Stands in every opinion and result; no blinded answer may hold it."""
 NO = ["no", "machine"]
@@ -380,6 +383,19 @@ class Programme:
         )
         observe(session, item.study_key, analysis, "mammo", "r" * 16, {"score": score})
         item.state, item.finished_at, item.share = WorkState.READY, self.clock.at, 1.0
+        self._beside(session, item, number, 11.0 - score)
+
+    def _beside(self, session: Any, item: Workitem, number: int, score: float) -> None:
+        """A shadow says the opposite."""
+        found = findings(score, *([mark(1)] if score > 5 else []))
+        stored = self.blobs.put(found.model_dump_json().encode())
+        analysis = digest(["beside", number, score])
+        seal_analysis(session, analysis, "mammo", stored, stored, 31.4)
+        assert beside.add(session, item, SHADOW, {"models": {"masses": "other@2.0.0"}})
+        chosen = select(BesideRun).where(BesideRun.study_key == item.study_key)
+        row = session.scalars(chosen).one()
+        row.own_analysis = analysis
+        beside.end(session, row, RunState.READY)
 
     def _come_late(self) -> None:
         if self.ai is Ai.LATE:

@@ -1,8 +1,11 @@
 """The doctor sees what is wrong, and changes nothing."""
 
 import datetime
+import hashlib
 import json
 import string
+import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -10,11 +13,16 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
+
+import made_models
+
+from bench.contracts.cards import write
 from gransk.cli.doctor import doctor as doctor_command
 from gransk.core.application import applications
 from gransk.core.decode import SYNTAXES
 from gransk.oversight import doctor, doctor_orthanc, doctor_settings
-from gransk.oversight.doctor import CHECKS, Level, examine
+from gransk.oversight.doctor import CHECKS, OF_MODELS, Level, examine
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
 from gransk.reading import ledger
 from gransk.reading.entries import Arrival
@@ -53,7 +61,7 @@ def database(path):
 
 def seen(path):
     """The results by the codes of what they saw."""
-    return {result.seen: result for result in examine(path, doctor_settings.CHECKS)}
+    return {result.seen: result for result in examine(path, (*OF_MODELS, *doctor_settings.CHECKS))}
 
 
 def test_bad_configuration_ends_it(path):
@@ -209,6 +217,33 @@ def test_a_model_in_a_role_that_it_does_not_fit(path, database, monkeypatch):
     told = result.what("en")
     assert "applications.nodule.models: role segmenter: model 'nodule-detector'" in told
     assert "volume-segmenter" in told
+
+
+def test_a_model_that_the_site_admitted(path, database, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "applications", applications)
+    name = write(tmp_path, "volume-boxes")
+    path.write_text(
+        "applications: {nodule: {models: {search: null, detector: example-volume-boxes@1.0.0}}}\n"
+        "overrides: [{name: mild, application: nodule, where: {age_below: 50}, settings: "
+        "{models: {segmenter: example-volume-boxes@1.0.0}}}]\n"
+    )
+    missing = seen(path)["model_missing"]
+    assert "nodule needs example-volume-boxes@1.0.0" in missing.what("en")
+    place = load_config(path).admitted_folder / f"{name}@1.0.0"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).rename(place)
+    assert "was never admitted" in seen(path)["model_bad"].what("en")
+    card = place / "card.yaml"
+    with database.begin() as session:
+        sha256 = hashlib.sha256(card.read_bytes()).hexdigest()
+        made_models.enter(session, place.name, card_sha256=sha256)
+    told = seen(path)
+    assert "model_missing" not in told
+    assert "overrides[mild].settings.models: role segmenter" in told["model_bad"].what("en")
+    assert "example-volume-boxes 1.0.0" in told["models_good"].what("en")
+    card.write_text(card.read_text().replace("threshold: 0.5", "threshold: 0.9"))
+    results = list(examine(path, OF_MODELS))
+    assert any("not the one that was admitted" in one.what("en") for one in results)
 
 
 def test_service_without_tls(path):

@@ -40,7 +40,7 @@ from gransk.oversight import (
 )
 from gransk.oversight.backup import make_backup
 from gransk.oversight.backup_set import DATABASE, chosen
-from gransk.oversight.doctor import Level, examine
+from gransk.oversight.doctor import OF_MODELS, Level, examine
 from gransk.results.store import BlobStore
 from gransk.results.tables import Blob
 from gransk.site import machines, people
@@ -53,7 +53,7 @@ from gransk.site.settings import record_settings
 from gransk.site.tables import Executor, Role
 
 MODEL = "mammo-density"
-CHECKS = (*doctor_site.CHECKS, *doctor_machine.CHECKS, *doctor_destinations.CHECKS)
+CHECKS = (*OF_MODELS, *doctor_site.CHECKS, *doctor_machine.CHECKS, *doctor_destinations.CHECKS)
 
 
 class Ill(BaseHTTPRequestHandler):

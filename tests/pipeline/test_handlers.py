@@ -17,8 +17,10 @@ from gransk.reading.release import open_rows as unreleased
 from gransk.results import edits
 from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
 from gransk.results.tables import Report, Workitem, WorkState
+from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
+from gransk.site.settings import record_settings
 
 
 class Reader:
@@ -268,6 +270,17 @@ def test_the_third_death_sets_the_input_aside(session, seen, headers):
     assert workitems.rerun(session, item.id, "ann")
     (item,) = rows(session)
     assert (item.state, item.attempt, item.deaths) == (WorkState.WAITING, 1, 0)
+
+
+def test_who_asks_for_another_try_gets_the_settings_of_now(session, seen, headers, tmp_path):
+    handlers(Reader("a", Reason.NOT_AXIAL)).submit(session, seen, headers, False)
+    for name in ("North", "West", "South"):
+        config = Config(data_folder=tmp_path, organization=name)
+        number = record_settings(session, config, "ann", "other series rules")
+    (item,) = rows(session)
+    assert item.settings_version != number
+    assert workitems.rerun(session, item.id, "ann")
+    assert item.settings_version == number
 
 
 def test_a_child_that_ends_takes_its_death_back(session, seen, headers):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gransk.archive.tables import Archive, SeenStudy
-from gransk.pipeline import analyse, room, workitems
+from gransk.pipeline import analyse, jobs, room, workitems
 from gransk.pipeline.analyse import Tools, _Try
 from gransk.pipeline.supervise import Ended, How, Nursery
 from gransk.pipeline.workitems import Work
@@ -66,7 +66,7 @@ def full(*_, **__):
 
 
 def test_no_room_for_a_scratch_folder_counts_no_death(tools, monkeypatch):
-    monkeypatch.setattr(analyse.tempfile, "mkdtemp", full)
+    monkeypatch.setattr(jobs.tempfile, "mkdtemp", full)
     for _ in range(tools.config.workers.max_deaths + 1):
         how, _detail = _Try(tools, Work("w", 0, 0)).run()
         assert how == How.UNREACHABLE

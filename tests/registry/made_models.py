@@ -191,7 +191,7 @@ CARD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def enter(session: Session, name: str, **card: Any) -> None:
+def enter(session: Session, name: str, card_sha256: str = "1" * 64, **card: Any) -> None:
     """Put a candidate into the registry alone, for tests of what comes after its checks."""
     attempt = ModelAttempt(
         source=Source.SHELL, title="x", model=name, admitted=True, results=[],
@@ -201,7 +201,7 @@ def enter(session: Session, name: str, **card: Any) -> None:
     session.flush()
     session.add(
         ModelRow(
-            name=name, attempt=attempt.number, card=CARD | card, card_sha256="1" * 64,
+            name=name, attempt=attempt.number, card=CARD | card, card_sha256=card_sha256,
             sha256="0" * 64, size=1, signer=None, seconds=0.1, peak_mb=10,
         )
     )  # fmt: skip

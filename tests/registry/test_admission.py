@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import stat
 import zipfile
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import yaml
 from onnx import TensorProto, helper
 
+from bench.contracts.cards import EXAMPLES, write
 from gransk.registry.checking import run_checks
 from gransk.registry.checks import Check, Fault, Result
 from gransk.registry.examine import examine
@@ -139,11 +142,29 @@ CASES: dict[str, tuple[dict[str, Any], set[Fault]]] = {
     "no arrays": ({"inputs_file": b"text"}, {Fault.GOLDEN_UNREADABLE}),
     "pickled": ({"inputs_file": made.npz(x=np.array([{"a": 1}], object))},
                 {Fault.GOLDEN_UNREADABLE}),
+    "text for numbers": ({"outputs_file": made.npz(y=np.array([["a", "b", "c"]]))},
+                         {Fault.GOLDEN_UNREADABLE}),
+    "nothing to compare": ({"inputs_file": made.npz(x=made.INPUT[:0]),
+                            "outputs_file": made.npz(y=made.INPUT[:0])},
+                           {Fault.GOLDEN_UNREADABLE}),
     "several": (
         {"licence": "mine", "without": ["golden"], "model": made.double(domain="com.example")},
         {Fault.LICENCE_UNKNOWN, Fault.GOLDEN_MISSING, Fault.CUSTOM_OPERATOR, Fault.NOT_LOADED},
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_the_contracts_are_whole(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / write(tmp_path, name)
+    assert looked_at(tmp_path, folder) == dict.fromkeys(Check)
+    card = yaml.safe_load((folder / "card.yaml").read_text())
+    said = f'"name": "{card["inputs"][0]["name"]}"'
+    text = json.dumps(card["contract"]).replace(said, '"name": "wrong"')
+    card["contract"] = json.loads(text)
+    (folder / "card.yaml").write_text(yaml.safe_dump(card))
+    found = looked_at(tmp_path / "wrong", folder)
+    assert found[Check.CONTRACT] is Fault.CONTRACT_BROKEN
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -214,6 +235,12 @@ def test_what_is_no_zip(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.zip").write_bytes(content)
     found = looked_at(tmp_path, tmp_path / "model.zip")
     assert found == {"package": Fault.UNREADABLE_PACKAGE}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.zip")
+    found = looked_at(tmp_path, tmp_path / "model.zip")
+    assert faults(found) == {Fault.UNSAFE_NAME}
 
 
 def test_a_folder_with_links_is_refused(tmp_path: Path) -> None:

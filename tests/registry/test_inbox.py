@@ -55,6 +55,20 @@ def test_the_inbox_takes_what_stands_still(tmp_path: Path) -> None:
     admission.database.close()
 
 
+def test_what_cannot_be_taken_out_is_tried_once(tmp_path: Path) -> None:
+    config, admission = made.site_of(tmp_path)
+    inbox = Inbox(admission)
+    inbox.open()
+    (config.admitted_folder / "refused").write_bytes(b"in the way")
+    (inbox.folder / "bad.zip").write_bytes(b"half a zip")
+    assert [inbox.look(RUNNING) for _ in range(4)] == [0, 1, 0, 0]
+    (inbox.folder / "bad.zip").write_bytes(b"another half")
+    assert [inbox.look(RUNNING) for _ in range(3)] == [0, 1, 0]
+    with admission.database.read() as session:
+        assert len(attempts(session, 9)) == 2
+    admission.database.close()
+
+
 @pytest.mark.full
 def test_a_service_that_stops_tries_again_later(tmp_path: Path) -> None:
     config, admission = made.site_of(tmp_path)

@@ -14,9 +14,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 
 from web_site import Site, open_site
 
+from bench.contracts.cards import EXAMPLES
+from gransk.core.models import Card, OperatingPoint
+from gransk.reading.policy_tables import Validation
 from gransk.registry.stages import one
 from gransk.registry.tables import Stage
+from gransk.site.database import utcnow
 from gransk.site.tables import Role
+from gransk.web.model_evidence import linkable
 
 NAME = "double@1.0.0"
 TASK = "Doubles <script>alert(1)</script>"
@@ -167,3 +172,28 @@ def test_figures_that_are_none(site: Site) -> None:
     for figures in ("", "x", "[1]", '{"a": NaN}', "[" * 5000):
         assert anna.post(act, data={"figures": figures}).status_code == 409, figures
     assert anna.post(act, data={"figures": '{"a": 1}'}).status_code == 303
+
+
+def test_a_validation_of_a_model_by_contract_is_known_by_what_decides_its_findings(
+    site: Site,
+) -> None:
+    card = Card.model_validate(EXAMPLES["volume-boxes"].card | {"sha256": "2" * 64})
+    stricter = card.model_copy(
+        update={"operating_point": OperatingPoint(threshold=0.9, chosen_on="")}
+    )
+    with site.database.begin() as session:
+        for unit, digest in (("north", card.digest), ("south", card.sha256)):
+            session.add(
+                Validation(
+                    unit=unit, application="nodule", models={card.id: [card.version, digest]},
+                    exams=2, cancers=1, report={}, digest="3" * 64, signed_by="karen",
+                    signed_at=utcnow(),
+                )
+            )  # fmt: skip
+    with site.database.read() as session:
+        assert [one.content["unit"] for one in linkable(session, card)] == ["north"]
+        assert linkable(session, stricter) == []
+    with site.database.begin() as session:
+        made.enter(session, card.name, **EXAMPLES["volume-boxes"].card, sha256="2" * 64)
+    shown = site.signed_in("admin").get(f"/models/{card.name}")
+    assert card.digest in shown.text, "reports name it so"

@@ -11,12 +11,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from gransk.core.application import applications
+from gransk.core.errors import ModelError
 from gransk.registry.choice import (
     ModelChoiceError,
     check_models,
+    check_present,
     check_settings,
+    choosing_versions,
     chosen_by,
     named_by,
+    used_by,
 )
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.rollback import roll_back
@@ -226,6 +230,17 @@ def test_what_is_in_force_does_not_stand_in_the_way(here: Room) -> None:
     assert caught.value.refusal is SettingsRefusal.MODEL_NOT_ACTIVE
 
 
+def test_a_host_that_lacks_a_chosen_model_is_told(here: Room, tmp_path: Path) -> None:
+    here.move(Stage.SHADOW, Stage.ACTIVE)
+    with here.database.read() as session:
+        check_present(session, naming(here.config, "nodule-detector"))
+        with pytest.raises(ModelError, match=r"o0.*no card.yaml.*mount .*models"):
+            check_present(session, naming(here.config, NAME))
+    made.package(here.config.admitted_folder / NAME)
+    with here.database.read() as session, pytest.raises(ModelError, match="not the one"):
+        check_present(session, naming(here.config, NAME))
+
+
 def test_rolling_back_drafts_what_was_before(here: Room, tmp_path: Path) -> None:
     host = Host(here.config, _with_roles(), tmp_path, (check_settings,))
     assert here.refused(roll_back, host, NAME, "anna", "worse") is ModelRefusal.NOTHING_TO_UNDO
@@ -238,6 +253,26 @@ def test_rolling_back_drafts_what_was_before(here: Room, tmp_path: Path) -> None
     assert (draft.row.undoes, draft.version) == (2, None)
     assert draft.row.content["overrides"] == []
     assert here.stage() is Stage.SHADOW
+
+
+def test_rolling_back_takes_a_model_from_wherever_it_was_chosen(here: Room, tmp_path: Path) -> None:
+    host = Host(here.config, _with_roles(), tmp_path, (check_settings,))
+    here.move(Stage.SHADOW, Stage.ACTIVE)
+    english = naming(here.config, NAME, NAME).model_copy(update={"language": "da"})
+    with here.database.begin() as session:
+        record_settings(session, here.config, "anna", "the first")
+        record_settings(session, naming(here.config, NAME), "anna", "for some")
+        record_settings(session, naming(here.config, NAME, NAME), "anna", "for others")
+        record_settings(session, english, "anna", "another language")
+        assert choosing_versions(session, NAME) == (3, 2)
+        assert choosing_versions(session, "other@1.0.0") == ()
+        assert used_by(session, here.config, NAME) == (
+            "overrides[o0].settings.models.detector", "overrides[o1].settings.models.detector",
+        )  # fmt: skip
+    with here.database.begin() as session:
+        draft = roll_back(session, host, NAME, "anna", "it is worse")
+    assert draft.row.content["overrides"] == []
+    assert draft.row.content["language"] == "da"
 
 
 def _with_roles() -> Any:

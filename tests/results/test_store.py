@@ -15,7 +15,7 @@ from gransk.results.store import (
     seal_report,
     withdraw_report,
 )
-from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
+from gransk.results.tables import Blob, Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
 
@@ -92,6 +92,15 @@ def test_a_folder_that_lacks_what_the_database_names_is_refused(database, blobs,
         check_blobs(session, blobs)
         with pytest.raises(BlobError, match="mount the shared folder"):
             check_blobs(session, BlobStore(tmp_path / "not mounted"))
+
+
+def test_what_retention_removed_is_not_looked_for(database, blobs):
+    with database.begin() as session:
+        sealed(session, blobs, new_item(session), "b")
+        for blob in session.scalars(select(Blob)):
+            blobs.path(blob.sha256).unlink()
+            blob.removed_at = utcnow()
+        check_blobs(session, blobs)
 
 
 def test_the_second_seal_of_an_analysis_returns_the_first(database, blobs):

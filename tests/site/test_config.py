@@ -317,6 +317,22 @@ def test_a_part_that_cannot_be_read_is_named(tmp_path, named, told):
     assert told in error_of(text, tmp_path)
 
 
+@pytest.mark.parametrize("within", ["a", "<<"])
+def test_a_short_text_does_not_stand_for_more_than_a_machine_holds(within):
+    steps = ["b0: &b0 {k0: 1}"]
+    for n in range(1, 12):
+        some = ", ".join([f"*b{n - 1}"] * 9)
+        steps.append(f"b{n}: &b{n} {{{within}: [{some}]}}")
+    assert "aliases stand for more than" in error_of("\n".join(steps))
+
+
+def test_an_anchor_within_itself():
+    assert "an anchor stands within itself" in error_of("applications: {nodule: &a {b: *a}}")
+    often = "applications: {nodule: &a {smallest_mm: 4}, mammo: {<<: *a}}"
+    used = parse_config(often, Path("/site/gransk.yaml"))
+    assert used.applications["mammo"] == {"smallest_mm": 4}
+
+
 def test_a_site_s_own_codes_over_the_default(tmp_path):
     (tmp_path / "hl7.yaml").write_text("values: {outcome: {recall: [G^Genindkaldt^99RIS]}}")
     config = parse_config("messages: {mapping: {file: hl7.yaml}}", tmp_path / "gransk.yaml")

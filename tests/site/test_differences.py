@@ -107,3 +107,13 @@ def test_a_value_is_put_at_a_key():
 def test_what_is_no_key_is_refused(key):
     with pytest.raises(InvalidValueError):
         with_value({"a": {"b": 1}}, key, 2)
+
+
+def test_two_orders_of_the_same_things_are_a_conflict():
+    """Of overrides the later counts: whose order holds is nobody's guess."""
+    a, b, c = ({"name": name} for name in "abc")
+    base = {"overrides": [a, b, c]}
+    mine, theirs = {"overrides": [b, a, c]}, {"overrides": [a, c, b]}
+    assert merge(base, mine, theirs) == (theirs, ["overrides"])
+    assert merge(base, mine, mine) == (mine, [])
+    assert merge(base, mine, {"overrides": [a, b]}) == ({"overrides": [b, a]}, [])

@@ -20,6 +20,7 @@ import gransk.oversight.drift.tables
 import gransk.oversight.retention_tables
 import gransk.reading.policy_tables
 import gransk.reading.tables
+import gransk.registry.beside_tables
 import gransk.registry.tables
 import gransk.results.commitment_tables
 import gransk.results.message_tables

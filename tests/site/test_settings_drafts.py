@@ -164,6 +164,11 @@ def test_a_switched_off_account_approves_nothing(site):
         (put(THRESHOLD, 2.0), SettingsRefusal.INVALID, "operating_point"),
         (put("applications.other", {}), SettingsRefusal.INVALID, "no such application"),
         (
+            put("applications.marker", {"names": {"file": "gransk.yaml"}}),
+            SettingsRefusal.INVALID,
+            "applications.marker.names.file: got the name of a file",
+        ),
+        (
             put("overrides[sharp]", {**OVERRIDE, "settings": {"operating_point": 2.0}}),
             SettingsRefusal.INVALID,
             "overrides[sharp].settings",
@@ -202,7 +207,7 @@ def test_overrides_are_checked_together(site):
     assert refusal(site.propose, put("overrides[other]", second)) is SettingsRefusal.INVALID
 
 
-@pytest.mark.parametrize("reason", ["", "  x ", "x" * 1001])
+@pytest.mark.parametrize("reason", ["be\0cause", "", "  x ", "x" * 1001])
 def test_a_reason_is_wanted(site, reason):
     site.begin()
     refused = refusal(site.propose, put("language", "da"), reason=reason)
@@ -260,6 +265,18 @@ def test_two_editors_at_once(site, url, tmp_path):
     for one in both:
         one.join(30)
     assert ended == {2, SettingsRefusal.CONFLICT.value}
+
+
+def test_a_unit_that_came_while_a_draft_waited_is_asked_too(site):
+    site.begin("karen", "svend")
+    made = site.propose(put(THRESHOLD, 0.6))
+    more = {"name": "south", "title": "South", "responsible": ["karen"]}
+    other = site.propose(put("reading.units[south]", more))
+    site.approve(made.number, "karen")
+    site.approve(other.number, "karen")
+    assert site.approve(other.number, "svend").state is DraftState.IN_FORCE
+    assert refusal(site.approve, made.number, "svend") is SettingsRefusal.CONFLICT
+    assert threshold(site) is None
 
 
 def test_a_draft_is_turned_down(site):

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from gransk.site.differences import with_value
 from gransk.site.live import Live
 from gransk.site.settings import latest_number, latest_settings, record_settings
-from gransk.site.settings_drafts import DraftState, drafts, one_draft
+from gransk.site.settings_drafts import DraftState, drafts, one_draft, undo
 from gransk.site.settings_file import (
     HostFile,
     export_settings,
@@ -107,6 +107,17 @@ def test_one_key_changed_in_the_file_and_on_the_pages(site):
         assert refused_files(session) == []
 
 
+def test_a_refused_file_is_taken_in_when_what_was_in_its_way_is_gone(site):
+    site.begin()
+    site.propose(lambda content: with_value(content, "organization", "Hospital North"))
+    taken = site.edit(UNITS + "organization: Hospital West\n")
+    assert taken.refusal is SettingsRefusal.CONFLICT
+    with site.database.begin() as session:
+        undo(session, site.host, 2, "anna", "as we agreed")
+    assert site.file.take_in().draft.state is DraftState.IN_FORCE
+    assert site.now().content["organization"] == "Hospital West"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -168,6 +179,45 @@ def test_what_a_file_names_is_read_again(site, tmp_path):
     (tmp_path / "marker.yaml").write_text("operating_point: 0.7\n")
     assert site.file.take_in().draft.state is DraftState.IN_FORCE
     assert site.now().content["applications"]["marker"] == {"operating_point": 0.7}
+
+
+def test_a_file_that_is_being_written_is_not_taken_in(site):
+    """An editor empties a file before it writes it: empty it says that all is as by default."""
+    site.begin()
+    steps = iter(
+        [
+            lambda: site.path.write_text(""),
+            lambda: site.path.write_text(MARKED),
+            lambda: None,
+            lambda: None,
+        ]
+    )
+
+    class Looks:
+        def wait(self, seconds):
+            step = next(steps, None)
+            if step is not None:
+                step()
+            return step is None
+
+    site.file.keep_looking(Looks())
+    with site.database.read() as session:
+        made = drafts(session)
+        assert len(made) == 1
+        assert one_draft(session, 1).row.content["applications"]["marker"]
+    assert site.now().config.reading.names == ("north", "west")
+
+
+def test_an_import_reads_what_it_names(site, tmp_path):
+    (tmp_path / "marker.yaml").write_text("operating_point: 0.6\n")
+    site.begin()
+    named = UNITS + "applications: {marker: {file: marker.yaml}}\n"
+    with site.database.begin() as session:
+        import_settings(session, site.host, named, "shell:anna", "calibrated")
+    assert site.now().content["applications"]["marker"] == {"operating_point": 0.6}
+    other = named.replace("marker.yaml", "none.yaml")
+    with pytest.raises(SettingsError, match=r"none\.yaml"), site.database.begin() as session:
+        import_settings(session, site.host, other, "shell:anna", "calibrated")
 
 
 def test_another_hosts_file_changes_nothing_at_first(site, tmp_path):

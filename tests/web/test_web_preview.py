@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
 
 import pytest
 from sqlalchemy import literal
@@ -18,7 +19,8 @@ from gransk.oversight.preview_study import Kind, Untold, Viewer
 from gransk.results.tables import WorkState
 from gransk.site.config import Config
 from gransk.site.database import utcnow
-from gransk.site.settings_drafts import settings_now
+from gransk.site.differences import with_value
+from gransk.site.settings_drafts import Origin, propose, settings_now
 from gransk.site.tables import Role
 
 DESTINATIONS = [{"name": "orthanc", "kind": "orthanc", "when": [{"outcomes": ["findings"]}]}]
@@ -98,6 +100,9 @@ def test_what_only_the_images_tell_is_counted_by_why(site):
     old = nodules().model_copy(update={"models": ()})
     site.sealed(site.study(3), old, application="nodule")
     assert tried(site, **limit(0.75)).untold == {Untold.MODELS: 1}
+    gone = {"search": None, "detector": "gone@1.0.0"}
+    other = {"applications": {"nodule": {"operating_point": 0.5, "models": gone}}}
+    assert tried(site, **other).untold[Untold.MODELS] == 2
     scanner = {"overrides": [{
         "name": "a", "application": "nodule", "where": {"manufacturer": "A*"},
         "settings": {"operating_point": 0.9},
@@ -134,3 +139,64 @@ def test_a_person_tries_a_change_and_an_auditor_is_not_told_whose(site):
     assert site.person(Role.AUDITOR).post("/settings/preview", data=sent).status_code == 403
     wrong = administrator.post("/settings/preview", data={"settings": '{"language": "fr"}'})
     assert (wrong.status_code, "One of da, en" in wrong.text) == (422, True)
+
+
+def test_a_draft_is_tried_as_if_it_came_into_force_now(site):
+    """What others changed since is not what this draft does."""
+    site.sealed(site.study(1), nodules(), application="nodule")
+    administrator = site.person(Role.ADMINISTRATOR)
+    known = site.app.state.wiring
+    base = administrator.get("/api/settings").json()
+    with site.database.begin() as session:
+        name = with_value(base["settings"], "destinations[orthanc].when", [])
+        propose(session, known.host, name, "anna", "to everybody", Origin.PAGE)
+    settings = base["settings"] | limit(0.75)
+    asked = {"settings": settings, "base": base["version"]}
+    answer = administrator.post("/api/settings/preview", json=asked).json()
+    assert answer["kinds"] == {"findings": 1}
+    sent = {"settings": json.dumps(settings), "base": str(base["version"])}
+    assert "Destinations" not in administrator.post("/settings/preview", data=sent).text
+    other = base["settings"] | {"destinations": []}
+    refused = administrator.post("/api/settings/preview", json={"settings": other, "base": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+
+
+def test_studies_analysed_by_admitted_models_are_told(site):
+    """Mammography is previewed by the model's card, which lies among the admitted ones."""
+    config = site.config
+    source = model_folder() / "nodule-detector"
+    copied = config.admitted_folder / "nodule-detector@0.3.0"
+    shutil.copytree(source, copied)
+    known = site.app.state.wiring
+    names = []
+
+    class Asked(type(applications()["nodule"])):
+        def preview(self, findings, before, after, models):
+            names.append(models.card("nodule-detector@0.3.0").id)
+            return super().preview(findings, before, after, models)
+
+    known.applications = {"nodule": Asked()}
+    site.sealed(site.study(1), nodules(), application="nodule")
+    asked = {"settings": limit(0.75)}
+    answer = site.person(Role.ADMINISTRATOR).post("/api/settings/preview", json=asked).json()
+    assert names
+    assert (answer["kinds"], answer["untold"]) == ({"findings": 1}, {})
+
+
+def test_numbers_that_no_column_holds(site):
+    administrator = site.person(Role.ADMINISTRATOR)
+    large = 10**25
+    for answer in (
+        administrator.get(f"/settings/versions/{large}"),
+        administrator.get(f"/settings/drafts/{large}"),
+        administrator.get(f"/settings/versions?before={large}"),
+        administrator.get(f"/api/settings/versions/{large}"),
+        administrator.post(f"/api/settings/drafts/{large}/turn-down", json={"reason": "no"}),
+        administrator.post("/api/settings/preview", json={"settings": {}, "after": large}),
+        administrator.post("/api/settings/preview", json={"settings": {}, "base": large}),
+        administrator.post("/rules", data={"study": "a", "draft": str(large)}),
+        administrator.post("/settings/preview", data={"settings": '{"a":' * 9000}),
+    ):
+        assert answer.status_code == 422
+    long_ago = {"settings": limit(0.75), "until": "0001-01-02T00:00:00Z"}
+    assert administrator.post("/api/settings/preview", json=long_ago).status_code == 200

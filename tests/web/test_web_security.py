@@ -36,6 +36,7 @@ SAMPLES = {
     "analysis_key": "a",
     "comparison_key": "c",
     "index": "0",
+    "side": "own",
     "workitem": "w",
     "row": "r",
     "accession": "A1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -338,6 +339,20 @@ def test_rest_says_why_it_refuses(site, anna):
     assert anna.get(f"{address}/{number}").json()["changes"] == made["changes"]
     assert [one["number"] for one in anna.get(address).json()["drafts"]] == [number]
     assert anna.get(address, params={"waiting": True}).json()["drafts"] == []
+
+
+def test_no_file_of_this_machine_is_read_for_who_changes_settings(site, anna, tmp_path):
+    (tmp_path / "secret").write_text("a-secret-of-this-machine")
+    values = {"nodule": {"operating_point": {"file": str(tmp_path / "secret")}}}
+    for answer in (
+        anna.post("/api/settings/drafts", json={"settings": {"applications": values}} | REASON),
+        anna.post("/api/settings/preview", json={"settings": {"applications": values}}),
+        anna.post("/settings/preview", data={"settings": json.dumps({"applications": values})}),
+        send(anna, "/settings/text/applications", {"text": yaml.safe_dump(values)} | REASON),
+    ):
+        assert answer.status_code == 422
+        assert "the name of a file" in answer.text
+        assert "a-secret" not in answer.text
 
 
 def test_a_machine_reads_and_changes_nothing(site):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,8 @@ from gransk.core.reasons import TEXTS, Reason
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict
 from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.oversight.audit.export import FORMS
+from gransk.oversight.compared import GROUPS
+from gransk.oversight.rule_test import OUTCOMES, Said
 from gransk.oversight.running import Step
 from gransk.reading.entries import AlertCode, TaskKind
 from gransk.reading.exam import State
@@ -29,6 +32,8 @@ from gransk.reading.simulation.figures import Assumption
 from gransk.reading.tables import Closing, FollowUpState
 from gransk.reading.troubles import Trouble
 from gransk.reading.validation.report import Counts, Missing
+from gransk.registry.beside import BesideRefusal
+from gransk.registry.beside_tables import RunState
 from gransk.registry.checks import Check, Fault
 from gransk.registry.refusals import ModelRefusal
 from gransk.registry.tables import EvidenceKind, Source, Stage
@@ -40,6 +45,7 @@ from gransk.site.events import EventKind
 from gransk.site.tables import Role
 from gransk.web import texts
 from gransk.web.case_history import LABELS, About
+from gransk.web.comparing_pages import SIDES
 from gransk.web.follow_up_pages import COLUMNS
 from gransk.web.model_pages import DONE as MODEL_DONE
 from gransk.web.profile_form import SOURCES
@@ -110,6 +116,8 @@ def used() -> set[str]:
         ("identity", ("patient_id", "issuer", "patient_name", "birth_date", "sex")),
         ("identity_images", ("waiting", "failed")),
         ("monitoring_step", Step),
+        ("rules_said", get_args(Said)), ("rules_outcome", OUTCOMES),
+        ("beside", RunState), ("comparing", (*SIDES, *BesideRefusal)), ("comparing_by", GROUPS),
         ("step", STEPS), ("kind", [one.lower() for one in ObjectKind]),
         ("start", ("title", "text", "button")),
         ("join", ("title", "text", "button")), ("source", SOURCES),

@@ -20,3 +20,16 @@ Contract = Annotated[
     Field(discriminator="kind"),
 ]
 """``contract`` of a card, told apart by its ``kind``."""
+
+
+def tensors_of(contract: Contract) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the inputs that a contract fills, and of the outputs that it reads."""
+    if isinstance(contract, MammoExam):
+        inputs = {one.image.name for one in contract.views}
+        return frozenset(inputs), frozenset(one.name for one in contract.outputs)
+    if isinstance(contract, VolumeFalsePositive):
+        return frozenset(one.name for one in contract.inputs), frozenset({contract.output})
+    if isinstance(contract, VolumeSegmenter):
+        return frozenset({contract.input.name}), frozenset({contract.output})
+    read = (contract.output.boxes, contract.output.scores, contract.output.labels)
+    return frozenset({contract.input.name}), frozenset(filter(None, read))

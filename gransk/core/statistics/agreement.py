@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.statistics.figure import Z95, Figure
@@ -45,3 +46,18 @@ def kappa(table: npt.ArrayLike) -> Figure:
     variance = (on + off - rest) / ((1 - chance) ** 2 * total)
     reach = Z95 * float(np.sqrt(max(variance, 0.0)))
     return Figure(value, max(-1.0, value - reach), min(1.0, value + reach))
+
+
+def mcnemar(first_alone: int, second_alone: int) -> float:
+    """Two-sided p of McNemar's exact test: do two readers of the same rows call as often?
+
+    Of the rows on which they differ, each is as likely to be the one who called (a binomial of
+    one half).
+
+    Parameters
+    ----------
+    first_alone, second_alone : int
+        Rows that one of them alone called.
+    """
+    rows = first_alone + second_alone
+    return float(stats.binomtest(first_alone, rows, 0.5).pvalue) if rows else 1.0

@@ -37,7 +37,7 @@ from gransk.site.tables import SettingVersion
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import base_of, look, person_of, status_of
+from gransk.web.settings.house import LARGEST, Number, base_of, look, person_of, status_of
 from gransk.web.settings.trying import Tried, try_out
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
@@ -67,7 +67,7 @@ class Asked(BaseModel):
 
     settings: dict[str, Any] | None = None
     yaml: str | None = Field(default=None, max_length=400_000)
-    base: int | None = Field(default=None, ge=0)
+    base: int | None = Field(default=None, ge=0, le=LARGEST)
 
     @model_validator(mode="after")
     def _one(self) -> Asked:
@@ -94,7 +94,7 @@ class Tries(Asked):
     """
 
     until: datetime.datetime | None = None
-    after: int = Field(default=0, ge=0)
+    after: int = Field(default=0, ge=0, le=LARGEST)
 
 
 class Why(BaseModel):
@@ -118,7 +118,7 @@ def show_current(request: Request, caller: Seeing) -> dict[str, Any]:
 def list_versions(
     request: Request,
     caller: Seeing,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=TOGETHER)] = 50,
 ) -> dict[str, Any]:
     """Versions that are or were in force, the newest first."""
@@ -131,7 +131,7 @@ def list_versions(
 
 
 @router.get("/versions/{number}")
-def show_version(number: int, request: Request, caller: Seeing) -> Response:
+def show_version(number: Number, request: Request, caller: Seeing) -> Response:
     """A version with its site keys, and what it changed."""
     known = wiring(request)
     host = known.host
@@ -158,7 +158,7 @@ def list_drafts(request: Request, caller: Seeing, waiting: bool = False) -> dict
 
 
 @router.get("/drafts/{number}")
-def show_draft(number: int, request: Request, caller: Seeing) -> Response:
+def show_draft(number: Number, request: Request, caller: Seeing) -> Response:
     """A draft with its site keys, and what it would change."""
     known = wiring(request)
     try:
@@ -191,7 +191,7 @@ def make_draft(asked: NewDraft, request: Request, caller: Drafting) -> Response:
 
 
 @router.post("/drafts/{number}/approve")
-def approve_draft(number: int, request: Request, caller: Approving) -> Response:
+def approve_draft(number: Number, request: Request, caller: Approving) -> Response:
     """Approve a draft for the units that the person answers for."""
     known, account = wiring(request), person_of(caller)
     try:
@@ -204,7 +204,7 @@ def approve_draft(number: int, request: Request, caller: Approving) -> Response:
 
 
 @router.post("/drafts/{number}/turn-down")
-def turn_down_draft(number: int, why: Why, request: Request, caller: Drafting) -> Response:
+def turn_down_draft(number: Number, why: Why, request: Request, caller: Drafting) -> Response:
     """Turn a draft down: a responsible radiologist of what it touches, or its author."""
     known, account = wiring(request), person_of(caller)
     try:
@@ -216,7 +216,7 @@ def turn_down_draft(number: int, why: Why, request: Request, caller: Drafting) -
 
 
 @router.post("/versions/{number}/undo")
-def undo_version(number: int, why: Why, request: Request, caller: Drafting) -> Response:
+def undo_version(number: Number, why: Why, request: Request, caller: Drafting) -> Response:
     """Draft what stood before a version."""
     known, account = wiring(request), person_of(caller)
     reason = why.reason.strip() or text("settings_undo_reason", language_of(request), number=number)
@@ -236,8 +236,8 @@ def preview(asked: Tries, request: Request, caller: Drafting) -> Response:
     until = asked.until if asked.until is not None and asked.until.tzinfo else utcnow()
     values: dict[str, Any] = {}
     try:
-        _, values = _values(known, asked)
-        tried = try_out(known, caller, values, min(until, utcnow()), asked.after)
+        base, values = _values(known, asked)
+        tried = try_out(known, caller, values, until, asked.after, base)
     except SettingsError as error:
         return _refusal(request, error, values)
     return JSONResponse(_preview(tried, language_of(request)))

@@ -14,6 +14,7 @@ from gransk.core.errors import ConfigurationError
 from gransk.site.config import Config
 from gransk.site.faults import place_of
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
+from gransk.web.settings.subjects import IN_PART
 from gransk.web.texts import catalogue, text
 
 _KEYS = {
@@ -139,6 +140,6 @@ def _schema(
     name = ""
     if parts[0] == "applications" and len(parts) > 1:
         name = parts[1]
-    elif parts[0] == "overrides" and len(parts) > 1 and parts[1].isdecimal():
-        name = str(values["overrides"][int(parts[1])].get("application", ""))
+    elif parts[0] in IN_PART and len(parts) > 1 and parts[1].isdecimal():
+        name = str(values[parts[0]][int(parts[1])].get("application", ""))
     return installed[name].settings_schema if name in installed else None

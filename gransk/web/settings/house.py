@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Path
 from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,10 @@ from gransk.web.wiring import Wiring
 
 FIRST = 1
 """Number of the first version."""
+LARGEST = 2**31 - 1
+"""Number that a column of the database holds."""
+Number = Annotated[int, Path(ge=0, le=LARGEST)]
+"""Of a version or a draft, in an address."""
 STATUS = {
     SettingsRefusal.NO_DRAFT: 404,
     SettingsRefusal.NO_VERSION: 404,

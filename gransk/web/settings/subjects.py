@@ -16,7 +16,9 @@ from gransk.web.settings.schema import Field, Kind, Schema, fields
 
 LIMITS, REST = "limits", "rest"
 OVERRIDES = "overrides"
-_SETTINGS_OF_OVERRIDE = re.compile(r"^overrides\.\d+\.settings\.")
+IN_PART = {OVERRIDES: "Override", "shadows": "Shadow"}
+"""Lists of sections with some of an application's settings, and the sections' schema."""
+_SETTINGS_IN_PART = re.compile(rf"^(?:{'|'.join(IN_PART)})\.\d+\.settings\.")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ SUBJECTS = (
     Subject("guidelines", ("applications.*.follow_up", "follow_up")),
     Subject("comparison", ("applications.*.tracking", "priors")),
     Subject("models", ("applications.*.models", "applications.*.calibration")),
+    Subject("shadows", ("shadows",)),
     Subject("reading", ("reading", "programme", "release")),
     Subject("routing", ("destinations",)),
     Subject("urgency", ("priority",)),
@@ -104,8 +107,8 @@ def _of(schema: Schema, key: str, at: Mapping[str, Any]) -> str:
 
 
 def _of_site(key: str, installed: Mapping[str, Application]) -> Place:
-    if key == OVERRIDES:
-        schema = _overrides(installed)
+    if key in IN_PART:
+        schema = _in_part(key, installed)
         return Place(key, schema, schema.document["properties"][key])
     schema = _site()
     return Place(key, schema, schema.at([key]))
@@ -124,8 +127,8 @@ def _schema_of(application: Application) -> Schema:
     return Schema(application.settings_schema.model_json_schema())
 
 
-def _overrides(installed: Mapping[str, Application]) -> Schema:
-    """Overrides as sections by application, each with that application's settings in part."""
+def _in_part(key: str, installed: Mapping[str, Application]) -> Schema:
+    """Sections by application, each with that application's settings in part."""
     site = _site().document["$defs"]
     definitions = dict(site)
     mapping = {}
@@ -135,20 +138,20 @@ def _overrides(installed: Mapping[str, Application]) -> Schema:
         for inner, schema in theirs.pop("$defs", {}).items():
             definitions[prefix + inner] = _prefixed(schema, prefix)
         definitions[prefix] = _prefixed(theirs, prefix)
-        one = copy.deepcopy(site["Override"])
+        one = copy.deepcopy(site[IN_PART[key]])
         one["properties"]["application"] = {"const": name, "type": "string"}
         one["properties"]["settings"] = {"$ref": f"#/$defs/{prefix}"}
-        definitions[f"Override {name}"] = one
-        mapping[name] = f"#/$defs/Override {name}"
+        definitions[f"{IN_PART[key]} {name}"] = one
+        mapping[name] = f"#/$defs/{IN_PART[key]} {name}"
     items = {
         "oneOf": [{"$ref": one} for one in mapping.values()],
         "discriminator": {"propertyName": "application", "mapping": mapping},
     }
     document = {
         "$defs": definitions,
-        "properties": {OVERRIDES: {"type": "array", "items": items}},
+        "properties": {key: {"type": "array", "items": items}},
     }
-    return Schema(document, partial=_SETTINGS_OF_OVERRIDE)
+    return Schema(document, partial=_SETTINGS_IN_PART)
 
 
 def _prefixed(schema: Any, prefix: str) -> Any:

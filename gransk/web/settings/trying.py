@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 from gransk.archive.headers import dataset
 from gransk.archive.orthanc import ArchiveError
 from gransk.archive.tables import SeenStudy
-from gransk.core.models import ModelLibrary
 from gransk.oversight.preview import DAYS, Preview, StudyChanged, preview
 from gransk.oversight.preview_study import Viewer
-from gransk.site.settings_drafts import settings_now
+from gransk.site.database import utcnow
+from gransk.site.model_library import library_of
+from gransk.site.settings_drafts import once_in_force, settings_now
 from gransk.site.site_keys import Content, site_part
 from gransk.site.tables import SettingVersion
 from gransk.web.access import Caller
@@ -53,23 +54,37 @@ def try_out(
     content: Content,
     until: datetime.datetime,
     after: int = 0,
+    base: int | None = None,
 ) -> Tried:
-    """Look at studies under other site keys.
+    """Look at studies under other site keys, as if they came into force now.
+
+    Parameters
+    ----------
+    known : Wiring
+    caller : Caller
+    content : dict
+    until : datetime
+        Not in the future, and not longer ago than a day.
+    after : int
+    base : int, optional
+        The version that the site keys begin with; without it the one in force.
 
     Raises
     ------
     SettingsError
-        Where the site keys are no settings.
+        Where the site keys are no settings, or another has changed the same since.
     """
     host = known.host
-    then = host.config_of(content)
     with known.database.read() as session:
         now = settings_now(session, host).config
+        then = once_in_force(session, host, content, base)
+    latest = utcnow()
+    until = min(max(until, latest - datetime.timedelta(days=1)), latest)
     viewer = Viewer(
         now=now,
         then=then,
         applications=known.applications,
-        models=ModelLibrary(now.models.folder),
+        models=library_of(now),
         blobs=known.blobs,
         kept=_Kept(known),
         header=partial(_header, known),

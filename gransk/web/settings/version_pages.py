@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -29,6 +29,7 @@ from gransk.site.settings_drafts import (
     turn_down,
     undo,
 )
+from gransk.site.settings_file import export_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.site_keys import machine_content
 from gransk.site.tables import SettingVersion
@@ -37,8 +38,15 @@ from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.settings import words
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import look, person_of, said, status_of, told_changes
-from gransk.web.settings.schema import written
+from gransk.web.settings.house import (
+    LARGEST,
+    Number,
+    look,
+    person_of,
+    said,
+    status_of,
+    told_changes,
+)
 from gransk.web.settings.subjects import SUBJECTS, places
 from gransk.web.settings.trying import SHOWN as STUDIES_SHOWN
 from gransk.web.settings.trying import read_totals, totals, try_out
@@ -55,6 +63,8 @@ DONE = {
 Seeing = Annotated[Caller, Depends(allow(Permission.SETTINGS))]
 Drafting = Annotated[Caller, Depends(allow(Permission.SETTINGS_DRAFT))]
 Approving = Annotated[Caller, Depends(allow(Permission.SETTINGS_APPROVE))]
+
+Before = Annotated[int | None, Query(ge=1, le=LARGEST)]
 
 router = APIRouter()
 
@@ -91,7 +101,7 @@ def show_settings(request: Request, caller: Seeing) -> Response:
 
 
 @router.get("/settings/versions")
-def show_versions(request: Request, caller: Seeing, before: int | None = None) -> Response:
+def show_versions(request: Request, caller: Seeing, before: Before = None) -> Response:
     """Versions, the newest first, and drafts."""
     known, language = wiring(request), language_of(request)
     host = known.host
@@ -122,13 +132,13 @@ def show_versions(request: Request, caller: Seeing, before: int | None = None) -
 
 
 @router.get("/settings/versions/{number}")
-def show_version(number: int, request: Request, caller: Seeing) -> Response:
+def show_version(number: Number, request: Request, caller: Seeing) -> Response:
     """One version: what it changed, why, by whom, and who approved it."""
     return _version(request, caller, number)
 
 
 @router.get("/settings/versions/{number}/yaml")
-def export_version(number: int, request: Request, caller: Seeing) -> Response:
+def export_version(number: Number, request: Request, caller: Seeing) -> Response:
     """A version's site keys as YAML, as `gransk config export` writes them."""
     known = wiring(request)
     with known.database.read() as session:
@@ -137,14 +147,14 @@ def export_version(number: int, request: Request, caller: Seeing) -> Response:
         except SettingsError as error:
             raise HTTPException(404) from error
     return PlainTextResponse(
-        written(content),
+        export_settings(content),
         headers={"content-disposition": f'attachment; filename="gransk-settings-{number}.yaml"'},
     )
 
 
 @router.post("/settings/versions/{number}/undo")
 def undo_version(
-    number: int,
+    number: Number,
     request: Request,
     caller: Drafting,
     reason: Annotated[str, Form(max_length=LONGEST)] = "",
@@ -164,13 +174,13 @@ def undo_version(
 
 
 @router.get("/settings/drafts/{number}")
-def show_draft(number: int, request: Request, caller: Seeing) -> Response:
+def show_draft(number: Number, request: Request, caller: Seeing) -> Response:
     """One draft: what it would change, and who must approve it."""
     return _draft(request, caller, number)
 
 
 @router.post("/settings/drafts/{number}/approve")
-def approve_draft(number: int, request: Request, caller: Approving) -> Response:
+def approve_draft(number: Number, request: Request, caller: Approving) -> Response:
     """Approve a draft for the units that the person answers for."""
     known = wiring(request)
     try:
@@ -184,7 +194,7 @@ def approve_draft(number: int, request: Request, caller: Approving) -> Response:
 
 @router.post("/settings/drafts/{number}/turn-down")
 def turn_down_draft(
-    number: int,
+    number: Number,
     request: Request,
     caller: Drafting,
     reason: Annotated[str, Form(max_length=LONGEST)] = "",
@@ -205,21 +215,22 @@ def show_preview(
     caller: Drafting,
     settings: Annotated[str, Form()] = "",
     until: Annotated[datetime.datetime | None, Form()] = None,
-    after: Annotated[int, Form(ge=0)] = 0,
+    after: Annotated[int, Form(ge=0, le=LARGEST)] = 0,
+    base: Annotated[int | None, Form(ge=0, le=LARGEST)] = None,
     so_far: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Which of the last days' studies would have been otherwise, some at a time."""
     known, language = wiring(request), language_of(request)
     try:
         values = json.loads(settings)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise HTTPException(422)
     bare = "hx-request" in request.headers
     known_until = utcnow() if until is None or until.tzinfo is None else until
     try:
-        tried = try_out(known, caller, values, min(known_until, utcnow()), after)
+        tried = try_out(known, caller, values, known_until, after, base)
     except SettingsError as error:
         wrong = faults(error, values, known.applications, language)
         return page(request, "settings/preview.html", caller, 422, wrong=wrong, bare=bare)
@@ -233,6 +244,7 @@ def show_preview(
         tried=tried,
         found=tried.found,
         content=settings,
+        base=base,
         so_far=totals(tried.found, so_far),
         kinds=kinds,
         untold=untold,
