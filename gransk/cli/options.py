@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gransk.core.application import model_folder
-from gransk.site.answering import SHELL
 
 if TYPE_CHECKING:
     from gransk.core.models import ModelLibrary
@@ -77,6 +76,8 @@ def site_host(config: Path | None) -> Host:
 
 def shell_name() -> str:
     """Who works at the command line, as the event log names them."""
+    from gransk.site.answering import SHELL
+
     return f"{SHELL}{person_here()}"[:64]
 
 

@@ -117,15 +117,15 @@ def test_views_that_wait_for_the_log_come_along(site, tmp_path):
 def test_postgresql_comes_back_as_postgresql(postgresql_server, tmp_path, request):
     from sqlalchemy import create_engine
 
-    engine = create_engine(f"{postgresql_server}/postgres", isolation_level="AUTOCOMMIT")
+    engine = create_engine(f"{postgresql_server.url}/postgres", isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for name in ("kept", "kept_queue", "fresh", "fresh_queue"):
             connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
 
     def sections(name):
-        urls = {"url": f"{postgresql_server}/{name}",
-                "workflows_url": f"{postgresql_server}/{name}_queue"}  # fmt: skip
+        urls = {"url": f"{postgresql_server.url}/{name}",
+                "workflows_url": f"{postgresql_server.url}/{name}_queue"}  # fmt: skip
         return {"database": urls}
 
     site = some_site(write_config(tmp_path / "old", **sections("kept")))
