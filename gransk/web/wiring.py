@@ -153,6 +153,7 @@ class Wiring:
             lambda now: (now.time_zone, now.reading.holidays),
         )
         self._levels = Made(self.live, _levels, lambda now: now.reading.levels_file)
+        self._levels()  # A file that is wrong stops the start, not a page.
         self._entering = Made(
             self.live, lambda now: Entering(SitePolicies(now, self.blobs, is_earlier))
         )

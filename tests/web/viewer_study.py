@@ -74,7 +74,7 @@ def _known(files: list[Path], places: Sequence[Point]) -> KnownStudy:
     lungs = segment_lungs(volume)
     library = ModelLibrary(Path(__file__).parents[2] / "onnx_models")
     context = Context(library, settings, analysis_key="a" * 64)
-    looks = Morphology(library.load(app.MORPHOLOGY_ID))
+    looks = Morphology(library.load(settings.models.morphology))
     found = []
     for number, place in enumerate(places, 1):
         index = tuple(float(v) for v in volume.geometry.to_index([place])[0])
