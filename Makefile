@@ -10,6 +10,8 @@ export GRANSK_DATA
 
 # Two processes, a file of tests in one of them as a whole.
 BESIDE := -n 2 --dist loadfile
+# Waits of the system tests last so many times as long, since another test runs beside each.
+export PATIENCE ?= 4
 
 RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb python3-venv
 TEST_PACKAGES := dcmtk chromium fonts-dejavu-core rsyslog rsyslog-gnutls rsyslog-openssl nginx-light
