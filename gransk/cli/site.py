@@ -10,7 +10,7 @@ from sqlalchemy import inspect, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gransk.cli.options import ConfigOption, config_path
-from gransk.site.config import Config
+from gransk.site.config import Config, check_applications
 from gransk.site.database import Database
 from gransk.site.migrate import open_database
 from gransk.site.settings import config_in_force
@@ -31,7 +31,11 @@ def open_site(config: ConfigOption) -> tuple[Config, Database]:
     host = Host.of_file(config_path(config))
     database = open_database(host.config)
     with database.read() as session:
-        return config_in_force(session, host)[0], database
+        found, version = config_in_force(session, host)
+    if not version:
+        # What stands in the file alone was checked by nobody yet.
+        check_applications(found, host.applications)
+    return found, database
 
 
 def settings_in_force(path: Path, seconds: float = 0.0) -> tuple[Config, str]:
