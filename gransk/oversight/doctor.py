@@ -42,7 +42,7 @@ from gransk.site.config import (
 )
 from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
-from gransk.site.executors import KINDS
+from gransk.site.executors import heard_of
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.model_library import library_of, misfits, settings_by_key
@@ -415,13 +415,8 @@ def _workers(config: Config, session: Session) -> Iterator[Result]:
 
 def living_workers(config: Config, session: Session) -> list[Executor]:
     """Workers that were heard of lately."""
-    now, most = utcnow(), config.workers.lost_after_seconds
-    running = session.scalars(
-        select(Executor)
-        .where(Executor.kind.in_(KINDS.values()), Executor.stopped_at.is_(None))
-        .order_by(Executor.id)
-    )
-    return [one for one in running if (now - one.heartbeat_at).total_seconds() < most]
+    query = select(Executor).where(heard_of(config.workers.lost_after_seconds))
+    return list(session.scalars(query.order_by(Executor.id)))
 
 
 @contextmanager

@@ -6,14 +6,13 @@ import datetime
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, false
 from sqlalchemy.orm import Session
 
 from gransk.archive.status import State, Status
 from gransk.oversight.alarm_tables import AlarmKind
 from gransk.oversight.alarms import Figure, end_alarm, open_alarms, raise_alarm
 from gransk.oversight.room import RoomLevel, room
-from gransk.oversight.running import alive, last_heard, running
+from gransk.oversight.running import alive, last_heard, nothing_hidden, running
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 
@@ -83,7 +82,7 @@ class OperatingWatcher:
 
     def _faults(self, session: Session, config: Config, now: datetime.datetime) -> Iterable[Fault]:
         # It asks how long work waits, never how it ended: nothing is hidden from it.
-        found = running(session, config, _everything, now, hours=1)
+        found = running(session, config, nothing_hidden, now, hours=1)
         limits = config.monitoring.operation
         heard = last_heard(session) or self._began
         lost = datetime.timedelta(seconds=config.workers.lost_after_seconds)
@@ -126,7 +125,3 @@ def _settle(
 def _rounded(megabytes: int) -> int:
     """To two figures, so that an alarm is not brought up to date at each look."""
     return int(float(f"{megabytes:.1e}"))
-
-
-def _everything(_key: SQLColumnExpression[str]) -> ColumnElement[bool]:
-    return false()

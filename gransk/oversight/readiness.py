@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from enum import StrEnum
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gransk.archive.status import State, Status
-from gransk.site.database import Database, utcnow
-from gransk.site.executors import KINDS
+from gransk.site.database import Database
+from gransk.site.executors import heard_of
 from gransk.site.migrate import SchemaState, schema_state
 from gransk.site.tables import Executor
 
@@ -52,16 +51,7 @@ def readiness(
 
 def heard(database: Database, lost_after_seconds: float, host: str = "") -> int:
     """How many workers are heard of, of one host where it is named; 0 where the database fails."""
-    since = utcnow() - datetime.timedelta(seconds=lost_after_seconds)
-    query = (
-        select(func.count())
-        .select_from(Executor)
-        .where(
-            Executor.kind.in_(KINDS.values()),
-            Executor.heartbeat_at > since,
-            Executor.stopped_at.is_(None),
-        )
-    )
+    query = select(func.count()).where(heard_of(lost_after_seconds))
     if host:
         query = query.where(Executor.host == host)
     try:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
 import gransk
@@ -34,6 +34,16 @@ MAX_SLOTS = 256
 
 KINDS = {Takes.ORDINARY: "worker", Takes.GPU: "gpu-worker"}
 """Kinds of executors, by the analyses that they take."""
+
+
+def heard_of(lost_after_seconds: float) -> ColumnElement[bool]:
+    """Is an executor a worker that was not stopped and was heard of so lately?"""
+    since = utcnow() - datetime.timedelta(seconds=lost_after_seconds)
+    return and_(
+        Executor.kind.in_(KINDS.values()),
+        Executor.heartbeat_at > since,
+        Executor.stopped_at.is_(None),
+    )
 
 
 class LostExecutorError(GranskError):

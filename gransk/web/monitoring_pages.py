@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import ColumnElement, SQLColumnExpression, false
 
 from gransk.oversight import alarms_text
 from gransk.oversight.alarms import open_alarms
 from gransk.oversight.metrics import Figures, written
 from gransk.oversight.readiness import readiness
-from gransk.oversight.running import Running, alive, running
+from gransk.oversight.running import Running, alive, nothing_hidden, running
 from gransk.site.database import utcnow
 from gransk.site.settings import latest_settings
 from gransk.web.access import Caller, allow, language_of
@@ -51,7 +50,7 @@ def metrics(
     machine = caller.account is None
     with known.database.read() as session:
         hides = holds_back(known, session) if machine else hides_from(known, session, caller)
-        waiting = _nothing if machine else hides
+        waiting = nothing_hidden if machine else hides
         found = running(session, known.config, hides, utcnow(), waiting_hides=waiting)
         latest = latest_settings(session)
         events = known.event_counts(session) if machine else None
@@ -99,7 +98,3 @@ def _limits(least_mb: int, found: Running) -> dict[str, Any]:
         "total": found.disk.total / 1e9,
         "low": free < 2 * least_mb * (1 << 20),
     }
-
-
-def _nothing(_key: SQLColumnExpression[str]) -> ColumnElement[bool]:
-    return false()

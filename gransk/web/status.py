@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from gransk.archive.priors import prior_keys
 from gransk.reading.seeing import Looker, hidden
 from gransk.results.tables import Workitem, WorkState
-from gransk.site.database import utcnow
-from gransk.site.executors import KINDS
-from gransk.site.tables import Executor
+from gransk.site.executors import heard_of
 from gransk.web.wiring import Wiring
 
 
@@ -50,21 +46,7 @@ def status(known: Wiring, language: str, who: Looker) -> Status:
         return Status(
             waiting=counts.get(WorkState.WAITING, 0),
             running=counts.get(WorkState.RUNNING, 0),
-            workers=_workers(session, seconds),
+            workers=session.scalar(select(func.count()).where(heard_of(seconds))) or 0,
             intake_stopped=intake.text(language) if intake and intake.cause else "",
             orthanc=orthanc,
         )
-
-
-def _workers(session: Session, lost_after: float) -> int:
-    since = utcnow() - datetime.timedelta(seconds=lost_after)
-    alive = (
-        select(func.count())
-        .select_from(Executor)
-        .where(
-            Executor.kind.in_(KINDS.values()),
-            Executor.heartbeat_at > since,
-            Executor.stopped_at.is_(None),
-        )
-    )
-    return session.scalar(alive) or 0
