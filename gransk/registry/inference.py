@@ -182,7 +182,7 @@ def measure(model: Model, inputs: Arrays) -> Found:
     started = time.perf_counter()
     _run(model, inputs)
     seconds = time.perf_counter() - started
-    return "", {"seconds": round(seconds, 4), "peak_mb": _peak_mb()}
+    return "", {"seconds": round(seconds, 6), "peak_mb": _peak_mb()}
 
 
 def _peak_mb() -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import misbehaving
 import pytest
+import yaml
 from harness_suite import Suite
 from radiographs import radiograph, save
 from sqlalchemy import select
@@ -64,6 +65,18 @@ class Places:
         whole = gransk_command(command, *map(str, arguments), "--config", str(suite.config_file))
         ended = subprocess.run(whole, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    def send_to(self, suite, peer):
+        """A restored site's destinations are those of the backup: send elsewhere from its start."""
+        said = subprocess.run(
+            gransk_command("config", "export", "--config", str(suite.config_file)),
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        content = yaml.safe_load(said)
+        content["destinations"][1]["port"] = peer.port
+        changed = self.folder / "changed.yaml"
+        changed.write_text(yaml.safe_dump(content), encoding="utf-8")
+        self.gransk(suite, "config", "import", changed, "--reason", "rehearsal")
 
     def take_archive(self, source, target):
         """Orthanc's own backup: its storage and index, while it is stopped."""
@@ -189,6 +202,7 @@ def test_a_restored_site_ends_as_the_undisturbed_one(tmp_path):
         shutil.rmtree(old.folder / "data" / "blobs")
         places.gransk(new, "restore", places.backups)
         assert not (new.config.data_folder / "workflows.db").exists()
+        places.send_to(new, there)
         there.start()
         with new:
             assert finish(new, 6) == held

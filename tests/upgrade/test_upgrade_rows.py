@@ -139,12 +139,13 @@ def test_at_once_and_step_by_step_are_the_same(left, tmp_path):
     once, steps = Database(f"sqlite:///{left}"), Database(f"sqlite:///{tmp_path / 'steps.db'}")
     with once.read() as session:
         before = session.scalar(text("SELECT count(*) FROM event"))
-    assert upgrade(once)
+    behind = schema_state(once) is not SchemaState.CURRENT
+    assert upgrade(once) == behind
     by_steps(steps)
     sound(once)
     sound(steps)
     assert rows(once) == rows(steps)
-    assert counts(once)["event"] == before + 1
+    assert counts(once)["event"] == before + behind
     assert counts(once)["workitem"] == 4
     once.close()
     steps.close()
@@ -155,8 +156,7 @@ def test_at_once_and_step_by_step_are_the_same(left, tmp_path):
 def test_postgresql_holds_the_same_rows_after(left, postgresql):
     source = Database(f"sqlite:///{left}")
     target = copied(source, postgresql)
-    upgrade(source)
-    assert upgrade(target)
+    assert upgrade(source) == upgrade(target)
     sound(target)
     assert rows(target) == rows(source)
     source.close()
