@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from gransk.archive.status import State, Status
+from gransk.delivery.overview import standings
 from gransk.oversight.alarm_tables import AlarmKind
 from gransk.oversight.alarms import Figure, end_alarm, open_alarms, raise_alarm
 from gransk.oversight.room import RoomLevel, room
-from gransk.oversight.running import alive, last_heard, nothing_hidden, running
+from gransk.oversight.running import alive, last_heard, messages, nothing_hidden, queues, workers
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 
@@ -82,19 +83,19 @@ class OperatingWatcher:
 
     def _faults(self, session: Session, config: Config, now: datetime.datetime) -> Iterable[Fault]:
         # It asks how long work waits, never how it ended: nothing is hidden from it.
-        found = running(session, config, nothing_hidden, now, hours=1)
         limits = config.monitoring.operation
         heard = last_heard(session) or self._began
         lost = datetime.timedelta(seconds=config.workers.lost_after_seconds)
-        if not alive(found.workers) and now - max(heard, self._began) > lost:
+        if not alive(workers(session, config, now)) and now - max(heard, self._began) > lost:
             yield Fault(AlarmKind.NO_WORKER, "workers", heard)
         longest = datetime.timedelta(minutes=limits.queue_minutes)
-        for queue in found.queues:
+        for queue in queues(session, nothing_hidden):
             if queue.oldest is not None and queue.application and now - queue.oldest > longest:
                 yield Fault(AlarmKind.QUEUE_LONG, queue.application, queue.oldest)
         longest = datetime.timedelta(minutes=limits.destination_minutes)
-        waiting = [(one.name, one.oldest) for one in found.destinations]
-        waiting += [(one.destination, one.oldest) for one in found.messages if one.waiting]
+        sent_to = standings(session, config.destinations, nothing_hidden)
+        waiting = [(one.name, one.oldest) for one in sent_to]
+        waiting += [(one.destination, one.oldest) for one in messages(session, nothing_hidden)]
         for name, oldest in waiting:
             if oldest is not None and now - oldest > longest:
                 yield Fault(AlarmKind.DESTINATION_DOWN, name, oldest)

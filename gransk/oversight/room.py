@@ -27,14 +27,20 @@ class Room:
 
     Parameters
     ----------
-    free_mb : int
+    free, total : int
+        Bytes.
     warn_mb, least_mb : int
         Below which it is warned of, and intake pauses.
     """
 
-    free_mb: int
+    free: int
+    total: int
     warn_mb: int
     least_mb: int
+
+    @property
+    def free_mb(self) -> int:
+        return self.free // MEGABYTE
 
     @property
     def level(self) -> RoomLevel:
@@ -48,4 +54,5 @@ def room(config: Config) -> Room:
     folder = next(p for p in (config.data_folder, *config.data_folder.parents) if p.is_dir())
     least = config.intake.min_free_disk_mb
     warn = max(2 * least, config.retention.warn_free_mb)
-    return Room(shutil.disk_usage(folder).free // MEGABYTE, warn, least)
+    usage = shutil.disk_usage(folder)
+    return Room(usage.free, usage.total, warn, least)

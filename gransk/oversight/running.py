@@ -6,12 +6,10 @@ Counted from the tables that several processes write, so it is true of all of th
 from __future__ import annotations
 
 import datetime
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 from sqlalchemy import ColumnElement, SQLColumnExpression, case, false, func, select
@@ -19,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from gransk.archive.priors import prior_keys
 from gransk.delivery.overview import Hides, Standing, standings
+from gransk.oversight.room import Room, room
 from gransk.results.message_tables import MessageState, OutgoingMessage
 from gransk.results.tables import Analysis, Delivery, Report, Workitem, WorkState
 from gransk.site.config import Config
@@ -107,14 +106,6 @@ class MessagesOpen:
 
 
 @dataclass(frozen=True)
-class Disk:
-    """Room on the disk of our data, bytes."""
-
-    free: int
-    total: int
-
-
-@dataclass(frozen=True)
 class Running:
     """How the suite runs at an instant, as far as who asks may see."""
 
@@ -128,7 +119,7 @@ class Running:
     workers: Sequence[WorkerSeen]
     destinations: Sequence[Standing]
     messages: Sequence[MessagesOpen]
-    disk: Disk | None
+    disk: Room | None
 
 
 def running(
@@ -158,18 +149,19 @@ def running(
     return Running(
         at=now,
         since=since,
-        queues=_queues(session, waiting_hides or hides),
+        queues=queues(session, waiting_hides or hides),
         ended=_ended(session, hides, since),
         latencies=[*_of_studies(session, hides, since), *_of_deliveries(session, hides, since)],
         hours=_hours(session, hides, since, hours),
-        workers=_workers(session, now, config.workers.lost_after_seconds),
+        workers=workers(session, config, now),
         destinations=standings(session, config.destinations, hides),
-        messages=_messages(session, hides),
-        disk=_disk(config.data_folder),
+        messages=messages(session, hides),
+        disk=_disk(config),
     )
 
 
-def _queues(session: Session, hides: Hides) -> list[Queue]:
+def queues(session: Session, hides: Hides) -> list[Queue]:
+    """Work of each application that has not ended."""
     queued = last_at(Workitem.study_key, QUEUED)
     since = case((queued > Workitem.images_at, queued), else_=Workitem.images_at)
     rows = (
@@ -286,14 +278,14 @@ def _hour(at: datetime.datetime) -> datetime.datetime:
     return at.astimezone(datetime.UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _workers(session: Session, now: datetime.datetime, lost_after: float) -> list[WorkerSeen]:
+def workers(session: Session, config: Config, now: datetime.datetime) -> list[WorkerSeen]:
     """Those that were not stopped in good order; of the silent ones those of the last day."""
     query = select(Executor).where(
         Executor.kind.in_(KINDS.values()),
         Executor.stopped_at.is_(None),
         Executor.heartbeat_at > now - datetime.timedelta(days=1),
     )
-    lost = datetime.timedelta(seconds=lost_after)
+    lost = datetime.timedelta(seconds=config.workers.lost_after_seconds)
     return [
         WorkerSeen(one.id, one.heartbeat_at, now - one.heartbeat_at < lost)
         for one in session.scalars(query.order_by(Executor.id))
@@ -306,7 +298,8 @@ def last_heard(session: Session) -> datetime.datetime | None:
     return session.scalar(query.where(Executor.kind.in_(KINDS.values())))
 
 
-def _messages(session: Session, hides: Hides) -> list[MessagesOpen]:
+def messages(session: Session, hides: Hides) -> list[MessagesOpen]:
+    """Messages of each system that wait or failed."""
     again = last_at(OutgoingMessage.study_key, [EventKind.MESSAGE_RETRIED])
     made = OutgoingMessage.created_at
     query = (
@@ -330,12 +323,11 @@ def _messages(session: Session, hides: Hides) -> list[MessagesOpen]:
     ]
 
 
-def _disk(folder: Path) -> Disk | None:
+def _disk(config: Config) -> Room | None:
     try:
-        usage = shutil.disk_usage(folder)
+        return room(config)
     except OSError:
         return None
-    return Disk(usage.free, usage.total)
 
 
 def alive(workers: Iterable[WorkerSeen]) -> int:

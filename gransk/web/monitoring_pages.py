@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,7 +12,7 @@ from gransk.oversight import alarms_text
 from gransk.oversight.alarms import open_alarms
 from gransk.oversight.metrics import Figures, written
 from gransk.oversight.readiness import readiness
-from gransk.oversight.running import Running, alive, nothing_hidden, running
+from gransk.oversight.running import alive, nothing_hidden, running
 from gransk.site.database import utcnow
 from gransk.site.settings import latest_settings
 from gransk.web.access import Caller, allow, language_of
@@ -84,17 +84,4 @@ def show_monitoring(
         orthanc=known.version(),
         titles={name: app.presentation.title[language] for name, app in known.applications.items()},
         drawn=bars(by_hour(found.hours, known.config.zone)),
-        limits=_limits(known.config.intake.min_free_disk_mb, found),
     )
-
-
-def _limits(least_mb: int, found: Running) -> dict[str, Any]:
-    """Free room in GB, and whether it is near the limit at which intake pauses."""
-    if found.disk is None:
-        return {}
-    free = found.disk.free
-    return {
-        "free": free / 1e9,
-        "total": found.disk.total / 1e9,
-        "low": free < 2 * least_mb * (1 << 20),
-    }

@@ -19,7 +19,8 @@ import blinding_messages
 import blinding_orthanc
 from blinding_look import Answers
 from blinding_programme import Ai, Mammo, Programme, configuration
-from harness_orthanc import OrthancProcess, free_port
+from free_ports import free_port
+from harness_orthanc import OrthancProcess
 
 STANDS_STILL = {"StableAge": 24 * 60 * 60}
 """Orthanc says by its own clock when nothing came to a series for a while: in no run, however slow

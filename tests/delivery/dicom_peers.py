@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from free_ports import free_port
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
@@ -23,12 +24,6 @@ from pydicom.uid import (
 
 NODE = Path(__file__).with_name("dicom_node")
 START_SECONDS = 20
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
 
 
 def wait(holds: Any, what: str, seconds: float = START_SECONDS) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dicom_peers import NODE, free_port, wait
+from dicom_peers import NODE, wait
+from free_ports import free_port
 from sent_reports import SentReports
 from sqlalchemy import select
 from test_commitment import KEY, Peer, Taker, committed, destination, states

@@ -10,7 +10,8 @@ import time
 
 import pytest
 import trustme
-from dicom_peers import NodePeer, Storescp, an_object, dataset_of, free_port, wait
+from dicom_peers import NodePeer, Storescp, an_object, dataset_of, wait
+from free_ports import free_port
 from pydicom.uid import (
     EnhancedSRStorage,
     ImplicitVRLittleEndian,

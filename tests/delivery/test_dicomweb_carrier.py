@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from dicom_peers import an_object, free_port
+from dicom_peers import an_object
+from free_ports import free_port
 from harness_orthanc import OrthancProcess, make_config
 from stow_peers import Gate, StowPeer, told
 

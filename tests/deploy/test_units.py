@@ -19,7 +19,8 @@ import httpx
 import pytest
 import trustme
 import yaml
-from harness_orthanc import free_port, store_scu
+from free_ports import free_port
+from harness_orthanc import store_scu
 from radiographs import radiograph, save
 from sqlalchemy import select
 from websockets.sync.client import connect

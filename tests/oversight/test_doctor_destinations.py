@@ -11,7 +11,8 @@ from gransk.site.config import Config
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))
 
-from dicom_peers import NodePeer, Storescp, free_port
+from dicom_peers import NodePeer, Storescp
+from free_ports import free_port
 from stow_peers import StowPeer
 
 

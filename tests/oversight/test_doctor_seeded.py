@@ -25,7 +25,8 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))
 
-from dicom_peers import Storescp, free_port
+from dicom_peers import Storescp
+from free_ports import free_port
 from kept_site import some_site, write_config
 
 import gransk

@@ -15,7 +15,8 @@ from playwright.sync_api import Page, expect
 sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 
 from browsing import AXE, started, watched
-from web_server import free_port, serving
+from free_ports import free_port
+from web_server import serving
 from web_site import PASSWORD, open_site
 
 from gransk.site import people

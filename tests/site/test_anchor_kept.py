@@ -7,7 +7,7 @@ import time
 
 import pytest
 import yaml
-from harness_orthanc import free_port
+from free_ports import free_port
 
 from gransk.site import events
 from gransk.site.anchor import Anchor, read_anchor

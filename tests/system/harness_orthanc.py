@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE
 from pynetdicom.association import Association
@@ -41,12 +41,6 @@ def orthanc_of(release: str, folder: Path) -> str:
         if made.returncode:
             pytest.skip(f"Orthanc of {release}: {made.stderr.strip()[-300:]}")
     return str(place / "Orthanc")
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
 
 
 def make_config(folder: Path, **sections: dict[str, Any]) -> Config:

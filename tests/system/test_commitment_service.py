@@ -9,7 +9,8 @@ from pathlib import Path
 import misbehaving
 import pydicom
 import pytest
-from harness_orthanc import OrthancProcess, free_port, make_config
+from free_ports import free_port
+from harness_orthanc import OrthancProcess, make_config
 from harness_suite import Suite
 from pydicom.uid import generate_uid
 from radiographs import radiograph, save

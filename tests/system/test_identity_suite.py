@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from harness_orthanc import free_port
+from free_ports import free_port
 from harness_suite import Suite
 from radiographs import save
 from sqlalchemy import select

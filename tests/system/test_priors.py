@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from harness_orthanc import OrthancProcess, free_port, make_config, store_scu
+from free_ports import free_port
+from harness_orthanc import OrthancProcess, make_config, store_scu
 from pydicom import dcmread
 from sqlalchemy import select
 

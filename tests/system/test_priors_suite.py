@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness_orthanc import OrthancProcess, free_port, make_config
+from free_ports import free_port
+from harness_orthanc import OrthancProcess, make_config
 from harness_suite import Suite
 from radiographs import save
 from sqlalchemy import select

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx
-from web_server import free_port
+from free_ports import free_port
 
 FOLDER = Path(__file__).with_name("oidc_provider")
 SECRET = "a secret of client and provider"

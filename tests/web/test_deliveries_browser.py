@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from browsing import AXE, watched
+from free_ports import free_port
 from playwright.sync_api import Page, expect
 from test_web_deliveries import DESTINATIONS, change, released, superseded
-from web_server import free_port, serving
+from web_server import serving
 from web_site import PASSWORD, Site
 
 from gransk.results.tables import DeliveryState

@@ -10,7 +10,7 @@ from fhir_cases import SIGNED, FhirServer, another, first, found, images
 from fhirclient import client as smart
 from fhirclient.models.diagnosticreport import DiagnosticReport as SmartReport
 from fhirclient.models.task import Task as SmartTask
-from harness_orthanc import free_port
+from free_ports import free_port
 from pydantic import ValidationError
 from sqlalchemy import select
 from web_objects import Lesions

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from browsing import watched
+from free_ports import free_port
 from playwright.sync_api import Page, expect
 from test_settings_browser import as_person, follow, press, tab_to, usable
-from web_server import free_port, serving
+from web_server import serving
 from web_site import Site
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "oversight"))

@@ -6,9 +6,10 @@ import os
 
 import pytest
 from browsing import AXE
+from free_ports import free_port
 from playwright.sync_api import Page, expect
 from web_objects import findings_of_study
-from web_server import free_port, serving
+from web_server import serving
 from web_site import PASSWORD
 
 from gransk.archive.tables import SeenStudy

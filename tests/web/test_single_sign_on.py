@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from free_ports import free_port
 from harness_orthanc import make_config
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from oidc_harness import SECRET, ProviderProcess, Walk
 from requests.adapters import HTTPAdapter
 from sqlalchemy import select
-from web_server import free_port
 from web_site import PASSWORD
 
 from gransk.oversight.doctor import Level, check_single_sign_on

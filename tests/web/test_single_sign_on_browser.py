@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from oidc_harness import SECRET, ProviderProcess
 from playwright.sync_api import Page, expect, sync_playwright
-from web_server import free_port, serving
+from web_server import serving
 
 from gransk.site.tables import Role
 

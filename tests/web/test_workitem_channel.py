@@ -7,9 +7,10 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from free_ports import free_port
 from harness_orthanc import make_config
 from pydicom import Dataset
-from web_server import free_port, serving
+from web_server import serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from workitem_parts import JSON, STATE, discontinued, moved, said, workitem

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from board_site import UNITS, Board
 from browsing import AXE, watched
+from free_ports import free_port
 from playwright.sync_api import expect
 from reading_room import NORMAL, RECALL, TECHNICAL
-from web_server import free_port, serving
+from web_server import serving
 
 from gransk.results.decisions import Decision, announce
 from gransk.results.message_tables import MessageState, OutgoingMessage

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from playwright.sync_api import Browser, Page, expect
 from reading_desks import Desks
-from web_server import free_port, serving
+from web_server import serving
 from web_site import PASSWORD
 
 from gransk.core.screening import Breast, FindingType

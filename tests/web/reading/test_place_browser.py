@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from browsing import AXE
+from free_ports import free_port
 from harness_orthanc import OrthancProcess
 from mammo_exam import DRAWN, drawn_exam
 from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 from reading_desks import Desks
 from reading_room import plan
-from web_server import free_port, serving
+from web_server import serving
 
 from gransk.core.screening import Breast, View
 from gransk.reading.entries import TaskKind

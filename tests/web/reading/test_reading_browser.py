@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from browsing import AXE
+from free_ports import free_port
 from mammo_exam import drawn_exam
 from playwright.sync_api import Browser, Page, expect
 from reading_desks import Desks
 from reading_room import plan
-from web_server import free_port, serving
+from web_server import serving
 
 from gransk.core.keys import digest
 from gransk.core.screening import Breast, FindingType, TechnicalReason, Verdict, View
