@@ -26,6 +26,7 @@ from gransk.delivery.systems import make_systems
 from gransk.pipeline import analyse, beside
 from gransk.pipeline.gpu import GpuQueue
 from gransk.pipeline.supervise import Nursery
+from gransk.pipeline.trying import Tools
 from gransk.reading import entering, release
 from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.noting import Noter
@@ -83,7 +84,7 @@ def _work(host: Host, slot: int | None) -> None:
     live = Live(host, database)
     with database.read() as session:
         check_present(session, live.config)
-    tools = analyse.Tools(live, database, blobs, nursery)
+    tools = Tools(live, database, blobs, nursery)
     executor = configure(config, database, slot=slot)
     analyse.register(tools)
     beside.register(tools)
@@ -153,7 +154,7 @@ def _urgent(session: Session, study_key: str) -> bool:
     return standing(session, study_key) is not None
 
 
-def _start_until_stopped(tools: analyse.Tools, gpu: GpuQueue, starters: Sequence[Starter]) -> None:
+def _start_until_stopped(tools: Tools, gpu: GpuQueue, starters: Sequence[Starter]) -> None:
     """Start what waits, until told to stop; a database that fails is tried again."""
     while not tools.stopping.is_set():
         tools.nursery.prepare()
@@ -166,7 +167,7 @@ def _start_until_stopped(tools: analyse.Tools, gpu: GpuQueue, starters: Sequence
                 log.warning("the database did not answer: %s", type(error.orig).__name__)
 
 
-def _stop(executor: Worker, tools: analyse.Tools) -> None:
+def _stop(executor: Worker, tools: Tools) -> None:
     """End in good order: no death is counted, and the work is there for the next life."""
     tools.busy.wait_for_none(BUSY_SECONDS)
     tools.nursery.close()
@@ -178,7 +179,7 @@ def _stop(executor: Worker, tools: analyse.Tools) -> None:
     os._exit(0)
 
 
-def _end_on_signals(tools: analyse.Tools) -> None:
+def _end_on_signals(tools: Tools) -> None:
     def end(number: int, frame: FrameType | None) -> None:
         tools.stopping.set()
         tools.look.set()

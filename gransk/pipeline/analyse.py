@@ -6,8 +6,6 @@ import logging
 import shutil
 import threading
 import time
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,75 +19,27 @@ from gransk.core.reasons import Reason
 from gransk.pipeline import protocol, workitems
 from gransk.pipeline.answers import Answers
 from gransk.pipeline.gpu import GpuQueue
-from gransk.pipeline.jobs import attempted, job_of, scratch_of, shadows_of
+from gransk.pipeline.jobs import job_of, shadows_of
 from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
-from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
+from gransk.pipeline.supervise import Callbacks, Ended, How
+from gransk.pipeline.trying import LIMITS, OUTAGE_HOURS, Tools, Try, pause_seconds
 from gransk.pipeline.workitems import OPEN, Work
 from gransk.registry import beside
 from gransk.results import edits
 from gransk.results.starter import Open, Starter
-from gransk.results.store import BlobStore, NewObject, seal_report
+from gransk.results.store import NewObject, seal_report
 from gransk.results.tables import Workitem
-from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.events import EventKind
-from gransk.site.live import InForce, in_force
 from gransk.site.workflows import QueueName, workflow
 
 log = logging.getLogger(__name__)
 
 NAME = "analyse"
 PROGRESS_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 60.0
-LIMITS = (Reason.MEMORY_LIMIT, Reason.TIME_LIMIT)
-OUTAGE_HOURS = 24.0
 QUEUED = 200
 """So many of the waiting rows stand in the durable queue at once, the most urgent."""
-
-
-class Busy:
-    """Counts the tries that are under way, so that a worker ends between them."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._changed = threading.Condition()
-
-    def __enter__(self) -> None:
-        with self._changed:
-            self._count += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._count -= 1
-            self._changed.notify_all()
-
-    def wait_for_none(self, seconds: float) -> bool:
-        """Wait until no try is under way; False where one still is."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._count == 0, seconds)
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What the workflow works with.
-
-    ``stopping`` is set when the worker shall end; ``look`` tells the starters
-    that there may be something to start.
-    """
-
-    settings: Config | InForce
-    database: Database
-    blobs: BlobStore
-    nursery: Nursery
-    stopping: threading.Event = field(default_factory=threading.Event)
-    look: threading.Event = field(default_factory=threading.Event)
-    busy: Busy = field(default_factory=Busy)
-
-    @property
-    def config(self) -> Config:
-        """The configuration of now."""
-        return in_force(self.settings).config
 
 
 def register(tools: Tools) -> None:
@@ -198,35 +148,15 @@ def lost(session: Session, row: Open, status: str) -> bool:
     return found is not None
 
 
-def pause_seconds(how: How, faults: int, outage: float, retry_seconds: float) -> float:
-    """How long to wait before the next try."""
-    if how == How.DIED:
-        return 0.0
-    if how == How.UNREACHABLE:
-        return min(max(1.0, outage), LONGEST_WAIT_SECONDS / 4)
-    return float(min(retry_seconds * 2.0 ** (faults - 1), LONGEST_WAIT_SECONDS))
-
-
-class _Try:
+class _Try(Try):
     """One try at one piece of work."""
 
     def __init__(self, tools: Tools, work: Work) -> None:
-        self.tools = tools
+        super().__init__(tools, work.workflow_id)
         self.work = work
         self.reported = ("", 0.0)
 
-    def run(self) -> tuple[How, str]:
-        return attempted(self._run, self.work.workflow_id)
-
-    def _run(self) -> tuple[How, str]:
-        if self.tools.stopping.is_set():
-            return How.STOPPED, ""
-        # Made before a death is counted: a disk without room for it is no death.
-        with scratch_of(self.tools.config, self.work.workflow_id) as scratch:
-            job = self._start(scratch)
-            return self._in_child(job, scratch) if isinstance(job, protocol.Job) else job
-
-    def _start(self, scratch: Path) -> protocol.Job | tuple[How, str]:
+    def start(self, scratch: Path) -> protocol.Job | tuple[How, str]:
         """Say that the work runs, which counts a death; the job, or why there is none."""
         config = self.tools.config
         with self.tools.database.begin() as session:
@@ -242,7 +172,7 @@ class _Try:
             job = job_of(session, config, item, seen, scratch)
             return job.model_copy(update={"no_comparing": why})
 
-    def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
+    def in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
         answers = Answers(self.tools.database, self.tools.blobs, self.work, scratch)
         ended = self._child(job, answers)
         beyond = ended.how == How.REFUSED and ended.reason in LIMITS
@@ -254,18 +184,12 @@ class _Try:
         return self._conclude(ended, answers)
 
     def _child(self, job: protocol.Job, answers: Answers) -> Ended:
-        callbacks = Callbacks(self._progress, answers.reply, answers.seal)
-        seconds = self.tools.config.workers.time_limit_seconds
-        ended = None
-        try:
-            ended = run_child(self.tools.nursery, job, seconds, callbacks, self.tools.stopping)
-        finally:
-            # Only a child that died by itself, or a worker that is no more, leaves its count.
-            if ended is None or ended.how != How.DIED:
-                change = partial(workitems.clear_deaths, work=self.work)
-                insist(self.tools.database, change, self.tools.stopping)
-        log.info("work %s: %s, peak %d MB", self.work.workflow_id, ended.how, ended.peak_mb)
+        ended = self.child(job, Callbacks(self._progress, answers.reply, answers.seal))
+        log.info("work %s: %s, peak %d MB", self.name, ended.how, ended.peak_mb)
         return ended
+
+    def clear_deaths(self, session: Session) -> None:
+        workitems.clear_deaths(session, work=self.work)
 
     def _conclude(self, ended: Ended, answers: Answers) -> tuple[How, str]:
         if ended.how == How.DONE and answers.analysis_key:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ from sqlalchemy.orm import Session
 from gransk.archive.tables import SeenStudy
 from gransk.core.reasons import Reason
 from gransk.pipeline import protocol
-from gransk.pipeline.analyse import LIMITS, OUTAGE_HOURS, Tools, open_rows, pause_seconds
-from gransk.pipeline.jobs import attempted, job_of, scratch_of
+from gransk.pipeline.analyse import open_rows
+from gransk.pipeline.jobs import job_of
 from gransk.pipeline.room import insist, wait_for_room
-from gransk.pipeline.supervise import Callbacks, Ended, How, run_child
+from gransk.pipeline.supervise import Callbacks, Ended, How
+from gransk.pipeline.trying import LIMITS, OUTAGE_HOURS, Tools, Try, pause_seconds
 from gransk.registry import beside
 from gransk.registry.beside import Run
 from gransk.registry.beside_tables import BesideRun, RunState
@@ -116,26 +116,15 @@ def lost(session: Session, row: Open, status: str) -> bool:
     return True
 
 
-class _Try:
+class _Try(Try):
     """One try at one row."""
 
     def __init__(self, tools: Tools, run: Run) -> None:
-        self.tools = tools
+        super().__init__(tools, run.workflow_id)
         self.work = run
         self.looked = 0.0
 
-    def run(self) -> tuple[How, str]:
-        return attempted(self._run, self.work.workflow_id)
-
-    def _run(self) -> tuple[How, str]:
-        if self.tools.stopping.is_set():
-            return How.STOPPED, ""
-        # Made before a death is counted: a disk without room for it is no death.
-        with scratch_of(self.tools.config, self.work.workflow_id) as scratch:
-            job = self._start(scratch)
-            return self._in_child(job, scratch) if isinstance(job, protocol.Job) else job
-
-    def _start(self, scratch: Path) -> protocol.Job | tuple[How, str]:
+    def start(self, scratch: Path) -> protocol.Job | tuple[How, str]:
         config = self.tools.config
         with self.tools.database.begin() as session:
             row = beside.locked(session, self.work)
@@ -155,18 +144,13 @@ class _Try:
             job = job_of(session, config, item, seen, scratch)
             return job.model_copy(update={"shadows": (), "beside": dict(row.settings)})
 
-    def _in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
+    def in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
         answers = _Answers(self.tools.database, self.tools.blobs, job.application, scratch)
-        callbacks = Callbacks(self._wanted, answers.reply, answers.seal)
-        seconds = self.tools.config.workers.time_limit_seconds
-        ended = None
-        try:
-            ended = run_child(self.tools.nursery, job, seconds, callbacks, self.tools.stopping)
-        finally:
-            if ended is None or ended.how != How.DIED:
-                change = partial(beside.clear_deaths, run=self.work)
-                insist(self.tools.database, change, self.tools.stopping)
+        ended = self.child(job, Callbacks(self._wanted, answers.reply, answers.seal))
         return self._conclude(ended, answers.analysis_key)
+
+    def clear_deaths(self, session: Session) -> None:
+        beside.clear_deaths(session, run=self.work)
 
     def _conclude(self, ended: Ended, analysis_key: str) -> tuple[How, str]:
         refused = ended.how == How.REFUSED and ended.reason is not None

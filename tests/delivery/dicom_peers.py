@@ -22,6 +22,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+STORESCP = "/usr/bin/storescp"
+"""Of Debian's dcmtk: pynetdicom puts a program of the same name beside Python."""
 NODE = Path(__file__).with_name("dicom_node")
 START_SECONDS = 20
 
@@ -156,7 +158,7 @@ class Storescp:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Storescp:
-        command = ["storescp", "+B", "-aet", self.aet, "-od", str(self.folder), *self._options]
+        command = [STORESCP, "+B", "-aet", self.aet, "-od", str(self.folder), *self._options]
         self._process = subprocess.Popen(
             [*command, str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

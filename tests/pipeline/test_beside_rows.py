@@ -17,10 +17,10 @@ from gransk.core.application import applications
 from gransk.core.errors import ConfigurationError
 from gransk.core.reasons import Reason
 from gransk.pipeline import beside as workflow
-from gransk.pipeline import protocol
-from gransk.pipeline.analyse import Tools
+from gransk.pipeline import protocol, trying
 from gransk.pipeline.jobs import shadows_of
 from gransk.pipeline.supervise import Ended, How, Nursery
+from gransk.pipeline.trying import Tools
 from gransk.registry import beside
 from gransk.registry.asking import settings_of
 from gransk.registry.beside import BesideError, Run, Wanted
@@ -118,7 +118,7 @@ def ends_as(monkeypatch: pytest.MonkeyPatch, *, how: How, key: str = "", **more:
             callbacks.asked(protocol.Asked(analysis_key=key))
         return Ended(how, **more)
 
-    monkeypatch.setattr(workflow, "run_child", run_child)
+    monkeypatch.setattr(trying, "run_child", run_child)
     return jobs
 
 

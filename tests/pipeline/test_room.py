@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gransk.archive.tables import Archive, SeenStudy
-from gransk.pipeline import analyse, jobs, room, workitems
-from gransk.pipeline.analyse import Tools, _Try
+from gransk.pipeline import jobs, room, trying, workitems
+from gransk.pipeline.analyse import _Try
 from gransk.pipeline.supervise import Ended, How, Nursery
+from gransk.pipeline.trying import Tools
 from gransk.pipeline.workitems import Work
 from gransk.results.store import BlobStore
 from gransk.results.tables import Workitem, WorkState
@@ -75,7 +76,7 @@ def test_no_room_for_a_scratch_folder_counts_no_death(tools, monkeypatch):
 
 def test_a_count_that_the_database_refuses_to_take_back_is_taken_back_later(tools, monkeypatch):
     monkeypatch.setattr(room, "WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(analyse, "run_child", lambda *_: Ended(How.UNREACHABLE))
+    monkeypatch.setattr(trying, "run_child", lambda *_: Ended(How.UNREACHABLE))
     refused, clear = [], workitems.clear_deaths
 
     def clear_deaths(session, work):
@@ -90,7 +91,7 @@ def test_a_count_that_the_database_refuses_to_take_back_is_taken_back_later(tool
 
 
 def test_a_child_that_dies_leaves_its_count(tools, monkeypatch):
-    monkeypatch.setattr(analyse, "run_child", lambda *_: Ended(How.DIED))
+    monkeypatch.setattr(trying, "run_child", lambda *_: Ended(How.DIED))
     _Try(tools, Work("w", 0, 0)).run()
     assert row(tools).deaths == 1
 
@@ -99,7 +100,7 @@ def test_blobs_that_find_no_room_wait(tools, monkeypatch):
     def finds(nursery, job, seconds, callbacks, stopping):
         tools.blobs.put(b"findings")
 
-    monkeypatch.setattr(analyse, "run_child", finds)
+    monkeypatch.setattr(trying, "run_child", finds)
     monkeypatch.setattr("gransk.results.store.os.fsync", full)
     assert _Try(tools, Work("w", 0, 0)).run()[0] == How.UNREACHABLE
     assert (row(tools).reason, row(tools).deaths) == (None, 0)

@@ -1,0 +1,128 @@
+"""One try at one piece of work in a child, and what the workers' workflows work with."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from gransk.core.reasons import Reason
+from gransk.pipeline import protocol
+from gransk.pipeline.jobs import attempted, scratch_of
+from gransk.pipeline.room import insist
+from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
+from gransk.results.store import BlobStore
+from gransk.site.config import Config
+from gransk.site.database import Database
+from gransk.site.live import InForce, in_force
+
+LONGEST_WAIT_SECONDS = 60.0
+LIMITS = (Reason.MEMORY_LIMIT, Reason.TIME_LIMIT)
+OUTAGE_HOURS = 24.0
+
+
+class Busy:
+    """Counts the tries that are under way, so that a worker ends between them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait_for_none(self, seconds: float) -> bool:
+        """Wait until no try is under way; False where one still is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count == 0, seconds)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a workflow works with.
+
+    ``stopping`` is set when the worker shall end; ``look`` tells the starters
+    that there may be something to start.
+    """
+
+    settings: Config | InForce
+    database: Database
+    blobs: BlobStore
+    nursery: Nursery
+    stopping: threading.Event = field(default_factory=threading.Event)
+    look: threading.Event = field(default_factory=threading.Event)
+    busy: Busy = field(default_factory=Busy)
+
+    @property
+    def config(self) -> Config:
+        """The configuration of now."""
+        return in_force(self.settings).config
+
+
+class Try(ABC):
+    """One try at one piece of work.
+
+    Parameters
+    ----------
+    tools : Tools
+    name : str
+        Of its workflow.
+    """
+
+    def __init__(self, tools: Tools, name: str) -> None:
+        self.tools = tools
+        self.name = name
+
+    @abstractmethod
+    def start(self, scratch: Path) -> protocol.Job | tuple[How, str]:
+        """Say that the work runs, which counts a death; the job, or why there is none."""
+
+    @abstractmethod
+    def in_child(self, job: protocol.Job, scratch: Path) -> tuple[How, str]:
+        """Have the job done by a child, and keep what comes of it."""
+
+    @abstractmethod
+    def clear_deaths(self, session: Session) -> None:
+        """Forget the death that `start` counted."""
+
+    def run(self) -> tuple[How, str]:
+        """Try once; whatever goes wrong is an answer."""
+        return attempted(self._run, self.name)
+
+    def _run(self) -> tuple[How, str]:
+        if self.tools.stopping.is_set():
+            return How.STOPPED, ""
+        # Made before a death is counted: a disk without room for it is no death.
+        with scratch_of(self.tools.config, self.name) as scratch:
+            job = self.start(scratch)
+            return self.in_child(job, scratch) if isinstance(job, protocol.Job) else job
+
+    def child(self, job: protocol.Job, callbacks: Callbacks) -> Ended:
+        """Run a child to its end."""
+        seconds = self.tools.config.workers.time_limit_seconds
+        ended = None
+        try:
+            ended = run_child(self.tools.nursery, job, seconds, callbacks, self.tools.stopping)
+        finally:
+            # Only a child that died by itself, or a worker that is no more, leaves its count.
+            if ended is None or ended.how != How.DIED:
+                insist(self.tools.database, self.clear_deaths, self.tools.stopping)
+        return ended
+
+
+def pause_seconds(how: How, faults: int, outage: float, retry_seconds: float) -> float:
+    """How long to wait before the next try."""
+    if how == How.DIED:
+        return 0.0
+    if how == How.UNREACHABLE:
+        return min(max(1.0, outage), LONGEST_WAIT_SECONDS / 4)
+    return float(min(retry_seconds * 2.0 ** (faults - 1), LONGEST_WAIT_SECONDS))
