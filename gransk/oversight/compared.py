@@ -31,6 +31,8 @@ from gransk.results.store import BlobError, BlobStore, read_findings
 Hides = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
 KEPT = 20_000
 """Studies whose comparison is remembered: sealed analyses never change."""
+FOLLOW_UP_MONTHS = 24.0
+"""How long no cancer must have shown for there to be none, where a page compares."""
 TOGETHER = 400
 GROUPS = {"equipment": Fact.EQUIPMENT, "unit": Fact.UNIT}
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from gransk.archive.tables import SeenStudy
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Findings
-from gransk.oversight.compared import Listed, compared, evidence, listed, reasons
+from gransk.oversight.compared import FOLLOW_UP_MONTHS, Listed, compared, evidence, listed, reasons
 from gransk.oversight.comparing import matched
 from gransk.registry import beside
 from gransk.registry.asking import check_ask, settings_of
@@ -30,8 +30,6 @@ from gransk.web.texts import text
 from gransk.web.views import View, png, view_of
 from gransk.web.wiring import Wiring, wiring
 
-FOLLOW_UP_MONTHS = 24.0
-"""How long no cancer must have shown for there to be none."""
 SIDES = ("active", "own")
 MOST_PICTURES = 12
 Seeing = Annotated[Caller, Depends(allow(Permission.MODELS))]

@@ -21,9 +21,10 @@ from gransk.registry.stages import Evidence, add_evidence, decide, one, propose
 from gransk.registry.tables import EvidenceKind, Source, Stage
 from gransk.site.settings_refusals import SettingsError
 from gransk.web.access import Caller, allow, language_of
-from gransk.web.model_evidence import linkable
+from gransk.web.model_evidence import comparisons, counted, linkable
 from gransk.web.model_pages import model_page, overview, told
 from gransk.web.permissions import Permission
+from gransk.web.seeing import hides_from
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
 
@@ -105,7 +106,7 @@ def _stage(request: Request, caller: Caller, name: str, form: FormData) -> Respo
     except ValueError as error:
         raise HTTPException(422) from error
     try:
-        evidence = _pieces(known, name, form)
+        evidence = _pieces(known, caller, name, form)
         with known.database.begin() as session:
             used = used_by(session, known.config, name)
             step = propose(
@@ -120,7 +121,7 @@ def _stage(request: Request, caller: Caller, name: str, form: FormData) -> Respo
 def _evidence(request: Request, caller: Caller, name: str, form: FormData) -> Response:
     known = wiring(request)
     try:
-        evidence = _pieces(known, name, form)
+        evidence = _pieces(known, caller, name, form)
         if not evidence:
             raise RegistryError(ModelRefusal.NO_FIGURES)
         with known.database.begin() as session:
@@ -155,8 +156,8 @@ def _roll_back(request: Request, caller: Caller, name: str, reason: str) -> Resp
     return RedirectResponse(f"/models/{name}?done=rolled_back", 303)
 
 
-def _pieces(known: Wiring, name: str, form: FormData) -> list[Evidence]:
-    """What a form brings as evidence: figures, a file, links to validations."""
+def _pieces(known: Wiring, caller: Caller, name: str, form: FormData) -> list[Evidence]:
+    """What a form brings as evidence: figures, a file, validations, comparisons."""
     pieces = []
     figures = _text(form, "figures")
     if figures:
@@ -170,6 +171,14 @@ def _pieces(known: Wiring, name: str, form: FormData) -> list[Evidence]:
         pieces.append(Evidence(EvidenceKind.FILE, title, {}, known.blobs.put(content)))
     with known.database.read() as session:
         links = linkable(session, one(session, name).card)
+        hides = hides_from(known, session, caller)
+        wanted = {str(value) for value in form.getlist("comparison")}
+        beside = [
+            c
+            for c in comparisons(session, hides, name)
+            if f"{c.name} {c.settings_digest}" in wanted
+        ]
+        pieces += counted(session, known.summaries, hides, beside)
     wanted = {str(value) for value in form.getlist("link")}
     return pieces + [link for link in links if str(link.content["number"]) in wanted]
 

@@ -22,9 +22,10 @@ from gransk.results.store import BlobError, studies_of_model
 from gransk.site.answering import SHELL
 from gransk.site.model_library import library_of
 from gransk.web.access import Caller, allow, language_of
-from gransk.web.model_evidence import linkable
+from gransk.web.model_evidence import comparisons, linkable
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
+from gransk.web.seeing import hides_from
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
 
@@ -159,6 +160,7 @@ def model_page(
         links = [] if card is None else linkable(session, card)
         studies = 0 if card is None else studies_of_model(session, card.id, card.digest)
         chosen = chosen_by(session, name)
+        beside = comparisons(session, hides_from(known, session, caller), name)
     proposed = None if found is None else found.proposed
     return page(
         request,
@@ -178,6 +180,7 @@ def model_page(
         chosen=chosen,
         studies=studies,
         links=links,
+        comparisons=beside,
         refused=refused,
         message=text(f"model_done_{done}", language) if done in DONE else "",
     )

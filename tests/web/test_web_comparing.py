@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from made_models import enter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from web_objects import Lesions, findings_of_study
@@ -19,6 +20,7 @@ from gransk.core.keys import digest
 from gransk.registry import beside
 from gransk.registry.beside import Run
 from gransk.registry.beside_tables import BesideAsk, BesideRun, RunState
+from gransk.registry.tables import EvidenceKind, ModelEvidence
 from gransk.results.pictures import pack_pictures
 from gransk.results.store import BlobStore, seal_analysis
 from gransk.results.tables import ExamKnown, FactSource, Workitem
@@ -206,3 +208,29 @@ def test_images_that_come_late_are_compared_again(site: Site, compared: list[str
         row = session.scalars(select(BesideRun).where(BesideRun.study_key == compared[0])).one()
         told: Any = (row.state, row.attempt, row.active_analysis, row.own_analysis)
         assert told == (RunState.WAITING, 1, other, None)
+
+
+def test_a_comparison_becomes_evidence_of_the_model_that_it_tried(
+    site: Site, compared: list[str]
+) -> None:
+    """As it is then: figures that name no study, with where they are brought up to date."""
+    model = SETTINGS["models"]["detector"]
+    with site.database.begin() as session:
+        enter(session, model)
+        enter(session, "never@1.0.0")
+    client = site.person(Role.ADMINISTRATOR)
+    assert 'name="comparison"' not in client.get("/models/never@1.0.0").text
+    page = client.get(f"/models/{model}").text
+    (value,) = set(re.findall(r'name="comparison" value="([^"]+)"', page))
+    form = {"stage": "shadow", "reason": "to compare", "comparison": ["made up", value]}
+    answer = client.post(f"/models/{model}/stage", data=form)
+    assert answer.headers["location"].endswith("done=staged")
+    with site.database.read() as session:
+        (kept,) = session.scalars(select(ModelEvidence))
+    figures = client.get("/models/compare/shadow/figures.json").json()
+    assert (kept.kind, kept.title) == (EvidenceKind.COMPARISON, "shadow")
+    for same in ("agreement", "places", "shift", "groups", "settings", "states"):
+        assert kept.content[same] == figures[same]
+    assert not any(key in str(kept.content) for key in compared)
+    shown = client.get(f"/models/{model}").text
+    assert f"/models/compare/shadow?settings={figures['settings_digest']}" in shown
