@@ -165,17 +165,17 @@ def try_rules(config: Config, study: InArchive | None = None, folder: Path | Non
             ended = subprocess.run(
                 [sys.executable, "-m", "gransk.pipeline.trial", str(config.workers.memory_mb)],
                 input=wanted.model_dump_json().encode("utf-8"),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                capture_output=True,
                 timeout=seconds,
                 env={**os.environ, "MALLOC_ARENA_MAX": "2", "OMP_WAIT_POLICY": "passive"},
             )
         except subprocess.TimeoutExpired:
             return Tried(reason=Reason.TIME_LIMIT, detail=f"{seconds:g} s")
-    if ended.returncode == -signal.SIGABRT:
-        # C++ code that gets no memory aborts instead of raising.
-        return Tried(reason=Reason.MEMORY_LIMIT)
     if ended.returncode != 0 or not ended.stdout:
+        # Libraries that get no memory end the process, each in its own way.
+        said = ended.stderr.lower()
+        if ended.returncode == -signal.SIGABRT or b"allocat" in said or b"memoryerror" in said:
+            return Tried(reason=Reason.MEMORY_LIMIT)
         return Tried(reason=Reason.INTERNAL_ERROR, detail=f"exit {ended.returncode}")
     return Tried.model_validate_json(ended.stdout)
 

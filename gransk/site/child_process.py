@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import resource
 import signal
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 MB = 1024 * 1024
+NEAR = 0.8
 
 
 def die_with_parent() -> None:
@@ -30,4 +32,15 @@ def limit_memory(megabytes: int, device: str) -> None:
 def no_memory(error: Exception) -> bool:
     """Whether an error says that no more memory was given."""
     said = str(error)
-    return isinstance(error, MemoryError) or "bad_alloc" in said or "allocate" in said.lower()
+    if isinstance(error, MemoryError) or "bad_alloc" in said or "allocate" in said.lower():
+        return True
+    # C code that gets no memory may return without saying why, and Python raises this.
+    return isinstance(error, SystemError) and _near_limit()
+
+
+def _near_limit() -> bool:
+    """Whether this process holds nearly what `limit_memory` lets it (Linux)."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    held = int(next(line for line in lines if line.startswith("VmData:")).split()[1]) * 1024
+    return limit != resource.RLIM_INFINITY and held > NEAR * limit

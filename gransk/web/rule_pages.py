@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 
 from gransk.core.application import Application
 from gransk.oversight.rule_test import Ruled, in_archive, ruled
-from gransk.pipeline.trial import Tried, try_rules
+from gransk.pipeline.trial import InArchive, Tried, try_rules
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.settings_drafts import draft_config, drafts
@@ -54,7 +54,9 @@ def try_study(
         said = text("rules_no_study", language_of(request))
         return _page(request, caller, 404, study=study, draft=draft, fault=said)
     known.views.note_new(Seen(caller.name, Way.RULES.value, Named.KEY.value, found.key))
-    tried = try_rules(config, found)
+    tried = _try(known, config, found)
+    if tried is None:
+        return _busy(request, caller, study=study, draft=draft)
     return _answer(request, caller, config, tried, found.key, study=study, draft=draft)
 
 
@@ -87,8 +89,27 @@ def _try_files(request: Request, caller: Caller, files: list[UploadFile], draft:
             # Their names may be a patient's: they are numbered.
             with (Path(folder) / f"{number:06}").open("wb") as written:
                 shutil.copyfileobj(file.file, written)
-        tried = try_rules(config, folder=Path(folder))
+        tried = _try(known, config, folder=Path(folder))
+    if tried is None:
+        return _busy(request, caller, draft=draft)
     return _answer(request, caller, config, tried, None, draft=draft)
+
+
+def _try(
+    known: Wiring, config: Config, found: InArchive | None = None, folder: Path | None = None
+) -> Tried | None:
+    """What the rules make of a study or folder; None where as many are tried as may be."""
+    if not known.trials.acquire(blocking=False):
+        return None
+    try:
+        return try_rules(config, found, folder)
+    finally:
+        known.trials.release()
+
+
+def _busy(request: Request, caller: Caller, study: str = "", draft: int = 0) -> Response:
+    said = text("rules_busy", language_of(request))
+    return _page(request, caller, 429, study=study, draft=draft, fault=said)
 
 
 def _settings(known: Wiring, session: Session, draft: int) -> Config:

@@ -22,6 +22,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
 from gransk.reading.tables import FollowUpRow
@@ -29,6 +30,7 @@ from gransk.results.steps import Step
 from gransk.results.tables import Workitem
 from gransk.site.database import Database, utcnow
 from gransk.site.events import EventKind, record
+from gransk.site.tables import Event
 
 FILE = "views"
 AGAIN_SECONDS = 3600.0
@@ -157,23 +159,20 @@ class Views:
         with self._writing:
             with self._lock:
                 self._waiting = 0
-                if not self._taken.exists():
+                left = self._taken.exists()
+                if not left:
                     if not self._file.exists():
                         return 0
                     self._file.replace(self._taken)
             made = _together(_read(self._taken))
             with self._database.begin() as session:
-                for (actor, key, what, asked), one in made.items():
-                    if key:
-                        data: dict[str, Any] = {"ways": one.ways, "at": one.at}
-                        record(session, actor, EventKind.STUDY_VIEWED, key, data)
-                        continue
-                    data = {"in": what, "at": one.at}
-                    if asked:
-                        data["keys"] = asked.split()
-                    record(session, actor, EventKind.STUDIES_SEARCHED, actor, data)
+                # Who was killed just before the file was removed had written it.
+                written = left and any(_is_written(session, key, one) for key, one in made.items())
+                if not written:
+                    for key, one in made.items():
+                        _record(session, key, one)
             self._taken.unlink()
-            return len(made)
+            return 0 if written else len(made)
 
     def keep(self, stop: threading.Event, seconds: float = FLUSH_SECONDS) -> None:
         """Write every few seconds until told to stop, and once more then."""
@@ -228,15 +227,36 @@ class _View:
     ways: list[str] = field(default_factory=list)
 
 
-def _together(noted: Iterable[Mapping[str, str]]) -> dict[tuple[str, str, str, str], _View]:
-    """One event for each person and study, with every way of looking; one for each search.
+Group = tuple[str, str, str, str]
+"""Actor, study key, and of a search the list and the names of its keys."""
 
-    Returns
-    -------
-    dict
-        By actor, study key, and of a search the list and the names of its keys.
-    """
-    found: dict[tuple[str, str, str, str], _View] = {}
+
+def _record(session: Session, of: Group, one: _View) -> None:
+    actor, key, what, asked = of
+    if key:
+        data: dict[str, Any] = {"ways": one.ways, "at": one.at}
+        record(session, actor, EventKind.STUDY_VIEWED, key, data)
+        return
+    data = {"in": what, "at": one.at}
+    if asked:
+        data["keys"] = asked.split()
+    record(session, actor, EventKind.STUDIES_SEARCHED, actor, data)
+
+
+def _is_written(session: Session, of: Group, one: _View) -> bool:
+    """Is this view in the event log? Its first instant, to the millisecond, tells it."""
+    actor, key, _, _ = of
+    query = select(Event.data).where(
+        Event.kind == (EventKind.STUDY_VIEWED if key else EventKind.STUDIES_SEARCHED),
+        Event.subject == (key or actor),
+        Event.actor == actor,
+    )
+    return any(data.get("at") == one.at for data in session.scalars(query))
+
+
+def _together(noted: Iterable[Mapping[str, str]]) -> dict[Group, _View]:
+    """One event for each person and study, with every way of looking; one for each search."""
+    found: dict[Group, _View] = {}
     for one in noted:
         search = ("", "") if one["key"] else (one["what"], one.get("asked", ""))
         view = found.setdefault((one["actor"], one["key"], *search), _View(one["at"]))

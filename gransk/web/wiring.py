@@ -112,6 +112,10 @@ class OrthancVersion:
             return self._known
 
 
+TRIALS = 2
+"""So many at once."""
+
+
 @dataclass
 class Wiring:
     """Everything that a route may need beside its request."""
@@ -135,6 +139,10 @@ class Wiring:
     provider: Provider | None = field(init=False)
     """Of single sign-on, where there is one."""
     source: SourceArchive = field(default_factory=SourceArchive)
+    trials: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(TRIALS)
+    )
+    """Of the rules, each in a child with the memory of an analysis."""
     event_counts: EventCounts = field(default_factory=EventCounts)
     has_administrator: bool = False
     """Known once it is so; before, the database is asked at each request."""

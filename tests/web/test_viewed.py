@@ -159,11 +159,14 @@ views = Views(Database(sys.argv[1]), Path(sys.argv[2]))
 views.note(Seen("anna", "case", "key", sys.argv[3]))
 if sys.argv[4] == "taken":
     views._file.replace(views._taken)
+if sys.argv[4] == "written":
+    views._taken.__class__.unlink = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    views.write()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("when", ["noted", "taken"])
+@pytest.mark.parametrize("when", ["noted", "taken", "written"])
 def test_what_a_killed_service_noted_is_written_by_the_next(site, when):
     key = site.study(1)
     folder = site.config.data_folder
