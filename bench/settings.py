@@ -38,7 +38,8 @@ from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site import people
 from gransk.site.database import Database
 from gransk.site.differences import with_value
-from gransk.site.settings_drafts import DraftState, approve, propose, settings_now
+from gransk.site.settings_acts import approve, propose
+from gransk.site.settings_drafts import DraftState, settings_now
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import Host
 from gransk.site.tables import Role

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from gransk.cli.options import ConfigOption, config_path, person_here, shell_name, site_host
 from gransk.core.application import applications
 from gransk.core.errors import GranskError
-from gransk.site import settings_drafts
+from gransk.site import settings_acts, settings_drafts
 from gransk.site.config import Config, check_applications, load_config
 from gransk.site.database import Database
 from gransk.site.differences import Change, Kind, differences
@@ -166,7 +166,7 @@ def approve(
             account = find_account(session, name)
             if account is None:
                 raise SettingsError(SettingsRefusal.NOT_RESPONSIBLE, f"no account {name!r}")
-            made = settings_drafts.approve(session, host, number, account)
+            made = settings_acts.approve(session, host, number, account)
         _tell(database, host, made)
 
 
@@ -179,7 +179,7 @@ def undo(
     """Draft what stood before a version; what came after it stays."""
     with _open(config) as (host, database):
         with database.begin() as session:
-            made = settings_drafts.undo(session, host, version, shell_name(), reason)
+            made = settings_acts.undo(session, host, version, shell_name(), reason)
         _tell(database, host, made)
 
 

@@ -21,7 +21,7 @@ from gransk.site.config import Config, check_applications, load_config
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import open_database
 from gransk.site.settings import config_in_force
-from gransk.site.settings_drafts import draft_config
+from gransk.site.settings_acts import draft_config
 from gransk.site.site_keys import Host
 
 

@@ -9,8 +9,9 @@ from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.stages import one, propose
 from gransk.registry.tables import Stage
 from gransk.site.events import take_turn
-from gransk.site.settings_drafts import Draft, settings_now, undone
-from gransk.site.settings_drafts import propose as draft
+from gransk.site.settings_acts import propose as draft
+from gransk.site.settings_acts import undone
+from gransk.site.settings_drafts import Draft, settings_now
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import Host
 

@@ -30,14 +30,13 @@ from gransk.site.differences import merge
 from gransk.site.events import SYSTEM, EventKind, record, take_turn
 from gransk.site.faults import read_yaml
 from gransk.site.settings import record_settings
+from gransk.site.settings_acts import close, propose
 from gransk.site.settings_drafts import (
     Draft,
     DraftState,
-    close,
     completed,
     content_of,
     one_draft,
-    propose,
     settings_now,
 )
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal

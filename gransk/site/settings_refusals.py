@@ -18,6 +18,8 @@ class SettingsRefusal(StrEnum):
     CONFLICT = "conflict"
     """A key was changed since, by somebody else, and to something else."""
     MODEL_NOT_ACTIVE = "model_not_active"
+    FILE_ELSEWHERE = "file_elsewhere"
+    """A page or REST names a file that is not where secrets lie."""
     NO_DRAFT = "no_draft"
     NO_VERSION = "no_version"
     NOTHING_BEFORE = "nothing_before"
@@ -60,6 +62,14 @@ TEXTS: dict[SettingsRefusal, dict[str, str]] = {
     SettingsRefusal.MODEL_NOT_ACTIVE: {
         "en": "The settings name a model that is not active; make it active first.",
         "da": "Indstillingerne nævner en model, der ikke er aktiv; gør den aktiv først.",
+    },
+    SettingsRefusal.FILE_ELSEWHERE: {
+        "en": "From here only files may be named that lie beside the machine's configuration, in "
+        "its data folder's secrets, or in /run/secrets. Put the file there, or change the key "
+        "in the machine's own file.",
+        "da": "Herfra kan kun nævnes filer, der ligger ved siden af maskinens konfiguration, i "
+        "datamappens secrets eller i /run/secrets. Læg filen dér, eller ret nøglen i maskinens "
+        "egen fil.",
     },
     SettingsRefusal.NO_DRAFT: {
         "en": "There is no such draft.",

@@ -17,7 +17,8 @@ from gransk.oversight.rule_test import Ruled, in_archive, ruled
 from gransk.pipeline.trial import InArchive, Tried, try_rules
 from gransk.site.config import Config
 from gransk.site.database import utcnow
-from gransk.site.settings_drafts import draft_config, drafts
+from gransk.site.settings_acts import draft_config
+from gransk.site.settings_drafts import drafts
 from gransk.site.settings_refusals import SettingsError
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission

@@ -177,7 +177,7 @@ class Wiring:
 
     @property
     def host(self) -> Host:
-        """What changed settings are checked against (`gransk.site.settings_drafts.propose`)."""
+        """What changed settings are checked against (`gransk.site.settings_acts.propose`)."""
         if isinstance(self.live, Live):
             return self.live.host
         return Host(self.config, self.applications, self.config.data_folder, (check_settings,))

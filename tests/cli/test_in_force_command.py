@@ -17,7 +17,9 @@ from gransk.cli.site import settings_in_force
 from gransk.site.config import load_config
 from gransk.site.differences import with_value
 from gransk.site.migrate import open_database
-from gransk.site.settings_drafts import Origin, propose, settings_now
+from gransk.site.settings_acts import propose
+from gransk.site.settings_drafts import settings_now
+from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import Host
 
 ARCHIVE = {"kind": "dimse", "name": "pacs", "aet": "PACS", "host": "10.0.0.9", "port": 104}

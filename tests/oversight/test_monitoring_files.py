@@ -14,7 +14,8 @@ import yaml
 
 from gransk.archive.status import Cause, State, Status
 from gransk.oversight.metrics import COUNTED, Figures, written
-from gransk.oversight.running import Disk, Running
+from gransk.oversight.room import Room
+from gransk.oversight.running import Running
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 RULES = FOLDER / "alerts.yaml"
@@ -25,7 +26,7 @@ LABELS = re.compile(r"(gransk_\w+)(?:\{(\w+)=~?\"([^\"]+)\"\})?")
 def known() -> set[str]:
     """Names of every family, with ``_total`` of counters."""
     at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    found = Running(at, at, [], [], [], [], [], [], [], Disk(1, 2))
+    found = Running(at, at, [], [], [], [], [], [], [], Room(1, 2, 4096, 2048))
     intake = Status(State.RUNNING, Cause.NONE, at)
     text, _ = written(Figures(found, intake, 1, {kind.value: 0 for kind in COUNTED}), "")
     families = re.findall(r"^# TYPE (\S+)", text.decode(), re.MULTILINE)

@@ -11,7 +11,8 @@ from gransk.site import people
 from gransk.site.config import load_config
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade
-from gransk.site.settings_drafts import DraftState, approve, propose, settings_now
+from gransk.site.settings_acts import approve, propose
+from gransk.site.settings_drafts import DraftState, settings_now
 from gransk.site.settings_file import HostFile
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import Host

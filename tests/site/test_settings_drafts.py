@@ -18,15 +18,13 @@ from gransk.site.differences import with_value, without
 from gransk.site.events import EventKind, verify
 from gransk.site.live import Current, Fixed, Live, Made, calling, in_force
 from gransk.site.settings import changed_drafts, changed_settings, latest_settings
+from gransk.site.settings_acts import approve, turn_down, undo
 from gransk.site.settings_drafts import (
     DraftState,
-    approve,
     changes_of,
     content_of,
     drafts,
     settings_now,
-    turn_down,
-    undo,
     version_changes,
     without_approver,
 )
@@ -197,6 +195,30 @@ def test_what_is_wrong_is_refused_with_a_code(site, change, code, told):
     assert told in refused.value.detail
     with site.database.read() as session:
         assert (drafts(session), latest_settings(session).number) == ([], 1)
+
+
+def test_a_page_names_no_file_that_its_people_may_not_read(site, tmp_path, monkeypatch):
+    """A destination that signs in with a file would send it away: only where secrets lie."""
+
+    def pacs(name):
+        one = {"name": "p", "kind": "dicomweb", "url": "https://p", "username": "u"}
+        return put("destinations", [one | {"password_file": str(name)}])
+
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    site.begin()
+    away = tmp_path.parent / "away"
+    away.write_text("secret")
+    (tmp_path / "link").symlink_to(away)
+    for name in (away, "../away", tmp_path / "link", "/etc/shadow", "/proc/self/environ"):
+        for origin in (Origin.PAGE, Origin.REST):
+            assert (
+                refusal(site.propose, pacs(name), origin=origin) is SettingsRefusal.FILE_ELSEWHERE
+            ), name
+    assert site.in_force(site.propose(pacs(away), origin=Origin.FILE)), "its author reads it anyway"
+    assert site.in_force(site.propose(put(GRACE, 3))), "what was named before may stay"
+    for name in ("secret", "/run/secrets/p", site.host.config.data_folder / "secrets" / "p",
+                 tmp_path / "credentials" / "p"):  # fmt: skip
+        assert site.in_force(site.propose(pacs(name))), name
 
 
 def test_overrides_are_checked_together(site):

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from gransk.site.differences import with_value
 from gransk.site.live import Live
 from gransk.site.settings import latest_number, latest_settings, record_settings
-from gransk.site.settings_drafts import DraftState, drafts, one_draft, undo
+from gransk.site.settings_acts import undo
+from gransk.site.settings_drafts import DraftState, drafts, one_draft
 from gransk.site.settings_file import (
     HostFile,
     export_settings,

@@ -23,8 +23,9 @@ from gransk.site import people
 from gransk.site.config import load_config
 from gransk.site.differences import with_value
 from gransk.site.people import find_account
-from gransk.site.settings_drafts import DraftState, approve, settings_now
-from gransk.site.settings_drafts import propose as draft
+from gransk.site.settings_acts import approve
+from gransk.site.settings_acts import propose as draft
+from gransk.site.settings_drafts import DraftState, settings_now
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import Host

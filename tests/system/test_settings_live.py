@@ -17,7 +17,8 @@ from gransk.site.config import load_config
 from gransk.site.differences import with_value
 from gransk.site.people import find_account
 from gransk.site.settings import latest_number
-from gransk.site.settings_drafts import DraftState, approve, propose, settings_now
+from gransk.site.settings_acts import approve, propose
+from gransk.site.settings_drafts import DraftState, settings_now
 from gransk.site.settings_file import refused_files
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import Host

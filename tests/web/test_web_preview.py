@@ -20,7 +20,9 @@ from gransk.results.tables import WorkState
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.differences import with_value
-from gransk.site.settings_drafts import Origin, propose, settings_now
+from gransk.site.settings_acts import propose
+from gransk.site.settings_drafts import settings_now
+from gransk.site.settings_tables import Origin
 from gransk.site.tables import Role
 
 DESTINATIONS = [{"name": "orthanc", "kind": "orthanc", "when": [{"outcomes": ["findings"]}]}]

@@ -10,7 +10,9 @@ import yaml
 from fastapi.testclient import TestClient
 
 from gransk.core.application import applications
-from gransk.site.settings_drafts import Origin, propose, settings_now
+from gransk.site.settings_acts import propose
+from gransk.site.settings_drafts import settings_now
+from gransk.site.settings_tables import Origin
 from gransk.site.tables import Role
 from gransk.web.settings import faults, subjects
 from gransk.web.texts import catalogue

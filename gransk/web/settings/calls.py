@@ -17,17 +17,14 @@ from sqlalchemy.orm import Session
 from gransk.core.errors import ConfigurationError
 from gransk.site.database import utcnow
 from gransk.site.faults import read_yaml
+from gransk.site.settings_acts import approve, propose, turn_down, undo
 from gransk.site.settings_drafts import (
     Draft,
-    approve,
     changes_of,
     content_of,
     drafts,
     one_draft,
-    propose,
     settings_now,
-    turn_down,
-    undo,
     version_changes,
 )
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 
 from gransk.core.errors import ConfigurationError
 from gransk.site.faults import read_yaml
-from gransk.site.settings_drafts import propose
+from gransk.site.settings_acts import propose
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import SITE, Content

@@ -19,7 +19,8 @@ from gransk.oversight.preview import DAYS, Preview, StudyChanged, preview
 from gransk.oversight.preview_study import Viewer
 from gransk.site.database import utcnow
 from gransk.site.model_library import library_of
-from gransk.site.settings_drafts import once_in_force, settings_now
+from gransk.site.settings_acts import once_in_force
+from gransk.site.settings_drafts import settings_now
 from gransk.site.site_keys import Content, site_part
 from gransk.site.tables import SettingVersion
 from gransk.web.access import Caller

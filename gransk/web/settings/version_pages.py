@@ -16,18 +16,16 @@ from sqlalchemy.orm import Session
 from gransk.site.answering import LONGEST, SHELL
 from gransk.site.database import utcnow
 from gransk.site.differences import Change
+from gransk.site.settings_acts import approve, turn_down, undo
 from gransk.site.settings_drafts import (
     WHOLE_SITE,
     Draft,
     DraftState,
     answers_for,
-    approve,
     content_of,
     drafts,
     one_draft,
     settings_now,
-    turn_down,
-    undo,
 )
 from gransk.site.settings_file import export_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
