@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "web"))
 
-from browsing import AXE, started, watched
+from browsing import by_keys, started, usable, watched
 from free_ports import free_port
 from web_server import serving
 from web_site import PASSWORD, open_site
@@ -23,24 +22,6 @@ from gransk.site import people
 from gransk.site.tables import Role
 
 pytestmark = pytest.mark.browser
-
-
-def usable(page: Page, name: str) -> None:
-    assert AXE.is_file(), "axe-core is not installed; run make install-test"
-    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert [(one["id"], len(one["nodes"])) for one in found["violations"]] == []
-    if folder := os.environ.get("GRANSK_PICTURES"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
-
-
-def by_keys(page: Page, selector: str) -> None:
-    """Reach something by the tabulator alone."""
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        if page.locator(f"{selector}:focus").count():
-            return
-    raise AssertionError(f"{selector} is not reached by the keyboard")
 
 
 def test_an_administrator_admits_a_model_and_proposes_it(tmp_path: Path) -> None:

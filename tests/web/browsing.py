@@ -66,3 +66,22 @@ def sign_in(page: Page, stage: Served, name: str = "rasmussen") -> None:
     page.fill("#password", PASSWORD)
     page.press("#password", "Enter")
     page.wait_for_selector("h1")
+
+
+def usable(page: Page, name: str) -> None:
+    """No finding of axe; a picture of the page where ``GRANSK_PICTURES`` names a folder."""
+    assert AXE.is_file(), "axe-core is not installed; run make install-test"
+    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]] == [], name
+    if folder := os.environ.get("GRANSK_PICTURES"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def by_keys(page: Page, selector: str) -> None:
+    """Reach something by the tabulator alone."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.locator(f"{selector}:focus").count():
+            return
+    raise AssertionError(f"{selector} is not reached by the keyboard")

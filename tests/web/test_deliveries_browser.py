@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browsing import AXE, watched
+from browsing import usable, watched
 from free_ports import free_port
 from playwright.sync_api import Page, expect
 from test_web_deliveries import DESTINATIONS, change, released, superseded
@@ -54,15 +53,6 @@ def stage(make_site: Callable[..., Site], browser: Any) -> Iterator[tuple[str, s
             cookie = {"name": "gransk_session", "value": signed_in.token, "url": address}
             page.context.add_cookies([cookie])
             yield address, key, page
-
-
-def usable(page: Page, name: str) -> None:
-    assert AXE.is_file(), "axe-core is not installed; run make install-test"
-    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert [(one["id"], len(one["nodes"])) for one in found["violations"]] == []
-    if folder := os.environ.get("GRANSK_PICTURES"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 def test_a_coordinator_sees_what_is_wrong_and_tries_again(stage: tuple[str, str, Page]) -> None:
