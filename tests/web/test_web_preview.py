@@ -16,7 +16,7 @@ from gransk.core.findings import Measurement, ModelIdentity
 from gransk.core.models import ModelLibrary
 from gransk.oversight.preview import first_instant, preview
 from gransk.oversight.preview_study import Kind, Untold, Viewer
-from gransk.results.tables import WorkState
+from gransk.results.tables import Blob, WorkState
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.differences import with_value
@@ -202,3 +202,23 @@ def test_numbers_that_no_column_holds(site):
         assert answer.status_code == 422
     long_ago = {"settings": limit(0.75), "until": "0001-01-02T00:00:00Z"}
     assert administrator.post("/api/settings/preview", json=long_ago).status_code == 200
+
+
+def test_what_retention_would_remove_is_told_before_it_is_in_force(site):
+    """An object that nothing names goes as soon as anything is set."""
+    old = utcnow() - datetime.timedelta(days=10)
+    with site.database.begin() as session:
+        session.add(Blob(sha256="ab" * 32, size=1_500_000, created_at=old))
+    administrator = site.person(Role.ADMINISTRATOR)
+    wanted = {"retention": {"messages_days": 30}}
+    sent = {"settings": json.dumps(wanted)}
+    page = administrator.post("/settings/preview", data=sent).text
+    assert "0 objects (0.0 MB) under the settings in force, 1 (1.5 MB) under these" in page
+    answer = administrator.post("/api/settings/preview", json={"settings": wanted}).json()
+    assert answer["retention"] == [
+        {"objects": {}, "bytes": 0}, {"objects": {"unnamed": 1}, "bytes": 1_500_000},
+    ]  # fmt: skip
+    asked = {"settings": limit(0.75)}
+    assert administrator.post("/api/settings/preview", json=asked).json()["retention"] is None
+    with site.database.read() as session:
+        assert session.get_one(Blob, "ab" * 32).removed_at is None

@@ -298,6 +298,9 @@ def _preview(tried: Tried, language: str) -> dict[str, Any]:
         "whole": found.whole,
         "changed": len(found.changed),
         "kinds": {kind.value: count for kind, count in sorted(found.kinds.items())},
+        "retention": None
+        if tried.removed is None
+        else [{"objects": one.counts(), "bytes": one.size} for one in tried.removed],
         "untold": {why.value: count for why, count in sorted(found.untold.items())},
         "list": [
             {

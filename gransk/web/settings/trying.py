@@ -17,6 +17,7 @@ from gransk.archive.orthanc import ArchiveError
 from gransk.archive.tables import SeenStudy
 from gransk.oversight.preview import DAYS, Preview, StudyChanged, preview
 from gransk.oversight.preview_study import Viewer
+from gransk.oversight.retention import Removed, due
 from gransk.site.database import utcnow
 from gransk.site.model_library import library_of
 from gransk.site.settings_acts import once_in_force
@@ -47,6 +48,9 @@ class Tried:
     found: Preview
     shown: tuple[Shown, ...]
     days: int = DAYS
+    removed: tuple[Removed, Removed] | None = None
+    """What retention would remove now, under the settings in force and under the others, where
+    they differ in that."""
 
 
 def try_out(
@@ -90,11 +94,16 @@ def try_out(
         kept=_Kept(known),
         header=partial(_header, known),
     )
+    removed = None
+    if then.retention != now.retention and after == 0:
+        with known.database.read() as session:
+            removed = due(session, now.retention), due(session, then.retention)
     found = preview(known.database, viewer, lambda s: hides_from(known, s, caller), until, after)
     if Permission.WORKLIST not in caller.may:
-        return Tried(found, ())
+        return Tried(found, (), removed=removed)
     with known.database.read() as session:
-        return Tried(found, tuple(_shown(session, found.changed[:SHOWN])))
+        shown = tuple(_shown(session, found.changed[:SHOWN]))
+    return Tried(found, shown, removed=removed)
 
 
 def _shown(session: Session, changed: Collection[StudyChanged]) -> list[Shown]:
