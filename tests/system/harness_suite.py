@@ -163,15 +163,20 @@ class Suite:
         return self.items()
 
     def wait_delivered(self, seconds: float) -> list[Delivery]:
-        """Wait until every report is released and all of its objects are sent."""
+        """Wait until every report is released and all of its objects are sent.
+
+        One that was superseded before its release never is.
+        """
+        superseded = select(Report.supersedes).where(Report.supersedes.is_not(None))
+        query = select(Report).where(
+            Report.released_at.is_(None),
+            Report.withdrawn_at.is_(None),
+            Report.key.not_in(superseded),
+        )
 
         def delivered() -> bool:
             with self.database.read() as session:
-                unreleased = session.scalars(
-                    select(Report).where(
-                        Report.released_at.is_(None), Report.withdrawn_at.is_(None)
-                    )
-                ).all()
+                unreleased = session.scalars(query).all()
             lines = self.deliveries()
             unfinished = (DeliveryState.WAITING, DeliveryState.RECALL)
             open_lines = [line for line in lines if line.state in unfinished]
