@@ -13,9 +13,10 @@ from gransk.oversight.doctor import Check, Level, Result, current_database, livi
 from gransk.results.store import BlobStore
 from gransk.results.tables import Blob
 from gransk.site.answering import responsible
-from gransk.site.config import Config
+from gransk.site.config import Config, Takes
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind
+from gransk.site.executors import KINDS
 from gransk.site.people import find_account, list_accounts
 from gransk.site.tables import Event, MachineToken, Role
 
@@ -26,7 +27,7 @@ def check_site(config: Config) -> Iterator[Result]:
         if database is None:
             return
         with database.read() as session:
-            for check in (_backup, _objects, _hosts, _versions, _units, _names):
+            for check in (_backup, _objects, _hosts, _kinds, _versions, _units, _names):
                 yield from check(config, session)
 
 
@@ -67,6 +68,20 @@ def _hosts(config: Config, session: Session) -> Iterator[Result]:
     sqlite = make_url(config.database.url).get_backend_name() == "sqlite"
     if sqlite and len(hosts) > 1:
         yield Result("workers", Level.FAIL, "hosts_sqlite", {"hosts": ", ".join(hosts)})
+
+
+def _kinds(config: Config, session: Session) -> Iterator[Result]:
+    """Is there a worker for each kind of work?"""
+    kinds = {worker.kind for worker in living_workers(config, session)}
+    gpu = KINDS[Takes.GPU]
+    if config.workers.gpu_applications and gpu not in kinds:
+        values = {
+            "applications": ", ".join(config.workers.gpu_applications),
+            "minutes": f"{config.workers.gpu_wait_minutes:g}",
+        }
+        yield Result("workers", Level.WARN, "gpu_nobody", values)
+    if kinds == {gpu}:
+        yield Result("workers", Level.FAIL, "ordinary_nobody")
 
 
 def _versions(config: Config, session: Session) -> Iterator[Result]:

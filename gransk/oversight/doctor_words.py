@@ -102,6 +102,17 @@ SEEN: Words = {
         "en": "workers of several machines ({hosts}) share one SQLite file, which breaks",
         "da": "analyseprocesser på flere maskiner ({hosts}) deler én SQLite-fil, som går i stykker",
     },
+    "gpu_nobody": {
+        "en": "no worker takes work for a GPU ({applications}); such work waits {minutes} minutes "
+        "and then goes to the others",
+        "da": "ingen analyseproces tager arbejde til en GPU ({applications}); det venter {minutes} "
+        "minutter og går så til de andre",
+    },
+    "ordinary_nobody": {
+        "en": "every running worker takes work for a GPU alone; other studies wait",
+        "da": "alle kørende analyseprocesser tager kun arbejde til en GPU; andre undersøgelser "
+        "venter",
+    },
     "worker_version": {
         "en": "{worker} runs version {version}, this is {own}",
         "da": "{worker} kører version {version}, dette er {own}",
@@ -212,6 +223,16 @@ REMEDIES: Words = {
         "en": "stop the workers of all but one machine, or move to PostgreSQL (database.url)",
         "da": "stop analyseprocesserne på alle maskiner undtagen én, eller skift til PostgreSQL "
         "(database.url)",
+    },
+    "gpu_nobody": {
+        "en": "start the worker of the host with the GPU (workers.takes: gpu), or take the "
+        "application out of workers.gpu_applications",
+        "da": "start analyseprocessen på maskinen med GPU (workers.takes: gpu), eller fjern "
+        "applikationen fra workers.gpu_applications",
+    },
+    "ordinary_nobody": {
+        "en": "start a worker whose workers.takes is ordinary",
+        "da": "start en analyseproces, hvis workers.takes er ordinary",
     },
     "worker_version": {
         "en": "upgrade that machine and restart its worker",

@@ -42,6 +42,7 @@ from gransk.oversight import (
 from gransk.oversight.backup import make_backup
 from gransk.oversight.backup_set import DATABASE, chosen
 from gransk.oversight.doctor import OF_MODELS, Level, examine
+from gransk.oversight.doctor_site import check_site
 from gransk.results.store import BlobStore
 from gransk.results.tables import Blob
 from gransk.site import machines, people
@@ -121,10 +122,10 @@ class Site:
         advance(self.database, self.config.data_folder)
         kept.close()
 
-    def worker(self, name, host="h", version=gransk.__version__):
+    def worker(self, name, host="h", version=gransk.__version__, kind="worker"):
         now = utcnow() + datetime.timedelta(hours=1)
         with self.database.begin() as session:
-            session.add(Executor(id=name, kind="worker", host=host, pid=1, started_at=now,
+            session.add(Executor(id=name, kind=kind, host=host, pid=1, started_at=now,
                                  heartbeat_at=now))  # fmt: skip
             record(session, name, EventKind.WORKER_STARTED, name, {"version": version})
 
@@ -347,6 +348,10 @@ class Seeds:
     def hosts_sqlite(self, site):
         site.worker("i-worker-0", host="i")
         return lambda: site.sql("UPDATE executor SET stopped_at = started_at WHERE host = 'i'")
+
+    def ordinary_nobody(self, site):
+        site.sql("UPDATE executor SET kind = 'gpu-worker'")
+        return lambda: site.sql("UPDATE executor SET kind = 'worker'")
 
     def dead_some(self, site):
         site.sql("UPDATE delivery SET state = 'failed'")
@@ -642,3 +647,16 @@ def test_names_of_files_in_ascii(site):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert "encoding_wrong" in json.loads(ended.stdout)
+
+
+def test_work_that_wants_a_gpu_and_no_worker_of_such_a_host(site):
+    workers = site.config.workers.model_copy(update={"gpu_applications": ("nodule",)})
+    config = site.config.model_copy(update={"workers": workers})
+
+    def told():
+        return {one.seen: one for one in check_site(config)}
+
+    assert "nodule" in told()["gpu_nobody"].what("en")
+    assert told()["gpu_nobody"].remedy("da")
+    site.worker("j-gpu-worker-0", kind="gpu-worker")
+    assert "gpu_nobody" not in told()
