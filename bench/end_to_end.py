@@ -22,7 +22,8 @@ from sqlalchemy import select
 from bench.suite import Running, running
 from gransk.cli.demonstration import CALLING_AET, find_studies
 from gransk.delivery.dimse import Peer, send
-from gransk.results.store import BlobStore, read_findings
+from gransk.results.blobs import BlobStore
+from gransk.results.store import read_findings
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site.database import Database, utcnow
 

@@ -32,8 +32,8 @@ from bench.suite import Running, running
 from gransk.cli.demonstration import CALLING_AET, find_studies
 from gransk.core.application import applications
 from gransk.delivery.dimse import Peer, send
+from gransk.results.blobs import BlobStore
 from gransk.results.router import Router, route_again
-from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site import people
 from gransk.site.database import Database

@@ -31,7 +31,8 @@ from bench.suite import Running, running
 from gransk.cli.demonstration import CALLING_AET, find_studies
 from gransk.cli.processes import gransk_command
 from gransk.delivery.dimse import Peer, send
-from gransk.results.store import BlobStore, read_findings
+from gransk.results.blobs import BlobStore
+from gransk.results.store import read_findings
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.database import Database
 

@@ -13,7 +13,7 @@ from orthanc_api_client import exceptions as api
 from requests.adapters import HTTPAdapter
 
 from gransk.core.errors import GranskError
-from gransk.site.config import OrthancSection
+from gransk.site.config_machine import OrthancSection
 
 CHUNK = 1 << 18
 PAGE = 500

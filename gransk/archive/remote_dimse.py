@@ -21,8 +21,8 @@ from gransk.archive.remote import (
     StoppedError,
     Visit,
 )
-from gransk.site.config import OrthancSection
 from gransk.site.config_archives import PriorArchive
+from gransk.site.config_machine import OrthancSection
 
 VERIFICATION = "1.2.840.10008.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"

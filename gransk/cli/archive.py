@@ -11,7 +11,7 @@ from gransk.archive.orthanc import (
     NotInArchiveError,
     Orthanc,
 )
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.site.config_destinations import Marks
 
 PASSES = (ArchiveUnavailableError, ArchiveSignInError)

@@ -178,7 +178,7 @@ def _run(
 
 def _stored(site: Config, application: Application, period: Any) -> Any:
     from gransk.cli.own_exams import from_store
-    from gransk.results.store import BlobStore
+    from gransk.results.blobs import BlobStore
     from gransk.site.migrate import open_database
 
     database = open_database(site)

@@ -15,7 +15,7 @@ from gransk.archive.orthanc_config import LOOPBACK_AET
 from gransk.cli.processes import gransk_command
 from gransk.core.errors import GranskError
 from gransk.delivery.dimse import Peer, send
-from gransk.site.config import OrthancSection
+from gransk.site.config_machine import OrthancSection
 
 CALLING_AET = LOOPBACK_AET
 

@@ -27,7 +27,7 @@ from gransk.registry.evidence import figures_of
 from gransk.registry.refusals import RegistryError
 from gransk.registry.stages import Evidence, add_evidence, one, propose, registered
 from gransk.registry.tables import EvidenceKind, Source, Stage
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site.config import Config, load_config
 from gransk.site.database import Database
 from gransk.site.migrate import SchemaState, open_database, schema_state

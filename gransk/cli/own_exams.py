@@ -25,7 +25,8 @@ from gransk.core.reasons import Reason
 from gransk.core.study import Study
 from gransk.reading.outcomes import ACCESSION, STUDY
 from gransk.reading.outcomes import read_outcomes as read_list
-from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.results.blobs import BlobError, BlobStore
+from gransk.results.store import read_findings
 from gransk.results.tables import ExamProgramme, Workitem, WorkState
 from gransk.site.config import ProgrammeSection
 

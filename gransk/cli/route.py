@@ -13,8 +13,8 @@ from sqlalchemy import select
 from gransk.cli.options import ConfigOption
 from gransk.cli.site import open_site
 from gransk.core.errors import ConfigurationError, GranskError
+from gransk.results.blobs import BlobStore
 from gransk.results.router import Router, route_again
-from gransk.results.store import BlobStore
 from gransk.results.tables import Report, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database

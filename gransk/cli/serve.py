@@ -56,7 +56,7 @@ from gransk.reading.urgent import stands
 from gransk.reading.working_days import WorkingDays
 from gransk.registry.admission import Admission
 from gransk.registry.inbox import Inbox
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site import anchor
 from gransk.site.config import Config, check_applications
 from gransk.site.config_destinations import marked

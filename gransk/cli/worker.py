@@ -35,9 +35,9 @@ from gransk.reading.site_policies import SitePolicies
 from gransk.reading.urgent import make_raiser, standing
 from gransk.registry.choice import check_present
 from gransk.results import versions
+from gransk.results.blobs import BlobStore, check_blobs
 from gransk.results.router import Router
 from gransk.results.starter import Starter
-from gransk.results.store import BlobStore, check_blobs
 from gransk.results.tables import Workitem
 from gransk.site.config import Config, check_applications
 from gransk.site.config_destinations import Superseded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gransk.delivery.deliver import Destination as Carrier
+from gransk.delivery.destination import Destination as Carrier
 from gransk.delivery.dicom import DicomCarrier
 from gransk.delivery.dicomweb import DicomwebCarrier
 from gransk.delivery.pacing import Pace

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from gransk.core.errors import place
 from gransk.delivery.commitment import Answer, Committer, Request, take_answer
-from gransk.delivery.deliver import UnavailableError
+from gransk.delivery.destination import UnavailableError
 from gransk.delivery.dicom import peer_of
 from gransk.delivery.dimse import VERIFICATION, associate
 from gransk.site.config_commitment import CommitmentSection

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from dbos import DBOS
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
@@ -20,9 +20,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from gransk.core.errors import GranskError, place
+from gransk.delivery.destination import Destination, DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.pacing import LONGEST_WAIT_SECONDS, Pace, turn
+from gransk.results.blobs import BlobStore
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
-from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -46,58 +47,6 @@ DEALT_WITH = (
     DeliveryState.KEPT,
 )
 """What becomes of a line that was sent, once its report fell."""
-
-
-class UnavailableError(GranskError):
-    """The destination does not answer now; the same bytes may pass later.
-
-    Parameters
-    ----------
-    message : str
-    after : float
-        Seconds after which it wants to be tried again, where it said so.
-    """
-
-    def __init__(self, message: str, after: float = 0.0) -> None:
-        super().__init__(message)
-        self.after = after
-
-
-class DoubtedError(UnavailableError):
-    """The destination does not take the object now: it is busy, or will never take this one.
-
-    Which of the two, others show: where it takes them meanwhile, it is the object.
-    """
-
-
-class RefusedError(GranskError):
-    """The destination answers that it will not take the object."""
-
-
-class Destination(Protocol):
-    """Somewhere results are sent."""
-
-    def send(self, sop_instance_uid: str, content: bytes) -> None:
-        """Deliver one DICOM object; the same bytes there already are a success.
-
-        Raises
-        ------
-        UnavailableError
-            Where it does not answer now.
-        RefusedError
-            Where it will not take the object.
-        """
-
-    def remove(self, sop_instance_uid: str) -> None:
-        """Take away one DICOM object of ours; one that is not there is a success.
-
-        Raises
-        ------
-        UnavailableError
-            Where it does not answer now.
-        RefusedError
-            Where it will not remove the object.
-        """
 
 
 class Result(StrEnum):

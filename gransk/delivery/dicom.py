@@ -25,7 +25,7 @@ from pydicom.uid import (
 from pynetdicom.association import Association
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.dimse import EndedError, Kind, Peer, associate, echo, kind_of, store, takes
 from gransk.site.config_destinations import DicomDestination
 

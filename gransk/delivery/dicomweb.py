@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.tokens import TokenError, Tokens
 from gransk.site.config_destinations import DicomwebDestination
 from gransk.site.config_messages import TlsClient

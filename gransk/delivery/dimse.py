@@ -14,7 +14,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
-from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 
 # A file's own bytes are sent: encoded anew they might differ.
 _config.STORE_SEND_CHUNKED_DATASET = True

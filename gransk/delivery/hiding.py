@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gransk.core.object_kinds import ObjectKind
-from gransk.delivery.deliver import Destination
+from gransk.delivery.destination import Destination
+from gransk.results.blobs import BlobStore, keep
 from gransk.results.commitment_tables import RejectionNote
 from gransk.results.dicom.rejection import make_rejection
-from gransk.results.store import BlobStore, keep, send_anew
+from gransk.results.store import send_anew
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
 

@@ -17,9 +17,9 @@ from sqlalchemy import JSON, ColumnElement, Select, String, cast, func, or_, sel
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from gransk.core.errors import GranskError
-from gransk.delivery.deliver import UnavailableError
+from gransk.delivery.destination import UnavailableError
+from gransk.results.blobs import BlobStore
 from gransk.results.report_content import report_content
-from gransk.results.store import BlobStore
 from gransk.results.tables import Delivery, Report, Workitem
 from gransk.results.urgency import Level, Urgency
 from gransk.results.versions import SIGNED, WITHDRAWN, ReportStatus, ReportVersion, versions_of

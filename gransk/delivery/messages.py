@@ -19,8 +19,10 @@ from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError, place
 from gransk.core.patients import ExamIdentity
-from gransk.delivery.deliver import RefusedError, Result, UnavailableError
+from gransk.delivery.deliver import Result
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.outgoing import Announced, Made, OrderIdentity
+from gransk.results.blobs import BlobStore, keep
 from gransk.results.decisions import Decision, decision_of
 from gransk.results.message_tables import (
     Announcement,
@@ -30,7 +32,6 @@ from gransk.results.message_tables import (
     OutgoingMessage,
 )
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
-from gransk.results.store import BlobStore, keep
 from gransk.results.told_reports import PriorityTold, ReportTold, Status
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session, aliased
 
 from gransk.delivery.deliver import (
     Answer,
-    Destination,
     Result,
     answered,
     doubted,
@@ -30,10 +29,12 @@ from gransk.delivery.deliver import (
     tried_since,
     try_until_ended,
 )
+from gransk.delivery.destination import Destination
 from gransk.delivery.hiding import Hider
 from gransk.delivery.pacing import Pace, turn
+from gransk.results.blobs import BlobStore
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
-from gransk.results.store import BlobStore, send_anew
+from gransk.results.store import send_anew
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site.config_destinations import Superseded
 from gransk.site.database import Database, utcnow

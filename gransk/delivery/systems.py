@@ -7,7 +7,7 @@ import ssl
 import httpx
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.fhir.system import AGAIN, ANSWER_BYTES, FhirSystem, Resource, no_resource
 from gransk.delivery.hl7.client import MllpClient
 from gransk.delivery.hl7.outgoing import Made, decision_hl7, decision_post

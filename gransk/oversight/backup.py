@@ -38,7 +38,7 @@ from gransk.oversight.backup_set import (
     write_private,
 )
 from gransk.oversight.keeping import alone
-from gransk.results.store import BlobError, BlobStore
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.site.anchor import FILE as ANCHOR
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow

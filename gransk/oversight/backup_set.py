@@ -17,7 +17,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gransk.core.errors import GranskError
-from gransk.results.store import BlobError, BlobStore
+from gransk.results.blobs import BlobError, BlobStore
 
 FORMAT: Final = 1
 MANIFEST = "manifest.json"

@@ -24,9 +24,10 @@ from gransk.reading.outcome_store import outcomes_of
 from gransk.reading.outcomes import ACCESSION, STUDY, Outcome
 from gransk.registry.beside import OPEN
 from gransk.registry.beside_tables import BesideAsk, BesideRun, RunState
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.exam_facts import rows as known_rows
 from gransk.results.exam_facts import standing_of
-from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.results.store import read_findings
 
 Hides = Callable[[SQLColumnExpression[str]], ColumnElement[bool]]
 KEPT = 20_000

@@ -30,16 +30,11 @@ from gransk.reading.confirming import SpareConfirmation
 from gransk.reading.followup import count_overdue
 from gransk.reading.noting import unconfirmed
 from gransk.registry.stages import card_digests
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import events, people
 from gransk.site.anchor import FILE, Anchor, read_anchor
-from gransk.site.config import (
-    Config,
-    application_settings,
-    check_applications,
-    load_config,
-)
+from gransk.site.config import Config, application_settings, check_applications, load_config
 from gransk.site.config_types import read_secret
 from gransk.site.database import Database, utcnow
 from gransk.site.executors import heard_of

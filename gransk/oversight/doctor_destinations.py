@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gransk.core.errors import ConfigurationError, GranskError
 from gransk.core.object_kinds import ObjectKind
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.dicom import DicomCarrier
 from gransk.delivery.dicomweb import DicomwebCarrier
 from gransk.oversight.doctor import LOOPBACK, Check, Level, Result

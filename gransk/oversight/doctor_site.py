@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 import gransk
 from gransk.oversight.doctor import Check, Level, Result, current_database, living_workers
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Blob
 from gransk.site.answering import responsible
-from gransk.site.config import Config, Takes
+from gransk.site.config import Config
+from gransk.site.config_machine import Takes
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind
 from gransk.site.executors import KINDS

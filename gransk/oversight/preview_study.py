@@ -29,10 +29,11 @@ from gransk.core.study import Instance, Study
 from gransk.core.urgent import hold
 from gransk.reading.urgent import RANKS
 from gransk.results import edits, tracks
+from gransk.results.blobs import BlobStore
 from gransk.results.exam_facts import known_of
 from gransk.results.origins import origin_of
 from gransk.results.routing import ReportFacts, route
-from gransk.results.store import BlobStore, read_findings, read_follow_up
+from gransk.results.store import read_findings, read_follow_up
 from gransk.results.tables import ExamProgramme, FactSource, Workitem
 from gransk.results.urgency import Level
 from gransk.site.config import Config

@@ -41,7 +41,7 @@ from gransk.oversight.backup_set import (
 )
 from gransk.oversight.keeping import FILE as LOCK_FILE
 from gransk.oversight.keeping import alone
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site.anchor import FILE as ANCHOR
 from gransk.site.anchor import advance
 from gransk.site.config import Config, load_config

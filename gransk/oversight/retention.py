@@ -23,7 +23,7 @@ from gransk.core.errors import InvalidValueError
 from gransk.oversight.keeping import alone
 from gransk.oversight.retention_needs import Spent, Why, spent
 from gransk.oversight.retention_tables import StudyHold
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Blob, Workitem
 from gransk.site.config import Config
 from gransk.site.config_retention import RetentionSection

@@ -18,14 +18,9 @@ from gransk.core.reasons import Reason
 from gransk.pipeline import priors, protocol, workitems
 from gransk.pipeline.workitems import Work
 from gransk.results import edits, profiles, tracks
+from gransk.results.blobs import BlobStore, is_removed
 from gransk.results.observed import observe
-from gransk.results.store import (
-    BlobStore,
-    is_complete,
-    is_removed,
-    seal_analysis,
-    seal_comparison,
-)
+from gransk.results.store import is_complete, seal_analysis, seal_comparison
 from gransk.results.tables import (
     Analysis,
     KeptComparison,

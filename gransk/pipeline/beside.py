@@ -26,8 +26,9 @@ from gransk.pipeline.trying import LIMITS, OUTAGE_HOURS, Tools, Try, pause_secon
 from gransk.registry import beside
 from gransk.registry.beside import Run
 from gransk.registry.beside_tables import BesideRun, RunState
+from gransk.results.blobs import BlobStore
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
-from gransk.results.store import BlobStore, seal_analysis
+from gransk.results.store import seal_analysis
 from gransk.results.tables import Analysis
 from gransk.site.database import Database
 from gransk.site.workflows import QueueName, workflow

@@ -13,7 +13,7 @@ from gransk.core.study import Study
 from gransk.pipeline.programmes import Stated, chunks, of_several_patients, studies_by_number
 from gransk.results import exam_facts
 from gransk.results.tables import ExamFact, FactSource
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.events import SYSTEM, EventKind, record
 
 READ = (Fact.IMPLANT, Fact.UNIT, Fact.AGE, Fact.EQUIPMENT)

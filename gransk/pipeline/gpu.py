@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from gransk.pipeline.workitems import OPEN, Work
 from gransk.results.tables import Workitem
-from gransk.site.config import WorkersSection
+from gransk.site.config_machine import WorkersSection
 from gransk.site.database import Database
 from gransk.site.executors import gpu_worker_expected
 from gransk.site.workflows import QueueName

@@ -27,8 +27,9 @@ from gransk.pipeline.workitems import FAILURES, OPEN, fail, refuse, wait
 from gransk.results import origins
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import FindingAct, Report, Workitem, WorkState
-from gransk.site.config import ProgrammeSection, ReadingSection
+from gransk.site.config import ProgrammeSection
 from gransk.site.config_archives import PriorsSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 

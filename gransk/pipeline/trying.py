@@ -14,7 +14,7 @@ from gransk.pipeline import protocol
 from gransk.pipeline.jobs import attempted, scratch_of
 from gransk.pipeline.room import insist
 from gransk.pipeline.supervise import Callbacks, Ended, How, Nursery, run_child
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.live import InForce, in_force

@@ -19,7 +19,8 @@ from gransk.reading import rooms
 from gransk.reading.gate import may_count
 from gransk.reading.knowing import unit_of
 from gransk.reading.plan import PlanReason
-from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.results.blobs import BlobError, BlobStore
+from gransk.results.store import read_findings
 from gransk.results.tables import Report, Workitem
 from gransk.site.config import Config
 from gransk.site.database import utcnow

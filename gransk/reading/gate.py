@@ -22,7 +22,7 @@ from gransk.reading.policy import Minimum, Room, StudyMark
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.policy_tables import AiPause, Validation
 from gransk.site.answering import reason_of, responsible
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account, Role

@@ -11,7 +11,7 @@ from gransk.core.programme import Programme
 from gransk.reading.planning import UNSAID, Known, Word
 from gransk.results.exam_facts import Standing, known_of
 from gransk.results.tables import ExamProgramme, FactSource, ProgrammeSource
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 
 LISTS = (ProgrammeSource.FILE, ProgrammeSource.MACHINE)
 """Who names an exam's programme and may tell exceptions with it."""

@@ -16,8 +16,9 @@ from gransk.core.patients import PatientStudy
 from gransk.reading.confirming import Confirmation
 from gransk.reading.followup import changed, tell_overdue
 from gransk.reading.tables import OPEN, Closing, FollowUpRow, FollowUpState
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.edits import report_signature
-from gransk.results.store import BlobError, BlobStore, read_follow_up
+from gransk.results.store import read_follow_up
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.config import FollowUpSection
 from gransk.site.events import SYSTEM, EventKind, record

@@ -39,7 +39,8 @@ from gransk.reading.opinions import AiOpinion, seal
 from gransk.reading.pausing import give_back, to_return
 from gransk.reading.plan import Plan
 from gransk.reading.refusals import LedgerError, Refusal
-from gransk.results.store import BlobStore, read_findings
+from gransk.results.blobs import BlobStore
+from gransk.results.store import read_findings
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM

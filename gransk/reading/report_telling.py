@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.application import Application, Presentation
 from gransk.results.announcing import News, announce_news
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.dicom.texts import TEXTS
 from gransk.results.message_tables import (
     Announcement,
@@ -20,7 +21,6 @@ from gransk.results.message_tables import (
     ToldReport,
 )
 from gransk.results.report_content import ReportContent, report_content
-from gransk.results.store import BlobError, BlobStore
 from gransk.results.tables import Report, ReportObject, Workitem
 from gransk.results.told_reports import (
     ObjectTold,

@@ -27,7 +27,7 @@ from gransk.reading.room_changes import (
     simulated,
 )
 from gransk.site.answering import SHELL, reason_of, responsible
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn
 from gransk.site.tables import Account

@@ -17,7 +17,8 @@ from gransk.reading.past_ledger import density_of
 from gransk.reading.readers import standing
 from gransk.reading.sight import Sight, sight
 from gransk.reading.working_days import MONDAY_TO_FRIDAY, WorkingDays
-from gransk.results.store import BlobError, BlobStore, read_findings
+from gransk.results.blobs import BlobError, BlobStore
+from gransk.results.store import read_findings
 from gransk.site.database import utcnow
 
 KEPT = 8

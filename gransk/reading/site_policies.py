@@ -24,7 +24,8 @@ from gransk.reading.opinions import AiSaid as Opined
 from gransk.reading.plan import Plan, PlanReason, PolicyKind
 from gransk.reading.planning import AiSaid, Gate, Known, choose, plan, says, waiting
 from gransk.reading.policy import CATEGORY, Policy, Room
-from gransk.results.store import BlobStore, read_findings
+from gransk.results.blobs import BlobStore
+from gransk.results.store import read_findings
 from gransk.results.tables import Workitem
 from gransk.site.config import Config
 from gransk.site.database import utcnow

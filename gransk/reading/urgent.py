@@ -19,10 +19,10 @@ from gransk.core.urgent import hold
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.results.announcing import News, announce_news
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.edits import report_signature
 from gransk.results.message_tables import AnnouncementKind
 from gransk.results.report_content import report_content
-from gransk.results.store import BlobError, BlobStore
 from gransk.results.tables import ActKind, FindingAct, Report, Workitem
 from gransk.results.told_reports import PriorityTold
 from gransk.results.urgency import Level, Urgency

@@ -30,7 +30,7 @@ from gransk.registry.tables import (
     ModelVerdict,
     Stage,
 )
-from gransk.results.store import Stored, keep
+from gransk.results.blobs import Stored, keep
 from gransk.site.answering import SHELL, reason_of
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record, take_turn

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from gransk.core.findings import Findings
 from gransk.core.followup import FollowUp, renamed
 from gransk.results import edits, tracks
+from gransk.results.blobs import BlobStore
 from gransk.results.edits import Signature
-from gransk.results.store import BlobStore, read_findings, read_follow_up
+from gransk.results.store import read_findings, read_follow_up
 from gransk.results.tables import Report, Workitem
 
 

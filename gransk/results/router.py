@@ -12,10 +12,11 @@ from gransk.core.exam_facts import Fact
 from gransk.core.followup import renamed
 from gransk.results import edits
 from gransk.results.acts import edited
+from gransk.results.blobs import BlobStore
 from gransk.results.exam_facts import known_of
 from gransk.results.origins import origin_of
 from gransk.results.routing import ReportFacts, Wanted, asks_findings, route
-from gransk.results.store import BlobStore, locked_report, queue_deliveries, read_findings
+from gransk.results.store import locked_report, queue_deliveries, read_findings
 from gransk.results.tables import Delivery, Report, Workitem
 from gransk.results.tracks import tracking
 from gransk.site.config_destinations import Destination, Outcome

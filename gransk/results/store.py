@@ -7,21 +7,17 @@ so work that was done twice leaves one result.
 from __future__ import annotations
 
 import datetime
-import hashlib
-import os
-import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from gransk.core.errors import GranskError
 from gransk.core.findings import Findings, ModelIdentity
 from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
 from gransk.core.object_kinds import ObjectKind
+from gransk.results.blobs import BlobStore, Stored, is_removed, keep
 from gransk.results.tables import (
     Analysis,
     AnalysisModel,
@@ -36,109 +32,6 @@ from gransk.results.tables import (
 from gransk.results.versions import note_version
 from gransk.site.database import UtcDateTime, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
-
-
-class BlobError(GranskError):
-    """A stored object is missing or damaged."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A large object that lies in the store."""
-
-    sha256: str
-    size: int
-
-
-class BlobStore:
-    """A folder of files named by the SHA-256 of their content.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing; every host reaches the same one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def path(self, sha256: str) -> Path:
-        return self.folder / sha256[:2] / sha256[2:]
-
-    def put(self, content: bytes) -> Stored:
-        """Keep bytes; those already kept are left as they are, and noted as wanted anew.
-
-        Raises
-        ------
-        OSError
-            Where the disk is full or cannot be written.
-        """
-        stored = Stored(hashlib.sha256(content).hexdigest(), len(content))
-        target = self.path(stored.sha256)
-        if self._whole(target, stored.sha256) and _touch(target):
-            return stored
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, target)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
-        return stored
-
-    def get(self, sha256: str) -> bytes:
-        """The bytes, checked against their digest.
-
-        Raises
-        ------
-        BlobError
-            Where they are missing or damaged.
-        """
-        path = self.path(sha256)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError as error:
-            raise BlobError(
-                f"object {sha256[:12]} is missing from the store; restore {path} from a backup"
-            ) from error
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise BlobError(
-                f"object {sha256[:12]} of the store is damaged; restore {path} from a backup"
-            )
-        return content
-
-    def _whole(self, path: Path, sha256: str) -> bool:
-        """Kept already, and undamaged: a damaged one is written anew."""
-        try:
-            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
-        except FileNotFoundError:
-            return False
-
-
-def check_blobs(session: Session, blobs: BlobStore) -> None:
-    """Is this the folder that the database's results are in?
-
-    Asked when a worker starts: on a host where the shared folder is not mounted, it would else
-    keep results where nobody finds them.
-
-    Raises
-    ------
-    BlobError
-        Where the newest object that the database names, and retention did not remove, is not
-        there.
-    """
-    kept = select(Blob.sha256).where(Blob.removed_at.is_(None))
-    sha256 = session.scalars(kept.order_by(Blob.created_at.desc()).limit(1)).first()
-    if sha256 is not None and not blobs.path(sha256).is_file():
-        raise BlobError(
-            f"{blobs.folder} lacks object {sha256[:12]}, which the database names: it is not the "
-            "folder that results are in; mount the shared folder there, or restore it"
-        )
 
 
 @dataclass(frozen=True)
@@ -334,12 +227,6 @@ def seal_report(
     return report
 
 
-def is_removed(session: Session, sha256: str) -> bool:
-    """Did retention remove the bytes of an object?"""
-    blob = session.get(Blob, sha256)
-    return blob is not None and blob.removed_at is not None
-
-
 def is_complete(session: Session, report_key: str) -> bool:
     """Is a report sealed, with the bytes of each of its objects?"""
     if session.get(Report, report_key) is None:
@@ -483,17 +370,6 @@ def _retire(session: Session, report_key: str) -> None:
     )
 
 
-def keep(session: Session, stored: Iterable[Stored]) -> None:
-    """Note kept objects in the table of blobs, locked so that retention looks again."""
-    for one in {entry.sha256: entry for entry in stored}.values():
-        blob = session.get(Blob, one.sha256, with_for_update={"read": True}, populate_existing=True)
-        if blob is None:
-            blob = Blob(sha256=one.sha256, size=one.size, created_at=utcnow(), removed_at=None)
-            session.add(blob)
-        blob.removed_at = None
-    session.flush()
-
-
 def _report_object(report_key: str, made: NewObject) -> ReportObject:
     return ReportObject(
         sop_instance_uid=made.sop_instance_uid,
@@ -503,21 +379,3 @@ def _report_object(report_key: str, made: NewObject) -> ReportObject:
         series_instance_uid=made.series_instance_uid,
         sha256=made.stored.sha256,
     )
-
-
-def _touch(path: Path) -> bool:
-    """Say that a file is wanted now, so that retention leaves it; False where it just went."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import InvalidValueError
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.tables import Account, Role
 
 SHORTEST, LONGEST = 3, 1000

@@ -7,7 +7,6 @@ Paths are relative to the folder of the file that names them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -17,7 +16,6 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -25,7 +23,6 @@ from sqlalchemy import make_url
 
 from gransk.core.application import Application
 from gransk.core.errors import ConfigurationError
-from gransk.core.exam_facts import Where
 from gransk.core.keys import digest
 from gransk.core.programme import CodeKey, Programme
 from gransk.site.config_archives import PriorsSection
@@ -34,26 +31,26 @@ from gransk.site.config_commitment import CommitmentSection
 from gransk.site.config_destinations import ORTHANC, Destination, DicomDestination
 from gransk.site.config_files import SECTIONS, with_files
 from gransk.site.config_identity import IdentitySection
+from gransk.site.config_machine import (
+    DatabaseSection,
+    IntakeSection,
+    OrthancSection,
+    ServiceSection,
+    WorkersSection,
+)
 from gransk.site.config_messages import MessagesSection
 from gransk.site.config_models import ModelsSection
 from gransk.site.config_monitoring import MonitoringSection
 from gransk.site.config_overrides import Override, check_overrides, checked_settings
 from gransk.site.config_priority import PrioritySection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.config_retention import RetentionSection
 from gransk.site.config_shadows import Shadow, check_shadows
 from gransk.site.config_sign_in import SignInSection, SingleSignOnSection
 from gransk.site.config_types import (
-    AeTitle,
-    DatabaseUrl,
-    HolidayCountry,
-    HttpUrl,
-    Name,
-    Number,
-    Port,
     Section,
     SitePath,
     TimeZone,
-    WebPath,
     Whole,
     names_differ,
     resolve,
@@ -61,118 +58,6 @@ from gransk.site.config_types import (
 from gransk.site.config_types import read_secret as read_secret
 from gransk.site.faults import explain, near, read_yaml
 from gransk.site.lockout import Rules
-
-
-def viewer_folder() -> Path:
-    """Where ``make install`` puts OHIF, beside the package."""
-    return Path(__file__).resolve().parents[2] / "node_modules" / "@ohif" / "app" / "dist"
-
-
-class DatabaseSection(Section):
-    """Where our tables and the durable queue's lie."""
-
-    url: DatabaseUrl
-    workflows_url: DatabaseUrl
-
-
-class OrthancSection(Section):
-    """The archive, its REST door and its DICOM door."""
-
-    name: Name = "orthanc"
-    url: HttpUrl = "http://127.0.0.1:8601"
-    username: str = "gransk"
-    password_file: SitePath
-    certificate_file: SitePath | None = None
-    dicomweb_root: WebPath = "/dicom-web"
-    aet: AeTitle = "ORTHANC"
-    dicom_host: str = Field(default="127.0.0.1", min_length=1)
-    dicom_port: Port = 11112
-    timeout_seconds: Number = Field(default=60, gt=0)
-
-    def password(self) -> str:
-        """The password, read from its file.
-
-        Raises
-        ------
-        ConfigurationError
-            Where the file is missing or empty.
-        """
-        return read_secret(self.password_file, "orthanc.password_file")
-
-
-class ServiceSection(Section):
-    """Our own web service."""
-
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: Port = 8600
-    public_url: HttpUrl
-    nudge_secret_file: SitePath
-    session_hours: Number = Field(default=12, gt=0, le=168)
-    max_upload_mb: Whole = Field(default=4096, ge=1)
-    source_url: HttpUrl | None = None
-    viewer_folder: SitePath = Field(default_factory=viewer_folder)
-
-    def nudge_secret(self) -> str:
-        """The secret that Orthanc's plugin shows when it nudges us.
-
-        Raises
-        ------
-        ConfigurationError
-            Where the file is missing or empty.
-        """
-        return read_secret(self.nudge_secret_file, "service.nudge_secret_file")
-
-
-class IntakeSection(Section):
-    """How studies are noticed and when they are ready."""
-
-    poll_seconds: Number = Field(default=1, gt=0, le=60)
-    quiet_seconds: Number = Field(default=5, ge=0)
-    incomplete_after_seconds: Number = Field(default=180, ge=0, validate_default=True)
-    reconcile_seconds: Number = Field(default=600, gt=0)
-    min_free_disk_mb: Whole = Field(default=2048, ge=0)
-
-    @field_validator("incomplete_after_seconds")
-    @classmethod
-    def _longer(cls, value: float, info: ValidationInfo) -> float:
-        if value < info.data.get("quiet_seconds", 0):
-            raise PydanticCustomError("order", "no less than quiet_seconds")
-        return value
-
-
-class Takes(StrEnum):
-    """Which analyses a host's workers take."""
-
-    ORDINARY = "ordinary"
-    GPU = "gpu"
-
-
-class WorkersSection(Section):
-    """The processes that analyse and deliver, and their limits.
-
-    ``gpu_applications`` are the ids of those whose work waits for a host that takes ``gpu``;
-    where none is left, ``gpu_wait_minutes``, then any takes it.
-    """
-
-    processes: Whole = Field(default=1, ge=1, le=64)
-    takes: Takes = Takes.ORDINARY
-    gpu_applications: tuple[str, ...] = ()
-    gpu_wait_minutes: Number = Field(default=30, ge=0, le=10080)
-    memory_mb: Whole = Field(default=4096, ge=256)
-    time_limit_seconds: Number = Field(default=900, gt=0)
-    deliveries: Whole = Field(default=4, ge=1, le=64)
-    heartbeat_seconds: Number = Field(default=5, gt=0, le=30)
-    lost_after_seconds: Number = Field(default=60, gt=0, le=100, validate_default=True)
-    max_deaths: Whole = Field(default=3, ge=1, le=5)
-    retries: Whole = Field(default=3, ge=0, le=20)
-    retry_seconds: Number = Field(default=10, gt=0, le=3600)
-
-    @field_validator("lost_after_seconds")
-    @classmethod
-    def _longer(cls, value: float, info: ValidationInfo) -> float:
-        if value < 3 * info.data.get("heartbeat_seconds", 0):
-            raise PydanticCustomError("order", "at least three times heartbeat_seconds")
-        return value
 
 
 class FhirSection(Section):
@@ -227,94 +112,6 @@ class ProgrammeSection(Section):
     @property
     def by_text(self) -> dict[str, Programme]:
         return {text.text.strip(): text.programme for text in self.texts}
-
-
-class UnitMatch(Section):
-    """Images that a unit calls its own: each attribute that is given is equal."""
-
-    institution: str = Field(default="", max_length=64)
-    department: str = Field(default="", max_length=64)
-    station: str = Field(default="", max_length=16)
-    aet: AeTitle | None = None
-
-    @model_validator(mode="after")
-    def _some(self) -> UnitMatch:
-        if not any(part and part.strip() for part in (*self.model_dump().values(),)):
-            raise PydanticCustomError("match", "institution, department, station or aet")
-        return self
-
-
-class Unit(Section):
-    """A unit whose exams are read and counted together."""
-
-    name: Name
-    title: str = Field(min_length=1, max_length=64)
-    responsible: tuple[str, ...] = ()
-    match: tuple[UnitMatch, ...] = ()
-
-
-class SuspicionLevel(Section):
-    """A level of the scale on which readers rate what they recall, with its words."""
-
-    value: int = Field(ge=0, le=10)
-    da: str = Field(min_length=1, max_length=40)
-    en: str = Field(min_length=1, max_length=40)
-
-
-SUSPICION = tuple(
-    SuspicionLevel(value=value, da=da, en=en)
-    for value, da, en in (
-        (1, "meget lav", "very low"),
-        (2, "lav", "low"),
-        (3, "moderat", "moderate"),
-        (4, "høj", "high"),
-        (5, "meget høj", "very high"),
-    )
-)
-
-
-class ReadingSection(Section):
-    """The reading room: its units, how readers say it, and what figures are held to."""
-
-    units: Annotated[tuple[Unit, ...], names_differ("units")] = ()
-    suspicion: tuple[SuspicionLevel, ...] = Field(default=SUSPICION, min_length=2, max_length=9)
-    systems: tuple[str, ...] = ()
-    holidays: HolidayCountry = "DK"
-    levels_file: SitePath | None = None
-    background_per_1000: float | None = Field(default=None, gt=0, le=100)
-
-    @field_validator("suspicion")
-    @classmethod
-    def _rising(cls, values: tuple[SuspicionLevel, ...]) -> tuple[SuspicionLevel, ...]:
-        levels = [level.value for level in values]
-        if levels != sorted(set(levels)):
-            raise PydanticCustomError("rising", "levels that rise from one to the next")
-        return values
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the units, in order."""
-        return tuple(unit.name for unit in self.units)
-
-    @property
-    def only_unit(self) -> str:
-        """The unit that has every exam of a site; empty where units are told by their images."""
-        return self.units[0].name if len(self.units) == 1 and not self.units[0].match else ""
-
-    @property
-    def matches(self) -> dict[str, tuple[Where, ...]]:
-        """By which images each unit's exams are known."""
-        return {
-            unit.name: tuple(
-                Where(one.institution, one.department, one.station, one.aet or "")
-                for one in unit.match
-            )
-            for unit in self.units
-        }
-
-    def responsible(self, unit: str) -> tuple[str, ...]:
-        """Accounts that answer for a unit; empty: whoever has the role."""
-        return next((one.responsible for one in self.units if one.name == unit), ())
 
 
 class ReleaseSection(Section):

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 import gransk
 from gransk.core.errors import ConfigurationError, GranskError
-from gransk.site.config import Takes
+from gransk.site.config_machine import Takes
 from gransk.site.database import Database, utcnow
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Executor

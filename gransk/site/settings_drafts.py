@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.site.answering import SHELL, responsible, responsible_accounts
-from gransk.site.config import Config, ReadingSection
+from gransk.site.config import Config
+from gransk.site.config_reading import ReadingSection
 from gransk.site.differences import Change, differences
 from gransk.site.settings import config_in_force
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal

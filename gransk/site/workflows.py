@@ -29,7 +29,8 @@ from sqlalchemy import make_url
 
 from gransk.core.errors import GranskError
 from gransk.site.anchor import try_to_advance
-from gransk.site.config import Config, Takes
+from gransk.site.config import Config
+from gransk.site.config_machine import Takes
 from gransk.site.database import Database
 from gransk.site.events import EventKind, record
 from gransk.site.executors import KINDS, LostExecutorError, Seat, Watch, still_silent

@@ -16,7 +16,7 @@ from gransk.core.codes import SUSPICION
 from gransk.core.findings import Finding, Findings
 from gransk.delivery import overview
 from gransk.reading.seeing import Looker, sees_all
-from gransk.results.store import BlobError
+from gransk.results.blobs import BlobError
 from gransk.results.tables import Analysis, Delivery, ReportObject, Workitem, WorkState
 from gransk.site.tables import Event
 from gransk.web import editing, worklist

@@ -15,7 +15,7 @@ from gransk.core import reasons
 from gransk.core.reasons import Reason
 from gransk.oversight.audit.studies import events_about
 from gransk.reading.seeing import Looker, sees_all
-from gransk.results.store import BlobError
+from gransk.results.blobs import BlobError
 from gransk.site.events import EventKind as K
 from gransk.site.tables import Event, SettingVersion
 from gransk.web.access import Caller, allow, language_of

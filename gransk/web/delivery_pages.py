@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gransk.delivery import deliver, overview
+from gransk.results.blobs import BlobError
 from gransk.results.router import Router, route_again
-from gransk.results.store import BlobError
 from gransk.results.tables import Delivery, Report, Workitem
 from gransk.site.database import utcnow
 from gransk.web.access import Caller, allow, language_of

@@ -15,8 +15,8 @@ from gransk.core.application import Application, FollowsUp, Place
 from gransk.core.findings import Quality
 from gransk.pipeline import workitems
 from gransk.results import edits
+from gransk.results.blobs import BlobError
 from gransk.results.edits import EditError, Person, Seen
-from gransk.results.store import BlobError
 from gransk.results.tables import Workitem
 from gransk.site.events import EventKind
 from gransk.web import editing

@@ -19,9 +19,10 @@ from gransk.core.findings import Findings, Measurement
 from gransk.core.followup import Advice, Comparison, FollowUp, Lesion, Outcome, course, course_unit
 from gransk.reading.seeing import Looker, hidden, sees_all
 from gransk.results import tracks
+from gransk.results.blobs import BlobError
 from gransk.results.curve import Curve, curve
 from gransk.results.spoken import number_text, unit_text
-from gransk.results.store import BlobError, read_follow_up
+from gransk.results.store import read_follow_up
 from gransk.results.tables import Workitem
 from gransk.web import worklist
 from gransk.web.access import Caller, allow

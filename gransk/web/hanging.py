@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from gransk.archive.tables import SeenStudy
 from gransk.reading.seeing import Looker, sees_results
-from gransk.results.store import BlobError
+from gransk.results.blobs import BlobError
 from gransk.results.tables import Workitem
 from gransk.web import editing
 from gransk.web.access import Caller

@@ -18,7 +18,8 @@ from gransk.registry.choice import chosen_by, named_by
 from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.stages import Registered, Step, one, registered, responsible
 from gransk.registry.tables import ModelAttempt, ModelEvidence, Stage
-from gransk.results.store import BlobError, studies_of_model
+from gransk.results.blobs import BlobError
+from gransk.results.store import studies_of_model
 from gransk.site.answering import SHELL
 from gransk.site.model_library import library_of
 from gransk.web.access import Caller, allow, language_of

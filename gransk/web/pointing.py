@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from gransk.archive.orthanc import ArchiveError, Orthanc
 from gransk.core.application import FollowsUp, Presentation
 from gransk.core.findings import Findings, FrameRef
-from gransk.results.store import BlobError
+from gransk.results.blobs import BlobError
 from gransk.results.tables import Workitem
 from gransk.web import editing
 from gransk.web.access import Caller, allow

@@ -20,7 +20,8 @@ from gransk.core.errors import UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.followup import Advice, FollowUp, Risk, renamed
 from gransk.results import edits, tracks
-from gransk.results.store import BlobError, read_follow_up
+from gransk.results.blobs import BlobError
+from gransk.results.store import read_follow_up
 from gransk.results.tables import Report, Workitem
 from gransk.web import profile_store, texts
 from gransk.web.access import Caller, allow, language_of

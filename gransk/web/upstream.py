@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from fastapi import HTTPException
 
-from gransk.site.config import OrthancSection
+from gransk.site.config_machine import OrthancSection
 
 CONNECTIONS = 64
 LOST = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)

@@ -33,8 +33,9 @@ from gransk.reading.steps import Follower
 from gransk.reading.working_days import WorkingDays
 from gransk.registry.choice import check_settings
 from gransk.results import edits, tracks
+from gransk.results.blobs import BlobError, BlobStore, is_removed
 from gransk.results.pictures import unpack_pictures
-from gransk.results.store import BlobError, BlobStore, is_removed, read_findings
+from gransk.results.store import read_findings
 from gransk.results.tables import Analysis, KeptComparison, Workitem
 from gransk.site.config import Config
 from gransk.site.database import Database

@@ -25,8 +25,8 @@ from gransk.archive.remote import (
 )
 from gransk.archive.remote_dicomweb import DicomwebArchive
 from gransk.archive.remote_dimse import STUDY_ROOT_FIND, STUDY_ROOT_MOVE, DimseArchive
-from gransk.site.config import OrthancSection
 from gransk.site.config_archives import PriorArchive
+from gransk.site.config_machine import OrthancSection
 
 STUDY = TinyStudy()
 

@@ -72,10 +72,11 @@ from gransk.reading.urgent import make_raiser
 from gransk.reading.validation.report import validate
 from gransk.registry import beside
 from gransk.registry.beside_tables import BesideRun, RunState
+from gransk.results.blobs import BlobStore
 from gransk.results.observed import observe
 from gransk.results.router import Router
 from gransk.results.steps import Step
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
+from gransk.results.store import NewObject, seal_analysis, seal_report
 from gransk.results.tables import (
     Delivery,
     ExamKnown,

@@ -20,7 +20,7 @@ from gransk.reading.exam_tables import EntryRow
 from gransk.reading.ledger import broken_seals
 from gransk.reading.opinions import AiOpinion, AiSaid, seal, verify
 from gransk.reading.plan import PolicyKind
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import WorkState
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade

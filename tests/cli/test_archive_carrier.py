@@ -11,8 +11,8 @@ import pytest
 
 from gransk.archive.orthanc import Orthanc
 from gransk.cli.archive import ArchiveCarrier
-from gransk.delivery.deliver import RefusedError, UnavailableError
-from gransk.site.config import OrthancSection
+from gransk.delivery.destination import RefusedError, UnavailableError
+from gransk.site.config_machine import OrthancSection
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -22,7 +22,8 @@ from gransk.core.programme import Programme
 from gransk.core.reasons import Reason
 from gransk.oversight import doctor
 from gransk.pipeline import programmes
-from gransk.results.store import BlobStore, seal_analysis
+from gransk.results.blobs import BlobStore
+from gransk.results.store import seal_analysis
 from gransk.results.tables import ProgrammeSource, Workitem, WorkState
 from gransk.site.config import application_settings, load_config
 from gransk.site.database import utcnow

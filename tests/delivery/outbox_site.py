@@ -13,7 +13,8 @@ from gransk.delivery import deliver
 from gransk.delivery.deliver import Result
 from gransk.delivery.pacing import Pace
 from gransk.reading.release import release_report
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, seal_analysis, seal_report
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem, WorkState
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gransk.delivery import deliver
 from gransk.delivery.carriers import make_carriers, paces
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site.config import load_config
 from gransk.site.database import Database
 from gransk.site.workflows import configure

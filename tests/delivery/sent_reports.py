@@ -13,9 +13,11 @@ from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver, recall
-from gransk.delivery.deliver import Destination, Result
+from gransk.delivery.deliver import Result
+from gransk.delivery.destination import Destination
 from gransk.reading.release import release_report
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, seal_analysis, seal_report
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site.config_destinations import Superseded
 from gransk.site.database import Database, utcnow

@@ -8,7 +8,7 @@ from pathlib import Path
 from gransk.core.patients import ExamIdentity
 from gransk.delivery import messages
 from gransk.delivery.systems import make_systems
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site.config import load_config
 from gransk.site.database import Database
 from gransk.site.workflows import configure

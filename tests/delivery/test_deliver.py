@@ -5,16 +5,12 @@ from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver
-from gransk.delivery.deliver import RefusedError, Result, UnavailableError
+from gransk.delivery.deliver import Result
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.reading.release import lost, open_rows, release_report
+from gransk.results.blobs import BlobStore
 from gransk.results.starter import RESTARTED_OFTEN
-from gransk.results.store import (
-    BlobStore,
-    NewObject,
-    seal_analysis,
-    seal_report,
-    withdraw_report,
-)
+from gransk.results.store import NewObject, seal_analysis, seal_report, withdraw_report
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade

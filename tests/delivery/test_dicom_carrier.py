@@ -20,7 +20,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.dicom import DicomCarrier
 from gransk.site.config_destinations import DicomDestination
 from gransk.site.config_messages import TlsClient

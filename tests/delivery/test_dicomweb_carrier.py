@@ -17,7 +17,7 @@ from free_ports import free_port
 from harness_orthanc import OrthancProcess, make_config
 from stow_peers import Gate, StowPeer, told
 
-from gransk.delivery.deliver import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.dicomweb import DicomwebCarrier
 from gransk.delivery.tokens import Tokens
 from gransk.site.config_destinations import DicomwebDestination, OAuth

@@ -12,7 +12,8 @@ from sent_reports import STUDY, SentReports
 from sqlalchemy import func, select
 
 from gransk.delivery import deliver
-from gransk.delivery.deliver import RefusedError, Result, UnavailableError
+from gransk.delivery.deliver import Result
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.results.commitment_tables import RejectionNote
 from gransk.results.made import made_of
 from gransk.results.store import withdraw_report

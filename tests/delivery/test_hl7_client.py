@@ -12,7 +12,7 @@ import trustme
 from hl7_cases import ris, told
 from mllp_peer import Peer, id_of, saying
 
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.client import MllpClient
 from gransk.delivery.hl7.outgoing import decision_hl7
 from gransk.site.hl7_mapping import default_mapping

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hl7_cases import REPORT, URGENT, ris, told
 
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.systems import Hl7System
 from gransk.site.hl7_mapping import default_mapping
 

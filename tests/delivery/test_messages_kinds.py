@@ -5,14 +5,14 @@ from hl7_cases import EXAM, NORMAL, REPORT, URGENT, ris
 from sqlalchemy import select
 
 from gransk.delivery import messages
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.er7 import Message
 from gransk.delivery.messages import Outbox, open_rows
 from gransk.delivery.systems import Hl7System, HttpSystem
 from gransk.results.announcing import News, announce_news
+from gransk.results.blobs import BlobStore
 from gransk.results.decisions import announce
 from gransk.results.message_tables import AnnouncementKind, MessageState, OutgoingMessage
-from gransk.results.store import BlobStore
 from gransk.results.told_reports import Status
 from gransk.site.config import Config
 from gransk.site.config_messages import HttpDestination, MessagesSection, Subject

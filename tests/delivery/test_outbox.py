@@ -15,7 +15,8 @@ from sqlalchemy import delete, false, select, update
 
 from gransk.cli import dead
 from gransk.delivery import deliver, overview, pacing
-from gransk.delivery.deliver import Answer, DoubtedError, RefusedError, Result, UnavailableError
+from gransk.delivery.deliver import Answer, Result
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.pacing import DeliveryPace, Pace, turn
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Delivery, DeliveryState

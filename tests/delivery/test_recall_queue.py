@@ -8,15 +8,11 @@ from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver, recall
-from gransk.delivery.deliver import Result, UnavailableError
+from gransk.delivery.deliver import Result
+from gransk.delivery.destination import UnavailableError
 from gransk.reading.release import release_report
-from gransk.results.store import (
-    BlobStore,
-    NewObject,
-    seal_analysis,
-    seal_report,
-    withdraw_report,
-)
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, seal_analysis, seal_report, withdraw_report
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow

@@ -6,13 +6,14 @@ import json
 import yaml
 
 from gransk.core.object_kinds import ObjectKind
+from gransk.results.blobs import BlobStore, keep
 from gransk.results.message_tables import (
     Announcement,
     AnnouncementKind,
     MessageState,
     OutgoingMessage,
 )
-from gransk.results.store import BlobStore, NewObject, keep, seal_analysis, seal_report
+from gransk.results.store import NewObject, seal_analysis, seal_report
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site.config import load_config
 from gransk.site.database import utcnow

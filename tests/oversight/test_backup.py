@@ -26,7 +26,7 @@ from gransk.oversight.backup_set import (
 )
 from gransk.oversight.restoring import restore_backup
 from gransk.registry.admission import INBOX, NEW, REFUSED
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Blob
 from gransk.site.config import load_config
 from gransk.site.database import Base, Database
@@ -322,9 +322,9 @@ def test_files_that_a_configuration_takes_in():
 KILLED = """
 import sys
 from pathlib import Path
-from gransk.results import store
+from gransk.results import blobs
 from gransk.cli.main import app
-count, put = 0, store.BlobStore.put
+count, put = 0, blobs.BlobStore.put
 def slow(self, content):
     global count
     count += 1
@@ -332,7 +332,7 @@ def slow(self, content):
         print("there", flush=True)
         sys.stdin.read()
     return put(self, content)
-store.BlobStore.put = slow
+blobs.BlobStore.put = slow
 sys.argv = ["gransk", *sys.argv[1:]]
 app()
 """

@@ -43,7 +43,7 @@ from gransk.oversight.backup import make_backup
 from gransk.oversight.backup_set import DATABASE, chosen
 from gransk.oversight.doctor import OF_MODELS, Level, examine
 from gransk.oversight.doctor_site import check_site
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Blob
 from gransk.site import machines, people
 from gransk.site.anchor import advance

@@ -22,8 +22,9 @@ from gransk.oversight import retention, retention_needs
 from gransk.oversight.retention import due, remove_spent
 from gransk.oversight.retention_needs import Why, naming_columns, spent
 from gransk.reading.tables import FollowUpRow
+from gransk.results.blobs import Stored, keep
 from gransk.results.message_tables import MessageState
-from gransk.results.store import Stored, is_complete, keep, withdraw_report
+from gransk.results.store import is_complete, withdraw_report
 from gransk.results.tables import (
     ActKind,
     Blob,

@@ -25,8 +25,8 @@ from gransk.registry import beside
 from gransk.registry.asking import settings_of
 from gransk.registry.beside import BesideError, Run, Wanted
 from gransk.registry.beside_tables import BesideAsk, BesideRun, RunState
+from gransk.results.blobs import BlobStore
 from gransk.results.starter import RESTARTED_OFTEN, Open
-from gransk.results.store import BlobStore
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.config import Config, check_applications
 from gransk.site.config_shadows import Shadow, drawn

@@ -16,7 +16,7 @@ from gransk.reading.knowing import known_exam
 from gransk.reading.planning import UNSAID, Word
 from gransk.results.exam_facts import Standing, known_of
 from gransk.results.tables import ExamFact, FactSource, ProgrammeSource
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade
 

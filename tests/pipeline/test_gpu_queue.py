@@ -9,7 +9,7 @@ from gransk.pipeline import analyse
 from gransk.pipeline.analyse import open_rows
 from gransk.pipeline.gpu import GpuQueue
 from gransk.results.tables import Workitem, WorkState
-from gransk.site.config import WorkersSection
+from gransk.site.config_machine import WorkersSection
 from gransk.site.database import Database, utcnow
 from gransk.site.executors import Seat, gpu_worker_expected
 from gransk.site.migrate import upgrade

@@ -15,7 +15,8 @@ from gransk.pipeline.priority import set_priority
 from gransk.pipeline.workitems import Work
 from gransk.reading.release import open_rows as unreleased
 from gransk.results import edits
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, seal_analysis, seal_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow

@@ -16,8 +16,9 @@ from reading_site import findings, mark
 from gransk.core.application import Selection, applications
 from gransk.core.study import Study
 from gransk.pipeline.observing import observed
+from gransk.results.blobs import BlobStore
 from gransk.results.observed import Observation, observe
-from gransk.results.store import BlobStore, seal_analysis
+from gransk.results.store import seal_analysis
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade
 

@@ -13,7 +13,7 @@ from gransk.pipeline.analyse import _Try
 from gransk.pipeline.supervise import Ended, How, Nursery
 from gransk.pipeline.trying import Tools
 from gransk.pipeline.workitems import Work
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Workitem, WorkState
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
@@ -101,7 +101,7 @@ def test_blobs_that_find_no_room_wait(tools, monkeypatch):
         tools.blobs.put(b"findings")
 
     monkeypatch.setattr(trying, "run_child", finds)
-    monkeypatch.setattr("gransk.results.store.os.fsync", full)
+    monkeypatch.setattr("gransk.results.blobs.os.fsync", full)
     assert _Try(tools, Work("w", 0, 0)).run()[0] == How.UNREACHABLE
     assert (row(tools).reason, row(tools).deaths) == (None, 0)
     assert [path for path in tools.config.blob_folder.rglob("*") if path.is_file()] == []

@@ -34,7 +34,8 @@ from gransk.reading.opening import Opener
 from gransk.reading.opinions import AiSaid, Opinion
 from gransk.reading.plan import Plan
 from gransk.reading.readers import Listing, list_reader
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, seal_analysis, seal_report
 from gransk.results.tables import Workitem, WorkState
 from gransk.site import people
 from gransk.site.database import Database

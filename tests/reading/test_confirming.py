@@ -18,7 +18,7 @@ from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room
 from gransk.reading.release import release_report
 from gransk.reading.tables import FollowUpRow, FollowUpState
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import ExamKnown, Report
 from gransk.site import people
 from gransk.site.config import FollowUpSection, parse_config

@@ -19,8 +19,9 @@ from gransk.reading.plan import PlanReason
 from gransk.reading.release import release_report
 from gransk.reading.tables import Closing, FollowUpRow, FollowUpState
 from gransk.results import edits
+from gransk.results.blobs import BlobStore
 from gransk.results.edits import Person, Seen
-from gransk.results.store import BlobStore, NewObject, seal_analysis, seal_report, withdraw_report
+from gransk.results.store import NewObject, seal_analysis, seal_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site import people
 from gransk.site.config import FollowUpSection

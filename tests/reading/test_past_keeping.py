@@ -26,10 +26,10 @@ from gransk.reading.policy import Room as Policies
 from gransk.reading.policy_tables import OutcomeStatement
 from gransk.reading.site_past import SitePast
 from gransk.results import exam_facts, programmes
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import ExamKnown, ExamProgramme, FactSource, ProgrammeSource, Workitem
 from gransk.site import people
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
 from gransk.site.tables import Role

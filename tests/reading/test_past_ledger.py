@@ -29,10 +29,10 @@ from gransk.reading.planning import Known
 from gransk.reading.policy import Room as Policies
 from gransk.reading.site_past import SitePast
 from gransk.reading.working_days import WorkingDays
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import FactSource, Report
 from gransk.site import people
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
 from gransk.site.tables import Role

@@ -33,7 +33,7 @@ from gransk.reading.refusals import LedgerError
 from gransk.reading.sight import Sight, sight
 from gransk.reading.targets import Limit
 from gransk.reading.troubles import Trouble
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import WorkState
 from gransk.site import people
 from gransk.site.database import Database, utcnow

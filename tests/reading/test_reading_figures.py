@@ -14,7 +14,7 @@ from gransk.reading.outcome_store import state_outcomes
 from gransk.reading.outcomes import ACCESSION, Outcome
 from gransk.reading.past_keeping import Owners, Whose
 from gransk.reading.site_past import SitePast
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import FactSource
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade

@@ -26,7 +26,7 @@ from gransk.reading.opinions import DifferenceReason
 from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.reading.readers import Listing, list_reader, qualifications
 from gransk.reading.refusals import LedgerError, Refusal
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site import people
 from gransk.site.database import Database
 from gransk.site.events import verify

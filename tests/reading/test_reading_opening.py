@@ -27,7 +27,7 @@ from gransk.reading.ledger import entries
 from gransk.reading.opinions import AiSaid, verify
 from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.reading.release import LEDGER, open_rows, release_report
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Delivery, Report, Workitem, WorkState
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade

@@ -36,7 +36,7 @@ from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.policy_tables import AiPause
 from gransk.reading.readers import Listing, list_reader
 from gransk.reading.site_policies import SitePolicies
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import ExamKnown, ExamProgramme
 from gransk.site import people
 from gransk.site.config import parse_config

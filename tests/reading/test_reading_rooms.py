@@ -14,7 +14,7 @@ from gransk.reading.policy import Room, StudyMark
 from gransk.reading.policy_refusals import TEXTS, PolicyError, PolicyRefusal
 from gransk.reading.room_changes import Evidence
 from gransk.site import answering, people
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade
 from gransk.site.tables import Event, Role

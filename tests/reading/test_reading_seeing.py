@@ -28,7 +28,7 @@ from gransk.reading.seeing import (
     sight_of,
 )
 from gransk.reading.sight import Sight
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site import people
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade

@@ -14,7 +14,7 @@ from gransk.reading.plan import PlanReason
 from gransk.reading.policy import Room
 from gransk.reading.room_changes import Evidence
 from gransk.reading.site_policies import SitePolicies
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import ExamKnown, ExamProgramme
 from gransk.site import people
 from gransk.site.config import parse_config

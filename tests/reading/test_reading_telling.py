@@ -12,9 +12,9 @@ from gransk.reading import acts
 from gransk.reading.entries import TaskKind
 from gransk.reading.opinions import DifferenceReason
 from gransk.reading.telling import Teller
+from gransk.results.blobs import BlobStore
 from gransk.results.decisions import announcements, decision_of
 from gransk.results.message_tables import MessageState, OutgoingMessage
-from gransk.results.store import BlobStore
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade
 

@@ -17,9 +17,10 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.release import in_turn, release_report
 from gransk.reading.urgent import Raiser, standing
 from gransk.results import edits
+from gransk.results.blobs import BlobStore
 from gransk.results.edits import Person, Seen
 from gransk.results.message_tables import Announcement, OutgoingMessage
-from gransk.results.store import BlobStore, withdraw_report
+from gransk.results.store import withdraw_report
 from gransk.results.tables import Report
 from gransk.results.told_reports import PriorityTold
 from gransk.results.urgency import Level, Urgency

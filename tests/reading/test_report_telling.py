@@ -17,6 +17,7 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.release import in_turn, release_report
 from gransk.reading.report_telling import ReportTeller, tell_again
 from gransk.results import edits
+from gransk.results.blobs import BlobStore, keep
 from gransk.results.edits import Person, Seen
 from gransk.results.message_tables import (
     Announcement,
@@ -25,9 +26,7 @@ from gransk.results.message_tables import (
     ToldReport,
 )
 from gransk.results.store import (
-    BlobStore,
     NewObject,
-    keep,
     restore_report,
     seal_analysis,
     seal_report,

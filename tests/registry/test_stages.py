@@ -34,7 +34,7 @@ from gransk.registry.stages import (
     propose,
 )
 from gransk.registry.tables import EvidenceKind, Stage
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.site import people
 from gransk.site.config import Config
 from gransk.site.database import Database

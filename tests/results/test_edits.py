@@ -22,8 +22,9 @@ from gransk.core.findings import (
 from gransk.core.followup import renamed
 from gransk.core.reasons import Reason
 from gransk.results import edits
+from gransk.results.blobs import BlobStore
 from gransk.results.edits import Act, EditError, Person, Seen
-from gransk.results.store import BlobStore, seal_analysis
+from gransk.results.store import seal_analysis
 from gransk.results.tables import ActKind, Track
 from gransk.site.database import Database, utcnow
 from gransk.site.migrate import upgrade

@@ -16,12 +16,11 @@ from gransk.core.object_kinds import ObjectKind
 from gransk.core.study import Instance, Study
 from gransk.reading.release import release_report
 from gransk.results import edits, origins
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.edits import Person, Seen
 from gransk.results.router import Router, route_again
 from gransk.results.routing import ReportFacts
 from gransk.results.store import (
-    BlobError,
-    BlobStore,
     NewObject,
     restore_report,
     seal_analysis,

@@ -4,11 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
+from gransk.results.blobs import BlobError, BlobStore, check_blobs
 from gransk.results.store import (
-    BlobError,
-    BlobStore,
     NewObject,
-    check_blobs,
     queue_deliveries,
     restore_report,
     seal_analysis,

@@ -5,7 +5,8 @@ import itertools
 import pytest
 from sqlalchemy import func, select
 
-from gransk.results.store import BlobStore, seal_analysis
+from gransk.results.blobs import BlobStore
+from gransk.results.store import seal_analysis
 from gransk.results.tables import Track
 from gransk.results.tracks import Link, link, tracking
 from gransk.site.database import Database

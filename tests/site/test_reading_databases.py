@@ -26,8 +26,9 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.release import in_turn, open_rows, release_report
 from gransk.reading.report_telling import ReportTeller
 from gransk.reading.urgent import Raiser
+from gransk.results.blobs import BlobStore
 from gransk.results.message_tables import Announcement
-from gransk.results.store import BlobStore, withdraw_report
+from gransk.results.store import withdraw_report
 from gransk.results.urgency import Urgency
 from gransk.site.config_priority import PriorityRule
 from gransk.site.database import Database

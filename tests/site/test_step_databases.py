@@ -19,10 +19,10 @@ from workitem_parts import moved, said
 
 from gransk.reading.entries import TaskKind
 from gransk.reading.steps import EVENTS_KEPT, follow, forget, keep_in_step
+from gransk.results.blobs import BlobStore
 from gransk.results.step_acts import StepError, Told, change_state
 from gransk.results.step_rules import StepState
 from gransk.results.steps import Step, StepEvent
-from gransk.results.store import BlobStore
 from gransk.site.database import Database, utcnow
 from gransk.site.events import take_turn, verify
 from gransk.site.migrate import upgrade

@@ -21,7 +21,7 @@ from gransk.oversight.backup_set import chosen, read_manifest
 from gransk.reading import ledger
 from gransk.reading.entries import Arrival
 from gransk.reading.exam_tables import EntryRow
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, WorkState
 from gransk.site import people
 from gransk.site.database import utcnow

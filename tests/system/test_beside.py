@@ -19,8 +19,9 @@ from gransk.core.followup import Outcome
 from gransk.core.reasons import Reason
 from gransk.pipeline.workitems import report_again
 from gransk.results import edits, profiles
+from gransk.results.blobs import BlobStore
 from gransk.results.dicom.read import read_report
-from gransk.results.store import BlobStore, read_follow_up
+from gransk.results.store import read_follow_up
 from gransk.results.tables import Analysis, KeptComparison, Report, Workitem, WorkState
 from gransk.site.events import EventKind
 

@@ -14,7 +14,7 @@ from harness_suite import Suite
 from radiographs import radiograph, save
 from sqlalchemy import select
 
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.config_destinations import STANDARD
 from gransk.site.events import EventKind

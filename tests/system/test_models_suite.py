@@ -17,7 +17,8 @@ from gransk.registry.refusals import ModelRefusal, RegistryError
 from gransk.registry.rollback import roll_back
 from gransk.registry.stages import decide, one, propose, registered
 from gransk.registry.tables import Stage
-from gransk.results.store import BlobStore, read_findings, studies_of_model
+from gransk.results.blobs import BlobStore
+from gransk.results.store import read_findings, studies_of_model
 from gransk.results.tables import Workitem, WorkState
 from gransk.site import people
 from gransk.site.config import load_config

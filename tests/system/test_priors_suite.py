@@ -31,8 +31,8 @@ from gransk.core.application import Context
 from gransk.core.findings import Review, ReviewState
 from gransk.core.reasons import Reason
 from gransk.core.study import Instance, Study
+from gransk.results.blobs import BlobStore
 from gransk.results.dicom.objects import make_objects
-from gransk.results.store import BlobStore
 from gransk.results.tables import Analysis, Report, Workitem, WorkState
 from gransk.site import people
 from gransk.site.database import utcnow

@@ -10,7 +10,8 @@ from harness_suite import Suite
 from radiographs import radiograph, save
 from sqlalchemy import select
 
-from gransk.results.store import BlobStore, read_findings
+from gransk.results.blobs import BlobStore
+from gransk.results.store import read_findings
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import people
 from gransk.site.config import load_config

@@ -14,8 +14,9 @@ from gransk.core.keys import digest
 from gransk.registry import beside
 from gransk.registry.beside import Run
 from gransk.registry.beside_tables import BesideRun, RunState
+from gransk.results.blobs import BlobStore
 from gransk.results.pictures import pack_pictures
-from gransk.results.store import BlobStore, seal_analysis
+from gransk.results.store import seal_analysis
 from gransk.results.tables import ExamKnown, FactSource, Workitem
 from gransk.site.database import utcnow
 

@@ -19,7 +19,8 @@ from dicom_samples import ct_headers, findings_of, make, nodule
 from gransk.core.findings import Findings
 from gransk.reading.release import release_report
 from gransk.results.acts import Signature
-from gransk.results.store import BlobStore, NewObject, seal_report
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, seal_report
 from gransk.results.tables import Workitem
 from gransk.site.database import utcnow
 

@@ -15,8 +15,9 @@ from pydicom import dcmread
 from web_server import serving
 from web_site import Site, open_site
 
+from gransk.results.blobs import BlobStore
 from gransk.results.dicom.objects import MadeObject, make_objects
-from gransk.results.store import BlobStore, NewObject
+from gransk.results.store import NewObject
 from gransk.site.tables import Role
 from mammo.pictures import pictures
 from mammo.presentation import presentation

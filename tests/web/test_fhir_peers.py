@@ -17,15 +17,17 @@ from web_objects import Lesions
 from web_server import serving
 
 from gransk.archive.followed import exam_identity, modalities_of
-from gransk.delivery.deliver import RefusedError, Result, UnavailableError
+from gransk.delivery.deliver import Result
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.fhir.system import FhirSystem, no_resource
 from gransk.delivery.messages import Outbox, open_rows, rerun
 from gransk.delivery.systems import make_systems
 from gransk.reading.report_telling import make_report_teller
 from gransk.results import edits
+from gransk.results.blobs import BlobStore
 from gransk.results.message_tables import MessageState, OutgoingMessage
-from gransk.results.store import BlobStore, restore_report, withdraw_report
+from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Workitem
 from gransk.results.urgency import Level
 from gransk.results.versions import ReportStatus

@@ -30,7 +30,8 @@ from gransk.core.findings import Measurement
 from gransk.delivery.marks import Marker
 from gransk.reading.release import release_report
 from gransk.reading.urgent import stands
-from gransk.results.store import BlobStore, NewObject, restore_report, withdraw_report
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, restore_report, withdraw_report
 from gransk.results.tables import Report, ReportObject, Workitem, WorkState
 from gransk.results.versions import ReportVersion, catch_up, versions_of
 from gransk.site.tables import Role

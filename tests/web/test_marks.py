@@ -17,16 +17,12 @@ from gransk.archive.tables import SeenStudy
 from gransk.cli.archive import ArchiveMarks
 from gransk.core.errors import ConfigurationError
 from gransk.core.object_kinds import ObjectKind
-from gransk.delivery.deliver import RefusedError
+from gransk.delivery.destination import RefusedError
 from gransk.delivery.marks import Marker, StudyMark, wanted
 from gransk.reading.urgent import stands
 from gransk.results import edits
-from gransk.results.store import (
-    BlobStore,
-    queue_deliveries,
-    restore_report,
-    withdraw_report,
-)
+from gransk.results.blobs import BlobStore
+from gransk.results.store import queue_deliveries, restore_report, withdraw_report
 from gransk.results.tables import Delivery, Workitem, WorkState
 from gransk.results.urgency import Level, Urgency
 from gransk.results.versions import ReportVersion

@@ -15,7 +15,7 @@ from gransk.core.codes import PERCENT
 from gransk.core.findings import Finding, Findings, Measurement
 from gransk.core.followup import Advice, Assessment, Contribution, FollowUp, Risk
 from gransk.results import profiles
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import ProfileAnswer, Report, Track, Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.tables import Event, Role

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException
 
-from gransk.site.config import OrthancSection
+from gransk.site.config_machine import OrthancSection
 from gransk.web.upstream import Upstream
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok"

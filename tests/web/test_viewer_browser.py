@@ -28,7 +28,8 @@ from web_server import serving
 from web_site import Site, open_site
 
 from gransk.core.reasons import Reason
-from gransk.results.store import BlobStore, NewObject
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject
 from gransk.results.tables import Delivery, DeliveryState, Workitem, WorkState
 from gransk.site import people
 from gransk.site.database import utcnow

@@ -9,8 +9,9 @@ from sqlalchemy import delete, select, update
 from web_site import Site
 
 from gransk.core.object_kinds import ObjectKind
+from gransk.results.blobs import BlobStore
 from gransk.results.origins import ExamOrigin
-from gransk.results.store import BlobStore, NewObject, queue_deliveries, seal_report
+from gransk.results.store import NewObject, queue_deliveries, seal_report
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind

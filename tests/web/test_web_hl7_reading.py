@@ -16,9 +16,9 @@ from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.incoming import ExamStatement, NotTakenError, ReadStatement
 from gransk.reading.exam import State
 from gransk.reading.ledger import entries
+from gransk.results.blobs import BlobStore
 from gransk.results.decisions import Mark
 from gransk.results.exam_facts import statements
-from gransk.results.store import BlobStore
 from gransk.site import people
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade

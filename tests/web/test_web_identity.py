@@ -27,8 +27,8 @@ from gransk.delivery.hl7.acknowledgement import Refusal
 from gransk.delivery.hl7.mllp import framed
 from gransk.reading.tables import Closing, FollowUpRow, FollowUpState
 from gransk.results import decisions, profiles
+from gransk.results.blobs import BlobStore, keep
 from gransk.results.message_tables import Announcement, OutgoingMessage
-from gransk.results.store import BlobStore, keep
 from gransk.results.tables import ProfileAnswer
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind

@@ -14,7 +14,7 @@ from hl7_cases import told
 
 from gransk.core.screening import Breast, FindingType, Verdict
 from gransk.delivery import messages
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.outgoing import decision_post
 from gransk.delivery.systems import HttpSystem
 from gransk.results.decisions import Decision, Mark, announce

@@ -15,7 +15,8 @@ from gransk.archive.status import Cause, State, Status
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason
 from gransk.oversight.metrics import COUNTED
-from gransk.results.store import BlobStore, NewObject, queue_deliveries
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, queue_deliveries
 from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record

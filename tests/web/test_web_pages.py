@@ -23,7 +23,8 @@ from gransk.core.application import Picture
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.reasons import Reason, text
 from gransk.reading.release import release_report
-from gransk.results.store import BlobStore, NewObject, withdraw_report
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject, withdraw_report
 from gransk.results.tables import Analysis, Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.anchor import advance
 from gransk.site.events import EventKind, head, record

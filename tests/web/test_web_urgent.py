@@ -8,9 +8,9 @@ from web_objects import Lesions, findings_of_study
 from gransk.reading.release import in_turn, release_report
 from gransk.reading.urgent import make_raiser
 from gransk.results import edits
+from gransk.results.blobs import BlobStore
 from gransk.results.edits import Person, Seen
 from gransk.results.message_tables import AnnouncementKind
-from gransk.results.store import BlobStore
 from gransk.results.tables import Workitem
 from gransk.results.urgency import Level, Urgency
 from gransk.site.config import Config

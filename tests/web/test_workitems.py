@@ -20,7 +20,8 @@ from workitem_parts import (
     workitem,
 )
 
-from gransk.results.store import BlobStore, NewObject
+from gransk.results.blobs import BlobStore
+from gransk.results.store import NewObject
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.database import utcnow
 from gransk.site.tables import Role

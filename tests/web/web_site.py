@@ -17,14 +17,9 @@ from gransk.core.application import Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import FollowUp
 from gransk.core.keys import digest
+from gransk.results.blobs import BlobStore
 from gransk.results.pictures import pack_pictures
-from gransk.results.store import (
-    BlobStore,
-    NewObject,
-    seal_analysis,
-    seal_comparison,
-    seal_report,
-)
+from gransk.results.store import NewObject, seal_analysis, seal_comparison, seal_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site import people
 from gransk.site.config import Config

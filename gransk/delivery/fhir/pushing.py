@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.application import Application
-from gransk.delivery.deliver import RefusedError
+from gransk.delivery.destination import RefusedError
 from gransk.delivery.fhir.codes import Json
 from gransk.delivery.fhir.report import diagnostic_report
 from gransk.delivery.fhir.told import Reader
 from gransk.delivery.hl7.outgoing import Announced
-from gransk.results.store import BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.tables import Workitem
 from gransk.results.told_reports import ReportTold, Status
 from gransk.results.versions import WITHDRAWN, ReportVersion

@@ -14,7 +14,7 @@ import httpx
 
 from gransk.core.errors import ConfigurationError
 from gransk.core.keys import digest
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.fhir.codes import Json
 from gransk.delivery.hl7.outgoing import Announced, Made
 from gransk.delivery.tokens import TokenError, Tokens

@@ -18,9 +18,10 @@ from gransk.core.findings import Findings
 from gransk.core.followup import renamed
 from gransk.core.object_kinds import ObjectKind
 from gransk.core.patients import ExamIdentity
+from gransk.results.blobs import BlobStore
 from gransk.results.dicom.read import read_report
 from gransk.results.dicom.texts import text
-from gransk.results.store import BlobStore, read_findings, read_follow_up
+from gransk.results.store import read_findings, read_follow_up
 from gransk.results.tables import Report, ReportObject, Workitem
 from gransk.results.tracks import tracking
 from gransk.results.versions import WITHDRAWN, ReportStatus, ReportVersion, versions_of

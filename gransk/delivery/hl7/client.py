@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery.deliver import RefusedError, UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.acknowledgement import Acknowledgement, read_acknowledgement
 from gransk.delivery.hl7.er7 import MessageError
 from gransk.delivery.hl7.mllp import Unframer, framed

@@ -25,7 +25,7 @@ from gransk.reading.targets import Limit, Targets
 from gransk.reading.troubles import Stuck, Trouble
 from gransk.reading.working_days import WorkingDays
 from gransk.results.message_tables import AnnouncementKind, OutgoingMessage
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import utcnow
 from gransk.web.access import Caller
 from gransk.web.reading.overseeing import acting

@@ -15,7 +15,7 @@ from gransk.reading.ledger import exam_of
 from gransk.reading.readers import OVERSEEING, standing
 from gransk.reading.sight import Sight, sight
 from gransk.site.answering import responsible
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role
 from gransk.web.access import Caller

@@ -13,7 +13,7 @@ from gransk.reading.desk import Desk
 from gransk.reading.exam import Read
 from gransk.reading.opinions import NOT_CALIBRATED, AiOpinion, Opinion
 from gransk.reading.sight import Sight, ai_shown
-from gransk.results.store import BlobError
+from gransk.results.blobs import BlobError
 from gransk.web.reading.common import names
 from gransk.web.texts import number, text
 from gransk.web.views import Hung, hung

@@ -15,7 +15,7 @@ from gransk.core.errors import InvalidValueError
 from gransk.reading.exam_tables import ReaderRow
 from gransk.reading.readers import Listing, list_reader, readers
 from gransk.site.answering import responsible
-from gransk.site.config import ReadingSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.people import list_accounts
 from gransk.site.tables import Account, Role
 from gransk.web.access import Caller, allow, language_of
