@@ -202,8 +202,9 @@ def matched(findings: Sequence[Finding], others: Sequence[Finding]) -> list[tupl
     if not flat[0] or not flat[1]:
         return pairs
     distances = np.array([[_apart(one, other) for other in flat[1]] for one in flat[0]])
+    # What is out of reach is equally far: else a pair within reach is given up for two beyond.
     far = 1e9
-    rows, columns = linear_sum_assignment(np.where(np.isfinite(distances), distances, far))
+    rows, columns = linear_sum_assignment(np.where(distances <= 1, distances, far))
     return pairs + [
         (flat[0][i].tracking_uid, flat[1][j].tracking_uid)
         for i, j in zip(rows, columns, strict=True)

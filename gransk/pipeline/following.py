@@ -43,6 +43,7 @@ from gransk.site.config import Config
 LANGUAGES = ("en", "da")
 SAME_PLACE_MM = 5.0
 """Findings of one study by two versions are one lesion within this, or half its diameter."""
+FAR_MM = 1e9
 
 
 @dataclass(frozen=True)
@@ -300,12 +301,11 @@ def same_places(findings: Sequence[Finding], earlier: Sequence[Finding]) -> list
         return []
     centres = [np.array([f.centre_lps_mm for f in side]) for side in (ones, others)]
     distances = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
-    pairs = zip(*linear_sum_assignment(distances), strict=True)
-    return [
-        (ones[i].tracking_uid, others[j].tracking_uid)
-        for i, j in pairs
-        if distances[i, j] <= max(SAME_PLACE_MM, (ones[i].measured("mean_diameter_mm") or 0) / 2)
-    ]
+    radii = [(one.measured("mean_diameter_mm") or 0) / 2 for one in ones]
+    near = distances <= np.maximum(SAME_PLACE_MM, radii)[:, None]
+    # What is out of reach is equally far: else a pair within reach is given up for two beyond.
+    pairs = zip(*linear_sum_assignment(np.where(near, distances, FAR_MM)), strict=True)
+    return [(ones[i].tracking_uid, others[j].tracking_uid) for i, j in pairs if near[i, j]]
 
 
 def _carried(neighbours: protocol.Neighbours, pairs: Sequence[protocol.Pair]) -> list[Act]:

@@ -88,6 +88,12 @@ def test_a_place_is_the_same_within_five_millimetres(distance, paired):
     assert bool(same_places([finding("1.1", 0.0)], [finding("2.1", distance)])) is paired
 
 
+def test_a_place_is_not_given_up_for_two_that_are_none():
+    """4 mm and 16 mm apart are together more than 6 mm and 6 mm, of which none is one place."""
+    now, then = [finding("1.1", 0.0), finding("1.2", 10.0)], [finding("2.1", 4.0)]
+    assert same_places(now, [*then, finding("2.2", -6.0)]) == [("1.1", "2.1")]
+
+
 def test_a_large_lesion_is_the_same_within_half_its_diameter():
     assert same_places([finding("1.1", 0.0, 30.0)], [finding("2.1", 14.0)])
     assert not same_places([finding("1.1", 0.0, 30.0)], [finding("2.1", 16.0)])
