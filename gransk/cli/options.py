@@ -68,10 +68,10 @@ def site_host(config: Path | None) -> Host:
     ------
     ConfigurationError
     """
-    from gransk.registry.choice import check_settings
+    from gransk.oversight.further import FURTHER
     from gransk.site.site_keys import Host
 
-    return replace(Host.of_file(config_path(config)), further=(check_settings,))
+    return replace(Host.of_file(config_path(config)), further=FURTHER)
 
 
 def shell_name() -> str:

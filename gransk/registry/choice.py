@@ -1,7 +1,7 @@
 """Models that a configuration chooses: settings may name active ones alone.
 
 >>> check_models(session, config)   # raises ModelChoiceError, which lists every fault
->>> Host(..., further=(check_settings,))   # the same for whoever drafts settings
+>>> Host(..., further=FURTHER)   # of `gransk.oversight.further`, for whoever drafts settings
 >>> named_by(config, "mynet@1.0.0")
 ("applications.nodule.models.detector",)
 """

@@ -22,6 +22,7 @@ from gransk.core.application import Application, Picture
 from gransk.core.findings import Findings
 from gransk.core.followup import renamed
 from gransk.oversight.compared import Summaries
+from gransk.oversight.further import FURTHER
 from gransk.oversight.metrics import EventCounts
 from gransk.reading.entering import Entering
 from gransk.reading.figures import Figures
@@ -31,7 +32,6 @@ from gransk.reading.site_past import SitePast
 from gransk.reading.site_policies import SitePolicies
 from gransk.reading.steps import Follower
 from gransk.reading.working_days import WorkingDays
-from gransk.registry.choice import check_settings
 from gransk.results import edits, tracks
 from gransk.results.blobs import BlobError, BlobStore, is_removed
 from gransk.results.pictures import unpack_pictures
@@ -181,7 +181,7 @@ class Wiring:
         """What changed settings are checked against (`gransk.site.settings_acts.propose`)."""
         if isinstance(self.live, Live):
             return self.live.host
-        return Host(self.config, self.applications, self.config.data_folder, (check_settings,))
+        return Host(self.config, self.applications, self.config.data_folder, FURTHER)
 
     @property
     def past(self) -> SitePast:

@@ -19,7 +19,7 @@ from gransk.oversight.alarms import (
     raise_alarm,
 )
 from gransk.oversight.drift import counted as counting
-from gransk.oversight.drift.looking import DriftWatcher
+from gransk.oversight.drift.looking import DriftWatcher, stand_down
 from gransk.oversight.drift.tables import DriftChart
 from gransk.results.observed import Observation
 from gransk.site.config_monitoring import DriftSection, ReferencePeriod
@@ -96,6 +96,17 @@ def test_it_ends_when_it_is_well_again(local):
         ended = ended_alarms(session)
         assert {alarm.figures["fact"] for alarm in ended} == {"score"}
         assert all(alarm.open_about is None for alarm in ended)
+
+
+def test_where_nobody_looks_any_more_no_alarm_lasts(local):
+    fill(local, np.concatenate([drawn(1, 1000), drawn(2, 300, 0.7)]))
+    assert watcher(local).run_once() >= 1
+    with local.begin() as session:
+        raise_alarm(session, AlarmKind.DISK_FULL, "data", {})
+    stand_down(local)
+    with local.read() as session:
+        assert [one.kind for one in open_alarms(session)] == [AlarmKind.DISK_FULL], "not drift's"
+    assert watcher(local).run_once() >= 1, "it is raised again where somebody looks"
 
 
 def test_another_model_begins_a_new_reference(local):

@@ -428,3 +428,22 @@ def test_values_are_explained_in_the_language_of_the_page(site):
     for language, words in (("da", "Noduli under denne"), ("en", "Nodules below this")):
         person = site.person(Role.ADMINISTRATOR, name=f"in-{language}", language=language)
         assert f"<span>{words}" in person.get("/settings/of/limits").text
+
+
+def test_a_table_of_levels_that_cannot_be_read_is_refused_when_it_is_drafted(site):
+    """Not at the next start of the service."""
+    own = site.config.data_folder / "secrets" / "levels.yaml"
+    administrator = site.person(Role.ADMINISTRATOR)
+    wanted = {"settings": {"reading": {"levels_file": str(own)}}, "reason": "our own levels"}
+    for content in (None, "{id: north}", "\tno: ["):
+        if content is not None:
+            own.write_text(content)
+        answer = administrator.post("/api/settings/drafts", json=wanted)
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "invalid"
+        assert "levels" in answer.json()["detail"]
+    own.write_text(
+        "{id: north, version: '3', source: the unit, date: '2026', levels: "
+        "[{indicator: recall, better: lower, acceptable: 0.2, desirable: 0.16}]}"
+    )
+    assert administrator.post("/api/settings/drafts", json=wanted).status_code == 201
