@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,13 +33,18 @@ Living = Callable[[Ai], "contextmanager[Programme]"]
 
 @pytest.fixture(scope="session")
 def living(tmp_path_factory: pytest.TempPathFactory) -> Living:
-    """A run whose doors are open: ``with living(Ai.HIGH) as run``. One at a time."""
+    """A run whose doors are open: ``with living(Ai.HIGH) as run``. One at a time.
+
+    Each in the same place, since pages of models and settings name folders.
+    """
+    folder = tmp_path_factory.mktemp("blinding") / "run"
     ports = (free_port(), free_port(), free_port())
     peers = free_port()
 
     @contextmanager
     def make(ai: Ai) -> Iterator[Programme]:
-        folder = tmp_path_factory.mktemp(f"blinding-{ai}")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
         config = configuration(folder, ports)
         extra = blinding_dicom.listed(peers) | STANDS_STILL
         orthanc = OrthancProcess(config, folder / "orthanc", extra)
