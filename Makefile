@@ -8,11 +8,11 @@ BIN := $(VENV)/bin
 GRANSK_DATA ?= ../shared/data
 export GRANSK_DATA
 
-# Three processes, since system tests mostly wait; a file of tests in one of them as a whole, in
-# the order of their names, so that the longest files do not come last.
-BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
-# Waits of the system tests last so many times as long, since others run beside each.
-export PATIENCE ?= 6
+# Two processes, a file of tests in one of them as a whole, in the order of their names, so that
+# the longest files do not come last.
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# Waits of the system tests last so many times as long, since another test runs beside each.
+export PATIENCE ?= 4
 
 RUN_PACKAGES := orthanc orthanc-python orthanc-dicomweb python3-venv
 TEST_PACKAGES := dcmtk chromium fonts-dejavu-core rsyslog rsyslog-gnutls rsyslog-openssl nginx-light
