@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ from gransk.oversight.backup_set import (
     write_private,
 )
 from gransk.oversight.keeping import alone
-from gransk.results.blobs import BlobError, BlobStore
+from gransk.results.blobs import BlobError, BlobStore, sync_folder
 from gransk.site.anchor import FILE as ANCHOR
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
@@ -126,7 +125,7 @@ def make_backup(
         write_private(draft / MANIFEST, to_json(manifest, indent=2))
         final = folder / SETS / name
         draft.rename(final)
-        _sync(folder / SETS)
+        sync_folder(folder / SETS)
         gone = tuple(_thin(folder, keep)) if keep is not None else ()
         _note(config, actor, final, manifest)
     return Made(final, manifest, copied, size, gone)
@@ -267,11 +266,3 @@ def _record(session: Session, actor: str, path: Path, manifest: Manifest) -> Non
         "missing": len(manifest.missing),
     }
     record(session, actor, EventKind.BACKUP_MADE, "backup", data)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

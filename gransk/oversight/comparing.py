@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Finding, Findings
@@ -17,7 +16,7 @@ from gransk.core.statistics.bootstrap import interval
 from gransk.core.statistics.curve import Point, point
 from gransk.core.statistics.figure import Figure
 from gransk.core.statistics.shares import proportion
-from gransk.pipeline.following import same_places
+from gransk.pipeline.following import pairs_within, same_places
 from gransk.reading.ai import PROBABILITY, category_of
 from gransk.reading.groups import LEAST_SHOWN, shown
 
@@ -202,13 +201,9 @@ def matched(findings: Sequence[Finding], others: Sequence[Finding]) -> list[tupl
     if not flat[0] or not flat[1]:
         return pairs
     distances = np.array([[_apart(one, other) for other in flat[1]] for one in flat[0]])
-    # What is out of reach is equally far: else a pair within reach is given up for two beyond.
-    far = 1e9
-    rows, columns = linear_sum_assignment(np.where(distances <= 1, distances, far))
     return pairs + [
         (flat[0][i].tracking_uid, flat[1][j].tracking_uid)
-        for i, j in zip(rows, columns, strict=True)
-        if distances[i, j] <= 1
+        for i, j in pairs_within(distances, distances <= 1)
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from gransk.archive.fetch import fetch_study
@@ -43,7 +44,7 @@ from gransk.site.config import Config
 LANGUAGES = ("en", "da")
 SAME_PLACE_MM = 5.0
 """Findings of one study by two versions are one lesion within this, or half its diameter."""
-FAR_MM = 1e9
+FAR = 1e9
 
 
 @dataclass(frozen=True)
@@ -303,9 +304,24 @@ def same_places(findings: Sequence[Finding], earlier: Sequence[Finding]) -> list
     distances = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=2)
     radii = [(one.measured("mean_diameter_mm") or 0) / 2 for one in ones]
     near = distances <= np.maximum(SAME_PLACE_MM, radii)[:, None]
+    return [
+        (ones[i].tracking_uid, others[j].tracking_uid) for i, j in pairs_within(distances, near)
+    ]
+
+
+def pairs_within(distances: NDArray[np.float64], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Pair rows and columns one to one: as many as are near, at the least distance together.
+
+    Parameters
+    ----------
+    distances : ndarray of float, (n, m)
+        May be infinite where they are not near.
+    near : ndarray of bool, (n, m)
+        Which may be pairs.
+    """
     # What is out of reach is equally far: else a pair within reach is given up for two beyond.
-    pairs = zip(*linear_sum_assignment(np.where(near, distances, FAR_MM)), strict=True)
-    return [(ones[i].tracking_uid, others[j].tracking_uid) for i, j in pairs if near[i, j]]
+    pairs = zip(*linear_sum_assignment(np.where(near, distances, FAR)), strict=True)
+    return [(int(i), int(j)) for i, j in pairs if near[i, j]]
 
 
 def _carried(neighbours: protocol.Neighbours, pairs: Sequence[protocol.Pair]) -> list[Act]:

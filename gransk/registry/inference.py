@@ -18,7 +18,7 @@ from gransk.core.contracts import tensors_of
 from gransk.core.errors import ModelError
 from gransk.core.models import Card, GoldenCase, Model, contract_faults, open_session
 from gransk.registry.checks import Fault, FaultError, Found
-from gransk.site.child_process import no_memory
+from gransk.site.child_process import MB, memory_bytes, no_memory
 
 STANDARD = "ai.onnx"
 """Another name of the domain that is usually left empty."""
@@ -187,8 +187,7 @@ def measure(model: Model, inputs: Arrays) -> Found:
 
 def _peak_mb() -> int:
     """Most memory that this process held (Linux); getrusage would count its parent's too."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) // 1024
+    return memory_bytes("VmHWM") // MB
 
 
 def _run(model: Model, inputs: Arrays) -> Arrays:

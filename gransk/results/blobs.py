@@ -69,7 +69,7 @@ class BlobStore:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return stored
 
     def get(self, sha256: str) -> bytes:
@@ -148,7 +148,7 @@ def _touch(path: Path) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename outlast a loss of power."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -41,6 +41,10 @@ def no_memory(error: Exception) -> bool:
 def _near_limit() -> bool:
     """Whether this process holds nearly what `limit_memory` lets it (Linux)."""
     limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return limit != resource.RLIM_INFINITY and memory_bytes("VmData") > NEAR * limit
+
+
+def memory_bytes(name: str) -> int:
+    """What a line of this process's status says, such as ``VmHWM`` (proc(5))."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    held = int(next(line for line in lines if line.startswith("VmData:")).split()[1]) * 1024
-    return limit != resource.RLIM_INFINITY and held > NEAR * limit
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) * 1024
