@@ -108,12 +108,7 @@ class Committer:
         """
         now = utcnow()
         with self.database.begin() as session:
-            session.execute(
-                update(Commitment)
-                .where(self._mine, Commitment.state == CommitmentState.ASKED)
-                .where(Commitment.ask_again_at <= now)
-                .values(state=CommitmentState.UNANSWERED)
-            )
+            self._let_go(session, now)
             late = select(Delivery).where(*self._pending(), Delivery.commit_by <= now)
             refused = select(Delivery).where(
                 *self._pending(),
@@ -138,6 +133,7 @@ class Committer:
             lines = session.scalars(self._to_ask(now).limit(TOGETHER)).all()
             if not lines:
                 return None
+            self._let_go(session, now)
             times = _times(session, lines, self.destination.commitment_hours)
             lines = [line for line in lines if times[line.id] == times[lines[0].id]]
             row = Commitment(
@@ -223,6 +219,15 @@ class Committer:
                 .where(self._mine, Commitment.state == CommitmentState.ASKED)
                 .values(state=CommitmentState.UNANSWERED, ask_again_at=utcnow())
             )
+
+    def _let_go(self, session: Session, now: datetime.datetime) -> None:
+        """No answer is awaited any longer to requests whose time is over."""
+        session.execute(
+            update(Commitment)
+            .where(self._mine, Commitment.state == CommitmentState.ASKED)
+            .where(Commitment.ask_again_at <= now)
+            .values(state=CommitmentState.UNANSWERED)
+        )
 
     def _pending(self) -> tuple[ColumnElement[bool], ...]:
         """Lines that were sent and are not committed."""

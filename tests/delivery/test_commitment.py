@@ -150,6 +150,14 @@ def test_an_object_is_in_one_open_request_at_a_time(site: SentReports, rows: Com
     again = ask(rows)
     assert again.transaction_uid != request.transaction_uid
     assert states(site) == [CommitmentState.UNANSWERED, CommitmentState.ASKED]
+
+
+def test_an_overdue_request_ends_where_the_next_is_made(site: SentReports, rows: Committer) -> None:
+    """Its time may be over between two tidyings: it is not open beside the next one."""
+    ask(rows)
+    change(site, Commitment, ask_again_at=utcnow())
+    ask(rows)
+    assert states(site) == [CommitmentState.UNANSWERED, CommitmentState.ASKED]
     with site.database.read() as session:
         first, second = session.scalars(select(Commitment).order_by(Commitment.asked_at)).all()
     patience = [row.ask_again_at - row.asked_at for row in (first, second)]

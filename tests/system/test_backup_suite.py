@@ -112,6 +112,13 @@ def fill(suite, places):
         )
         assert account.name == "karen"
         ledger.arrive(session, suite.items()[1].study_key, new)
+    suite.until(lambda: "opened" in entries(suite), PATIENCE, "the exam to open")
+
+
+def entries(suite):
+    """Kinds of the exam's entries."""
+    with suite.database.read() as session:
+        return session.scalars(select(EntryRow.kind).order_by(EntryRow.number)).all()
 
 
 def told(suite):
