@@ -18,7 +18,8 @@ from gransk.archive.followed import exam_identity, is_earlier, modalities_of, pa
 from gransk.archive.orthanc import Orthanc
 from gransk.cli.archive import ArchiveCarrier
 from gransk.cli.options import ConfigOption, config_path
-from gransk.core.errors import GranskError
+from gransk.core.device import why_unusable
+from gransk.core.errors import DeviceError, GranskError
 from gransk.delivery import deliver, messages, recall
 from gransk.delivery.carriers import make_carriers, paces
 from gransk.delivery.fhir.pushing import Resources
@@ -73,6 +74,8 @@ def worker(
 def _work(host: Host, slot: int | None) -> None:
     config, installed = host.config, host.applications
     check_applications(config, installed)
+    if unusable := why_unusable(config.models.device):
+        raise DeviceError(unusable)
     database = open_database(config)
     with database.begin() as session:
         versions.catch_up(session)
@@ -176,7 +179,7 @@ def _stop(executor: Worker, tools: Tools) -> None:
     logging.shutdown()
     sys.stdout.flush()
     # Threads that sleep between two tries would hold up an ordinary end.
-    os._exit(0)
+    os._exit(1 if tools.no_device.is_set() else 0)
 
 
 def _end_on_signals(tools: Tools) -> None:

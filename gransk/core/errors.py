@@ -57,6 +57,10 @@ class ModelError(GranskError):
     """A model folder cannot be used: hash, contract or card."""
 
 
+class DeviceError(ModelError):
+    """The device that models shall be run on cannot be used here; it is no model's fault."""
+
+
 class ConfigurationError(GranskError):
     """The configuration names a key that is wrong; the message says which."""
 

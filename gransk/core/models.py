@@ -17,11 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gransk.core.contracts import Contract
+from gransk.core.device import Device, open_session
 from gransk.core.errors import ModelError
 from gransk.core.findings import ModelIdentity
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-"""Of onnxruntime, by the device of the configuration."""
 
 DTYPES = {
     "float32": "tensor(float)",
@@ -239,7 +237,7 @@ class ModelLibrary:
         self,
         folder: Path,
         threads: int = 0,
-        device: Literal["cpu", "cuda"] = "cpu",
+        device: Device = "cpu",
         admitted: Path | None = None,
         cards: Mapping[str, str] | None = None,
     ) -> None:
@@ -249,10 +247,6 @@ class ModelLibrary:
         self.threads = threads
         self.device = device
         self._loaded: dict[str, Model] = {}
-
-    def has_device(self) -> bool:
-        """Can the runtime use the device here?"""
-        return PROVIDERS[self.device] in onnxruntime.get_available_providers()
 
     def ids(self) -> list[str]:
         """Ids of every shipped model: each subfolder, card or not."""
@@ -362,28 +356,6 @@ def read_card(content: bytes) -> Card:
     yaml.YAMLError, ValidationError, UnicodeDecodeError
     """
     return Card.model_validate(yaml.safe_load(content.decode("utf-8")))
-
-
-def open_session(
-    name: str, content: bytes, threads: int, device: Literal["cpu", "cuda"]
-) -> onnxruntime.InferenceSession:
-    """Have the runtime take in a model's bytes.
-
-    Raises
-    ------
-    ModelError
-        Where it cannot; ``name`` says which model.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    wanted = PROVIDERS[device]
-    if wanted not in onnxruntime.get_available_providers():
-        raise ModelError(f"device {device!r} needs onnxruntime's {wanted}, absent here")
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=[wanted])
-    except Exception as error:  # onnxruntime raises its own unrelated classes
-        raise ModelError(f"model {name!r} cannot be loaded: {error}") from error
 
 
 def _fits(actual: tuple[Any, ...], wanted: tuple[int | str, ...]) -> bool:

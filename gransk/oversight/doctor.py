@@ -21,6 +21,7 @@ from gransk.archive.priors import prior_keys
 from gransk.core.application import applications
 from gransk.core.calibration import Calibrates
 from gransk.core.decode import SYNTAXES
+from gransk.core.device import why_unusable
 from gransk.core.errors import ConfigurationError, ModelError
 from gransk.core.models import AT
 from gransk.oversight.doctor_texts import NAMES, REMEDIES, SEEN
@@ -273,8 +274,8 @@ def check_models(config: Config) -> Iterator[Result]:
     """Is every model there that an application wants, is it what its card says, does it load?"""
     folder = config.models.folder
     library = library_of(config, _admitted(config))
-    if not library.has_device():
-        yield Result("models", Level.FAIL, "device_absent", {"device": config.models.device})
+    if why := why_unusable(config.models.device):
+        yield Result("models", Level.FAIL, "device_absent", {"why": why})
         return
     try:
         ids = library.ids()

@@ -30,8 +30,8 @@ SEEN: Words = {
         "da": "{free} MB fri; mindre end de {warn} MB, som retention.warn_free_mb kræver",
     },
     "device_absent": {
-        "en": "models.device is {device}, and onnxruntime cannot use it here",
-        "da": "models.device er {device}, og onnxruntime kan ikke bruge den her",
+        "en": "models cannot be run on this host's device: {why}",
+        "da": "modeller kan ikke køres på denne maskines enhed: {why}",
     },
     "logs_good": {"en": "{path} is writable", "da": "der kan skrives i {path}"},
     "logs_readonly": {"en": "{path} is not writable", "da": "der kan ikke skrives i {path}"},

@@ -22,7 +22,7 @@ from gransk.core.application import (
     Selection,
     applications,
 )
-from gransk.core.errors import RefusalError, UnreadableInputError
+from gransk.core.errors import DeviceError, RefusalError, UnreadableInputError
 from gransk.core.findings import Findings
 from gransk.core.keys import report_key, selection_key
 from gransk.core.object_kinds import ObjectKind
@@ -82,6 +82,8 @@ def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Me
         return protocol.Unreachable(detail=str(error))
     except NotInArchiveError as error:
         return protocol.Missing(detail=str(error))
+    except DeviceError as error:
+        return protocol.NoDevice(detail=str(error))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return protocol.Unreachable(detail="no room on the disk for scratch files")
@@ -89,6 +91,9 @@ def _outcome(job: protocol.Job, config: Config, channel: Channel) -> protocol.Me
     except MemoryError:
         return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail="no more memory was given")
     except Exception as error:  # noqa: BLE001 whatever it is, the queue goes on
+        if no_memory(error) and config.models.device != "cpu":
+            # The card's, which others may hold just now: no limit of the study's.
+            return protocol.Broken(detail=f"no more memory of the card: {place(error)}")
         if no_memory(error):
             return protocol.Refused(reason=Reason.MEMORY_LIMIT, detail=type(error).__name__)
         return protocol.Broken(detail=place(error))

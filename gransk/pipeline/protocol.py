@@ -242,6 +242,13 @@ class Missing(_Message):
     detail: str = ""
 
 
+class NoDevice(_Message):
+    """This host's device for models cannot be used: none of the input's fault."""
+
+    kind: Literal["no_device"] = "no_device"
+    detail: str
+
+
 class Broken(_Message):
     """The child met a fault of ours; the place is named, never a value of the input."""
 
@@ -252,7 +259,7 @@ class Broken(_Message):
 Question = Asked | Beside | AskedComparison | Paired | Named
 Reply = Answer | Neighbours | SealedComparison | Tracks | Known
 Result = Found | Observed | Measured | Compared
-Message = Progress | Question | Result | Done | Refused | Unreachable | Missing | Broken
+Message = Progress | Question | Result | Done | Refused | Unreachable | Missing | NoDevice | Broken
 _ADAPTER: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 

@@ -40,6 +40,7 @@ class How(StrEnum):
     UNREACHABLE = "unreachable"
     MISSING = "missing"
     BROKEN = "broken"
+    NO_DEVICE = "no_device"
     DIED = "died"
     UNWANTED = "unwanted"
     STOPPED = "stopped"
@@ -244,6 +245,8 @@ class _Watch:
                 return Ended(How.UNREACHABLE, detail=message.detail)
             case protocol.Missing():
                 return Ended(How.MISSING, detail=message.detail)
+            case protocol.NoDevice():
+                return Ended(How.NO_DEVICE, detail=message.detail)
             case protocol.Broken():
                 return Ended(How.BROKEN, detail=message.detail)
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -18,6 +19,8 @@ from gransk.results.blobs import BlobStore
 from gransk.site.config import Config
 from gransk.site.database import Database
 from gransk.site.live import InForce, in_force
+
+log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 60.0
 LIMITS = (Reason.MEMORY_LIMIT, Reason.TIME_LIMIT)
@@ -50,8 +53,9 @@ class Busy:
 class Tools:
     """What a workflow works with.
 
-    ``stopping`` is set when the worker shall end; ``look`` tells the starters
-    that there may be something to start.
+    ``stopping`` is set when the worker shall end; ``no_device`` too where it ends because models
+    cannot be run on this host's device; ``look`` tells the starters that there may be something
+    to start.
     """
 
     settings: Config | InForce
@@ -59,6 +63,7 @@ class Tools:
     blobs: BlobStore
     nursery: Nursery
     stopping: threading.Event = field(default_factory=threading.Event)
+    no_device: threading.Event = field(default_factory=threading.Event)
     look: threading.Event = field(default_factory=threading.Event)
     busy: Busy = field(default_factory=Busy)
 
@@ -107,7 +112,10 @@ class Try(ABC):
             return self.in_child(job, scratch) if isinstance(job, protocol.Job) else job
 
     def child(self, job: protocol.Job, callbacks: Callbacks) -> Ended:
-        """Run a child to its end."""
+        """Run a child to its end.
+
+        A worker whose device is lost ends: its work goes to another, or waits for its next life.
+        """
         seconds = self.tools.config.workers.time_limit_seconds
         ended = None
         try:
@@ -116,6 +124,11 @@ class Try(ABC):
             # Only a child that died by itself, or a worker that is no more, leaves its count.
             if ended is None or ended.how != How.DIED:
                 insist(self.tools.database, self.clear_deaths, self.tools.stopping)
+        if ended.how == How.NO_DEVICE:
+            log.error("work %s: %s", self.name, ended.detail)
+            for event in (self.tools.no_device, self.tools.stopping, self.tools.look):
+                event.set()
+            return replace(ended, how=How.STOPPED)
         return ended
 
 

@@ -6,7 +6,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ from google.protobuf.message import DecodeError, Message
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
 from gransk.core.contracts import tensors_of
+from gransk.core.device import Device, open_session
 from gransk.core.errors import ModelError
-from gransk.core.models import Card, GoldenCase, Model, contract_faults, open_session
+from gransk.core.models import Card, GoldenCase, Model, contract_faults
 from gransk.registry.checks import Fault, FaultError, Found
 from gransk.site.child_process import MB, memory_bytes, no_memory
 
@@ -87,7 +88,7 @@ def check_operators(proto: onnx.ModelProto) -> Found:
     return told, {"opsets": {domain or STANDARD: v for domain, v in opsets.items()}}
 
 
-def load(card: Card, content: bytes, threads: int, device: Literal["cpu", "cuda"]) -> Model:
+def load(card: Card, content: bytes, threads: int, device: Device) -> Model:
     """Load a model, and see that its inputs and outputs are what the card states.
 
     Raises

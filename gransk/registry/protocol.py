@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
+from gransk.core.device import Device
 from gransk.registry.checks import Check, Result
 
 
@@ -33,7 +32,7 @@ class Job(_Message):
     signers: tuple[str, ...]
     require_signature: bool
     threads: int
-    device: Literal["cpu", "cuda"]
+    device: Device
 
 
 class Line(_Message):

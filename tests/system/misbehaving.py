@@ -11,10 +11,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from gransk.core.application import Context, Picture, Presentation, Selection
-from gransk.core.errors import RefusalError
+from gransk.core.errors import DeviceError, RefusalError
 from gransk.core.findings import Findings, FrameRef
 from gransk.core.reasons import Reason
 from gransk.core.study import Study
+
+CARD_LOST = "card-lost"
+"""A file beside this module: the next analysis finds no card, and takes the file away."""
 
 
 class Settings(BaseModel):
@@ -49,6 +52,10 @@ class Misbehaving:
 
     def analyse(self, study: Study, selection: Selection, context: Context) -> Findings:
         context.progress("analyse", 0.1)
+        lost = Path(__file__).with_name(CARD_LOST)
+        if lost.exists():
+            lost.unlink()
+            raise DeviceError("the card does not answer")
         match study.series[0].description:
             case "memory":
                 kept = [np.ones((64, 1 << 17)) for _ in range(1000)]

@@ -138,3 +138,18 @@ def test_work_that_wants_a_gpu_goes_to_its_workers(server, site, tmp_path):
         suite.kill("worker-1")
         suite.all_once(6)
         assert suite.pid("worker-1") is None
+
+        # Its card is lost: the worker ends itself, and the study is none the worse for it.
+        suite.start("worker-1", file)
+        starts = "worker_started"
+        suite.until(
+            lambda: sum(one.endswith("gpu-worker-1") for one in told(suite, starts)) == 2,
+            90, "the GPU's worker to start again",
+        )  # fmt: skip
+        (tmp_path / "site" / misbehaving.CARD_LOST).touch()
+        send(suite, tmp_path, [6], "good")
+        suite.until(lambda: suite.pid("worker-1") is None, 90, "the worker to end")
+        assert "the card does not answer" in suite.log_file("worker-1").read_text()
+        suite.all_once(7)
+        last = suite.items()[-1]
+        assert (last.deaths, executors(suite)[Work.of(last).workflow_id]) == (0, "worker-0")

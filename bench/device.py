@@ -1,0 +1,208 @@
+"""What a card makes of the models and of whole analyses, beside the processor.
+
+    python -m bench.device --study FOLDER [--study FOLDER ..] [--device cuda]
+
+Analyses each study by ``gransk analyse``'s own path on the processor and on the device, each in a
+process of its own, and prints how far the findings differ, the seconds and the peak of the host's
+memory. On the way it keeps up to ``--calls`` inputs of each model, runs them again on both in one
+process, and prints the largest difference of an output and the ratio of the times (median, after
+one run that is not counted).
+
+What this does not show: one machine and a few studies; several workers that share a card; how
+much of the card's memory they take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gransk.archive.folder import one_study, read_paths
+from gransk.core.application import Context, applications, model_folder
+from gransk.core.device import Device
+from gransk.core.errors import GranskError
+from gransk.core.findings import Findings, Measurement
+from gransk.core.models import Model, ModelLibrary
+
+Arrays = dict[str, npt.NDArray[Any]]
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One analysis: its findings, seconds, and the peak of its process's memory."""
+
+    findings: Findings
+    seconds: float
+    again_seconds: float
+    peak_mb: int
+
+
+class _Kept(Model):
+    """A model that keeps its first inputs."""
+
+    def __init__(self, model: Model, folder: Path, calls: int) -> None:
+        super().__init__(model.card, model._session)
+        self._folder, self._calls, self._count = folder, calls, 0
+
+    def run(self, inputs: Arrays) -> Arrays:
+        if self._count < self._calls:
+            number, self._count = self._count, self._count + 1
+            np.savez(
+                self._folder / f"{self.card.id} {os.getpid()} {number}.npz",
+                allow_pickle=False,
+                **inputs,
+            )
+        return super().run(inputs)
+
+
+class _Keeping(ModelLibrary):
+    def __init__(self, folder: Path, device: Device, inputs: Path, calls: int) -> None:
+        super().__init__(folder, 0, device)
+        self._inputs, self._calls = inputs, calls
+
+    def _load(self, model_id: str) -> Model:
+        return _Kept(super()._load(model_id), self._inputs, self._calls)
+
+
+def analyse(path: Path, models: Path, device: Device, inputs: Path, calls: int) -> Taken:
+    """Analyse a folder twice; the first time with all that has to be loaded."""
+    library = _Keeping(models, device, inputs, calls)
+    seconds = []
+    for _ in range(2):
+        began = time.perf_counter()
+        study = one_study(read_paths([path]).instances)
+        application = next(one for one in applications().values() if one.accepts(study) is None)
+        settings = application.settings_schema()
+        selection = application.select(study, settings)
+        findings = application.analyse(study, selection, Context(library, settings))
+        seconds.append(time.perf_counter() - began)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return Taken(findings, seconds[0], seconds[1], peak)
+
+
+def _child(answer: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        answer.send(work(*arguments))
+    except GranskError as error:
+        answer.send(error)
+
+
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Do it in a new process; an error there is raised here."""
+    context = get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(send, work, arguments))
+    process.start()
+    send.close()
+    try:
+        made = receive.recv()
+    finally:
+        process.join()
+    if isinstance(made, GranskError):
+        raise made
+    return made
+
+
+def differ(one: Findings, other: Findings) -> str:
+    """How far two analyses of a study are apart, finding by finding in the reports' order."""
+    told = f"{len(one.findings)} and {len(other.findings)} findings"
+    if len(one.findings) == len(other.findings):
+        pairs = list(zip(one.findings, other.findings, strict=True))
+        chance = max((abs(a.probability - b.probability) for a, b in pairs), default=0.0)
+        share = max((_apart(a.measurements, b.measurements) for a, b in pairs), default=0.0)
+        masks = sum(a.mask == b.mask and a.regions == b.regions for a, b in pairs)
+        told += (
+            f", probabilities up to {chance:.2g} and measurements up to {share:.2g} of their value "
+            f"apart, outlines of {masks} the same"
+        )
+    exam = _apart(one.measurements, other.measurements)
+    alike = "the same" if one.qualities == other.qualities else "OTHER"
+    return f"{told}; of the exam: measurements up to {exam:.2g} apart, qualities {alike}"
+
+
+def _apart(one: tuple[Measurement, ...], other: tuple[Measurement, ...]) -> float:
+    """Largest difference of two values of one name, as a share; infinite where one is missing."""
+    own = {m.name: m.value for m in one}
+    others = {m.name: m.value for m in other}
+    if own.keys() != others.keys():
+        return float("inf")
+    shares = [abs(v - others[name]) / max(abs(v), 1e-9) for name, v in own.items()]
+    return max(shares, default=0.0)
+
+
+def compare(models: Path, device: Device, inputs: Path) -> list[str]:
+    """A line for each model: largest difference of an output, and the times' ratio."""
+    lines = []
+    kept: dict[str, list[Path]] = {}
+    for path in sorted(inputs.glob("*.npz")):
+        kept.setdefault(path.name.split(" ")[0], []).append(path)
+    for model_id, paths in kept.items():
+        on: dict[Device, Model] = {
+            where: ModelLibrary(models, 0, where).load(model_id)
+            for where in dict.fromkeys(("cpu", device))
+        }
+        largest, ratios = 0.0, []
+        for path in paths:
+            with np.load(path) as loaded:
+                arrays = {name: loaded[name] for name in loaded.files}
+            made = {where: model.run(arrays) for where, model in on.items()}
+            for name, array in made["cpu"].items():
+                off = np.abs(array.astype(np.float64) - made[device][name].astype(np.float64))
+                largest = max(largest, float(off.max(initial=0.0)))
+            ratios.append(_seconds(on["cpu"], arrays) / _seconds(on[device], arrays))
+        lines.append(
+            f"{model_id}: {len(paths)} inputs, outputs up to {largest:.2g} apart, "
+            f"{device} {statistics.median(ratios):.1f} times as fast "
+            f"({min(ratios):.1f} to {max(ratios):.1f})"
+        )
+    return lines
+
+
+def _seconds(model: Model, inputs: Arrays) -> float:
+    taken = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        model.run(inputs)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A card beside the processor.")
+    parser.add_argument("--study", type=Path, action="append", required=True)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    parser.add_argument("--models", type=Path, default=model_folder())
+    parser.add_argument("--calls", type=int, default=3, help="inputs kept of each model")
+    given = parser.parse_args()
+    print(f"{os.cpu_count()} cores beside the device {given.device}")
+    with tempfile.TemporaryDirectory() as folder:
+        for path in given.study:
+            of = [
+                apart(analyse, path, given.models, device, Path(folder), calls)
+                for device, calls in (("cpu", given.calls), (given.device, 0))
+            ]
+            print(f"{path.name}: {differ(of[0].findings, of[1].findings)}")
+            for device, one in zip(("cpu", given.device), of, strict=True):
+                print(
+                    f"  {device}: {one.seconds:.1f} s with loading, {one.again_seconds:.1f} s "
+                    f"again, peak {one.peak_mb} MB of the host's memory"
+                )
+        print(*compare(given.models, given.device, Path(folder)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
