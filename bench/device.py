@@ -3,10 +3,11 @@
     python -m bench.device --study FOLDER [--study FOLDER ..] [--device cuda]
 
 Analyses each study by ``gransk analyse``'s own path on the processor and on the device, each in a
-process of its own, and prints how far the findings differ, the seconds and the peak of the host's
-memory. On the way it keeps up to ``--calls`` inputs of each model, runs them again on both in one
-process, and prints the largest difference of an output and the ratio of the times (median, after
-one run that is not counted).
+process of its own held to ``--cores`` cores, and prints how far the findings differ, the seconds
+and the peak of the host's memory. On the way it keeps up to ``--calls`` inputs of each model, runs
+them again on both in one process, and prints the largest difference of an output, the ratio of the
+times (medians of five runs of one input), and what the first run of an input took: a card makes a
+plan for each new shape.
 
 What this does not show: one machine and a few studies; several workers that share a card; how
 much of the card's memory they take.
@@ -15,6 +16,7 @@ much of the card's memory they take.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import statistics
@@ -34,7 +36,7 @@ from gransk.archive.folder import one_study, read_paths
 from gransk.core.application import Context, applications, model_folder
 from gransk.core.device import Device
 from gransk.core.errors import GranskError
-from gransk.core.findings import Findings, Measurement
+from gransk.core.findings import Finding, Findings, Measurement
 from gransk.core.models import Model, ModelLibrary
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -70,17 +72,24 @@ class _Kept(Model):
 
 
 class _Keeping(ModelLibrary):
-    def __init__(self, folder: Path, device: Device, inputs: Path, calls: int) -> None:
-        super().__init__(folder, 0, device)
+    def __init__(self, folder: Path, device: Device, cores: int, inputs: Path, calls: int) -> None:
+        super().__init__(folder, cores, device)
         self._inputs, self._calls = inputs, calls
 
     def _load(self, model_id: str) -> Model:
         return _Kept(super()._load(model_id), self._inputs, self._calls)
 
 
-def analyse(path: Path, models: Path, device: Device, inputs: Path, calls: int) -> Taken:
+def _hold(cores: int) -> None:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+
+
+def analyse(
+    path: Path, models: Path, device: Device, cores: int, inputs: Path, calls: int
+) -> Taken:
     """Analyse a folder twice; the first time with all that has to be loaded."""
-    library = _Keeping(models, device, inputs, calls)
+    _hold(cores)
+    library = _Keeping(models, device, cores, inputs, calls)
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
@@ -124,14 +133,23 @@ def differ(one: Findings, other: Findings) -> str:
         pairs = list(zip(one.findings, other.findings, strict=True))
         chance = max((abs(a.probability - b.probability) for a, b in pairs), default=0.0)
         share = max((_apart(a.measurements, b.measurements) for a, b in pairs), default=0.0)
-        masks = sum(a.mask == b.mask and a.regions == b.regions for a, b in pairs)
+        masks = sum(a.mask == b.mask for a, b in pairs)
+        pixels = max((_pixels(a, b) for a, b in pairs), default=0.0)
         told += (
             f", probabilities up to {chance:.2g} and measurements up to {share:.2g} of their value "
-            f"apart, outlines of {masks} the same"
+            f"apart, masks of {masks} the same, outlines up to {pixels:.2g} pixels apart"
         )
     exam = _apart(one.measurements, other.measurements)
     alike = "the same" if one.qualities == other.qualities else "OTHER"
     return f"{told}; of the exam: measurements up to {exam:.2g} apart, qualities {alike}"
+
+
+def _pixels(one: Finding, other: Finding) -> float:
+    """Largest distance of two corners of the outlines on images."""
+    own, others = ([point for r in f.regions for point in r.points] for f in (one, other))
+    if len(own) != len(others):
+        return float("inf")
+    return max((math.dist(a, b) for a, b in zip(own, others, strict=True)), default=0.0)
 
 
 def _apart(one: tuple[Measurement, ...], other: tuple[Measurement, ...]) -> float:
@@ -144,22 +162,27 @@ def _apart(one: tuple[Measurement, ...], other: tuple[Measurement, ...]) -> floa
     return max(shares, default=0.0)
 
 
-def compare(models: Path, device: Device, inputs: Path) -> list[str]:
+def compare(models: Path, device: Device, inputs: Path, cores: int) -> list[str]:
     """A line for each model: largest difference of an output, and the times' ratio."""
+    _hold(cores)
     lines = []
     kept: dict[str, list[Path]] = {}
     for path in sorted(inputs.glob("*.npz")):
         kept.setdefault(path.name.split(" ")[0], []).append(path)
     for model_id, paths in kept.items():
+        first: list[float] = []
         on: dict[Device, Model] = {
-            where: ModelLibrary(models, 0, where).load(model_id)
+            where: ModelLibrary(models, cores, where).load(model_id)
             for where in dict.fromkeys(("cpu", device))
         }
         largest, ratios = 0.0, []
         for path in paths:
             with np.load(path) as loaded:
                 arrays = {name: loaded[name] for name in loaded.files}
-            made = {where: model.run(arrays) for where, model in on.items()}
+            made = {"cpu": on["cpu"].run(arrays)}
+            began = time.perf_counter()
+            made[device] = on[device].run(arrays)
+            first.append(time.perf_counter() - began)
             for name, array in made["cpu"].items():
                 off = np.abs(array.astype(np.float64) - made[device][name].astype(np.float64))
                 largest = max(largest, float(off.max(initial=0.0)))
@@ -167,7 +190,8 @@ def compare(models: Path, device: Device, inputs: Path) -> list[str]:
         lines.append(
             f"{model_id}: {len(paths)} inputs, outputs up to {largest:.2g} apart, "
             f"{device} {statistics.median(ratios):.1f} times as fast "
-            f"({min(ratios):.1f} to {max(ratios):.1f})"
+            f"({min(ratios):.1f} to {max(ratios):.1f}), first runs {min(first):.2f} to "
+            f"{max(first):.2f} s"
         )
     return lines
 
@@ -186,13 +210,14 @@ def main() -> None:
     parser.add_argument("--study", type=Path, action="append", required=True)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
     parser.add_argument("--models", type=Path, default=model_folder())
+    parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--calls", type=int, default=3, help="inputs kept of each model")
     given = parser.parse_args()
-    print(f"{os.cpu_count()} cores beside the device {given.device}")
+    print(f"{given.cores} cores beside the device {given.device}; load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         for path in given.study:
             of = [
-                apart(analyse, path, given.models, device, Path(folder), calls)
+                apart(analyse, path, given.models, device, given.cores, Path(folder), calls)
                 for device, calls in (("cpu", given.calls), (given.device, 0))
             ]
             print(f"{path.name}: {differ(of[0].findings, of[1].findings)}")
@@ -201,7 +226,8 @@ def main() -> None:
                     f"  {device}: {one.seconds:.1f} s with loading, {one.again_seconds:.1f} s "
                     f"again, peak {one.peak_mb} MB of the host's memory"
                 )
-        print(*compare(given.models, given.device, Path(folder)), sep="\n")
+        lines = apart(compare, given.models, given.device, Path(folder), given.cores)
+        print(*lines, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """The device that models are run on: a runtime's session there, and whether it can be used.
 
-Without CUDA's libraries, its driver or a card, onnxruntime goes to the processor and says so in
-its log alone. Here that is an error.
+Without CUDA's libraries, its driver or a card, or where the card fails in the middle, onnxruntime
+goes to the processor and says so in its log alone. Here that is an error.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 from typing import Literal
@@ -66,14 +67,36 @@ def open_session(
         with contextlib.redirect_stdout(sys.stderr):
             onnxruntime.preload_dlls()
     try:
-        session = onnxruntime.InferenceSession(
-            content, options, providers=[(wanted, OPTIONS[device])]
-        )
+        session = _session(content, options, device)
     except Exception as error:  # onnxruntime raises its own unrelated classes
+        if device != "cpu" and _loads(content, options):
+            raise _unusable(wanted, str(error)) from error
         raise ModelError(f"model {name!r} cannot be loaded: {error}") from error
     if wanted not in session.get_providers():
-        raise DeviceError(f"models.device: {wanted} cannot be used here; {REMEDY}")
+        raise _unusable(wanted, "its libraries do not load")
     return session
+
+
+def _session(
+    content: bytes, options: onnxruntime.SessionOptions, device: Device
+) -> onnxruntime.InferenceSession:
+    providers = [(PROVIDERS[device], OPTIONS[device])]
+    return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+
+
+def _loads(content: bytes, options: onnxruntime.SessionOptions) -> bool:
+    """Whether the processor takes what another device did not."""
+    try:
+        _session(content, options, "cpu")
+    except Exception:  # noqa: BLE001 onnxruntime raises its own unrelated classes
+        return False
+    return True
+
+
+def _unusable(provider: str, why: str) -> DeviceError:
+    found = re.search(r"CUDA failure \d+: [^;]+", why)
+    told = " ".join(found[0].split()) if found else why.partition("\n")[0][:200]
+    return DeviceError(f"models.device: {provider} cannot be used here: {told}; {REMEDY}")
 
 
 def why_unusable(device: Device) -> str:
