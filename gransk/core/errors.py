@@ -57,6 +57,10 @@ class ModelError(GranskError):
     """A model folder cannot be used: hash, contract or card."""
 
 
+class InferenceError(GranskError):
+    """The runtime failed while it ran a model; its own words follow."""
+
+
 class DeviceError(ModelError):
     """The device that models shall be run on cannot be used here; it is no model's fault."""
 

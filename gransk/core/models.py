@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gransk.core.contracts import Contract
 from gransk.core.device import Device, open_session
-from gransk.core.errors import ModelError
+from gransk.core.errors import InferenceError, ModelError
 from gransk.core.findings import ModelIdentity
 
 DTYPES = {
@@ -202,6 +202,8 @@ class Model:
         ------
         ModelError
             Where an input is missing or does not match the card.
+        InferenceError
+            Where the runtime fails.
         """
         for tensor in self.card.inputs:
             array = inputs.get(tensor.name)
@@ -213,7 +215,13 @@ class Model:
                     f"{list(array.shape)}, wants {tensor.dtype}{list(tensor.shape)}"
                 )
         names = [tensor.name for tensor in self.card.outputs]
-        return dict(zip(names, self._session.run(names, inputs), strict=True))
+        try:
+            made = self._session.run(names, inputs)
+        except (MemoryError, SystemError):
+            raise
+        except Exception as error:  # onnxruntime raises its own unrelated classes
+            raise InferenceError(f"model {self.card.name} failed: {error}") from error
+        return dict(zip(names, made, strict=True))
 
 
 class ModelLibrary:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from onnx import TensorProto, helper
 
-from gransk.core.errors import ModelError
+from gransk.core.errors import InferenceError, ModelError
 from gransk.core.models import ModelLibrary
 
 
@@ -58,6 +58,16 @@ def test_a_model_runs_as_its_card_says(tmp_path: Path) -> None:
     given = np.array([[1, 2, 3]], np.float32)
     np.testing.assert_array_equal(model.run({"x": given})["y"], given * 2)
     assert model.identity.sha256 == library.digest("double")
+
+
+def test_a_failure_of_the_runtime_names_the_model(tmp_path: Path) -> None:
+    model = _write(tmp_path).load("double")
+    (three,) = model.card.inputs
+    # What its graph does not take, and its card would let through.
+    four = three.model_copy(update={"shape": ("n", 4)})
+    model.card = model.card.model_copy(update={"inputs": (four,)})
+    with pytest.raises(InferenceError, match=r"model double@1\.0\.0 failed: .*INVALID_ARGUMENT"):
+        model.run({"x": np.zeros((1, 4), np.float32)})
 
 
 @pytest.mark.parametrize(
