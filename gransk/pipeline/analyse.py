@@ -23,7 +23,7 @@ from gransk.pipeline.jobs import job_of, shadows_of
 from gransk.pipeline.priors import held
 from gransk.pipeline.room import insist, let_workflows_wait, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How
-from gransk.pipeline.trying import LIMITS, OUTAGE_HOURS, Tools, Try, pause_seconds
+from gransk.pipeline.trying import LIMITS, Patience, Tools, Try
 from gransk.pipeline.workitems import OPEN, Work
 from gransk.registry import beside
 from gransk.results import edits
@@ -68,24 +68,18 @@ def register(tools: Tools) -> None:
 
     @workflow(NAME)
     def analyse(item: str, generation: int, attempt: int) -> str:
-        faults, first_outage = 0, 0.0
+        patience = Patience(workers.retries, workers.retry_seconds)
         while True:
             result = once(item, generation, attempt)
-            how, at = How(result["how"]), float(result["at"])
+            how = How(result["how"])
             if how in (How.DONE, How.REFUSED, How.UNWANTED):
                 return how.value
-            if how == How.UNREACHABLE:
-                first_outage = first_outage or at
-                over = at - first_outage > OUTAGE_HOURS * 3600
-            else:
-                first_outage, faults = 0.0, faults + 1
-                # Deaths have their own count, which the next try looks at.
-                over = how != How.DIED and faults > workers.retries
-            if over:
+            pause = patience.pause(how, float(result["at"]))
+            if pause is None:
                 reason = Reason.WITHDRAWN if how == How.MISSING else Reason.INTERNAL_ERROR
                 give_up(item, generation, attempt, reason.value, result["detail"])
                 return "failed"
-            DBOS.sleep(pause_seconds(how, faults, at - first_outage, workers.retry_seconds))
+            DBOS.sleep(pause)
 
 
 def starter(database: Database, gpu: GpuQueue) -> Starter:

@@ -22,7 +22,7 @@ from gransk.pipeline.analyse import open_rows
 from gransk.pipeline.jobs import job_of
 from gransk.pipeline.room import insist, wait_for_room
 from gransk.pipeline.supervise import Callbacks, Ended, How
-from gransk.pipeline.trying import LIMITS, OUTAGE_HOURS, Tools, Try, pause_seconds
+from gransk.pipeline.trying import LIMITS, Patience, Tools, Try
 from gransk.registry import beside
 from gransk.registry.beside import Run
 from gransk.registry.beside_tables import BesideRun, RunState
@@ -67,22 +67,17 @@ def register(tools: Tools) -> None:
 
     @workflow(NAME)
     def run(ident: str, attempt: int) -> str:
-        faults, first_outage = 0, 0.0
+        patience = Patience(workers.retries, workers.retry_seconds)
         while True:
             result = once(ident, attempt)
-            how, at = How(result["how"]), float(result["at"])
+            how = How(result["how"])
             if how in (How.DONE, How.REFUSED, How.UNWANTED):
                 return how.value
-            if how == How.UNREACHABLE:
-                first_outage = first_outage or at
-                over = at - first_outage > OUTAGE_HOURS * 3600
-            else:
-                first_outage, faults = 0.0, faults + 1
-                over = how == How.MISSING or (how != How.DIED and faults > workers.retries)
-            if over:
+            pause = None if how == How.MISSING else patience.pause(how, float(result["at"]))
+            if pause is None:
                 give_up(ident, attempt, how == How.MISSING, result["detail"])
                 return "failed"
-            DBOS.sleep(pause_seconds(how, faults, at - first_outage, workers.retry_seconds))
+            DBOS.sleep(pause)
 
 
 def starter(database: Database) -> Starter:

@@ -132,10 +132,34 @@ class Try(ABC):
         return ended
 
 
-def pause_seconds(how: How, faults: int, outage: float, retry_seconds: float) -> float:
-    """How long to wait before the next try."""
-    if how == How.DIED:
-        return 0.0
-    if how == How.UNREACHABLE:
-        return min(max(1.0, outage), LONGEST_WAIT_SECONDS / 4)
-    return float(min(retry_seconds * 2.0 ** (faults - 1), LONGEST_WAIT_SECONDS))
+@dataclass
+class Patience:
+    """How often and how long a workflow tries again; the same where it is run again.
+
+    Parameters
+    ----------
+    retries : int
+        After so many faults it gives up; deaths have a count of their own, which the next try
+        looks at.
+    retry_seconds : float
+        Before the second try, and twice as long before each that follows.
+    """
+
+    retries: int
+    retry_seconds: float
+    _faults: int = 0
+    _outage_since: float = 0.0
+
+    def pause(self, how: How, at: float) -> float | None:
+        """Seconds until the next try, after one that ended so at an instant; None: no more."""
+        if how == How.UNREACHABLE:
+            self._outage_since = self._outage_since or at
+            outage = at - self._outage_since
+            over = outage > OUTAGE_HOURS * 3600
+            return None if over else min(max(1.0, outage), LONGEST_WAIT_SECONDS / 4)
+        self._outage_since, self._faults = 0.0, self._faults + 1
+        if how == How.DIED:
+            return 0.0
+        if self._faults > self.retries:
+            return None
+        return float(min(self.retry_seconds * 2.0 ** (self._faults - 1), LONGEST_WAIT_SECONDS))

@@ -35,7 +35,7 @@ class Taker:
         self.meanwhile()
 
     def remove(self, sop_instance_uid: str) -> None:
-        raise NotImplementedError
+        self.taken = [one for one in self.taken if one[0] != sop_instance_uid]
 
     @property
     def uids(self) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from free_ports import free_port
+from outbox_site import Taker
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, build_role, evt
@@ -38,19 +39,6 @@ from gransk.site.database import utcnow
 KEY = "1" * 64
 UIDS = {"2.25.10": SR, "2.25.11": SC}
 HOUR = datetime.timedelta(hours=1)
-
-
-class Taker:
-    """A destination that takes everything."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, bytes]] = []
-
-    def send(self, sop_instance_uid: str, content: bytes) -> None:
-        self.taken.append((sop_instance_uid, content))
-
-    def remove(self, sop_instance_uid: str) -> None:
-        raise NotImplementedError
 
 
 def destination(**values: object) -> DicomDestination:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from dicom_peers import NODE, wait
 from free_ports import free_port
+from outbox_site import Taker
 from sent_reports import SentReports
 from sqlalchemy import select
-from test_commitment import KEY, Peer, Taker, committed, destination, states
+from test_commitment import KEY, Peer, committed, destination, states
 
 from gransk.delivery import commitment
 from gransk.delivery.commitment_asking import Answers, Asker
