@@ -55,7 +55,10 @@ from gransk.site.settings import record_settings
 from gransk.site.tables import Executor, Role
 
 MODEL = "mammo-density"
-CHECKS = (*OF_MODELS, *doctor_site.CHECKS, *doctor_machine.CHECKS, *doctor_destinations.CHECKS)
+CHECKS = (
+    *OF_MODELS, *doctor_settings.CHECKS, *doctor_site.CHECKS, *doctor_machine.CHECKS,
+    *doctor_destinations.CHECKS,
+)  # fmt: skip
 
 
 class Ill(BaseHTTPRequestHandler):
