@@ -26,6 +26,7 @@ from gransk.archive.prior_loop import keep_on
 from gransk.archive.studies import notice
 from gransk.archive.tables import SeenStudy
 from gransk.core.errors import GranskError, UnreadableInputError
+from gransk.core.waiting import backoff
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
@@ -173,6 +174,6 @@ class Corrector:
             row = session.get_one(IdentityCorrection, orthanc_id, with_for_update=True)
             row.tries += 1
             row.error = error[:500]
-            wait = min(2.0**row.tries, LONGEST_WAIT_SECONDS)
+            wait = backoff(1.0, row.tries, LONGEST_WAIT_SECONDS)
             row.next_at = utcnow() + datetime.timedelta(seconds=wait)
         log.warning("images of study %s wait to be corrected: %s", row.study_key, error)

@@ -39,6 +39,7 @@ from gransk.archive.tables import Archive, Purpose, SeenStudy
 from gransk.archive.watch import Watch
 from gransk.core.errors import GranskError
 from gransk.core.study import Study
+from gransk.core.waiting import backoff
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
@@ -264,7 +265,7 @@ class Intake:
             if isinstance(error, ArchiveError):
                 self._orthanc.system()  # raises where the archive, not the study, is the fault
             times = self._retries[key].times + 1 if key in self._retries else 1
-            pause = min(2.0**times, LONGEST_RETRY_SECONDS)
+            pause = backoff(1.0, times, LONGEST_RETRY_SECONDS)
             self._retries[key] = _Retry(times, time.monotonic() + pause)
             log.error(
                 "study %s cannot be settled, next try in %.0f s: %s", key, pause, place(error)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from gransk.archive.intake import place
 from gransk.core.application import KnownStudy
 from gransk.core.study import Study
+from gransk.core.waiting import backoff
 from gransk.site.database import Database, utcnow
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Pipeline(Protocol):
 
 def retry_at(attempts: int) -> datetime.datetime:
     """When to try again after so many tries."""
-    pause = min(FIRST_RETRY_SECONDS * 2.0 ** max(0, attempts - 1), LONGEST_RETRY_SECONDS)
+    pause = backoff(FIRST_RETRY_SECONDS, attempts - 1, LONGEST_RETRY_SECONDS)
     return utcnow() + datetime.timedelta(seconds=pause)
 
 

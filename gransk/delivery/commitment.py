@@ -17,6 +17,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import ColumnElement, Select, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from gransk.core.waiting import backoff
 from gransk.delivery.deliver import fail, study_of
 from gransk.results.commitment_tables import Commitment, CommitmentObject, CommitmentState
 from gransk.results.tables import Delivery, DeliveryState, ReportObject
@@ -251,7 +252,7 @@ class Committer:
         """How long an answer is waited for, the longer the more often none came."""
         first = self.section.answer_seconds
         longest = max(first, LONGEST_WAIT_SECONDS)
-        return datetime.timedelta(seconds=min(first * 2.0 ** min(times, 12), longest))
+        return datetime.timedelta(seconds=backoff(first, times, longest))
 
     def _give_up(self, session: Session, line: Delivery) -> None:
         last = session.scalars(
@@ -394,5 +395,5 @@ def _times(session: Session, lines: Sequence[Delivery], hours: float) -> Counter
 
 def _wait(times: int) -> datetime.timedelta:
     """How long after so many refusals it is tried again."""
-    seconds = FIRST_WAIT_SECONDS * GROWTH ** min(max(times - 1, 0), 12)
-    return datetime.timedelta(seconds=min(seconds, LONGEST_WAIT_SECONDS))
+    seconds = backoff(FIRST_WAIT_SECONDS, times - 1, LONGEST_WAIT_SECONDS, GROWTH)
+    return datetime.timedelta(seconds=seconds)

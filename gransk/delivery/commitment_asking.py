@@ -17,6 +17,7 @@ from pynetdicom.association import Association
 from sqlalchemy.exc import OperationalError
 
 from gransk.core.errors import place
+from gransk.core.waiting import backoff
 from gransk.delivery.commitment import Answer, Committer, Request, take_answer
 from gransk.delivery.destination import UnavailableError
 from gransk.delivery.dicom import peer_of
@@ -147,7 +148,7 @@ class Asker:
         if not self._away:
             log.warning("storage commitment, %s: %s", self.destination.name, why)
         self._away += 1
-        wait = min(LOOK_SECONDS * 2.0 ** min(self._away, 10), LONGEST_AWAY_SECONDS)
+        wait = backoff(LOOK_SECONDS, self._away, LONGEST_AWAY_SECONDS)
         now = time.monotonic()
         self._next_try = now + wait
         if self._away > 1:

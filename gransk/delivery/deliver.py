@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from gransk.core.errors import GranskError, place
+from gransk.core.waiting import backoff
 from gransk.delivery.destination import Destination, DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.pacing import LONGEST_WAIT_SECONDS, Pace, turn
 from gransk.results.blobs import BlobStore
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 NAME = "deliver"
 FIRST_WAIT_SECONDS = 1.0
+GROWTH = 1.5
 LIFE = 200
 """Rounds of one workflow; then another goes on, so that a week's outage makes no endless one."""
 REFUSALS = 5
@@ -158,7 +160,7 @@ def try_until_ended(
         if doubts >= DOUBTS:
             break
         longest = answer.get("longest", LONGEST_WAIT_SECONDS)
-        DBOS.sleep(max(min(FIRST_WAIT_SECONDS * 1.5 ** min(tries - 1, 20), longest), after))
+        DBOS.sleep(max(backoff(FIRST_WAIT_SECONDS, tries - 1, longest, GROWTH), after))
     go_on(delivery, attempt)
     return "goes on"
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError, place
 from gransk.core.patients import ExamIdentity
+from gransk.core.waiting import backoff
 from gransk.delivery.deliver import Result
 from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.outgoing import Announced, Made, OrderIdentity
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 
 NAME = "tell"
 FIRST_WAIT_SECONDS = 1.0
+GROWTH = 1.5
 LONGEST_WAIT_SECONDS = 60.0
 REFUSALS = 5
 """How often a destination may refuse a message before the next one has its turn."""
@@ -321,7 +323,7 @@ def _withdraws(told: Announcement, report_key: str | None = None) -> bool:
 
 def wait_seconds(tries: int) -> float:
     """How long to wait after so many tries."""
-    return float(min(FIRST_WAIT_SECONDS * 1.5 ** min(max(tries, 1) - 1, 20), LONGEST_WAIT_SECONDS))
+    return backoff(FIRST_WAIT_SECONDS, tries - 1, LONGEST_WAIT_SECONDS, GROWTH)
 
 
 def starter(database: Database) -> Starter:

@@ -26,6 +26,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import ConfigurationError, place
+from gransk.core.waiting import backoff
 from gransk.oversight.alarm_tables import Alarm, AlarmMessage, AlarmNews
 from gransk.oversight.alarms import open_alarms
 from gransk.oversight.alarms_text import body_of, subject_of
@@ -270,7 +271,7 @@ class AlarmTeller:
             row = session.get_one(AlarmMessage, ident)
             row.tries, row.error = row.tries + 1, error
             if error:
-                seconds = min(FIRST_WAIT_SECONDS * 2.0 ** (row.tries - 1), LONGEST_WAIT_SECONDS)
+                seconds = backoff(FIRST_WAIT_SECONDS, row.tries - 1, LONGEST_WAIT_SECONDS)
                 row.next_at = utcnow() + datetime.timedelta(seconds=seconds)
                 log.warning("alarms are not told to %s: %s", row.receiver, error)
             else:

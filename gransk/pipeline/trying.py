@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from gransk.core.reasons import Reason
+from gransk.core.waiting import backoff
 from gransk.pipeline import protocol
 from gransk.pipeline.jobs import attempted, scratch_of
 from gransk.pipeline.room import insist
@@ -162,4 +163,4 @@ class Patience:
             return 0.0
         if self._faults > self.retries:
             return None
-        return float(min(self.retry_seconds * 2.0 ** (self._faults - 1), LONGEST_WAIT_SECONDS))
+        return backoff(self.retry_seconds, self._faults - 1, LONGEST_WAIT_SECONDS)

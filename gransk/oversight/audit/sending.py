@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import place
+from gransk.core.waiting import backoff
 from gransk.oversight.audit.kinds import SHAPES
 from gransk.oversight.audit.message import Told, audit_message
 from gransk.oversight.audit.studies import Studies
@@ -70,7 +71,7 @@ class Sender:
                     tries = 0
             except Exception as error:  # noqa: BLE001 (whatever it is, it is told and tried again)
                 tries += 1
-                pause = min(PAUSE_SECONDS * 2.0**tries, LONGEST_PAUSE_SECONDS)
+                pause = backoff(PAUSE_SECONDS, tries, LONGEST_PAUSE_SECONDS)
                 self._note(error)
             if settings is not None and settings.per_minute:
                 pause = max(pause, count * 60.0 / settings.per_minute)
