@@ -49,8 +49,13 @@ from gransk.site.database import Database
 from gransk.site.events import EventKind, head, record
 from gransk.site.migrate import RESTORING, upgrade
 
-ALLOWED = frozenset({LOCK_FILE, RESTORING, "logs", "run.lock", "serve.lock"})
-"""What may lie in a data folder that counts as empty."""
+ALLOWED = frozenset(
+    {LOCK_FILE, RESTORING, "logs", "run.lock", "serve.lock", ".pgpass", ".postgresql"}
+)
+"""What may lie in a data folder that counts as empty.
+
+The last two are of PostgreSQL's client, where the data folder is the user's home.
+"""
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,10 @@ def _claim(config: Config, digest: str) -> None:
         )
     found = sorted(entry.name for entry in config.data_folder.iterdir())
     strange = [name for name in found if name not in ALLOWED]
+    # On many hosts each is a share that is mounted there, and a mount point stays where it is.
+    for folder in (config.blob_folder, config.admitted_folder):
+        if folder.name in strange and folder.is_dir() and not any(folder.iterdir()):
+            strange.remove(folder.name)
     if strange:
         raise BackupError(
             f"data_folder: {config.data_folder} is not empty ({', '.join(strange[:5])}); "

@@ -305,6 +305,37 @@ def test_a_target_that_holds_something_is_refused(site, tmp_path):
         restore_backup(tmp_path / "nothing", write_config(tmp_path / "new"), "test")
 
 
+@pytest.mark.parametrize("name", [".pgpass", ".postgresql"])
+def test_the_users_own_files_of_postgresql_stay(site, tmp_path, name):
+    """The data folder is the user's home, as the systemd deployment has it."""
+    make(site, tmp_path / "backups")
+    new = write_config(tmp_path / "new")
+    own = load_config(new).data_folder / name
+    own.parent.mkdir()
+    own.write_text("db.example:5432:*:gransk:word\n")
+    restore_backup(tmp_path / "backups", new, "test")
+    assert own.read_text() == "db.example:5432:*:gransk:word\n"
+
+
+@pytest.mark.parametrize("name", ["blobs", "models"])
+def test_an_empty_share_is_restored_into(site, tmp_path, name):
+    """A mount point can be neither moved away nor replaced."""
+    made = make(site, tmp_path / "backups")
+    new = write_config(tmp_path / "new")
+    config = load_config(new)
+    share = config.data_folder / name
+    share.mkdir(parents=True)
+    before = share.stat().st_ino
+    (share / "other").write_text("")
+    with pytest.raises(BackupError, match=rf"is not empty \({name}\)"):
+        restore_backup(tmp_path / "backups", new, "test")
+    (share / "other").unlink()
+    restore_backup(tmp_path / "backups", new, "test")
+    assert share.stat().st_ino == before
+    assert all(BlobStore(config.blob_folder).get(one) for one in blobs_of(made.path))
+    assert (config.admitted_folder / "eyes@1.0.0" / "card.yaml").is_file()
+
+
 def test_the_configuration_comes_back_where_there_is_none(site, tmp_path):
     (site.path.parent / "orthanc.json").write_text("{}")
     make(site, tmp_path / "backups")
