@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import shutil
 import threading
 import time
 import traceback
@@ -43,6 +42,7 @@ from gransk.core.waiting import backoff
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
+from gransk.site.free_disk import least_free_disk
 from gransk.site.live import InForce, Made, in_force
 
 log = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ class Intake:
         least = self._config.intake.min_free_disk_mb * _MB
         self._config.data_folder.mkdir(parents=True, exist_ok=True)
         cause = Cause.NONE
-        if shutil.disk_usage(self._config.data_folder).free < least:
+        if least_free_disk(self._config).free < least:
             cause = Cause.DISK_FULL
         elif archive_free is not None and archive_free < least:
             cause = Cause.ARCHIVE_DISK_FULL

@@ -170,7 +170,12 @@ def _secret_faults(key: str, path: Path, ran: bool) -> Iterator[Result]:
 def check_disk(config: Config) -> Iterator[Result]:
     """Is there room, well above where intake pauses?"""
     here = room(config)
-    values = {"free": here.free_mb, "least": here.least_mb, "warn": here.warn_mb}
+    values = {
+        "path": str(here.folder),
+        "free": here.free_mb,
+        "least": here.least_mb,
+        "warn": here.warn_mb,
+    }
     if here.level is RoomLevel.PAUSED:
         yield Result("disk", Level.FAIL, "disk_low", values)
     elif here.level is RoomLevel.SHORT:

@@ -60,10 +60,10 @@ SEEN: dict[str, dict[str, str]] = {
         "en": "other users of the machine can read {path}",
         "da": "andre brugere af maskinen kan læse {path}",
     },
-    "disk_good": {"en": "{free} MB free", "da": "{free} MB fri"},
+    "disk_good": {"en": "{free} MB free in {path}", "da": "{free} MB fri i {path}"},
     "disk_low": {
-        "en": "{free} MB free; intake pauses below {least} MB",
-        "da": "{free} MB fri; modtagelsen holder pause under {least} MB",
+        "en": "{free} MB free in {path}; intake pauses below {least} MB",
+        "da": "{free} MB fri i {path}; modtagelsen holder pause under {least} MB",
     },
     "database_current": {"en": "reachable, schema up to date", "da": "kan nås, skema ajour"},
     "database_missing": {"en": "does not exist yet", "da": "findes ikke endnu"},

@@ -26,8 +26,8 @@ SEEN: Words = {
         "da": "{path} er forsvundet: stedet har kørt med den",
     },
     "disk_near": {
-        "en": "{free} MB free; less than the {warn} MB that retention.warn_free_mb wants",
-        "da": "{free} MB fri; mindre end de {warn} MB, som retention.warn_free_mb kræver",
+        "en": "{free} MB free in {path}; less than the {warn} MB that retention.warn_free_mb wants",
+        "da": "{free} MB fri i {path}; mindre end de {warn} MB, som retention.warn_free_mb kræver",
     },
     "device_absent": {
         "en": "models cannot be run on this host's device: {why}",

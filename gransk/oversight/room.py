@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from gransk.site.config import Config
+from gransk.site.free_disk import least_free_disk
 
 MEGABYTE = 1 << 20
 
@@ -27,12 +28,15 @@ class Room:
 
     Parameters
     ----------
+    folder : Path
+        Of the data, where there is the least.
     free, total : int
         Bytes.
     warn_mb, least_mb : int
         Below which it is warned of, and intake pauses.
     """
 
+    folder: Path
     free: int
     total: int
     warn_mb: int
@@ -50,9 +54,14 @@ class Room:
 
 
 def room(config: Config) -> Room:
-    """The free disk where the data folder is, or will be."""
-    folder = next(p for p in (config.data_folder, *config.data_folder.parents) if p.is_dir())
+    """The free disk where the data are, or will be.
+
+    Raises
+    ------
+    OSError
+        Where the disk cannot be asked.
+    """
     least = config.intake.min_free_disk_mb
     warn = max(2 * least, config.retention.warn_free_mb)
-    usage = shutil.disk_usage(folder)
-    return Room(usage.free, usage.total, warn, least)
+    disk = least_free_disk(config)
+    return Room(disk.folder, disk.free, disk.total, warn, least)

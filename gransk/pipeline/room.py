@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from gransk.core.errors import GranskError
 from gransk.site.config import Config
 from gransk.site.database import Database
+from gransk.site.free_disk import least_free_disk
 
 T = TypeVar("T")
 
@@ -34,12 +34,12 @@ class QueueWaitsError(GranskError):
 
 
 def has_room(config: Config) -> bool:
-    """Is there as much room in the data folder as intake wants, too, before it takes work in?"""
+    """Is there as much room where the data lie as intake wants, too, before it takes work in?"""
     try:
-        free = shutil.disk_usage(config.data_folder).free
+        free = least_free_disk(config).free
     except OSError:
         return False
-    return free >= config.intake.min_free_disk_mb * MB
+    return config.data_folder.is_dir() and free >= config.intake.min_free_disk_mb * MB
 
 
 def wait_for_room(config: Config, stopping: threading.Event) -> bool:

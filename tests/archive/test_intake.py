@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -349,10 +350,13 @@ def test_full_disk_pauses_and_goes_on(site: Sites, monkeypatch: pytest.MonkeyPat
     here, study = site(min_free_disk_mb=100), TinyStudy()
     here.send(*study.images())
     usage = shutil.disk_usage(here.folder)
+
+    def share_is_full(path: Path) -> Any:
+        return usage._replace(free=99 << 20) if path.name == "blobs" else usage
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            intake_module.shutil, "disk_usage", lambda path: usage._replace(free=99 << 20)
-        )
+        here.config.blob_folder.mkdir(parents=True, exist_ok=True)
+        patch.setattr(shutil, "disk_usage", share_is_full)
         assert here.look(3) == []
         status = here.intake.status()
         assert (status.state, status.cause) == (State.PAUSED, Cause.DISK_FULL)

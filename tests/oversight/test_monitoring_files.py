@@ -26,7 +26,7 @@ LABELS = re.compile(r"(gransk_\w+)(?:\{(\w+)=~?\"([^\"]+)\"\})?")
 def known() -> set[str]:
     """Names of every family, with ``_total`` of counters."""
     at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    found = Running(at, at, [], [], [], [], [], [], [], Room(1, 2, 4096, 2048))
+    found = Running(at, at, [], [], [], [], [], [], [], Room(Path("data"), 1, 2, 4096, 2048))
     intake = Status(State.RUNNING, Cause.NONE, at)
     text, _ = written(Figures(found, intake, 1, {kind.value: 0 for kind in COUNTED}), "")
     families = re.findall(r"^# TYPE (\S+)", text.decode(), re.MULTILINE)

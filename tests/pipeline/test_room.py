@@ -109,8 +109,7 @@ def test_blobs_that_find_no_room_wait(tools, monkeypatch):
 
 def test_work_waits_for_room_and_for_the_end(tools, monkeypatch):
     free = iter([0, 1 << 20, 1 << 50])
-    usage = lambda folder: SimpleNamespace(free=next(free))  # noqa: E731
-    monkeypatch.setattr(room.shutil, "disk_usage", usage)
+    monkeypatch.setattr(room, "least_free_disk", lambda config: SimpleNamespace(free=next(free)))
     monkeypatch.setattr(room, "WAIT_SECONDS", 0.01)
     assert room.wait_for_room(tools.config, threading.Event())
     assert list(free) == []
