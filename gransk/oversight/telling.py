@@ -26,6 +26,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import ConfigurationError, place
+from gransk.core.keys import digest
 from gransk.core.waiting import backoff
 from gransk.oversight.alarm_tables import Alarm, AlarmMessage, AlarmNews
 from gransk.oversight.alarms import open_alarms
@@ -37,7 +38,7 @@ from gransk.site.database import Database, utcnow
 
 log = logging.getLogger(__name__)
 
-MAIL = "mail"
+MAIL = "mail:"
 WEBHOOK = "webhook:"
 FIRST_WAIT_SECONDS = 15.0
 LONGEST_WAIT_SECONDS = 900.0
@@ -61,18 +62,29 @@ class Receiver(Protocol):
 
 
 class MailReceiver:
-    """Who is told through a mail server.
+    """One of those who are told through a mail server.
+
+    Each is sent a mail of its own: where a server takes some addresses of one and refuses
+    others, whom it refused would not be told again.
 
     Parameters
     ----------
     settings : MailSection
+    number : int
+        Which of its receivers, from 0.
     language : str
         Of the text.
     """
 
-    def __init__(self, settings: MailSection, language: str) -> None:
+    def __init__(self, settings: MailSection, number: int, language: str) -> None:
         self.settings = settings
+        self.number = number
         self.language = language
+
+    @property
+    def name(self) -> str:
+        """By what it is known in the database: its address is not written there."""
+        return MAIL + digest(self.settings.receivers[self.number])[:16]
 
     def send(self, ident: str, content: Mapping[str, Any]) -> None:
         message = self._message(ident, content)
@@ -83,7 +95,14 @@ class MailReceiver:
                 server.starttls(context=context)
             if settings.username:
                 server.login(settings.username, settings.password())
-            server.send_message(message, settings.sender, list(settings.receivers))
+            try:
+                server.send_message(message, settings.sender, [settings.receivers[self.number]])
+            except smtplib.SMTPRecipientsRefused as error:
+                ((code, _),) = error.recipients.values()
+                raise ConfigurationError(
+                    f"monitoring.mail.receivers: the server refuses number {self.number + 1} "
+                    f"({code}); mend the address, or ask who runs the server"
+                ) from error
 
     def _connected(self, context: ssl.SSLContext) -> smtplib.SMTP:
         where, seconds = (self.settings.host, self.settings.port), self.settings.timeout_seconds
@@ -161,7 +180,9 @@ def receivers(config: Config) -> dict[str, Receiver]:
         WEBHOOK + one.name: WebhookReceiver(one) for one in section.webhooks
     }
     if section.mail is not None:
-        found[MAIL] = MailReceiver(section.mail, config.language)
+        for number in range(len(section.mail.receivers)):
+            one = MailReceiver(section.mail, number, config.language)
+            found[one.name] = one
     return found
 
 
@@ -183,12 +204,18 @@ class AlarmTeller:
 
     def run_once(self) -> int:
         """Tell every receiver what it is time for; how many summaries were taken."""
-        taken = 0
+        taken, mail_failed = 0, False
         for name, receiver in self._receivers.items():
+            # A server that does not answer costs its time once a look, not once an address.
+            if mail_failed and isinstance(receiver, MailReceiver):
+                continue
             with self._database.begin() as session:
                 waiting = self._waiting(session, name)
-            if waiting is not None:
-                taken += self._send(waiting, receiver)
+            if waiting is None:
+                continue
+            is_taken = self._send(waiting, receiver)
+            taken += is_taken
+            mail_failed = isinstance(receiver, MailReceiver) and not is_taken
         return taken
 
     def _waiting(self, session: Session, name: str) -> tuple[str, dict[str, Any]] | None:
@@ -252,7 +279,7 @@ class AlarmTeller:
             },
         }
 
-    def _send(self, waiting: tuple[str, dict[str, Any]], receiver: Receiver) -> int:
+    def _send(self, waiting: tuple[str, dict[str, Any]], receiver: Receiver) -> bool:
         ident, content = waiting
         error = ""
         try:

@@ -52,6 +52,10 @@ class Mailbox:
     def __init__(self, authority: trustme.CA) -> None:
         self.mails: list[EmailMessage] = []
         self.refuses = False
+        self.refused: dict[str, str] = {}
+        """Addresses that are refused, and how."""
+        self.taken: list[list[str]] = []
+        """To whom each mail was addressed on its envelope."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
         self.controller = Controller(
@@ -65,12 +69,21 @@ class Mailbox:
         good = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
         return AuthResult(success=good)
 
+    async def handle_RCPT(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 taken"
+
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         if self.refuses:
             return "451 try again later"
         read = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(read, EmailMessage)
         self.mails.append(read)
+        self.taken.append(envelope.rcpt_tos)
         return "250 taken"
 
 
@@ -187,11 +200,12 @@ def test_a_mail_by_tls_and_password(make: Make, tmp_path: Path, language: str) -
         config, database = make(language, mail=mail(tmp_path, authority, box.port))
         wrong(database)
         teller = AlarmTeller(database, config)
-        assert teller.run_once() == 1
+        assert teller.run_once() == 2
         assert teller.run_once() == 0
     finally:
         box.controller.stop()
-    (got,) = box.mails
+    assert box.taken == [["it@north.example"], ["ray@north.example"]]
+    got, _ = box.mails
     assert got["to"] == "it@north.example, ray@north.example"
     assert got["subject"].startswith("[North] Gransk: 1")
     assert catalogue()["kind_disk_full"][language] in got.get_content()
@@ -214,7 +228,8 @@ def test_a_server_that_is_busy_is_told_later_the_same(make: Make, tmp_path: Path
     authority = trustme.CA()
     box = Mailbox(authority)
     try:
-        config, database = make(mail=mail(tmp_path, authority, box.port))
+        receivers = ["it@north.example"]
+        config, database = make(mail=mail(tmp_path, authority, box.port, receivers=receivers))
         wrong(database)
         box.refuses = True
         teller = AlarmTeller(database, config)
@@ -230,6 +245,51 @@ def test_a_server_that_is_busy_is_told_later_the_same(make: Make, tmp_path: Path
     finally:
         box.controller.stop()
     assert box.mails[0]["message-id"] == f"<{ident}@north.example>"
+
+
+@pytest.mark.parametrize("answer", ["451 try again later", "550 nobody of that name"])
+def test_an_address_that_is_refused_is_told_again_and_holds_up_no_other(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: str
+) -> None:
+    authority = trustme.CA()
+    box = Mailbox(authority)
+    try:
+        config, database = make(mail=mail(tmp_path, authority, box.port))
+        wrong(database)
+        box.refused = {"it@north.example": answer}
+        teller = AlarmTeller(database, config)
+        assert (teller.run_once(), teller.run_once()) == (0, 1)
+        assert box.taken == [["ray@north.example"]]
+        with database.read() as session:
+            row = session.scalars(select(AlarmMessage).where(AlarmMessage.sent_at.is_(None))).one()
+        assert row.error.startswith(
+            f"monitoring.mail.receivers: the server refuses number 1 ({answer[:3]})"
+        )
+        assert row.error in caplog.text
+        assert "it@north" not in caplog.text + row.receiver + row.error
+        well(database)
+        later(database)
+        assert (teller.run_once(), teller.run_once()) == (0, 1), "the other hears what comes next"
+        box.refused = {}
+        later(database)
+        assert teller.run_once() == 1
+    finally:
+        box.controller.stop()
+    assert box.taken[-1] == ["it@north.example"]
+    assert box.mails[-1]["message-id"] == f"<{row.id}@north.example>"
+
+
+def test_a_mail_server_that_is_down_costs_its_time_once_a_look(
+    make: Make, tmp_path: Path, hook: Hook
+) -> None:
+    down = mail(tmp_path, trustme.CA(), 1)
+    config, database = make(mail=down, webhooks=[webhook(hook)])
+    wrong(database)
+    teller = AlarmTeller(database, config)
+    teller.run_once()
+    with database.read() as session:
+        rows = session.scalars(select(AlarmMessage).where(AlarmMessage.sent_at.is_(None))).all()
+    assert [row.tries for row in rows] == [1]
 
 
 def test_a_webhook_is_verified_by_another_implementation(make: Make, hook: Hook) -> None:
@@ -278,8 +338,11 @@ def test_one_receiver_that_is_down_holds_up_no_other(
     assert AlarmTeller(database, config).run_once() == 1
     assert len(hook.told()) == 1
     with database.read() as session:
-        found = {row.receiver: row.error for row in session.scalars(select(AlarmMessage))}
-    assert found == {"mail": "ConnectionRefusedError", "webhook:hospital": ""}
+        found = {
+            row.receiver.partition(":")[0]: row.error
+            for row in session.scalars(select(AlarmMessage))
+        }
+    assert found == {"mail": "ConnectionRefusedError", "webhook": ""}
 
 
 def test_who_is_told_for_the_first_time_hears_of_what_lasts(make: Make, hook: Hook) -> None:
