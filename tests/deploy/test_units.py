@@ -95,6 +95,12 @@ def test_every_service_is_shut_in():
         assert service["Environment"] == "GRANSK_CONFIG=/etc/gransk/gransk.yaml"
 
 
+def test_the_nightly_backup_thins_what_it_made():
+    *command, keep, count = unit("gransk-backup.service")["Service"]["ExecStart"].split()
+    assert command == [PROGRAM, "backup", "/var/backups/gransk"]
+    assert (keep, int(count)) == ("--keep", 14)
+
+
 class Machine:
     """The services' ``ExecStart`` as another user, and nginx, in folders of their own."""
 
