@@ -26,7 +26,7 @@ from gransk.site.answering import SHELL
 from gransk.site.config import parse_config
 from gransk.site.config_files import SECTIONS, with_files
 from gransk.site.database import Database, utcnow
-from gransk.site.differences import merge
+from gransk.site.differences import differences, merge
 from gransk.site.events import SYSTEM, EventKind, record, take_turn
 from gransk.site.faults import read_yaml
 from gransk.site.settings import record_settings
@@ -234,8 +234,17 @@ class HostFile:
             pending = draft.row.base
         if pending is not None:
             return content_of(session, self.host, pending)
-        others = session.scalar(select(SettingFile.number).limit(1))
-        return now if others is None else said
+        if session.scalar(select(SettingFile.number).limit(1)) is None:
+            return now
+        if said != now:
+            # Keys alone: what a file says may be secret.
+            log.warning(
+                "the file of settings %s is seen for the first time: where it differs from the "
+                "settings in force they stay; what is to change is changed on the pages: %s",
+                self.path,
+                ", ".join(change.key for change in differences(now, said)),
+            )
+        return said
 
     def _replace_waiting(self, session: Session) -> None:
         """What the file said before is no longer wanted, where it still waits."""

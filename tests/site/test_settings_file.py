@@ -221,16 +221,25 @@ def test_an_import_reads_what_it_names(site, tmp_path):
         import_settings(session, site.host, other, "shell:anna", "calibrated")
 
 
-def test_another_hosts_file_changes_nothing_at_first(site, tmp_path):
+def test_another_hosts_file_changes_nothing_at_first(site, tmp_path, caplog):
     site.begin()
     site.propose(lambda content: with_value(content, "organization", "Hospital North"))
     other = tmp_path / "other.yaml"
     other.write_text("service: {port: 8123}\n")
     file = HostFile(other, site.host, site.database)
     assert (file.take_in().draft, site.now().config.organization) == (None, "Hospital North")
+    (warned,) = [one.getMessage() for one in caplog.records if "first time" in one.getMessage()]
+    assert str(other) in warned
+    assert "organization" in warned
+    assert "Hospital North" not in warned
+    caplog.clear()
     other.write_text("service: {port: 8123}\ntime_zone: Europe/Copenhagen\n")
     assert file.take_in().draft.state is DraftState.IN_FORCE
     assert site.now().config.reading.names == ("north", "west")
+    same = tmp_path / "same.yaml"
+    same.write_text(export_settings(site.now().content))
+    HostFile(same, site.host, site.database).take_in()
+    assert "first time" not in caplog.text
 
 
 def test_a_site_of_an_earlier_release(site):
