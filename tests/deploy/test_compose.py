@@ -21,6 +21,9 @@ DOCKER = ROOT / "deploy" / "docker"
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 MADE = {"secrets", "tls"}
 """Folders beside compose.yaml that a site makes."""
+BACKUPS = "/var/backups/gransk"
+DEBIAN_12 = 15
+"""The major version of PostgreSQL in it."""
 
 
 def test_the_configuration_of_the_containers_is_good():
@@ -44,7 +47,7 @@ def test_what_the_containers_are_given_is_there():
             if source.startswith("."):
                 place = (DOCKER / source).resolve()
                 assert place.exists() or place.name in MADE, f"{name}: {source}"
-            else:
+            elif source != BACKUPS:
                 assert source in COMPOSE["volumes"]
         for secret in service.get("secrets", ()):
             assert secret in COMPOSE["secrets"]
@@ -71,6 +74,34 @@ def test_what_starts_again_by_itself_takes_no_network_from_others():
     shared = {one["network_mode"] for one in services.values() if "network_mode" in one}
     assert shared == {"service:doors"}
     assert services["doors"]["entrypoint"] == ["sleep", "infinity"]
+
+
+def test_a_backup_can_be_made_in_a_container():
+    backup = COMPOSE["services"]["backup"]
+    assert backup["command"] == ["backup", BACKUPS, "--keep", "14"]
+    given = set(COMPOSE["x-gransk"]["volumes"])
+    assert set(backup["volumes"]) == {*given, f"{BACKUPS}:{BACKUPS}"}
+    assert backup["networks"] == COMPOSE["services"]["postgresql"]["networks"]
+    assert (backup["profiles"], backup["restart"]) == (["backup"], "no"), "it starts by itself"
+    image = (DOCKER / "Dockerfile").read_text().rpartition("FROM debian:12-slim")[2]
+    assert "postgresql-client" in image
+    server = re.fullmatch(r"postgres:(\d+)-bookworm", COMPOSE["services"]["postgresql"]["image"])
+    assert int(server[1]) <= DEBIAN_12, "pg_dump takes no newer server than itself"
+
+
+def test_logs_of_containers_do_not_grow_for_ever():
+    for name, service in COMPOSE["services"].items():
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+    text = (ROOT / "deploy" / "nginx" / "gransk.conf").read_text()
+    logs = re.findall(r"(?m)^ *(?:access|error)_log (/\S+)", text)
+    # Those that nginx's image has as links to its standard output and standard error.
+    assert logs == ["/var/log/nginx/access.log", "/var/log/nginx/error.log"]
+
+
+def test_a_new_container_is_the_same_host():
+    assert COMPOSE["services"]["doors"]["hostname"] == "gransk"
+    # Docker gives the others the name of the one whose namespace they share, and takes no other.
+    assert [name for name, one in COMPOSE["services"].items() if "hostname" in one] == ["doors"]
 
 
 def test_the_passwords_are_made_once_and_are_one(tmp_path):

@@ -273,7 +273,7 @@ def test_the_units_commands_behind_nginx(machine, tmp_path):
     if os.geteuid() == 0:
         mine = {path.owner() for path in (machine.folder / "data").rglob("*")}
         assert mine == {USER}
-    logged = (machine.folder / "gransk.log").read_text()
+    logged = (machine.folder / "access.log").read_text()
     assert re.search(r'"GET /sign-in" 200', logged)
     assert set(machine.stop().values()) == {0}, machine.log()
 
