@@ -9,12 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from gransk.cli.options import ConfigOption, config_path
+from gransk.cli.site import settings_in_force
 from gransk.core.errors import GranskError
 from gransk.oversight.backup import make_backup
 from gransk.oversight.backup_set import chosen, read_manifest
 from gransk.oversight.backup_set import verify as verify_set
 from gransk.oversight.restoring import restore_backup
-from gransk.site.config import load_config
 
 
 def backup(
@@ -34,7 +34,8 @@ def backup(
             _verify(folder)
             return
         path = config_path(config)
-        made = make_backup(load_config(path), path, folder, _actor(), keep, secrets)
+        site, why = settings_in_force(path)
+        made = make_backup(site, path, folder, _actor(), keep, secrets)
     except (GranskError, OSError) as error:
         _fail("backup", error)
     typer.echo(
@@ -45,7 +46,15 @@ def backup(
         typer.echo(f"{name}: removed")
     for sha256 in made.manifest.missing:
         typer.echo(f"object {sha256}: missing or damaged in the data folder", err=True)
-    if made.manifest.missing:
+    for one in made.unread:
+        typer.echo(
+            f"reading.levels_file: {one} cannot be read and is not in the backup; put it back, "
+            "the service does not start without it",
+            err=True,
+        )
+    if why:
+        typer.echo(f"{why}; a file that they name is not in the backup", err=True)
+    if made.manifest.missing or made.unread or why:
         raise typer.Exit(1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ from gransk.site.database import Database, utcnow
 from gransk.site.events import EventKind, record
 from gransk.site.faults import read_yaml
 
+LEVELS = "levels"
+"""Holds the table that ``reading.levels_file`` names, under the whole path that it is named by."""
 SECRETS = "secrets"
 MODELS = "models"
 CONFIGURATION = "configuration"
@@ -66,6 +69,8 @@ class Made:
         Large objects that were not in the backup folder yet.
     removed : tuple of str
         Older sets that went.
+    unread : tuple of Path
+        Files that the settings name and that cannot be read.
     """
 
     path: Path
@@ -73,6 +78,7 @@ class Made:
     copied: int
     copied_bytes: int
     removed: tuple[str, ...]
+    unread: tuple[Path, ...]
 
 
 def make_backup(
@@ -88,8 +94,9 @@ def make_backup(
     Parameters
     ----------
     config : Config
+        With the settings in force.
     config_file : Path
-        Where it stands.
+        Where the machine's own stands.
     folder : Path
         The backup folder, new or used before; on another disk, outside of the data folder.
     actor : str
@@ -128,7 +135,9 @@ def make_backup(
         sync_folder(folder / SETS)
         gone = tuple(_thin(folder, keep)) if keep is not None else ()
         _note(config, actor, final, manifest)
-    return Made(final, manifest, copied, size, gone)
+    own = config.reading.levels_file
+    unread = () if own is None or os.access(own, os.R_OK) else (own,)
+    return Made(final, manifest, copied, size, gone, unread)
 
 
 def _fill(
@@ -198,6 +207,9 @@ def _small_files(config: Config, config_file: Path, secrets: bool) -> Iterator[t
     for name in sorted(named_files(read_yaml(config_file.read_text("utf-8"), str(config_file)))):
         if (beside / name).resolve().is_relative_to(beside) and (beside / name).is_file():
             yield f"{CONFIGURATION}/{name}", beside / name
+    own = config.reading.levels_file
+    if own is not None and os.access(own, os.R_OK):
+        yield f"{LEVELS}/{own.relative_to(own.anchor)}", own
     # Admitted models stay for ever; what is being checked or waits beside them comes and goes.
     folders = [one for one in (config.data_folder / MODELS).glob("*@*") if one.name[0] != "."]
     for place in [*folders, config.data_folder / SECRETS] if secrets else folders:

@@ -15,6 +15,7 @@ from pathlib import Path
 from gransk.oversight.backup import (
     CONFIGURATION,
     CONFIGURATION_FILE,
+    LEVELS,
     MODELS,
     SECRETS,
     VIEWED,
@@ -34,6 +35,7 @@ from gransk.oversight.backup_set import (
     chosen,
     copy_private,
     digest_of,
+    file_digest,
     read_manifest,
     store_of,
     verify,
@@ -111,6 +113,7 @@ def restore_backup(
     config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(config.data_folder):
         _claim(config, digest_of(one))
+        _put_levels(one, manifest, told)
         told(f"{manifest.blobs} objects")
         _put_objects(config, one, manifest)
         _put_small_files(config, one, manifest)
@@ -169,6 +172,29 @@ def _claim(config: Config, digest: str) -> None:
         if not is_empty(url):
             raise BackupError(f"database.{key}: the database is not empty; name an empty one")
     write_private(mark, f"{digest}\n".encode("ascii"))
+
+
+def _put_levels(one: Path, manifest: Manifest, told: Callable[[str], None]) -> None:
+    """The site's own levels, where its settings name them; what lies there already stays.
+
+    Before all else: the service does not start without them.
+    """
+    for kept in manifest.files:
+        part, _, rest = kept.path.partition("/")
+        if part != LEVELS:
+            continue
+        source, target = one / kept.path, Path("/") / rest
+        try:
+            if not target.exists():
+                copy_private(source, target)
+            elif file_digest(target) != kept.sha256:
+                told(f"reading.levels_file: {target} stays; the backup's is another, {source}")
+        except OSError as error:
+            raise BackupError(
+                f"reading.levels_file: {target} cannot be put there ({error.strerror}), and the "
+                f"service does not start without it; copy {source} there so that this user can "
+                "read it, and run the same command again"
+            ) from error
 
 
 def _put_objects(config: Config, one: Path, manifest: Manifest) -> None:

@@ -1,6 +1,8 @@
 """A backup that is made while others write is whole, and comes back on an empty machine."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from gransk.cli.main import app
+from gransk.cli.site import settings_in_force
 from gransk.oversight.backup import VIEWED, make_backup, named_files
 from gransk.oversight.backup_set import (
     BLOBS,
@@ -25,6 +28,7 @@ from gransk.oversight.backup_set import (
     verify,
 )
 from gransk.oversight.restoring import restore_backup
+from gransk.reading.indicators import levels
 from gransk.registry.admission import INBOX, NEW, REFUSED
 from gransk.results.blobs import BlobStore
 from gransk.results.tables import Blob
@@ -34,6 +38,7 @@ from gransk.site.events import EventKind
 from gransk.site.events import verify as verify_events
 from gransk.site.guards import missing_guards
 from gransk.site.migrate import RESTORING, open_database
+from gransk.site.settings import record_settings
 from gransk.site.tables import Event
 from gransk.web.viewed import Named, Seen, Views, Way
 
@@ -343,6 +348,82 @@ def test_the_configuration_comes_back_where_there_is_none(site, tmp_path):
     restore_backup(tmp_path / "backups", new, "test")
     assert new.read_text() == site.path.read_text()
     assert (new.parent / "orthanc.json").read_text() == "{}"
+
+
+OWN = (
+    "{id: own, version: '1', source: the unit, date: '2026', levels: "
+    "[{indicator: recall, better: lower, acceptable: 0.2, desirable: 0.16}]}"
+)
+
+
+@pytest.fixture
+def own(site, tmp_path):
+    """A table of levels that the settings in force name, and the machine's file does not."""
+    path = tmp_path / "elsewhere" / "own.yaml"
+    path.parent.mkdir()
+    path.write_text(OWN)
+    reading = site.config.reading.model_copy(update={"levels_file": path})
+    with site.database.begin() as session:
+        record_settings(
+            session, site.config.model_copy(update={"reading": reading}), "test", "our own"
+        )
+    return path
+
+
+def backed_up(site, folder):
+    return CliRunner().invoke(app, ["backup", str(folder), "--config", str(site.path)])
+
+
+def restored(folder, new):
+    return CliRunner().invoke(app, ["restore", str(folder), "--config", str(new)])
+
+
+def test_the_sites_own_levels_come_back_where_the_settings_name_them(site, own, tmp_path):
+    """The service does not start without them."""
+    outcome = backed_up(site, tmp_path / "backups")
+    assert outcome.exit_code == 0, outcome.output
+    own.unlink()
+    own.parent.rmdir()
+    new = write_config(tmp_path / "new", applications={})
+    outcome = restored(tmp_path / "backups", new)
+    assert outcome.exit_code == 0, outcome.output
+    config, why = settings_in_force(new)
+    assert (why, config.reading.levels_file) == ("", own)
+    assert levels.load(own).id == "own"
+
+
+def test_levels_that_lie_there_stay(site, own, tmp_path):
+    backed_up(site, tmp_path / "backups")
+    own.write_text(OWN.replace("0.16", "0.15"))
+    outcome = restored(tmp_path / "backups", write_config(tmp_path / "new", applications={}))
+    assert outcome.exit_code == 0, outcome.output
+    assert f"{own} stays" in outcome.output
+    assert "0.15" in own.read_text()
+
+
+def test_where_levels_cannot_be_put_it_says_so_and_is_begun_again(site, own, tmp_path):
+    backed_up(site, tmp_path / "backups")
+    own.unlink()
+    own.parent.rmdir()
+    own.parent.write_text("no folder")
+    new = write_config(tmp_path / "new", applications={})
+    outcome = restored(tmp_path / "backups", new)
+    assert outcome.exit_code == 1
+    source = re.search(r"copy (/\S+) there", outcome.output)[1]
+    assert not load_config(new).blob_folder.exists()
+    own.parent.unlink()
+    own.parent.mkdir()
+    shutil.copy(source, own)
+    outcome = restored(tmp_path / "backups", new)
+    assert outcome.exit_code == 0, outcome.output
+
+
+def test_levels_that_cannot_be_read_are_told(site, own, tmp_path):
+    own.unlink()
+    outcome = backed_up(site, tmp_path / "backups")
+    assert outcome.exit_code == 1
+    assert f"{own} cannot be read" in outcome.output
+    assert len(sets_of(tmp_path / "backups")) == 1, "what is whole is kept"
 
 
 def test_files_that_a_configuration_takes_in():
