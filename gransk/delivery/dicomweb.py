@@ -22,6 +22,8 @@ JSON = "application/dicom+json"
 DOUBTED = frozenset({403, 408, 425, 429})
 """Refusals that pass where a right is given or the server is less busy, and else may not."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
+OTHER_FAILURES_SEQUENCE = "0008119A"
+"""Of what the server could not tell the UID of: one object goes with each request, ours."""
 REFERENCED_SOP_INSTANCE_UID = "00081155"
 NO_QUERIES = frozenset({400, 405, 501})
 NOBODY = "2.25.0"
@@ -186,9 +188,13 @@ def _failures(answer: httpx.Response, sop_instance_uid: str) -> list[int] | None
     for one in _items(told, FAILED_SOP_SEQUENCE):
         uid = _first(one, REFERENCED_SOP_INSTANCE_UID)
         if uid in (None, sop_instance_uid):
-            reason = _first(one, FAILURE_REASON)
-            found.append(reason if isinstance(reason, int) else 0)
-    return found
+            found.append(_reason(one))
+    return found + [_reason(one) for one in _items(told, OTHER_FAILURES_SEQUENCE)]
+
+
+def _reason(failed: Any) -> int:
+    reason = _first(failed, FAILURE_REASON)
+    return reason if isinstance(reason, int) else 0
 
 
 def _json(answer: httpx.Response) -> Any:

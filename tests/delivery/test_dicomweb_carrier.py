@@ -15,7 +15,7 @@ import trustme
 from dicom_peers import an_object
 from free_ports import free_port
 from harness_orthanc import OrthancProcess, make_config
-from stow_peers import Gate, StowPeer, told
+from stow_peers import Gate, StowPeer, others, told
 
 from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.dicomweb import DicomwebCarrier
@@ -296,6 +296,12 @@ SOON = {"retry_after": "7"}
         (202, b"no JSON", {}, RefusedError, "without saying what"),
         (409, [1], {}, RefusedError, "without saying why"),
         (409, {"00081198": {"Value": [5, {}]}}, {}, RefusedError, "0x0000"),
+        (200, others(0x0110), {}, RefusedError, "0x0110"),
+        (202, others(0xC122), {}, RefusedError, "0xC122"),
+        (202, others(0xA700), {}, DoubtedError, "out of resources"),
+        (202, others(0x0111), {}, None, ""),
+        (409, told(UID, 0x0111) | others(0xA900), {}, RefusedError, "0xA900"),
+        (200, {"0008119A": {"Value": [5]}}, {}, RefusedError, "0x0000"),
         (204, b"", {}, RefusedError, "no answer of STOW-RS"),
         (400, b"", {}, RefusedError, "answered 400"),
         (404, b"", {}, RefusedError, "answered 404"),
