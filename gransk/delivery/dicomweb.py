@@ -21,6 +21,8 @@ from gransk.site.config_messages import TlsClient
 JSON = "application/dicom+json"
 DOUBTED = frozenset({403, 408, 425, 429})
 """Refusals that pass where a right is given or the server is less busy, and else may not."""
+AWAY = frozenset({502, 503, 504})
+"""Answers of a server that is away or busy, whatever it is sent."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
 OTHER_FAILURES_SEQUENCE = "0008119A"
 """Of what the server could not tell the UID of: one object goes with each request, ours."""
@@ -155,14 +157,17 @@ def _check(answer: httpx.Response) -> None:
     """Raise where a request did not succeed."""
     if answer.is_success:
         return
-    told = f"answered {answer.status_code}"
+    status, told = answer.status_code, f"answered {answer.status_code}"
     if answer.is_redirect:
         raise UnavailableError(f"{told}: redirects are not followed; give the final address")
-    if answer.status_code in DOUBTED:
+    if status == httpx.codes.UNAUTHORIZED or status in AWAY:
+        raise UnavailableError(told, _after(answer))
+    if status in DOUBTED:
         raise DoubtedError(told, _after(answer))
-    if answer.is_client_error and answer.status_code != httpx.codes.UNAUTHORIZED:
+    if answer.is_client_error or status == httpx.codes.NOT_IMPLEMENTED:
         raise RefusedError(told)
-    raise UnavailableError(told, _after(answer))
+    # It failed: by its own state, or at what it was sent.
+    raise DoubtedError(told, _after(answer))
 
 
 def _after(answer: httpx.Response) -> float:

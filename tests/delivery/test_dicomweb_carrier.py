@@ -312,7 +312,12 @@ SOON = {"retry_after": "7"}
         (408, b"", {}, DoubtedError, "answered 408"),
         (425, b"", {}, DoubtedError, "answered 425"),
         (429, b"", SOON, DoubtedError, "answered 429"),
-        (500, b"", {}, UnavailableError, "answered 500"),
+        (405, b"", {}, RefusedError, "answered 405"),
+        (500, b"", SOON, DoubtedError, "answered 500"),
+        (501, b"", {}, RefusedError, "answered 501"),
+        (502, b"", {}, UnavailableError, "answered 502"),
+        (504, b"", {}, UnavailableError, "answered 504"),
+        (507, b"", {}, DoubtedError, "answered 507"),
         (503, b"", SOON, UnavailableError, "answered 503"),
         (302, b"", {"location": "http://127.0.0.1:1/"}, UnavailableError, "not followed"),
         (307, b"", {"location": "http://127.0.0.1:1/"}, UnavailableError, "not followed"),
@@ -326,6 +331,7 @@ def test_what_an_answer_means(peer, status, body, headers, error, match):
         return
     with pytest.raises(error, match=match) as told_error:
         carrier(door.url).send(UID, content)
+    assert type(told_error.value) is error
     if headers is SOON:
         assert told_error.value.after == 7
 
@@ -432,3 +438,40 @@ def test_removing_from_a_server_that_answers_oddly_removes_nothing_else(peer, bo
     else:
         carrier(door.url).remove("1.2.4")
     assert {method for method, *_ in door.asked} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("query", "deletion", "error"),
+    [
+        (501, 204, RefusedError),
+        (500, 204, DoubtedError),
+        (503, 204, UnavailableError),
+        (200, 501, RefusedError),
+        (200, 405, RefusedError),
+        (200, 500, DoubtedError),
+        (200, 502, UnavailableError),
+    ],
+)
+def test_a_server_that_cannot_remove_says_so_or_is_in_doubt(peer, query, deletion, error):
+    one = {"0020000D": "1.2", "0020000E": "1.2.3", "00080018": "1.2.4"}
+    found = [{tag: {"Value": [value]} for tag, value in one.items()}]
+    door = peer(
+        lambda handler, _: (
+            handler.reply(deletion)
+            if handler.command == "DELETE"
+            else handler.reply(query, found if query == 200 else b"")
+        )
+    )
+    with pytest.raises(error) as told_error:
+        carrier(door.url).remove("1.2.4")
+    assert type(told_error.value) is error
+
+
+@pytest.mark.parametrize(("status", "there"), [(204, True), (501, True), (500, False)])
+def test_a_server_that_answers_no_queries_is_there(peer, status, there):
+    door = peer(lambda handler, _: handler.reply(status))
+    if there:
+        carrier(door.url).echo()
+        return
+    with pytest.raises(UnavailableError, match="answered 500"):
+        carrier(door.url).echo()
