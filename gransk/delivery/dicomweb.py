@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError, UnclearError
 from gransk.delivery.tokens import TokenError, Tokens
 from gransk.site.config_destinations import DicomwebDestination
 from gransk.site.config_messages import TlsClient
@@ -139,13 +139,13 @@ def _judge(answer: httpx.Response, sop_instance_uid: str) -> None:
         failed = _failures(answer, sop_instance_uid)
     elif answer.status_code in (httpx.codes.ACCEPTED, httpx.codes.CONFLICT):
         failed = _failures(answer, sop_instance_uid)
-        if failed is None:
-            raise RefusedError(f"answered {answer.status_code} without saying what it stored")
         if answer.status_code == httpx.codes.CONFLICT and not failed:
             raise RefusedError("answered 409 without saying why")
+        if failed is None:
+            raise UnclearError(f"answered {answer.status_code} without saying what it stored")
     else:
         _check(answer)
-        raise RefusedError(f"answered {answer.status_code}, which is no answer of STOW-RS")
+        raise UnclearError(f"answered {answer.status_code}, which is no answer of STOW-RS")
     for reason in failed or ():
         if reason & 0xFF00 == 0xA700:
             raise DoubtedError(f"the server is out of resources (reason 0x{reason:04X})")

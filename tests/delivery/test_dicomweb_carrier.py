@@ -17,7 +17,7 @@ from free_ports import free_port
 from harness_orthanc import OrthancProcess, make_config
 from stow_peers import Gate, StowPeer, others, told
 
-from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError, UnclearError
 from gransk.delivery.dicomweb import DicomwebCarrier
 from gransk.delivery.tokens import Tokens
 from gransk.site.config_destinations import DicomwebDestination, OAuth
@@ -292,8 +292,8 @@ SOON = {"retry_after": "7"}
         (409, told(UID, 0xC122), {}, RefusedError, "0xC122"),
         (409, told(UID, 0x0111, 0x0122), {}, RefusedError, "0x0122"),
         (409, {}, {}, RefusedError, "without saying why"),
-        (409, b"no JSON", {}, RefusedError, "without saying what"),
-        (202, b"no JSON", {}, RefusedError, "without saying what"),
+        (409, b"no JSON", {}, RefusedError, "without saying why"),
+        (202, b"no JSON", {}, UnclearError, "without saying what"),
         (409, [1], {}, RefusedError, "without saying why"),
         (409, {"00081198": {"Value": [5, {}]}}, {}, RefusedError, "0x0000"),
         (200, others(0x0110), {}, RefusedError, "0x0110"),
@@ -302,7 +302,7 @@ SOON = {"retry_after": "7"}
         (202, others(0x0111), {}, None, ""),
         (409, told(UID, 0x0111) | others(0xA900), {}, RefusedError, "0xA900"),
         (200, {"0008119A": {"Value": [5]}}, {}, RefusedError, "0x0000"),
-        (204, b"", {}, RefusedError, "no answer of STOW-RS"),
+        (204, b"", {}, UnclearError, "no answer of STOW-RS"),
         (400, b"", {}, RefusedError, "answered 400"),
         (404, b"", {}, RefusedError, "answered 404"),
         (413, b"", {}, RefusedError, "answered 413"),
