@@ -21,9 +21,15 @@ from sqlalchemy.orm import Session, aliased
 
 from gransk.core.errors import GranskError, place
 from gransk.core.waiting import backoff
-from gransk.delivery.destination import Destination, DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import (
+    Destination,
+    DoubtedError,
+    RefusedError,
+    UnavailableError,
+    UnclearError,
+)
 from gransk.delivery.pacing import LONGEST_WAIT_SECONDS, Pace, turn
-from gransk.results.blobs import BlobStore
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
 from gransk.results.tables import Delivery, DeliveryState, Report, ReportObject, Workitem
 from gransk.site.database import Database, utcnow
@@ -179,13 +185,20 @@ def send_once(
     def send() -> Answer:
         nonlocal name, since
         with database.begin() as session:
-            since = tried_since(session, delivery_id)
+            line = session.get(Delivery, delivery_id, with_for_update=True, populate_existing=True)
+            since, before = tried_since(session, delivery_id), line.tried_at if line else None
             begun = _begin(session, delivery_id, attempt, paces)
             if isinstance(begun, Answer):
                 return begun
             made = session.get_one(ReportObject, begun.sop_instance_uid)
             name = begun.destination
-        named(destinations, name).send(made.sop_instance_uid, blobs.get(made.sha256))
+        try:
+            content = blobs.get(made.sha256)
+            named(destinations, name).send(made.sop_instance_uid, content)
+        except (BlobError, RefusedError) as error:
+            if not isinstance(error, UnclearError):
+                _not_taken(database, delivery_id, before)
+            raise
         with database.begin() as session:
             return Answer(_sent(session, delivery_id, attempt))
 
@@ -197,11 +210,10 @@ def send_once(
 def _begin(
     session: Session, delivery_id: str, attempt: int, paces: Mapping[str, Pace]
 ) -> Delivery | Answer:
-    """The delivery, noted as under way; else why it is not to be sent now.
+    """The delivery, locked by the caller, noted as under way; else why it is not to be sent now.
 
     What is noted stands until a workflow says how it went: one that died is begun again.
     """
-    session.get(Delivery, delivery_id, with_for_update=True)
     delivery = _wanted(session, delivery_id, attempt)
     if delivery is None:
         # An earlier life of this try may have sent it, and ended before it could say so.
@@ -219,6 +231,12 @@ def _begin(
             return Answer(Result.NOT_YET, after=seconds)
     delivery.trying, delivery.tried_at = attempt, utcnow()
     return delivery
+
+
+def _not_taken(database: Database, delivery_id: str, before: datetime.datetime | None) -> None:
+    """The object is not at its destination by this try; by one before it may be."""
+    with database.begin() as session:
+        session.get_one(Delivery, delivery_id, with_for_update=True).tried_at = before
 
 
 def named(destinations: Mapping[str, Destination], name: str) -> Destination:

@@ -33,6 +33,10 @@ class RefusedError(GranskError):
     """The destination answers that it will not take the object."""
 
 
+class UnclearError(RefusedError):
+    """The destination's answer does not say whether it took the object: it may be there."""
+
+
 class Destination(Protocol):
     """Somewhere results are sent."""
 
@@ -44,7 +48,7 @@ class Destination(Protocol):
         UnavailableError
             Where it does not answer now.
         RefusedError
-            Where it will not take the object.
+            Where it will not take the object, and has not; `UnclearError` where it may have.
         """
 
     def remove(self, sop_instance_uid: str) -> None:

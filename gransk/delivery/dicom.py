@@ -67,7 +67,18 @@ class DicomCarrier:
         self._idle: list[Association] = []
 
     def send(self, sop_instance_uid: str, content: bytes) -> None:
-        """Store the object; a peer that has it takes the same bytes again."""
+        """Store the object; a peer that has it takes the same bytes again.
+
+        Raises
+        ------
+        DoubtedError
+            Where the peer ends without an answer an association that was made for the object,
+            or is out of resources.
+        UnavailableError
+            Where no association can be made now.
+        RefusedError
+            Where it will not take the object.
+        """
         with _file(content) as path:
             kind = kind_of(path)
             kept = self._kept(kind)

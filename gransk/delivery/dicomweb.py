@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from gransk.core.errors import ConfigurationError
-from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError, UnclearError
 from gransk.delivery.tokens import TokenError, Tokens
 from gransk.site.config_destinations import DicomwebDestination
 from gransk.site.config_messages import TlsClient
@@ -21,7 +21,11 @@ from gransk.site.config_messages import TlsClient
 JSON = "application/dicom+json"
 DOUBTED = frozenset({403, 408, 425, 429})
 """Refusals that pass where a right is given or the server is less busy, and else may not."""
+AWAY = frozenset({502, 503, 504})
+"""Answers of a server that is away or busy, whatever it is sent."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
+OTHER_FAILURES_SEQUENCE = "0008119A"
+"""Of what the server could not tell the UID of: one object goes with each request, ours."""
 REFERENCED_SOP_INSTANCE_UID = "00081155"
 NO_QUERIES = frozenset({400, 405, 501})
 NOBODY = "2.25.0"
@@ -135,13 +139,13 @@ def _judge(answer: httpx.Response, sop_instance_uid: str) -> None:
         failed = _failures(answer, sop_instance_uid)
     elif answer.status_code in (httpx.codes.ACCEPTED, httpx.codes.CONFLICT):
         failed = _failures(answer, sop_instance_uid)
-        if failed is None:
-            raise RefusedError(f"answered {answer.status_code} without saying what it stored")
         if answer.status_code == httpx.codes.CONFLICT and not failed:
             raise RefusedError("answered 409 without saying why")
+        if failed is None:
+            raise UnclearError(f"answered {answer.status_code} without saying what it stored")
     else:
         _check(answer)
-        raise RefusedError(f"answered {answer.status_code}, which is no answer of STOW-RS")
+        raise UnclearError(f"answered {answer.status_code}, which is no answer of STOW-RS")
     for reason in failed or ():
         if reason & 0xFF00 == 0xA700:
             raise DoubtedError(f"the server is out of resources (reason 0x{reason:04X})")
@@ -153,14 +157,17 @@ def _check(answer: httpx.Response) -> None:
     """Raise where a request did not succeed."""
     if answer.is_success:
         return
-    told = f"answered {answer.status_code}"
+    status, told = answer.status_code, f"answered {answer.status_code}"
     if answer.is_redirect:
         raise UnavailableError(f"{told}: redirects are not followed; give the final address")
-    if answer.status_code in DOUBTED:
+    if status == httpx.codes.UNAUTHORIZED or status in AWAY:
+        raise UnavailableError(told, _after(answer))
+    if status in DOUBTED:
         raise DoubtedError(told, _after(answer))
-    if answer.is_client_error and answer.status_code != httpx.codes.UNAUTHORIZED:
+    if answer.is_client_error or status == httpx.codes.NOT_IMPLEMENTED:
         raise RefusedError(told)
-    raise UnavailableError(told, _after(answer))
+    # It failed: by its own state, or at what it was sent.
+    raise DoubtedError(told, _after(answer))
 
 
 def _after(answer: httpx.Response) -> float:
@@ -186,9 +193,13 @@ def _failures(answer: httpx.Response, sop_instance_uid: str) -> list[int] | None
     for one in _items(told, FAILED_SOP_SEQUENCE):
         uid = _first(one, REFERENCED_SOP_INSTANCE_UID)
         if uid in (None, sop_instance_uid):
-            reason = _first(one, FAILURE_REASON)
-            found.append(reason if isinstance(reason, int) else 0)
-    return found
+            found.append(_reason(one))
+    return found + [_reason(one) for one in _items(told, OTHER_FAILURES_SEQUENCE)]
+
+
+def _reason(failed: Any) -> int:
+    reason = _first(failed, FAILURE_REASON)
+    return reason if isinstance(reason, int) else 0
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -31,8 +31,8 @@ Handler = tuple[evt.InterventionEvent, Callable[[evt.Event], Any]]
 """What is called at an event of an association."""
 
 
-class EndedError(UnavailableError):
-    """The peer ended the association without an answer."""
+class EndedError(DoubtedError):
+    """The peer ended the association without an answer, maybe at what it was sent."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.findings import Findings, ModelIdentity
@@ -350,12 +350,14 @@ def _retire(session: Session, report_key: str) -> None:
     """Nothing of the report is to reach a destination, or to stay there as if it stood.
 
     What was sent before it was to be sent once more, or failed, may be there; so may what a try
-    had no answer about. A try that is under way says itself how it went.
+    had no clear answer about, though later ones were refused. A try that is under way says
+    itself how it went.
     """
-    waiting = Delivery.state == DeliveryState.WAITING
-    tried = and_(waiting, Delivery.trying.is_(None), Delivery.tried_at.is_not(None))
+    tried = and_(Delivery.trying.is_(None), Delivery.tried_at.is_not(None))
     unsent = and_(
-        or_(waiting, Delivery.state == DeliveryState.FAILED), Delivery.sent_at.is_(None), ~tried
+        Delivery.state.in_((DeliveryState.WAITING, DeliveryState.FAILED)),
+        Delivery.sent_at.is_(None),
+        ~tried,
     )
     there = (DeliveryState.WAITING, DeliveryState.FAILED, DeliveryState.SENT)
     mine = Delivery.report_key == report_key

@@ -384,7 +384,7 @@ class Delivery(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     tried_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
-    """When a try last began: from then on it may be there."""
+    """When a try last began that was not clearly refused: from then on it may be there."""
     trying: Mapped[int | None]
     """The attempt that is under way, or was when its worker ended: until a workflow of it says
     how it went, nothing of a later report of the study is sent there."""

@@ -106,3 +106,9 @@ def told(uid: str, *reasons: int) -> dict[str, Any]:
         for reason in reasons
     ]
     return {"00081198": {"vr": "SQ", "Value": items}} if items else {}
+
+
+def others(*reasons: int) -> dict[str, Any]:
+    """The same of a server that cannot tell which object it was (PS3.18 Annex I)."""
+    items = [{"00081197": {"vr": "US", "Value": [reason]}} for reason in reasons]
+    return {"0008119A": {"vr": "SQ", "Value": items}}

@@ -15,9 +15,9 @@ import trustme
 from dicom_peers import an_object
 from free_ports import free_port
 from harness_orthanc import OrthancProcess, make_config
-from stow_peers import Gate, StowPeer, told
+from stow_peers import Gate, StowPeer, others, told
 
-from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError, UnclearError
 from gransk.delivery.dicomweb import DicomwebCarrier
 from gransk.delivery.tokens import Tokens
 from gransk.site.config_destinations import DicomwebDestination, OAuth
@@ -292,11 +292,17 @@ SOON = {"retry_after": "7"}
         (409, told(UID, 0xC122), {}, RefusedError, "0xC122"),
         (409, told(UID, 0x0111, 0x0122), {}, RefusedError, "0x0122"),
         (409, {}, {}, RefusedError, "without saying why"),
-        (409, b"no JSON", {}, RefusedError, "without saying what"),
-        (202, b"no JSON", {}, RefusedError, "without saying what"),
+        (409, b"no JSON", {}, RefusedError, "without saying why"),
+        (202, b"no JSON", {}, UnclearError, "without saying what"),
         (409, [1], {}, RefusedError, "without saying why"),
         (409, {"00081198": {"Value": [5, {}]}}, {}, RefusedError, "0x0000"),
-        (204, b"", {}, RefusedError, "no answer of STOW-RS"),
+        (200, others(0x0110), {}, RefusedError, "0x0110"),
+        (202, others(0xC122), {}, RefusedError, "0xC122"),
+        (202, others(0xA700), {}, DoubtedError, "out of resources"),
+        (202, others(0x0111), {}, None, ""),
+        (409, told(UID, 0x0111) | others(0xA900), {}, RefusedError, "0xA900"),
+        (200, {"0008119A": {"Value": [5]}}, {}, RefusedError, "0x0000"),
+        (204, b"", {}, UnclearError, "no answer of STOW-RS"),
         (400, b"", {}, RefusedError, "answered 400"),
         (404, b"", {}, RefusedError, "answered 404"),
         (413, b"", {}, RefusedError, "answered 413"),
@@ -306,7 +312,12 @@ SOON = {"retry_after": "7"}
         (408, b"", {}, DoubtedError, "answered 408"),
         (425, b"", {}, DoubtedError, "answered 425"),
         (429, b"", SOON, DoubtedError, "answered 429"),
-        (500, b"", {}, UnavailableError, "answered 500"),
+        (405, b"", {}, RefusedError, "answered 405"),
+        (500, b"", SOON, DoubtedError, "answered 500"),
+        (501, b"", {}, RefusedError, "answered 501"),
+        (502, b"", {}, UnavailableError, "answered 502"),
+        (504, b"", {}, UnavailableError, "answered 504"),
+        (507, b"", {}, DoubtedError, "answered 507"),
         (503, b"", SOON, UnavailableError, "answered 503"),
         (302, b"", {"location": "http://127.0.0.1:1/"}, UnavailableError, "not followed"),
         (307, b"", {"location": "http://127.0.0.1:1/"}, UnavailableError, "not followed"),
@@ -320,6 +331,7 @@ def test_what_an_answer_means(peer, status, body, headers, error, match):
         return
     with pytest.raises(error, match=match) as told_error:
         carrier(door.url).send(UID, content)
+    assert type(told_error.value) is error
     if headers is SOON:
         assert told_error.value.after == 7
 
@@ -426,3 +438,40 @@ def test_removing_from_a_server_that_answers_oddly_removes_nothing_else(peer, bo
     else:
         carrier(door.url).remove("1.2.4")
     assert {method for method, *_ in door.asked} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("query", "deletion", "error"),
+    [
+        (501, 204, RefusedError),
+        (500, 204, DoubtedError),
+        (503, 204, UnavailableError),
+        (200, 501, RefusedError),
+        (200, 405, RefusedError),
+        (200, 500, DoubtedError),
+        (200, 502, UnavailableError),
+    ],
+)
+def test_a_server_that_cannot_remove_says_so_or_is_in_doubt(peer, query, deletion, error):
+    one = {"0020000D": "1.2", "0020000E": "1.2.3", "00080018": "1.2.4"}
+    found = [{tag: {"Value": [value]} for tag, value in one.items()}]
+    door = peer(
+        lambda handler, _: (
+            handler.reply(deletion)
+            if handler.command == "DELETE"
+            else handler.reply(query, found if query == 200 else b"")
+        )
+    )
+    with pytest.raises(error) as told_error:
+        carrier(door.url).remove("1.2.4")
+    assert type(told_error.value) is error
+
+
+@pytest.mark.parametrize(("status", "there"), [(204, True), (501, True), (500, False)])
+def test_a_server_that_answers_no_queries_is_there(peer, status, there):
+    door = peer(lambda handler, _: handler.reply(status))
+    if there:
+        carrier(door.url).echo()
+        return
+    with pytest.raises(UnavailableError, match="answered 500"):
+        carrier(door.url).echo()

@@ -16,7 +16,7 @@ from sqlalchemy import delete, false, select, update
 from gransk.cli import dead
 from gransk.delivery import deliver, overview, pacing
 from gransk.delivery.deliver import Answer, Result
-from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError, UnclearError
 from gransk.delivery.pacing import DeliveryPace, Pace, turn
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Delivery, DeliveryState
@@ -318,15 +318,16 @@ def test_a_line_goes_on_under_another_attempt(outbox):
 
 
 @pytest.mark.parametrize(
-    ("error", "result", "after"),
+    ("error", "result", "after", "maybe_there"),
     [
-        (UnavailableError("busy", 30.0), Result.UNAVAILABLE, 30.0),
-        (UnavailableError("down"), Result.UNAVAILABLE, 0.0),
-        (RefusedError("no"), Result.REFUSED, 0.0),
-        (RuntimeError("Ærø^Åse"), Result.REFUSED, 0.0),
+        (UnavailableError("busy", 30.0), Result.UNAVAILABLE, 30.0, True),
+        (UnavailableError("down"), Result.UNAVAILABLE, 0.0, True),
+        (RefusedError("no"), Result.REFUSED, 0.0, False),
+        (UnclearError("what?"), Result.REFUSED, 0.0, True),
+        (RuntimeError("Ærø^Åse"), Result.REFUSED, 0.0, True),
     ],
 )
-def test_what_a_try_answers(outbox, error, result, after):
+def test_what_a_try_answers(outbox, error, result, after, maybe_there):
     outbox.add(1)
     outbox.paces["pacs"] = Pace(longest_wait_seconds=7.0)
     outbox.takers["pacs"].error = error
@@ -336,7 +337,7 @@ def test_what_a_try_answers(outbox, error, result, after):
     assert "Åse" not in answer.error
     with outbox.database.read() as session:
         row = session.get_one(Delivery, line)
-        assert (row.trying, row.tried_at is not None) == (None, True)
+        assert (row.trying, row.tried_at is not None) == (None, maybe_there)
 
 
 def test_a_destination_that_is_not_configured_any_more_ends_in_the_dead_letters(outbox):

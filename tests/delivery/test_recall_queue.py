@@ -9,7 +9,7 @@ from sqlalchemy import select
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver, recall
 from gransk.delivery.deliver import Result
-from gransk.delivery.destination import UnavailableError
+from gransk.delivery.destination import RefusedError, UnavailableError, UnclearError
 from gransk.reading.release import release_report
 from gransk.results.blobs import BlobStore
 from gransk.results.store import NewObject, seal_analysis, seal_report, withdraw_report
@@ -186,6 +186,46 @@ def test_what_may_have_arrived_goes_though_no_try_follows(database, blobs, archi
     send(database, blobs, archive, NEW)
     assert run_recalls(database, archive) == [Result.RECALLED] * 2
     assert set(archive.held) == {"2.25.20", "2.25.21"}
+
+
+@pytest.mark.parametrize(
+    ("first", "recalled"),
+    [
+        (UnavailableError("no answer in time"), True),
+        (UnclearError("answered 204"), True),
+        (RefusedError("no"), False),
+    ],
+)
+def test_a_dead_letter_goes_where_it_may_have_arrived(database, blobs, archive, first, recalled):
+    """Its first answer was lost, and then it was refused; or it was never anything but refused."""
+    seal(database, blobs, OLD)
+    for line in lines(database, OLD):
+        for archive.error in (first, *[RefusedError("no")] * 5):
+            send_again(database, blobs, archive, line)
+        if recalled:
+            archive.held[line.sop_instance_uid] = b"SR"
+        with database.begin() as session:
+            assert deliver.fail(session, line.id, line.attempt, "no")
+    archive.error = None
+    seal(database, blobs, NEW)
+    assert states(database, OLD) == {DeliveryState.RECALL if recalled else DeliveryState.CANCELLED}
+    send(database, blobs, archive, NEW)
+    assert run_recalls(database, archive) == [Result.RECALLED] * (2 if recalled else 0)
+    assert set(archive.held) == {"2.25.20", "2.25.21"}
+
+
+def test_what_was_refused_while_its_report_fell_is_not_recalled(database, blobs, archive):
+    seal(database, blobs, OLD)
+    line, _ = lines(database, OLD)
+
+    def refuses():
+        seal(database, blobs, NEW)
+        raise RefusedError("no")
+
+    archive.meanwhile = refuses
+    assert send_again(database, blobs, archive, line) == Result.REFUSED
+    assert send_again(database, blobs, archive, line) == Result.UNWANTED
+    assert states(database, OLD) == {DeliveryState.CANCELLED}
 
 
 def test_a_withdrawn_report_of_a_row_that_has_none_any_more_goes(database, blobs, archive):

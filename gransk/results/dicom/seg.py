@@ -135,12 +135,14 @@ def _frame_of_reference(report: Report) -> str:
 
 def _segment(report: Report, number: int, finding: Finding) -> SegmentDescription:
     findings = report.findings
+    # What is outlined from a person's point is SEMIAUTOMATIC (PS3.3 C.8.20.2).
+    by_person = finding.origin == "person"
     return SegmentDescription(
         segment_number=number,
         segment_label=finding.tracking_id,
         segmented_property_category=concept(terms.MORPHOLOGICALLY_ABNORMAL),
         segmented_property_type=concept(finding.kind),
-        algorithm_type="AUTOMATIC",
+        algorithm_type="SEMIAUTOMATIC" if by_person else "AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
             name=f"{MANUFACTURER} {findings.application}"[:64],
             family=codes.DCM.ArtificialIntelligence,

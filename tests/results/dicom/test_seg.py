@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import highdicom
 import numpy as np
 import pydicom
@@ -19,8 +21,10 @@ from dicom_samples import (
 )
 from pydicom import Dataset
 
-from gransk.core.findings import Findings, FrameRef
+from gransk.core.findings import Findings, FrameRef, Review, ReviewState
 from gransk.core.keys import uid
+
+AT = datetime.datetime(2026, 3, 2, 8, 15, 30, tzinfo=datetime.UTC)
 
 
 def whole(findings: Findings, number: int) -> np.ndarray:
@@ -73,6 +77,22 @@ def test_segments_are_the_masks(headers, two_nodules, tmp_path):
     path.write_bytes(made.content)
     assert errors(path) == set()
     assert highdicom.seg.segread(path).number_of_segments == 2
+
+
+def test_what_a_person_pointed_at_is_outlined_semiautomatically(headers, two_nodules, tmp_path):
+    found, point = two_nodules.findings
+    added = Review(state=ReviewState.ADDED, by="Rita", at=AT, role="radiographer")
+    point = point.model_copy(update={"origin": "person", "reviews": (added,)})
+    made = by_kind(
+        make(headers, two_nodules.model_copy(update={"findings": (found, point)})), "SEG"
+    )
+    segments = read(made).SegmentSequence
+    assert [one.SegmentAlgorithmType for one in segments] == ["AUTOMATIC", "SEMIAUTOMATIC"]
+    told = [one.SegmentationAlgorithmIdentificationSequence[0] for one in segments]
+    assert told[0] == told[1], "the program that outlined it is named all the same"
+    path = tmp_path / "seg.dcm"
+    path.write_bytes(made.content)
+    assert errors(path) == set()
 
 
 def test_frames_lie_where_the_images_lie(headers, two_nodules):
