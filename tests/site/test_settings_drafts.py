@@ -103,6 +103,24 @@ def test_each_unit_approves_what_touches_clinical_output(site):
         assert (changed_settings(session), changed_drafts(session)) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("programme.codes", [{"programme": "screening", "scheme": "99SITE", "value": "MAM-CLIN"}]),
+        ("priors.most", 0),
+    ],
+)
+def test_what_chooses_policy_or_comparisons_is_approved(site, key, value):
+    """A code read as screening brings an exam under that policy; no priors, no comparison."""
+    site.begin("karen", "svend")
+    before = site.now().content
+    made = site.propose(put(key, value))
+    assert (made.state, made.open_units) == (DraftState.WAITING, ("north", "west"))
+    assert site.now().content == before
+    site.approve(made.number, "karen")
+    assert site.approve(made.number, "svend").state is DraftState.IN_FORCE
+
+
 def test_an_override_of_one_unit_is_that_units(site):
     site.begin("karen", "svend")
     made = site.propose(put("overrides[sharp]", OVERRIDE))
