@@ -203,6 +203,8 @@ def _tell(database: Database, host: Host, made: Draft) -> None:
     _print_changes(changes)
     if made.state is DraftState.IN_FORCE:
         typer.echo(f"version {made.version} is in force")
+    elif made.state is DraftState.OVERTAKEN:
+        typer.echo(f"draft {made.number} is closed: {settings_drafts.OVERTAKEN}")
     else:
         units = ", ".join(unit or "the site" for unit in made.open_units)
         typer.echo(f"draft {made.number} waits for approval: {units}")

@@ -24,17 +24,19 @@ from gransk.core.exam_facts import Fact, unit_of
 from gransk.core.findings import Findings
 from gransk.core.followup import Assessment, FollowUp, renamed
 from gransk.core.models import ModelLibrary
-from gransk.core.programme import Programme
+from gransk.core.programme import UNKNOWN, Programme, order_of, programmes_of
 from gransk.core.study import Instance, Study
 from gransk.core.urgent import hold
+from gransk.reading.room_words import say
 from gransk.reading.urgent import RANKS
 from gransk.results import edits, tracks
 from gransk.results.blobs import BlobStore
 from gransk.results.exam_facts import known_of
 from gransk.results.origins import origin_of
+from gransk.results.programmes import said_programme
 from gransk.results.routing import ReportFacts, route
 from gransk.results.store import read_findings, read_follow_up
-from gransk.results.tables import ExamProgramme, FactSource, Workitem
+from gransk.results.tables import ExamProgramme, FactSource, ProgrammeSource, Workitem
 from gransk.results.urgency import Level
 from gransk.site.config import Config
 from gransk.site.config_destinations import Outcome
@@ -58,6 +60,7 @@ class Kind(StrEnum):
     URGENT = "urgent"
     DESTINATIONS = "destinations"
     UNIT = "unit"
+    PROGRAMME = "programme"
 
 
 class Untold(StrEnum):
@@ -71,6 +74,12 @@ class Untold(StrEnum):
     """Its application does not tell what other settings would have reported."""
     HEADERS = "headers"
     """The archive does not give its images."""
+    PROGRAMME = "programme"
+    """One image does not say what was read of its order."""
+    FOLLOW_UP = "follow_up"
+    """When it is on the follow-up list, or overdue there."""
+    RELEASE = "release"
+    """When its report is released."""
     DAMAGED = "damaged"
     """What was kept cannot be read."""
 
@@ -104,6 +113,7 @@ class Side:
         How many findings stand, as far as known.
     follow_up : FollowUp, optional
     unit : str
+    programme : Programme, optional
     """
 
     findings: Findings | None
@@ -111,6 +121,7 @@ class Side:
     most: int | None
     follow_up: FollowUp | None
     unit: str
+    programme: Programme | None
 
 
 @dataclass(frozen=True)
@@ -167,9 +178,14 @@ class Viewer:
         )
 
     def _differing(self) -> list[Override]:
-        """Overrides that only one of both has."""
+        """Overrides that only one of both has, or that may hold for other studies."""
         now, then = self.now.overrides, self.then.overrides
-        return [one for one in (*now, *then) if one not in now or one not in then]
+        other = self.now.programme != self.then.programme
+        return [
+            one
+            for one in (*now, *then)
+            if one not in now or one not in then or (other and one.where.programme is not None)
+        ]
 
 
 class _Study:
@@ -185,6 +201,7 @@ class _Study:
 
     def looked(self) -> Looked:
         viewer = self.viewer
+        self._what_is_not_calculated()
         sides = self._sides()
         if sides is None:
             return Looked(untold=frozenset(self.untold))
@@ -199,7 +216,21 @@ class _Study:
             both = (*viewer.now.reading.units, *viewer.then.reading.units)
             titles = {unit.name: unit.title for unit in both}
             changes.append(self._same(Kind.UNIT, *(titles.get(one.unit, "–") for one in sides)))
+        if was.programme != would.programme:
+            changes.append(Change(Kind.PROGRAMME, *map(self._programme_words, sides)))
         return Looked(tuple(changes), frozenset(self.untold))
+
+    def _what_is_not_calculated(self) -> None:
+        """Note what the draft changes of this study and the two sides do not hold."""
+        now, then = self.viewer.now, self.viewer.then
+        if now.priors != then.priors and isinstance(self.application, FollowsUp):
+            self.untold.add(Untold.COMPARISON)
+        if now.follow_up != then.follow_up:
+            kept = self._kept_follow_up()
+            if kept is not None and kept.assessment is not None and kept.assessment.advice:
+                self.untold.add(Untold.FOLLOW_UP)
+        if now.release != then.release:
+            self.untold.add(Untold.RELEASE)
 
     # Both states
 
@@ -207,16 +238,21 @@ class _Study:
         viewer = self.viewer
         made = viewer.kept(self.item.settings_version)
         units = [self._unit(config) for config in (viewer.now, viewer.then)]
+        programmes = self._programmes()
+        if programmes is None:
+            return None
         now, then = (
-            self._settings(config.applications, config.overrides, unit)
-            for config, unit in zip((viewer.now, viewer.then), units, strict=True)
+            self._settings(config.applications, config.overrides, unit, programme)
+            for config, unit, programme in zip(
+                (viewer.now, viewer.then), units, programmes, strict=True
+            )
         )
         if now is None or then is None:
             return None
         under = now
         if made is not None:
             overrides = [Override.model_validate(one) for one in made.get("overrides", ())]
-            under = self._settings(made["applications"], overrides, units[0]) or now
+            under = self._settings(made["applications"], overrides, units[0], programmes[0]) or now
         if not isinstance(self.application, Previews):
             if now != then:
                 self.untold.add(Untold.APPLICATION)
@@ -232,8 +268,10 @@ class _Study:
             ):
                 self.untold.add(Untold(one.why.value))
         was, would = (
-            self._side(found, settings, unit)
-            for found, settings, unit in zip(known, (now, then), units, strict=True)
+            self._side(found, settings, unit, programme)
+            for found, settings, unit, programme in zip(
+                known, (now, then), units, programmes, strict=True
+            )
         )
         return was, would
 
@@ -244,22 +282,28 @@ class _Study:
             # One that is not here made none of the findings; the draft's own check names it.
             return Previewed(None, why=TakesImages.MODELS)
 
-    def _side(self, found: Previewed, settings: BaseModel, unit: str) -> Side:
+    def _side(
+        self, found: Previewed, settings: BaseModel, unit: str, programme: Programme | None
+    ) -> Side:
         if found.findings is None:
-            return Side(None, found.least, found.most, None, unit)
+            return Side(None, found.least, found.most, None, unit, programme)
         key = str(self.item.analysis_key)
         named = renamed(found.findings, tracks.tracking(self.session, key))
         acts = edits.acts(self.session, self.item.study_key, self.item.application, key)
         told = edits.edited(named, acts)
         count = len(told.standing)
-        return Side(told, count, count, self._assessed(told, settings), unit)
+        return Side(told, count, count, self._assessed(told, settings), unit, programme)
 
     def _settings(
-        self, sections: Mapping[str, Mapping[str, Any]], overrides: Iterable[Override], unit: str
+        self,
+        sections: Mapping[str, Mapping[str, Any]],
+        overrides: Iterable[Override],
+        unit: str,
+        programme: Programme | None,
     ) -> BaseModel | None:
         """The application's settings for this study; None where that takes its images."""
         mine = [one for one in overrides if one.application == self.application.id]
-        facts = StudyFacts(unit=unit or None, programme=self._programme())
+        facts = StudyFacts(unit=unit or None, programme=programme)
         if any(getattr(one.where, name) is not None for one in mine for name in ABOUT_IMAGES):
             study = self._study()
             if study is None:
@@ -278,9 +322,29 @@ class _Study:
         places, _ = origin_of(self.session, self.item.study_key)
         return unit_of(places, config.reading.matches)
 
-    def _programme(self) -> Programme | None:
+    def _programmes(self) -> tuple[Programme | None, Programme | None] | None:
+        """Its programme on both sides; None where the draft reads orders by another table and
+        what this order says cannot be told."""
+        now, then = self.viewer.now.programme, self.viewer.then.programme
         row = self.session.get(ExamProgramme, self.item.study_key)
-        return None if row is None or row.programme is None else Programme(row.programme)
+        kept = None if row is None or row.programme is None else Programme(row.programme)
+        if now == then or said_programme(self.session, self.item.study_key) is not None:
+            return kept, kept
+        study = self._study()
+        if study is None:
+            self.untold.add(Untold.HEADERS)
+            return None
+        order = order_of(study)
+        was, would = (_only(programmes_of(order, one.by_code, one.by_text)) for one in (now, then))
+        by_order = row is not None and row.source == ProgrammeSource.ORDER
+        if by_order and was != kept:
+            # Another image said more of the order, or an older table read it.
+            self.untold.add(Untold.PROGRAMME)
+            return None
+        return was, would
+
+    def _programme_words(self, side: Side) -> dict[str, str]:
+        return {one: say(side.programme or UNKNOWN, one) for one in self.viewer.languages}
 
     def _study(self) -> Study | None:
         """One of the analysed images, its header alone."""
@@ -401,6 +465,11 @@ class _Study:
         """A change whose words are the same in every language."""
         words = self.viewer.languages
         return Change(kind, dict.fromkeys(words, before), dict.fromkeys(words, after))
+
+
+def _only(found: Sequence[Programme]) -> Programme | None:
+    """What an order says; one that contradicts itself says nothing."""
+    return found[0] if len(found) == 1 else None
 
 
 def _assessment(side: Side) -> Assessment | None:

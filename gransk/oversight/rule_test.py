@@ -22,7 +22,7 @@ from gransk.reading.knowing import known_exam, unit_of
 from gransk.reading.plan import Plan
 from gransk.reading.planning import AiSaid, Known, Word, choose, plan
 from gransk.reading.policy import Room
-from gransk.results.programmes import programme_of
+from gransk.results.programmes import said_programme
 from gransk.results.routing import ReportFacts, holds
 from gransk.site.config import Config
 from gransk.site.config_destinations import Destination, Outcome
@@ -106,7 +106,7 @@ def in_archive(session: Session, key: str, config: Config) -> InArchive | None:
         orthanc_id=seen.orthanc_id,
         study_instance_uid=seen.study_instance_uid,
         unit=unit_of(session, key, config.reading),
-        programme=programme_of(session, key),
+        programme=said_programme(session, key),
     )
 
 
@@ -152,7 +152,7 @@ def ruled(
 def _known(session: Session, tried: Tried, study_key: str | None) -> Known:
     if study_key is not None:
         known = known_exam(session, study_key, incomplete=False)
-        return known if known.unit else replace(known, unit=tried.unit)
+        return replace(known, unit=known.unit or tried.unit, programme=tried.programme)
     age, screened = tried.facts.get(Fact.AGE), tried.facts.get(Fact.ROUND)
     implant = tried.facts.get(Fact.IMPLANT)
     return Known(

@@ -43,7 +43,10 @@ class _Part(BaseModel):
 
 
 class InArchive(_Part):
-    """A study of the archive, with what is known of it beside its images."""
+    """A study of the archive, with what is known of it beside its images.
+
+    ``programme`` is what somebody said; where nobody did, the order is read by the rules tried.
+    """
 
     key: str
     orthanc_id: str

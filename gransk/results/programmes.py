@@ -154,6 +154,14 @@ def programme_of(session: Session, study_key: str) -> Programme | None:
     return None if row is None or row.programme is None else Programme(row.programme)
 
 
+def said_programme(session: Session, study_key: str) -> Programme | None:
+    """What a person, list or machine said that counts at a study; None where its order decides."""
+    row = session.get(ExamProgramme, study_key)
+    if row is None or row.programme is None or row.source == ProgrammeSource.ORDER:
+        return None
+    return Programme(row.programme)
+
+
 def _choose(
     said: Sequence[ProgrammeStatement],
 ) -> tuple[ProgrammeStatement | None, Conflict]:

@@ -29,6 +29,7 @@ from gransk.site.events import SYSTEM, EventKind, record, take_turn
 from gransk.site.secret_places import elsewhere
 from gransk.site.settings import latest_settings, record_settings
 from gransk.site.settings_drafts import (
+    OVERTAKEN,
     WHOLE_SITE,
     Draft,
     DraftState,
@@ -164,6 +165,9 @@ def draft_config(session: Session, host: Host, number: int) -> Config:
 def approve(session: Session, host: Host, number: int, account: Account) -> Draft:
     """Approve a draft for every unit that an account answers for; the last puts it in force.
 
+    A draft of which nothing is left, since another brought the same into force, is closed
+    instead (``OVERTAKEN``): no version would bear it, and it would wait for ever.
+
     Raises
     ------
     SettingsError
@@ -182,6 +186,9 @@ def approve(session: Session, host: Host, number: int, account: Account) -> Draf
     if not wanted:
         raise SettingsError(SettingsRefusal.APPROVED, ", ".join(mine))
     config, merged = _laid_over(session, host, found.row.content, found.row.base, now)
+    if not differences(now.content, merged):
+        close(session, found, SYSTEM, OVERTAKEN)
+        return one_draft(session, number)
     _check_units(found, now, merged)
     for check in host.further:
         check(session, config)

@@ -18,6 +18,7 @@ from gransk.site.answering import SHELL, responsible, responsible_accounts
 from gransk.site.config import Config
 from gransk.site.config_reading import ReadingSection
 from gransk.site.differences import Change, differences
+from gransk.site.events import SYSTEM
 from gransk.site.settings import config_in_force
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.settings_tables import SettingApproval, SettingDraft, SettingTurnedDown
@@ -26,6 +27,8 @@ from gransk.site.tables import Account, Role, SettingVersion
 
 WHOLE_SITE = ""
 """Stands for the unit where a site has none."""
+OVERTAKEN = "what it changes is in force already"
+"""The reason for which the system closes a draft that is approved when nothing is left of it."""
 
 
 class DraftState(StrEnum):
@@ -35,6 +38,8 @@ class DraftState(StrEnum):
     IN_FORCE = "in_force"
     """It became a version, which may have been replaced since."""
     TURNED_DOWN = "turned_down"
+    OVERTAKEN = "overtaken"
+    """When it was approved, what it changes was in force already by another draft."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,10 @@ class Draft:
     def state(self) -> DraftState:
         if self.version is not None:
             return DraftState.IN_FORCE
-        return DraftState.WAITING if self.turned_down is None else DraftState.TURNED_DOWN
+        if self.turned_down is None:
+            return DraftState.WAITING
+        closed = (self.turned_down.account, self.turned_down.reason)
+        return DraftState.OVERTAKEN if closed == (SYSTEM, OVERTAKEN) else DraftState.TURNED_DOWN
 
     @property
     def open_units(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ class SettingsRefusal(StrEnum):
     NO_VERSION = "no_version"
     NOTHING_BEFORE = "nothing_before"
     CLOSED = "closed"
-    """The draft is in force, or was turned down."""
+    """The draft is in force, was turned down, or was overtaken."""
     APPROVED = "approved"
     OWN_DRAFT = "own_draft"
     NOT_RESPONSIBLE = "not_responsible"
@@ -84,8 +84,8 @@ TEXTS: dict[SettingsRefusal, dict[str, str]] = {
         "da": "Det er den første version: der er intet at gå tilbage til.",
     },
     SettingsRefusal.CLOSED: {
-        "en": "The draft is in force or was turned down already.",
-        "da": "Udkastet er allerede trådt i kraft eller afvist.",
+        "en": "The draft is in force, was turned down or was overtaken already.",
+        "da": "Udkastet er allerede trådt i kraft, afvist eller indhentet.",
     },
     SettingsRefusal.APPROVED: {
         "en": "The unit has approved this draft already.",

@@ -58,7 +58,7 @@ class SettingApproval(Base):
 
 
 class SettingTurnedDown(Base):
-    """That a draft is not to be, and why; never changed."""
+    """That a draft is not to be, and why: by a person, or by the system; never changed."""
 
     __tablename__ = "setting_turned_down"
 

@@ -32,7 +32,12 @@ MACHINE_WITHIN = {"messages": "listener"}
 """Machine keys within a section that is the site's otherwise."""
 SITE = tuple(key for key in Config.model_fields if key not in MACHINE)
 """Keys whose versions are in the database, in the order of the file."""
-CLINICAL = frozenset({"applications", "overrides", "reading", "priority", "follow_up", "release"})
+CLINICAL = frozenset(
+    {
+        "applications", "overrides", "reading", "priority", "priors", "programme", "follow_up",
+        "release",
+    }
+)  # fmt: skip
 """Keys that touch clinical output: a change is approved by the units' responsible radiologists."""
 
 Content = dict[str, Any]

@@ -19,6 +19,7 @@ from gransk.registry.choice import (
     check_settings,
     choosing_versions,
     chosen_by,
+    keys_naming,
     named_by,
     used_by,
 )
@@ -273,6 +274,96 @@ def test_rolling_back_takes_a_model_from_wherever_it_was_chosen(here: Room, tmp_
         draft = roll_back(session, host, NAME, "anna", "it is worse")
     assert draft.row.content["overrides"] == []
     assert draft.row.content["language"] == "da"
+
+
+def chosen(config: Config, models: dict[str, Any], **settings: Any) -> Config:
+    """The configuration, with an application that names models beside other settings."""
+    nodule = {"models": models, **settings} if models else settings
+    return config.model_copy(update={"applications": {"nodule": nodule}})
+
+
+def with_shadow(config: Config, share: float) -> Config:
+    shadow = {
+        "name": "s", "application": "nodule", "settings": {"models": {"detector": NAME}},
+        "share": share,
+    }  # fmt: skip
+    return Config.model_validate(
+        config.model_dump(mode="json", exclude={"shadows"}) | {"shadows": [shadow]}
+    )
+
+
+def rolled_back(room: Room, folder: Path, *versions: Config) -> dict[str, Any]:
+    """Site keys that are drafted when the model is rolled back after these versions."""
+    host = Host(room.config, _with_roles(), folder, (check_settings,))
+    room.move(Stage.SHADOW, Stage.ACTIVE)
+    with room.database.begin() as session:
+        for number, config in enumerate(versions):
+            record_settings(session, config, "anna", f"the {number}th")
+    with room.database.begin() as session:
+        draft = roll_back(session, host, NAME, "anna", "it is worse")
+    assert room.stage() is Stage.SHADOW
+    assert keys_naming(draft.row.content, NAME) == ()
+    return draft.row.content
+
+
+def test_rolling_back_outlasts_a_tuned_threshold(here: Room, tmp_path: Path) -> None:
+    """The models go back together: what was chosen with the model need not fit the one before."""
+    old = {"detector": "nodule-detector"}
+    new = {"detector": NAME, "search": None}
+    content = rolled_back(
+        here, tmp_path,
+        chosen(here.config, old, operating_point=0.5),
+        chosen(here.config, new, operating_point=0.6),
+        chosen(here.config, new | {"morphology": "nodule-morphology"}, operating_point=0.62),
+    )  # fmt: skip
+    models = {"detector": "nodule-detector", "morphology": "nodule-morphology"}
+    assert content["applications"]["nodule"] == {"models": models, "operating_point": 0.62}
+
+
+def test_rolling_back_a_model_where_none_was_named_before(here: Room, tmp_path: Path) -> None:
+    content = rolled_back(
+        here, tmp_path,
+        chosen(here.config, {}, operating_point=0.5),
+        chosen(here.config, {"detector": NAME}, operating_point=0.6),
+        chosen(here.config, {"detector": NAME}, operating_point=0.62),
+    )  # fmt: skip
+    assert content["applications"] == {"nodule": {"operating_point": 0.62}}
+
+
+def test_rolling_back_outlasts_another_where_of_its_override(here: Room, tmp_path: Path) -> None:
+    first = naming(here.config, "nodule-detector", NAME)
+    other = [
+        one.model_copy(update={"where": one.where.model_copy(update={"kernel": "C*"})})
+        for one in first.overrides
+    ]
+    content = rolled_back(
+        here, tmp_path,
+        naming(here.config, "nodule-detector"),
+        first,
+        first.model_copy(update={"overrides": tuple(other)}),
+    )  # fmt: skip
+    (left,) = content["overrides"]
+    assert (left["name"], left["where"]["kernel"]) == ("o0", "C*")
+    assert left["settings"] == {"models": {"detector": "nodule-detector"}}
+
+
+def test_rolling_back_outlasts_another_name_of_its_override(here: Room, tmp_path: Path) -> None:
+    first = naming(here.config, NAME)
+    (one,) = first.overrides
+    renamed = first.model_copy(update={"overrides": (one.model_copy(update={"name": "r"}),)})
+    assert rolled_back(here, tmp_path, here.config, first, renamed)["overrides"] == []
+
+
+def test_rolling_back_outlasts_another_share_of_a_shadow(here: Room, tmp_path: Path) -> None:
+    beside = with_shadow(here.config, 0.1)
+    more = with_shadow(here.config, 0.5)
+    content = rolled_back(here, tmp_path, here.config, beside, more, naming(more, NAME))
+    assert (content["shadows"], content["overrides"]) == ([], [])
+
+
+def test_rolling_back_what_the_first_version_named(here: Room, tmp_path: Path) -> None:
+    content = rolled_back(here, tmp_path, chosen(here.config, {"detector": NAME}))
+    assert content["applications"] == {}
 
 
 def _with_roles() -> Any:

@@ -20,6 +20,7 @@ from gransk.site.live import Current, Fixed, Live, Made, calling, in_force
 from gransk.site.settings import changed_drafts, changed_settings, latest_settings
 from gransk.site.settings_acts import approve, turn_down, undo
 from gransk.site.settings_drafts import (
+    OVERTAKEN,
     DraftState,
     changes_of,
     content_of,
@@ -101,6 +102,24 @@ def test_each_unit_approves_what_touches_clinical_output(site):
         assert list(told) == [kind.value for kind in kinds]
         assert verify(session) is None
         assert (changed_settings(session), changed_drafts(session)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("programme.codes", [{"programme": "screening", "scheme": "99SITE", "value": "MAM-CLIN"}]),
+        ("priors.most", 0),
+    ],
+)
+def test_what_chooses_policy_or_comparisons_is_approved(site, key, value):
+    """A code read as screening brings an exam under that policy; no priors, no comparison."""
+    site.begin("karen", "svend")
+    before = site.now().content
+    made = site.propose(put(key, value))
+    assert (made.state, made.open_units) == (DraftState.WAITING, ("north", "west"))
+    assert site.now().content == before
+    site.approve(made.number, "karen")
+    assert site.approve(made.number, "svend").state is DraftState.IN_FORCE
 
 
 def test_an_override_of_one_unit_is_that_units(site):
@@ -258,6 +277,33 @@ def test_two_editors_of_one_key(site):
     late = refusal(site.propose, lambda _: with_value(before, GRACE, 3), author="bo", base=1)
     assert late is SettingsRefusal.CONFLICT
     assert site.now().config.follow_up.grace_days == 7
+
+
+def test_a_draft_of_which_nothing_is_left_is_overtaken(site):
+    """Two want the same: the second has nothing to bring into force, and waits no longer."""
+    site.begin("karen", "svend")
+    first = site.propose(put(GRACE, 7), author="anna")
+    second = site.propose(put(GRACE, 7), author="bo")
+    for name in ("karen", "svend"):
+        site.approve(first.number, name)
+    ended = site.approve(second.number, "karen")
+    assert (ended.state, ended.version, ended.approvals) == (DraftState.OVERTAKEN, None, ())
+    assert refusal(site.approve, second.number, "svend") is SettingsRefusal.CLOSED
+    with site.database.read() as session:
+        assert drafts(session, waiting=True) == []
+        assert latest_settings(session).number == 2
+        assert (changed_settings(session), changed_drafts(session)) == ([], [])
+        told = session.scalars(select(Event).where(Event.kind == EventKind.SETTINGS_REFUSED))
+        assert [(one.actor, one.data["number"]) for one in told] == [("gransk", second.number)]
+
+
+def test_a_draft_turned_down_with_those_words_is_turned_down(site):
+    site.begin("karen", "svend")
+    made = site.propose(put(GRACE, 7))
+    with site.database.begin() as session:
+        account = site.account(session, "karen")
+        ended = turn_down(session, site.host, made.number, account, OVERTAKEN)
+    assert ended.state is DraftState.TURNED_DOWN
 
 
 def _drafted(url, folder, value, barrier, results):

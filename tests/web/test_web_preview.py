@@ -7,16 +7,18 @@ import json
 import shutil
 
 import pytest
+from pydicom import Dataset, Sequence
 from sqlalchemy import literal
 from web_objects import findings_of_study
 
 from gransk.core import codes
 from gransk.core.application import applications, model_folder
 from gransk.core.findings import Measurement, ModelIdentity
+from gransk.core.followup import Advice, Assessment, FollowUp
 from gransk.core.models import ModelLibrary
 from gransk.oversight.preview import first_instant, preview
 from gransk.oversight.preview_study import Kind, Untold, Viewer
-from gransk.results.tables import Blob, WorkState
+from gransk.results.tables import Blob, ExamProgramme, ProgrammeSource, WorkState
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.differences import with_value
@@ -56,14 +58,14 @@ def site(make_site):
     return made
 
 
-def tried(site, hides=None, **content):
+def tried(site, hides=None, header=None, **content):
     known = site.app.state.wiring
     host = known.host
     with site.database.read() as session:
         now = settings_now(session, host)
     viewer = Viewer(
         now.config, host.config_of(now.content | content), known.applications, LIBRARY,
-        known.blobs, lambda number: None, lambda uid: None,
+        known.blobs, lambda number: None, lambda uid: header,
     )  # fmt: skip
     nothing = lambda session: hides or (lambda key: literal(False))  # noqa: E731
     return preview(site.database, viewer, nothing, utcnow())
@@ -110,6 +112,96 @@ def test_what_only_the_images_tell_is_counted_by_why(site):
         "settings": {"operating_point": 0.9},
     }]}  # fmt: skip
     assert tried(site, **scanner).untold == {Untold.HEADERS: 2}
+
+
+SHARP = {
+    "name": "sharp", "application": "nodule", "where": {"programme": "screening"},
+    "settings": {"operating_point": 0.75},
+}  # fmt: skip
+
+
+def ordered(*values):
+    """The header of an image with codes of its order."""
+    header = Dataset()
+    header.SOPClassUID = header.SeriesInstanceUID = header.SOPInstanceUID = "1.2.3"
+    header.StudyInstanceUID = "1.2"
+    header.ProcedureCodeSequence = Sequence([])
+    for value in values:
+        item = Dataset()
+        item.CodingSchemeDesignator, item.CodeValue, item.CodeMeaning = "99SITE", value, "-"
+        header.ProcedureCodeSequence.append(item)
+    return header
+
+
+def table(**said):
+    codes = [{"programme": one, "scheme": "99SITE", "value": value} for value, one in said.items()]
+    return {"programme": {"codes": codes}}
+
+
+def counts(site, key, programme, source):
+    with site.database.begin() as session:
+        row = ExamProgramme(study_key=key, programme=programme, source=source, conflict="")
+        session.add(row)
+
+
+@pytest.fixture
+def programmes(make_site):
+    """A clinical exam by its order, one by a person's word, and one that nobody spoke of."""
+    settings = {"nodule": {"operating_point": 0.5}}
+    made = make_site(applications=settings, overrides=[SHARP], **table(A="clinical"))
+    made.app.state.wiring.applications = applications()
+    keys = [made.study(number) for number in (1, 2, 3)]
+    for key in keys:
+        made.sealed(key, nodules(), application="nodule")
+    counts(made, keys[0], "clinical", ProgrammeSource.ORDER)
+    counts(made, keys[1], "clinical", ProgrammeSource.PERSON)
+    return made, keys
+
+
+def test_another_table_reads_the_order_anew_where_nobody_said_the_programme(programmes):
+    site, keys = programmes
+    found = tried(site, header=ordered("A"), **table(A="screening"))
+    assert found.untold == {}
+    assert found.kinds == {Kind.PROGRAMME: 2, Kind.FINDINGS: 2}
+    assert {one.study_key for one in found.changed} == {keys[0], keys[2]}
+    change = next(one for one in found.changed[0].changes if one.kind is Kind.PROGRAMME)
+    assert (change.before["da"], change.after["en"]) == ("klinisk", "screening")
+    assert tried(site, header=ordered("C"), **table(A="clinical", B="screening")).changed == []
+
+
+def test_an_order_that_one_image_does_not_tell_is_counted(programmes):
+    site, _ = programmes
+    other = table(A="screening")
+    assert tried(site, header=ordered(), **other).untold == {Untold.PROGRAMME: 1}
+    assert tried(site, header=None, **other).untold == {Untold.HEADERS: 2}
+
+
+def test_a_table_that_lets_an_override_choose_otherwise_is_counted(make_site):
+    """Of what was refused only the images tell whether it would be read."""
+    series = SHARP | {"settings": {"series": {"thin_mm": 1.0}}}
+    site = make_site(overrides=[series], **table(A="clinical"))
+    site.app.state.wiring.applications = applications()
+    site.item(site.study(1), WorkState.NOT_ANALYSED, application="nodule",
+              reason="slices_too_thick")  # fmt: skip
+    assert tried(site, **table(A="screening")).untold == {Untold.SERIES: 1}
+
+
+def test_what_stands_beside_the_findings_is_never_called_the_same(site):
+    """Comparisons and the follow-up list are not calculated; a draft of them says so."""
+    advice = Advice(
+        guideline="fleischner-2017", version="1", source_state="primary", status="advice", row="r",
+        text={"en": "CT", "da": "CT"}, reason={"en": "volume", "da": "volumen"},
+    )  # fmt: skip
+    followed = FollowUp(assessment=Assessment(advice=(advice,)))
+    site.sealed(site.study(1), nodules(), application="nodule", follow_up=followed)
+    site.sealed(site.study(2), nodules(), application="nodule")
+    assert tried(site, header=ordered()).untold == {}
+    assert tried(site, header=ordered(), priors={"most": 0}).untold == {Untold.COMPARISON: 2}
+    late = {"follow_up": {"grace_days": 60}}
+    assert tried(site, header=ordered(), **late).untold == {Untold.FOLLOW_UP: 1}
+    sent = {"settings": json.dumps(late)}
+    page = site.person(Role.ADMINISTRATOR).post("/settings/preview", data=sent).text
+    assert "The follow-up list would take them up or alarm at another time: 1" in page
 
 
 def test_what_somebody_may_not_see_is_neither_listed_nor_counted(site):

@@ -18,10 +18,14 @@ from web_site import Site
 from gransk.archive.tables import SeenStudy
 from gransk.cli.main import app
 from gransk.core.application import applications
+from gransk.core.programme import Programme
 from gransk.core.reasons import Reason
-from gransk.pipeline.trial import InArchive, try_rules
+from gransk.oversight.rule_test import in_archive, ruled
+from gransk.pipeline.trial import InArchive, Read, Tried, try_rules
+from gransk.reading import rooms
+from gransk.reading.policy import Room
 from gransk.reading.tables import FollowUpRow
-from gransk.results.tables import Workitem
+from gransk.results.tables import ExamProgramme, ProgrammeSource, Workitem
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, head
 from gransk.site.tables import Event, Role
@@ -182,6 +186,36 @@ def test_the_command_tells_a_folder(phantom: Path, tmp_path: Path) -> None:
     ended = CliRunner().invoke(app, ["rules", "nothing", "--config", str(config)])
     assert ended.exit_code == 1
     assert "a folder that exists" in ended.output
+
+
+def test_an_order_is_read_by_the_rules_that_are_tried(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an order said by the table in force is no word against a draft's table."""
+    key, other = site.study(1), site.study(2)
+    with site.database.begin() as session:
+        for one, source in ((key, ProgrammeSource.ORDER), (other, ProgrammeSource.PERSON)):
+            session.add(
+                ExamProgramme(study_key=one, programme="clinical", source=source, conflict="")
+            )
+    policies = [{"name": one, "kind": "shadow"} for one in ("screening", "clinical")]
+    rules = [{"when": {"programmes": [one["name"]]}, "policy": one["name"]} for one in policies]
+    room = Room.model_validate(
+        {"valid_from": "2026-01-01", "application": "nodule", "policies": policies, "rules": rules}
+    )
+    monkeypatch.setattr(rooms, "in_force", lambda session, on: room)
+    now = utcnow()
+    with site.database.read() as session:
+        read, said = (in_archive(session, one, site.config) for one in (key, other))
+        assert read is not None
+        assert said is not None
+        assert (read.programme, said.programme) == (None, Programme.CLINICAL)
+        tried = Tried(programme=Programme.SCREENING, read=(Read(application="nodule"),))
+        (found,) = ruled(session, site.config, tried, key, now)
+        assert found.policy == "screening"
+        tried = tried.model_copy(update={"programme": said.programme})
+        (found,) = ruled(session, site.config, tried, other, now)
+        assert found.policy == "clinical"
 
 
 def test_the_page_stands_while_something_is_overdue(site: Site) -> None:

@@ -146,6 +146,24 @@ def test_a_threshold_goes_from_the_form_over_two_approvals_into_force_and_back(s
     assert value(site, LIMIT) is None
 
 
+def test_of_two_drafts_of_the_same_the_second_is_told_to_be_overtaken(site, anna):
+    karen, bo = site.signed_in("karen"), site.signed_in("bo")
+    first, second = (
+        drafted(send(anna, "/settings/of/limits", {LIMIT: "0.65"} | REASON)) for _ in range(2)
+    )
+    for person in (karen, bo):
+        person.post(f"/settings/drafts/{first}/approve")
+    answer = karen.post(f"/settings/drafts/{second}/approve")
+    assert answer.headers["location"] == f"/settings/drafts/{second}?done=overtaken"
+    shown = karen.get(answer.headers["location"]).text
+    assert "Udkastet er lukket" in shown
+    assert "Indhentet" in shown
+    assert "godkendt.</p>" not in shown
+    assert anna.get("/api/settings/drafts?waiting=true").json()["drafts"] == []
+    assert anna.get(f"/api/settings/drafts/{second}").json()["state"] == "overtaken"
+    assert bo.post(f"/settings/drafts/{second}/approve").status_code == 409
+
+
 def test_who_made_a_draft_does_not_approve_it(site):
     karen = site.signed_in("karen")
     number = drafted(send(karen, "/settings/of/limits", {LIMIT: "0,7"} | REASON))

@@ -56,6 +56,7 @@ SHOWN = 100
 DONE = {
     "drafted": "settings_done_drafted",
     "approved": "settings_done_approved",
+    "overtaken": "settings_done_overtaken",
     "turned_down": "settings_done_turned_down",
 }
 Seeing = Annotated[Caller, Depends(allow(Permission.SETTINGS))]
@@ -183,11 +184,12 @@ def approve_draft(number: Number, request: Request, caller: Approving) -> Respon
     known = wiring(request)
     try:
         with known.database.begin() as session:
-            approve(session, known.host, number, person_of(caller))
+            found = approve(session, known.host, number, person_of(caller))
     except SettingsError as error:
         return _refused(request, caller, number, error)
     look(known)
-    return RedirectResponse(f"/settings/drafts/{number}?done=approved", 303)
+    done = "overtaken" if found.state is DraftState.OVERTAKEN else "approved"
+    return RedirectResponse(f"/settings/drafts/{number}?done={done}", 303)
 
 
 @router.post("/settings/drafts/{number}/turn-down")
