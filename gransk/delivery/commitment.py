@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydicom.uid import generate_uid
-from sqlalchemy import ColumnElement, Select, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, select, true, update
 from sqlalchemy.orm import Session
 
 from gransk.core.waiting import backoff
@@ -105,12 +105,15 @@ class Committer:
     def tidy(self, *, gives_up: bool = True) -> None:
         """Let go of requests that no answer came for, send again what was refused, give up.
 
-        While the destination is away nothing is given up.
+        While the destination is away nothing is given up, and nothing that was sent again before
+        it was asked about.
         """
         now = utcnow()
         with self.database.begin() as session:
             self._let_go(session, now)
-            late = select(Delivery).where(*self._pending(), Delivery.commit_by <= now)
+            late = select(Delivery).where(
+                *self._pending(), Delivery.commit_by <= now, _asked(true())
+            )
             refused = select(Delivery).where(
                 *self._pending(),
                 _asked(CommitmentObject.failure.is_not(None)),
@@ -173,14 +176,26 @@ class Committer:
             return session.scalars(query.limit(1)).first() is not None
 
     def was_taken(self, request: Request) -> None:
-        """The destination took the request, or refused it: from now on its hours count."""
-        until = utcnow() + datetime.timedelta(hours=self.destination.commitment_hours)
-        asked = _lines_of(request.transaction_uid)
+        """The destination took the request, or refused it: from now on its hours count.
+
+        What was sent again, and is asked about for the first time since, has time for its answer
+        though its hours end meanwhile or are over: the destination may have been away in between.
+        No longer than refusals at last wait, so that whoever always refuses is given up.
+        """
+        now = utcnow()
+        until = now + datetime.timedelta(hours=self.destination.commitment_hours)
+        patience = min(2 * self.section.answer_seconds, LONGEST_WAIT_SECONDS)
+        soonest = now + datetime.timedelta(seconds=patience)
+        asked = Delivery.id.in_(_lines_of(request.transaction_uid))
+        before = _asked(Commitment.transaction_uid != request.transaction_uid)
         with self.database.begin() as session:
             session.execute(
                 update(Delivery)
-                .where(Delivery.id.in_(asked), Delivery.commit_by.is_(None))
-                .values(commit_by=until)
+                .where(asked, Delivery.commit_by < soonest, ~before)
+                .values(commit_by=soonest)
+            )
+            session.execute(
+                update(Delivery).where(asked, Delivery.commit_by.is_(None)).values(commit_by=until)
             )
 
     def was_refused(self, request: Request, error: str) -> None:

@@ -230,6 +230,66 @@ def test_what_is_not_committed_in_time_is_a_dead_letter_with_its_reason(
     assert line.commit_by > utcnow(), "it has its hours again"
 
 
+def test_what_was_sent_again_after_its_hours_is_asked_about_before_it_is_given_up(
+    site: SentReports, rows: Committer
+) -> None:
+    """Its destination was away in between."""
+    request = ask(rows)
+    assert answer(site, Answer(request.transaction_uid, failed=dict.fromkeys(UIDS, 0x0112)))
+    rows.tidy()
+    change(site, Delivery, commit_by=utcnow() - HOUR)
+    rows.tidy()
+    assert site.states(KEY) == {DeliveryState.WAITING}
+    assert site.send(KEY) == [Result.SENT] * 2
+    rows.tidy()
+    again = ask(rows)
+    until = {one.id: one.commit_by for one in site.lines(KEY)}
+    for by in until.values():
+        assert by is not None
+        assert 110 < (by - utcnow()).total_seconds() <= 120, "time for two answers"
+    change(site, Commitment, ask_again_at=utcnow())
+    rows.tidy()
+    assert site.states(KEY) == {DeliveryState.SENT}
+    ask(rows)
+    assert {one.id: one.commit_by for one in site.lines(KEY)} == until, "once for each sending"
+    assert answer(site, Answer(again.transaction_uid, frozenset(UIDS)))
+    assert committed(site) == set(UIDS)
+
+
+@pytest.mark.parametrize("answer_seconds", [60, 600, 7200, 86400])
+@pytest.mark.parametrize("refuses", ["always", "first", "every other", "never"])
+def test_who_refuses_or_is_silent_is_given_up_however_long_it_was_away(
+    site: SentReports, monkeypatch: pytest.MonkeyPatch, answer_seconds: int, refuses: str
+) -> None:
+    """Each sending may put its end off, by an hour at most; only a refusal leads to another.
+
+    After six refusals, an hour all in all, the next sending is an hour away, when the end is.
+    """
+    began = now = utcnow()
+    monkeypatch.setattr(commitment, "utcnow", lambda: now)
+    monkeypatch.setattr(commitment, "FIRST_WAIT_SECONDS", 10.0)
+    section = CommitmentSection(answer_seconds=answer_seconds)
+    rows = Committer(site.database, destination(commitment_hours=1), section)
+    sent = {"always": range(99), "first": range(1), "every other": range(0, 99, 2), "never": ()}
+    asked, returned = 0, began + 3 * HOUR
+    while site.states(KEY) != {DeliveryState.FAILED}:
+        assert now < returned + 2.5 * HOUR
+        away = began < now < returned
+        if not away:
+            site.send(KEY)
+        rows.tidy(gives_up=not away)
+        request = None if away else rows.next_request()
+        if request is not None:
+            rows.was_taken(request)
+            if asked in sent[refuses]:
+                refused = dict.fromkeys(UIDS, 0x0112)
+                assert answer(site, Answer(request.transaction_uid, failed=refused))
+            asked += 1
+        now += HOUR / 30
+    if refuses != "never":
+        assert asked >= 2, "not without a question after it was sent again"
+
+
 def test_without_an_answer_it_is_a_dead_letter_too(site: SentReports, rows: Committer) -> None:
     ask(rows)
     change(site, Delivery, commit_by=utcnow() - HOUR)
