@@ -26,7 +26,17 @@ def read_room(text: str, where: str) -> Room:
     ConfigurationError
         Names every key that is wrong, what it got and what it wants.
     """
-    values = read_yaml(text, where)
+    return room_of(read_yaml(text, where), where)
+
+
+def room_of(values: Any, where: str) -> Room:
+    """The room of what a file or a call says.
+
+    Raises
+    ------
+    ConfigurationError
+        Names every key that is wrong, what it got and what it wants.
+    """
     if isinstance(values, dict) and "version" in values:
         raise ConfigurationError(f"{where}: version: unknown key; a version is given when kept")
     try:

@@ -73,6 +73,7 @@ from gransk.web.reading import (
     indicator_pages,
     list_pages,
     own_figures,
+    policy_calls,
     policy_pages,
     reading_calls,
     simulation_pages,
@@ -145,7 +146,7 @@ def create_app(
         administration_pages, drafting, version_pages, calls, monitoring_pages, drift_pages,
         rule_pages, comparing_pages, model_pages, model_changes,
         board, board_acts, exam_history, unit_readers, indicator_pages, own_figures,
-        policy_pages, simulation_pages, validation_pages, list_pages, trainee_pages,
+        policy_pages, policy_calls, simulation_pages, validation_pages, list_pages, trainee_pages,
         # Its addresses begin with an exam's key: after every other page of the reading room.
         exam_pages, view_pictures, arbitration_pages, reading_calls, api, fhir, fhir_outcomes,
         fhir_capability, fhir_reports, fhir_tasks, workitems, workitem_subscriptions,

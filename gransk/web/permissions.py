@@ -208,6 +208,7 @@ OF_MACHINE = frozenset(
         Permission.WORKITEMS_CREATE,
         Permission.METRICS,
         Permission.SETTINGS,
+        Permission.POLICIES,
     }
 )
 """What a machine token may do."""

@@ -368,6 +368,19 @@ PROBES: dict[str, tuple[Ask, ...]] = {
     "POST /reading/policies/versions/{number}/restore": ask(
         "/reading/policies/versions/1/restore", status=409, reason="as asked"
     ),
+    "GET /api/policies": ask("/api/policies"),
+    "GET /api/policies/versions": ask("/api/policies/versions"),
+    "GET /api/policies/versions/{number}": ask("/api/policies/versions/1"),
+    "POST /api/policies/check": ask("/api/policies/check", json={"yaml": ROOM}),
+    "POST /api/policies/versions": last(
+        "/api/policies/versions", status=201, json={"yaml": ROOM, "reason": "as asked"}
+    ),
+    "POST /api/policies/versions/{number}/approve": ask(
+        "/api/policies/versions/1/approve", status=(403, 409)
+    ),
+    "POST /api/policies/versions/{number}/restore": ask(
+        "/api/policies/versions/1/restore", status=409, json={"reason": "as asked"}
+    ),
     "POST /fhir/outcomes": (
         *ends("/fhir/outcomes", status=200, json={"resourceType": "Bundle", "entry": []}),
         *ends("/fhir/outcomes", status=200, json=OUTCOME),

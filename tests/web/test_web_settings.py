@@ -14,7 +14,8 @@ from gransk.site.settings_acts import propose
 from gransk.site.settings_drafts import settings_now
 from gransk.site.settings_tables import Origin
 from gransk.site.tables import Role
-from gransk.web.settings import faults, subjects
+from gransk.web.settings import faults, subjects, words
+from gransk.web.settings.schema import Field, Kind, Schema, fields
 from gransk.web.texts import catalogue
 
 UNITS = [
@@ -443,9 +444,71 @@ def test_a_draft_made_elsewhere_is_shown_as_well(site, anna):
 
 
 def test_values_are_explained_in_the_language_of_the_page(site):
-    for language, words in (("da", "Noduli under denne"), ("en", "Nodules below this")):
+    for language, said in (("da", "Noduli under denne"), ("en", "Nodules below this")):
         person = site.person(Role.ADMINISTRATOR, name=f"in-{language}", language=language)
-        assert f"<span>{words}" in person.get("/settings/of/limits").text
+        assert f"<span>{said}" in person.get("/settings/of/limits").text
+
+
+SAME_WORD = {
+    "auc", "fhir", "format", "institution", "model", "port", "screening", "tls", "version",
+    "webhooks",
+}  # fmt: skip
+"""Keys whose Danish name is the English one."""
+
+
+def shown(schema: Schema, at, name: str) -> list[Field]:
+    """A field and those within, of each kind that a list's item may be."""
+    said = schema.shape(at).schema
+    found = [fields(schema, at, name, None)]
+    sections = []
+    if found[0].kind is Kind.GROUP:
+        sections = [(name, said)]
+    elif found[0].kind is Kind.ITEMS:
+        kinds = schema.kinds(said["items"])
+        sections = [(f"{name}.0", schema.variant(said["items"], kind)) for kind in kinds]
+    for within, section in sections:
+        for key, inner in section["properties"].items():
+            found += shown(schema, inner, f"{within}.{key}")
+    return found
+
+
+def test_every_field_has_a_name_and_an_explanation_in_each_language():
+    every = [
+        field
+        for subject in subjects.SUBJECTS
+        for place in subjects.places(subject, applications())
+        for field in shown(place.schema, place.at, place.name)
+    ]
+    assert len(every) > 300
+    assert {one.kind for one in every} == set(Kind)
+    wrong = []
+    for one in every:
+        named = catalogue().get(f"setting_{one.key}", {"da": "", "en": ""})
+        if "" in named.values() or (named["da"] == named["en"]) != (one.key in SAME_WORD):
+            wrong.append(f"name: {one.name}")
+        told = {tongue: words.help_of(one.name, one.help, tongue) for tongue in ("da", "en")}
+        if any(spoken != tongue or not said for tongue, (said, spoken) in told.items()):
+            wrong.append(f"explanation: {one.name}")
+        elif told["da"][0] == told["en"][0]:
+            wrong.append(f"untranslated: {one.name}")
+    assert wrong == []
+    used = {words.help_of(one.name, "", "en")[0] for one in every}
+    kept = {both["en"] for key, both in catalogue().items() if key.startswith("setting_help_")}
+    assert kept == used
+
+
+def test_the_page_of_monitoring_is_in_the_persons_language(site):
+    person = site.person(Role.ADMINISTRATOR, name="dane", language="da")
+    page = person.get("/settings/of/monitoring").text
+    for said in (
+        "I kø højst (minutter)",
+        "Får e-mail",
+        "Serveren, der sender alarmer",
+        "Ukrypteret",
+    ):
+        assert said in page
+    for said in (">queue_minutes<", ">receivers<", "mail.example.org", ">Ingen fund<"):
+        assert said not in page
 
 
 def test_a_table_of_levels_that_cannot_be_read_is_refused_when_it_is_drafted(site):

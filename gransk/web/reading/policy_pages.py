@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +17,6 @@ from starlette.datastructures import FormData
 from gransk.core.errors import ConfigurationError, InvalidValueError
 from gransk.reading import gate, rooms
 from gransk.reading.indicators.texts import text as indicator_text
-from gransk.reading.past import PastExam
 from gransk.reading.plan import Differing, PolicyKind
 from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
@@ -32,7 +30,8 @@ from gransk.web import texts
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
 from gransk.web.reading import simulating
-from gransk.web.reading.asking import answers_for, countable, past_of, person_of, titles, today
+from gransk.web.reading.asking import answers_for, person_of, titles, today
+from gransk.web.reading.policy_acts import keep, state_of, try_room
 from gransk.web.reading.policy_form import (
     CHOICES,
     FACTS,
@@ -208,13 +207,8 @@ def _send(request: Request, caller: Caller, form: FormData) -> Response:
         return _form(request, caller, checked, 422)
     if form.get("step") != "keep":
         return _form(request, caller, checked)
-    evidence = [one.evidence for one in checked.tried if one.evidence is not None]
     try:
-        with known.database.begin() as session:
-            made = rooms.draft(
-                session, known.config.reading, checked.room, caller.name, checked.reason,
-                today(known), evidence,
-            )  # fmt: skip
+        made = keep(known, caller, checked.room, checked.reason, checked.tried)
     except PolicyError as error:
         checked.faults = told(error, language_of(request))
         return _form(request, caller, checked, 409)
@@ -225,7 +219,7 @@ def _send(request: Request, caller: Caller, form: FormData) -> Response:
 
 
 def _check(request: Request, session: Session, caller: Caller, form: FormData) -> Checked:
-    known, language = wiring(request), language_of(request)
+    language = language_of(request)
     base = rooms.newest_approved(session)
     before = None if base is None else base.room
     mode = "text" if form.get("mode") == "text" else "form"
@@ -239,15 +233,12 @@ def _check(request: Request, session: Session, caller: Caller, form: FormData) -
         checked.typed = fields_of(checked.room, checked.room.valid_from.isoformat())
     else:
         checked.text = write_room(checked.room)
-    section = known.config.reading
-    unknown = checked.room.unknown_units(section.names)
-    if unknown or not section.names:
-        error = PolicyError(PolicyRefusal.UNKNOWN_UNIT, ", ".join(unknown))
+    try:
+        checked.tried = try_room(request, session, caller, before, checked.room)
+    except PolicyError as error:
         checked.faults = told(error, language)
         return checked
     checked.changes = differences(before, checked.room, language)
-    past = _past(request, session, caller)
-    checked.tried = simulating.try_changes(before, checked.room, section.names, past, today(known))
     checked.shown = {
         n: simulating.shown([one.simulation], language)
         for n, one in enumerate(checked.tried)
@@ -266,10 +257,6 @@ def _room(checked: Checked, language: str) -> tuple[Room | None, list[str]]:
         return None, [line.removeprefix("-: ") for line in str(error).splitlines()]
     except ValidationError as error:
         return None, faults(error, checked.typed, language)
-
-
-def _past(request: Request, session: Session, caller: Caller) -> list[PastExam]:
-    return countable(past_of(request, session, caller))
 
 
 def _form(request: Request, caller: Caller, checked: Checked, status: int = 200) -> Response:
@@ -337,7 +324,7 @@ def _overview(request: Request, caller: Caller) -> Response:
         caller,
         current=current,
         words=room_words(current, language) if current is not None else [],
-        versions=[(one, _state(one, every, current, day)) for one in reversed(every)],
+        versions=[(one, state_of(one, every, current, day)) for one in reversed(every)],
         units=titles(known.config),
         pauses=pauses,
     )
@@ -360,7 +347,7 @@ def _version_page(
     account = person_of(caller)
     mine = [unit for unit in found.open_units if unit in answers_for(config, account)]
     own = found.row.author.removeprefix(answering.SHELL) == account.name
-    state = _state(found, every, current, day)
+    state = state_of(found, every, current, day)
     done = request.query_params.get("done", "")
     return page(
         request,
@@ -400,19 +387,6 @@ def _limited(kind: str, limits: Mapping[str, Any], language: str) -> str:
         for name, limit in limits.items()
     ]
     return ", ".join([said, *told])
-
-
-def _state(
-    version: Version, every: Sequence[Version], current: Room | None, day: datetime.date
-) -> str:
-    """Where a version is: in force, to come, waiting for approval, or past."""
-    if current is not None and version.row.version == current.version:
-        return "current"
-    if version.from_day is not None:
-        return "coming" if version.from_day > day else "past"
-    newest = every[-1].row.version == version.row.version
-    approved = max((one.row.version for one in every if not one.open_units), default=0)
-    return "open" if newest and version.row.base == approved else "overtaken"
 
 
 def _refused(request: Request, caller: Caller, number: int, error: PolicyError) -> Response:

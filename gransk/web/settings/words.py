@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from gransk.core.application import Application
@@ -15,7 +13,6 @@ from gransk.web.settings.schema import Field, written
 from gransk.web.texts import catalogue, text
 
 _PART = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
-COMMENTED = Path(__file__).resolve().parents[3] / "orthanc_config" / "gransk.yaml"
 
 
 def label(key: str, language: str) -> str:
@@ -152,36 +149,20 @@ def where(match: Mapping[str, Any], language: str) -> str:
     )
 
 
-@cache
-def comments() -> dict[str, str]:
-    """What the commented configuration says of each key, by its place; empty without the file."""
-    if not COMMENTED.is_file():
-        return {}
-    found: dict[str, str] = {}
-    said: list[str] = []
-    here: list[tuple[int, str]] = []
-    for line in COMMENTED.read_text(encoding="utf-8").splitlines():
-        stripped = line.strip()
-        if stripped.startswith("#"):
-            said.append(stripped.lstrip("#").strip())
-            continue
-        match = re.match(r"^( *)([a-z0-9_]+):", line)
-        if match:
-            depth = len(match[1])
-            here = [*(one for one in here if one[0] < depth), (depth, match[2])]
-            found[".".join(name for _, name in here)] = " ".join(said)
-        said = []
-    return found
-
-
 def help_of(name: str, said: str, language: str) -> tuple[str, str]:
     """What is said of a value, and in which language.
 
-    By the texts; else by its schema or the commented configuration, which are in English.
+    By the text of the longest end of its place that has one: of ``monitoring.mail.host`` that of
+    ``mail.host`` before that of ``host``. Else by its schema, which is in English. What lies in
+    an application, or in the settings of an override or shadow, is one place.
     """
-    plain = re.sub(r"\.\d+(?=\.|$)", "", name)
-    within = re.sub(r"^(applications\.[^.]+|overrides\.settings)\.", "", plain)
-    told = catalogue().get(f"setting_help_{within.replace('.', '_')}")
-    if told is not None:
-        return told[language], language
-    return said if said and "\n" not in said else comments().get(plain, ""), "en"
+    place = re.sub(r"\.\d+(?=\.|$)", "", name)
+    place = re.sub(
+        r"^(applications\.[^.]+|(overrides|shadows)\.settings)\.", "applications.", place
+    )
+    parts = place.split(".")
+    for start in range(len(parts)):
+        told = catalogue().get("setting_help_" + "_".join(parts[start:]))
+        if told is not None:
+            return told[language], language
+    return "" if "\n" in said else said, "en"
