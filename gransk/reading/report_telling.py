@@ -73,7 +73,10 @@ class ReportTeller:
         self._announce(session, item, told, known)
 
     def run_once(self, database: Database) -> int:
-        """Announce what became of told reports: withdrawn, or standing again; how many."""
+        """Announce what became of told reports: gone, or standing again; how many.
+
+        One that stands again and is held is told as withdrawn, if that was not told yet.
+        """
         if not self.destinations:
             return 0
         with database.read() as session:
@@ -90,7 +93,7 @@ class ReportTeller:
         item = session.get_one(Workitem, workitem)
         known = session.get_one(ToldReport, workitem)
         report = session.get_one(Report, item.report_key or known.report_key)
-        if report.withdrawn_at is None:
+        if report.withdrawn_at is None and report.released_at is not None:
             self(session, item, report)
             return
         told = ReportTold(
@@ -98,7 +101,7 @@ class ReportTeller:
             application=item.application,
             report_key=known.report_key,
             status=Status.WITHDRAWN,
-            at=report.withdrawn_at,
+            at=report.withdrawn_at or utcnow(),
         )
         self._announce(session, item, told, known)
 
@@ -258,7 +261,8 @@ def _since(report: Report, content: ReportContent, known: ToldReport | None) -> 
 
 def _changed() -> Select[str]:
     """Workitems of which something else holds than was told last."""
-    gone = and_(Report.withdrawn_at.is_not(None), ToldReport.withdrawn.is_(False))
+    held = and_(Report.released_at.is_(None), ToldReport.report_key == Report.key)
+    gone = and_(or_(Report.withdrawn_at.is_not(None), held), ToldReport.withdrawn.is_(False))
     other = or_(ToldReport.report_key != Report.key, ToldReport.withdrawn)
     stands = and_(Report.withdrawn_at.is_(None), Report.released_at.is_not(None))
     return (

@@ -179,10 +179,11 @@ def stands() -> ColumnElement[bool]:
             ~exists(select(back.number).where(back.withdraws == FindingAct.number)),
         )
     )
-    withdrawn = select(Report.key).where(
-        Report.key == Urgency.report_key, Report.withdrawn_at.is_not(None)
+    gone = select(Report.key).where(
+        Report.key == Urgency.report_key,
+        or_(Report.withdrawn_at.is_not(None), Report.released_at.is_(None)),
     )
-    return and_(~exists(room), ~exists(signed), ~exists(withdrawn))
+    return and_(~exists(room), ~exists(signed), ~exists(gone))
 
 
 def standing(session: Session, study_key: str) -> Urgency | None:

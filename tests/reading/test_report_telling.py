@@ -167,6 +167,31 @@ def test_a_withdrawn_report_is_told_and_one_that_stands_again(site):
     assert (withdrawn.findings, withdrawn.text, withdrawn.objects) == ((), "", ())
 
 
+def test_a_report_of_an_exam_that_stands_again_is_told_as_it_is_released(site):
+    site.policies.how = lambda exam: plan(PolicyKind.DECISION_SUPPORT)
+    key = site.study()
+    report = site.analysed(key, findings(3.0, mark()))
+    site.run()
+    site.run(30)
+    assert release(site, report)
+    with site.database.begin() as session:
+        withdraw_report(session, report, key)
+    site.change(key, state=WorkState.WITHDRAWN)
+    site.run()
+    with site.database.begin() as session:
+        restore_report(session, report)
+    site.change(key, state=WorkState.READY, images_at=site.at)
+    assert teller(site).run_once(site.database) == 1, "that it is gone was not told yet"
+    assert teller(site).run_once(site.database) == 0
+    assert statuses(site) == [Status.PRELIMINARY, Status.WITHDRAWN]
+    site.run()
+    site.run(30)
+    assert teller(site).run_once(site.database) == 0
+    assert release(site, report)
+    assert statuses(site) == [Status.PRELIMINARY, Status.WITHDRAWN, Status.PRELIMINARY]
+    assert teller(site).run_once(site.database) == 0
+
+
 def test_a_report_is_told_again_under_another_identity_to_who_was_told(site):
     key = site.study()
     report_of(site, key, 3.0, mark())
