@@ -59,13 +59,24 @@ class ReportTeller:
     destinations: tuple[str, ...]
 
     def __call__(self, session: Session, item: Workitem, report: Report) -> None:
-        """Announce a report; one that cannot be read is told of in the log, and released."""
+        """Announce a report.
+
+        Findings whose file is missing, damaged or out of reach raise, so that the release is
+        tried again and then shows as failed work: the file may come back, and a first report
+        that is released untold would never be told. Findings that are whole and make no sense
+        never will: they are told of in the log, and the report is released.
+
+        Raises
+        ------
+        BlobError, OSError
+            Where the findings cannot be read now.
+        """
         application = self.applications.get(item.application)
         if not self.destinations or application is None:
             return
         try:
             content = report_content(session, self.blobs, item, report)
-        except (BlobError, KeyError, OSError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             log.error("study %s is not announced: %s", item.study_key, type(error).__name__)
             return
         known = session.get(ToldReport, item.id, with_for_update=True)
@@ -82,8 +93,12 @@ class ReportTeller:
         with database.read() as session:
             found = list(session.scalars(_changed()))
         for workitem in found:
-            with database.begin() as session:
-                self._again(session, workitem)
+            try:
+                with database.begin() as session:
+                    self._again(session, workitem)
+            except (BlobError, OSError) as error:
+                # It is found again the next time; the others must not wait for it.
+                log.error("row %s is not told again: %s", workitem, type(error).__name__)
         return len(found)
 
     def _again(self, session: Session, workitem: str) -> None:

@@ -17,7 +17,7 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.release import in_turn, release_report
 from gransk.reading.urgent import Raiser, standing
 from gransk.results import edits
-from gransk.results.blobs import BlobStore
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.edits import Person, Seen
 from gransk.results.message_tables import Announcement, OutgoingMessage
 from gransk.results.store import withdraw_report
@@ -203,12 +203,29 @@ def test_a_withdrawn_report_s_urgency_does_not_show(site):
     assert shown(site, key) is None
 
 
-def test_damaged_findings_stop_no_release(site):
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), BlobError("missing")])
+def test_findings_that_cannot_be_read_now_let_the_release_be_tried_again(site, fault, monkeypatch):
     key = site.study()
     report = site.analysed(key, findings(9.0))
-    for path in site.blobs.folder.rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"damaged")
+
+    def fails(store, sha256):
+        raise fault
+
+    with monkeypatch.context() as now:
+        now.setattr(BlobStore, "get", fails)
+        with pytest.raises(type(fault)):
+            release(site, report)
+    with site.database.read() as session:
+        assert session.get_one(Report, report).released_at is None
+    assert urgency(site, key) is None
+    assert release(site, report)
+    assert urgency(site, key)
+
+
+def test_findings_that_make_no_sense_stop_no_release(site, monkeypatch):
+    key = site.study()
+    report = site.analysed(key, findings(9.0))
+    monkeypatch.setattr(BlobStore, "get", lambda store, sha256: b"{}")
     assert release(site, report)
     assert urgency(site, key) is None
 
