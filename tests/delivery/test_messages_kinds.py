@@ -151,16 +151,19 @@ def test_what_an_unanswered_report_may_have_told_is_deleted(site):
     assert deleted(system.taken[-1]) == {"AI-2", "AI-3"}
 
 
-def test_a_withdrawal_is_of_what_was_sent_and_not_of_what_waited(site):
+@pytest.mark.parametrize("waited", [2, 4])
+def test_a_withdrawal_is_of_what_was_sent_and_not_of_what_waited(site, waited):
     tell(site, FINDINGS, nodules(3))
     run(site)
-    tell(site, FINDINGS, nodules(2, report_key="q" * 64))
+    tell(site, FINDINGS, nodules(waited, report_key="q" * 64))
     tell(site, FINDINGS, nodules(0, report_key="q" * 64, status=Status.WITHDRAWN))
     run(site)
     assert [row.state for row in rows(site)][1:] == [MessageState.REPLACED, MessageState.SENT]
     wrong = list(Message(site.systems["ris"].taken[-1]).named("OBX"))
     assert {one.text(11) for one in wrong} == {"W"}
-    assert {"AI-1", "AI-2", "AI-3"} <= {one.text(4) for one in wrong}
+    groups = {one.text(4) for one in wrong}
+    assert {"AI-1", "AI-2", "AI-3"} <= groups
+    assert "AI-4" not in groups
 
 
 def test_a_destination_is_told_no_end_of_what_only_another_was_told(site):
