@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from dbos import DBOS
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -202,7 +202,7 @@ class Outbox:
         exam = self.identify(session, row.study_key)
         if exam is None:
             raise RefusedError("whose exam it is is not known any more")
-        return announced(session, told, exam, self.zone)
+        return announced(session, told, exam, self.zone, row.destination)
 
     def _sent(self, message_id: str, attempt: int, answer: bytes) -> Result:
         stored = self.blobs.put(answer)
@@ -246,16 +246,20 @@ class Outbox:
 
 
 def announced(
-    session: Session, told: Announcement, exam: ExamIdentity, zone: Any = None
+    session: Session,
+    told: Announcement,
+    exam: ExamIdentity,
+    zone: ZoneInfo | None,
+    destination: str,
 ) -> AnyNews:
-    """What is told, with whose exam it is and the order that it answers."""
+    """What a destination is told, with whose exam it is and the order that it answers."""
     order, at = _order(session, exam), told.at.astimezone(zone)
     if told.kind == AnnouncementKind.PRIORITY:
         news = PriorityTold.model_validate(told.content)
         return Announced(told.number, news, exam, order, at)
     if told.kind == AnnouncementKind.FINDINGS:
         report = ReportTold.model_validate(told.content)
-        return Announced(told.number, report, exam, order, at, _before(session, told))
+        return Announced(told.number, report, exam, order, at, _before(session, told, destination))
     return announced_decision(session, told, exam, zone)
 
 
@@ -274,19 +278,38 @@ def _order(session: Session, exam: ExamIdentity) -> OrderIdentity:
     return OrderIdentity(order.placer_order, order.filler_order, tuple(order.service))
 
 
-def _before(session: Session, told: Announcement) -> ReportTold | None:
-    """The report that was told before; None where none was, or it was withdrawn."""
-    query = select(Announcement).where(
-        Announcement.study_key == told.study_key,
-        Announcement.kind == AnnouncementKind.FINDINGS,
-        Announcement.application == told.application,
-        Announcement.number < told.number,
+def _before(session: Session, told: Announcement, destination: str) -> list[ReportTold]:
+    """The reports that a destination may have, the oldest first.
+
+    That is the last one that it acknowledged, which said what of those before held no more, and
+    whatever was sent since: what it refused, or did not answer, may have arrived.
+    """
+    made = _told_there(told, destination).where(
+        Announcement.number < told.number, OutgoingMessage.sha256.is_not(None)
     )
-    last = session.scalars(query.order_by(Announcement.number.desc()).limit(1)).first()
-    if last is None:
-        return None
-    report = ReportTold.model_validate(last.content)
-    return None if report.status is Status.WITHDRAWN else report
+    query = made.add_columns(OutgoingMessage.state).order_by(Announcement.number.desc())
+    found = []
+    for one, state in session.execute(query):
+        report = ReportTold.model_validate(one.content)
+        if report.status is not Status.WITHDRAWN:
+            found.append(report)
+        if state == MessageState.SENT:
+            break
+    return found[::-1]
+
+
+def _told_there(told: Announcement, destination: str) -> Select[Announcement]:
+    """Announcements of the same study's findings that have a message to a destination."""
+    return (
+        select(Announcement)
+        .join(OutgoingMessage, OutgoingMessage.announcement == Announcement.number)
+        .where(
+            OutgoingMessage.destination == destination,
+            Announcement.study_key == told.study_key,
+            Announcement.kind == AnnouncementKind.FINDINGS,
+            Announcement.application == told.application,
+        )
+    )
 
 
 def _holds(session: Session, row: OutgoingMessage, told: Announcement) -> bool:
@@ -296,16 +319,7 @@ def _holds(session: Session, row: OutgoingMessage, told: Announcement) -> bool:
     study were sent, or may have arrived, since the last withdrawal.
     """
     report = ReportTold.model_validate(told.content)
-    of_report = (
-        select(Announcement)
-        .join(OutgoingMessage, OutgoingMessage.announcement == Announcement.number)
-        .where(
-            OutgoingMessage.destination == row.destination,
-            Announcement.study_key == told.study_key,
-            Announcement.kind == AnnouncementKind.FINDINGS,
-            Announcement.application == told.application,
-        )
-    )
+    of_report = _told_there(told, row.destination)
     if report.status is Status.WITHDRAWN:
         tried = of_report.where(
             Announcement.number < told.number, OutgoingMessage.sha256.is_not(None)

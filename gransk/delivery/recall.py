@@ -155,7 +155,8 @@ def starter(database: Database) -> Starter:
 def open_rows(session: Session) -> list[Open]:
     """Lines to be recalled, of withdrawn reports and of those whose successor has arrived.
 
-    A report that was withdrawn goes at once even where its row has no report any more.
+    A report that was withdrawn goes at once even where its row has no report any more; so does
+    one that stands again and is held.
     """
     current, line = aliased(Report), aliased(Delivery)
     unsent = exists().where(
@@ -163,6 +164,7 @@ def open_rows(session: Session) -> list[Open]:
         line.destination == Delivery.destination,
         line.state != DeliveryState.SENT,
     )
+    gone = or_(Report.withdrawn_at.is_not(None), Report.released_at.is_(None))
     arrived = and_(current.key != Report.key, current.released_at.is_not(None), ~unsent)
     query = (
         select(Delivery.id, Delivery.attempt, Delivery.destination)
@@ -170,7 +172,7 @@ def open_rows(session: Session) -> list[Open]:
         .join(Workitem, Workitem.id == Report.workitem_id)
         .outerjoin(current, current.key == Workitem.report_key)
         .where(Delivery.state == DeliveryState.RECALL)
-        .where(or_(Report.withdrawn_at.is_not(None), current.withdrawn_at.is_not(None), arrived))
+        .where(or_(gone, current.withdrawn_at.is_not(None), arrived))
         .order_by(Delivery.created_at)
     )
     return [

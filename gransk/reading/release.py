@@ -14,10 +14,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from gransk.core.reasons import Reason
+from gransk.reading.exam import State
 from gransk.reading.exam_tables import ExamRow
 from gransk.results.router import Route
 from gransk.results.starter import Open, Starter
-from gransk.results.store import locked_report, queue_deliveries
+from gransk.results.store import LEDGER, deliver_anew, locked_report, queue_deliveries
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.results.versions import note_version
 from gransk.site.database import Database, utcnow
@@ -26,7 +27,6 @@ from gransk.site.workflows import QueueName, workflow
 
 NAME = "release"
 POLICY = "policy:at_once"
-LEDGER = "reading_room"
 
 Covers = Callable[[Session, Workitem], bool]
 """Will the study of a row, which is not in the reading room yet, enter it?"""
@@ -81,7 +81,7 @@ def release_report(
 
     ``route`` says where they go, such as `gransk.results.router.Router`; ``then`` is called in it
     too, such as `gransk.reading.followup.Noter`. In the reading room the ledger says who releases,
-    not ``by``.
+    not ``by``. What stands again is sent wherever it was sent before.
 
     Returns
     -------
@@ -103,6 +103,7 @@ def release_report(
         report.released_at = utcnow()
         report.released_by = by
         wanted = route(session, item, report)
+        deliver_anew(session, report_key)
         queue_deliveries(session, report_key, wanted)
         data = {"report": report_key, "by": by, "destinations": sorted(wanted)}
         record(session, SYSTEM, EventKind.REPORT_RELEASED, item.study_key, data)
@@ -113,9 +114,12 @@ def release_report(
 
 
 def _held(session: Session, item: Workitem, exam: ExamRow | None, covers: Covers | None) -> bool:
-    """Must the reports of a study stay in the result store?"""
+    """Must the reports of a study stay in the result store?
+
+    A withdrawn exam may open anew, whatever its last plan let go.
+    """
     if exam is not None:
-        return exam.reports_at is None
+        return exam.reports_at is None or exam.state == State.WITHDRAWN
     return covers is not None and covers(session, item)
 
 

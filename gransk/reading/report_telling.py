@@ -59,13 +59,24 @@ class ReportTeller:
     destinations: tuple[str, ...]
 
     def __call__(self, session: Session, item: Workitem, report: Report) -> None:
-        """Announce a report; one that cannot be read is told of in the log, and released."""
+        """Announce a report.
+
+        Findings whose file is missing, damaged or out of reach raise, so that the release is
+        tried again and then shows as failed work: the file may come back, and a first report
+        that is released untold would never be told. Findings that are whole and make no sense
+        never will: they are told of in the log, and the report is released.
+
+        Raises
+        ------
+        BlobError, OSError
+            Where the findings cannot be read now.
+        """
         application = self.applications.get(item.application)
         if not self.destinations or application is None:
             return
         try:
             content = report_content(session, self.blobs, item, report)
-        except (BlobError, KeyError, OSError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             log.error("study %s is not announced: %s", item.study_key, type(error).__name__)
             return
         known = session.get(ToldReport, item.id, with_for_update=True)
@@ -73,14 +84,21 @@ class ReportTeller:
         self._announce(session, item, told, known)
 
     def run_once(self, database: Database) -> int:
-        """Announce what became of told reports: withdrawn, or standing again; how many."""
+        """Announce what became of told reports: gone, or standing again; how many.
+
+        One that stands again and is held is told as withdrawn, if that was not told yet.
+        """
         if not self.destinations:
             return 0
         with database.read() as session:
             found = list(session.scalars(_changed()))
         for workitem in found:
-            with database.begin() as session:
-                self._again(session, workitem)
+            try:
+                with database.begin() as session:
+                    self._again(session, workitem)
+            except (BlobError, OSError) as error:
+                # It is found again the next time; the others must not wait for it.
+                log.error("row %s is not told again: %s", workitem, type(error).__name__)
         return len(found)
 
     def _again(self, session: Session, workitem: str) -> None:
@@ -90,7 +108,7 @@ class ReportTeller:
         item = session.get_one(Workitem, workitem)
         known = session.get_one(ToldReport, workitem)
         report = session.get_one(Report, item.report_key or known.report_key)
-        if report.withdrawn_at is None:
+        if report.withdrawn_at is None and report.released_at is not None:
             self(session, item, report)
             return
         told = ReportTold(
@@ -98,7 +116,7 @@ class ReportTeller:
             application=item.application,
             report_key=known.report_key,
             status=Status.WITHDRAWN,
-            at=report.withdrawn_at,
+            at=report.withdrawn_at or utcnow(),
         )
         self._announce(session, item, told, known)
 
@@ -258,7 +276,8 @@ def _since(report: Report, content: ReportContent, known: ToldReport | None) -> 
 
 def _changed() -> Select[str]:
     """Workitems of which something else holds than was told last."""
-    gone = and_(Report.withdrawn_at.is_not(None), ToldReport.withdrawn.is_(False))
+    held = and_(Report.released_at.is_(None), ToldReport.report_key == Report.key)
+    gone = and_(or_(Report.withdrawn_at.is_not(None), held), ToldReport.withdrawn.is_(False))
     other = or_(ToldReport.report_key != Report.key, ToldReport.withdrawn)
     stands = and_(Report.withdrawn_at.is_(None), Report.released_at.is_not(None))
     return (

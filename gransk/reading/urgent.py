@@ -19,7 +19,7 @@ from gransk.core.urgent import hold
 from gransk.reading.entries import TaskKind
 from gransk.reading.exam_tables import ExamRow, TaskRow
 from gransk.results.announcing import News, announce_news
-from gransk.results.blobs import BlobError, BlobStore
+from gransk.results.blobs import BlobStore
 from gransk.results.edits import report_signature
 from gransk.results.message_tables import AnnouncementKind
 from gransk.results.report_content import report_content
@@ -60,13 +60,23 @@ class Raiser:
     destinations: tuple[str, ...]
 
     def __call__(self, session: Session, item: Workitem, report: Report) -> None:
-        """Raise a study; a report that cannot be read raises nothing, and stops no release."""
+        """Raise a study.
+
+        As `gransk.reading.report_telling.ReportTeller` does, it lets a release be tried again
+        where findings cannot be read now: what is urgent must not be passed over for a moment's
+        fault. Findings that make no sense raise no study, and stop no release.
+
+        Raises
+        ------
+        BlobError, OSError
+            Where the findings cannot be read now.
+        """
         rules = [rule for rule in self.rules if rule.application == item.application]
         if not rules or not _unread(session, item, report):
             return
         try:
             rule = self._holding(session, item, report, rules)
-        except (BlobError, KeyError, OSError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             log.error("study %s cannot be ranked: %s", item.study_key, type(error).__name__)
             return
         if rule is not None:
@@ -179,10 +189,11 @@ def stands() -> ColumnElement[bool]:
             ~exists(select(back.number).where(back.withdraws == FindingAct.number)),
         )
     )
-    withdrawn = select(Report.key).where(
-        Report.key == Urgency.report_key, Report.withdrawn_at.is_not(None)
+    gone = select(Report.key).where(
+        Report.key == Urgency.report_key,
+        or_(Report.withdrawn_at.is_not(None), Report.released_at.is_(None)),
     )
-    return and_(~exists(room), ~exists(signed), ~exists(withdrawn))
+    return and_(~exists(room), ~exists(signed), ~exists(gone))
 
 
 def standing(session: Session, study_key: str) -> Urgency | None:

@@ -33,6 +33,9 @@ from gransk.results.versions import note_version
 from gransk.site.database import UtcDateTime, utcnow
 from gransk.site.events import SYSTEM, EventKind, record
 
+LEDGER = "reading_room"
+"""Who released a report (`Report.released_by`) that an exam of the reading room had held."""
+
 
 @dataclass(frozen=True)
 class NewObject:
@@ -217,7 +220,7 @@ def seal_report(
         record(session, SYSTEM, EventKind.REPORT_SEALED, item.study_key, {"report": key})
     elif report.withdrawn_at is not None or before != key:
         _renew_objects(session, key, objects)
-        restore_report(session, key)
+        restore_report(session, key, before if before != key else None)
     if before is not None and before != key:
         data = {"report": before, "by": key}
         record(session, SYSTEM, EventKind.REPORT_SUPERSEDED, item.study_key, data)
@@ -274,14 +277,41 @@ def withdraw_report(session: Session, key: str, study_key: str) -> None:
     note_version(session, report)
 
 
-def restore_report(session: Session, key: str) -> None:
-    """Let a withdrawn report stand again; the kept bytes are delivered anew."""
+def restore_report(session: Session, key: str, before: str | None = None) -> None:
+    """Let a report that fell stand again; the kept bytes are delivered anew.
+
+    Not yet where the reading room has a say in it: its exam may open anew, so the report waits
+    for *release* as if it had never left.
+
+    Parameters
+    ----------
+    session : Session
+    key : str
+    before : str, optional
+        The report in whose place it stands again.
+    """
     report = session.get(Report, key)
     if report is None:
         return
+    if (report.withdrawn_at is not None or before is not None) and _in_room(session, key, before):
+        report.released_at = report.released_by = None
     report.withdrawn_at = None
     note_version(session, report)
-    for delivery in session.scalars(select(Delivery).where(Delivery.report_key == key)):
+    if report.released_at is not None:
+        deliver_anew(session, key)
+
+
+def _in_room(session: Session, key: str, before: str | None) -> bool:
+    """Did the reading room release a report, or hold or release the one in whose place it is?"""
+    if session.get_one(Report, key).released_by == LEDGER:
+        return True
+    replaced = None if before is None else session.get_one(Report, before)
+    return replaced is not None and replaced.released_by in (None, LEDGER)
+
+
+def deliver_anew(session: Session, report_key: str) -> None:
+    """Send what was ever queued of a report again."""
+    for delivery in session.scalars(select(Delivery).where(Delivery.report_key == report_key)):
         send_anew(delivery)
 
 

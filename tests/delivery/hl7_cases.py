@@ -56,7 +56,7 @@ TECHNICAL = Decision(
 )
 
 
-def told(news=RECALL, exam=EXAM, order=None, number=1, before=None):
+def told(news=RECALL, exam=EXAM, order=None, number=1, before=()):
     return Announced(number, news, exam, order or OrderIdentity(), AT, before)
 
 

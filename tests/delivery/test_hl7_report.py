@@ -27,7 +27,7 @@ VERSIONS = ["2.3.1", "2.4", "2.5", "2.5.1"]
 ORDER = OrderIdentity("P9", "F9", ("CT-TH", "CT of the chest", "99RIS"))
 
 
-def report(values=None, before=None, mapping=MAPPING, order=None, **settings_):
+def report(values=None, before=(), mapping=MAPPING, order=None, **settings_):
     news = ReportTold.model_validate(REPORT.model_dump() | (values or {}))
     return report_hl7(told(news, order=order, before=before), ris(**settings_), mapping).content
 
@@ -59,7 +59,7 @@ def seen(content):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("status", list(Status))
 def test_an_independent_reader_finds_a_report_valid(version, status):
-    content = report({"status": status}, before=REPORT, version=version)
+    content = report({"status": status}, before=[REPORT], version=version)
     parsed = peer(content)
     assert parsed.msh.msh_9.value == "ORU^R01^ORU_R01"
     assert parsed.msh.msh_12.value == version
@@ -125,18 +125,18 @@ def test_the_status_of_a_result(status, result):
 
 def test_what_is_told_no_more_is_deleted():
     fewer = {"status": Status.CORRECTED, "findings": (), "line": "0 nodules"}
-    found = seen(report(fewer, before=REPORT))
+    found = seen(report(fewer, before=[REPORT]))
     gone = [line for line in found if line[4] == "D"]
     assert {line[2] for line in gone} == {"AI-1", "AI-1.1", "AI-1.2"}
     assert {line[3] for line in gone} == {""}
     assert ("ST", "19005-8", "AI-0", "0 nodules", "C") in found
-    assert not [line for line in seen(report({"status": Status.CORRECTED}, before=REPORT))
+    assert not [line for line in seen(report({"status": Status.CORRECTED}, before=[REPORT]))
                 if line[4] == "D"]  # fmt: skip
 
 
 def test_a_withdrawn_report_is_told_as_wrong_and_without_its_values():
     values = {"status": Status.WITHDRAWN, "findings": (), "objects": (), "text": "", "line": ""}
-    content = report(values, before=REPORT)
+    content = report(values, before=[REPORT])
     found = seen(content)
     assert {(line[3], line[4]) for line in found} == {("", "W")}
     assert {line[2] for line in found} >= {"AI-0", "AI-1", "AI-R1"}

@@ -110,6 +110,69 @@ def test_a_report_knows_what_was_told_before_it(site):
     assert told == [{"P"}, {"P"}, {"P", "D"}, {"W"}, {"P"}]
 
 
+def nodules(count, **values):
+    one = REPORT.findings[0]
+    several = tuple(one.model_copy(update={"name": f"Nodule {n + 1}"}) for n in range(count))
+    return REPORT.model_copy(update={"findings": several, **values})
+
+
+def deleted(content):
+    """Findings that a message deletes."""
+    return {one.text(4)[:4] for one in Message(content).named("OBX") if one.text(11) == "D"}
+
+
+def test_a_finding_that_a_refused_report_left_out_is_deleted_by_the_next(site):
+    system = site.systems["ris"]
+    tell(site, FINDINGS, nodules(3))
+    run(site)
+    system.error = RefusedError("answered AE 207")
+    tell(site, FINDINGS, nodules(2, line="refused"))
+    run(site)
+    system.error = None
+    tell(site, FINDINGS, nodules(1, line="taken"))
+    run(site)
+    tell(site, FINDINGS, nodules(1, line="the last"))
+    run(site)
+    _, taken, last = system.taken
+    assert deleted(taken) == {"AI-2", "AI-3"}
+    assert deleted(last) == set(), "what was acknowledged is told once"
+
+
+def test_what_an_unanswered_report_may_have_told_is_deleted(site):
+    system = site.systems["ris"]
+    tell(site, FINDINGS, nodules(1))
+    run(site)
+    system.error = RefusedError("answered AE 207")
+    tell(site, FINDINGS, nodules(3, line="refused"))
+    run(site)
+    system.error = None
+    tell(site, FINDINGS, nodules(1, line="taken"))
+    run(site)
+    assert deleted(system.taken[-1]) == {"AI-2", "AI-3"}
+
+
+@pytest.mark.parametrize("waited", [2, 4])
+def test_a_withdrawal_is_of_what_was_sent_and_not_of_what_waited(site, waited):
+    tell(site, FINDINGS, nodules(3))
+    run(site)
+    tell(site, FINDINGS, nodules(waited, report_key="q" * 64))
+    tell(site, FINDINGS, nodules(0, report_key="q" * 64, status=Status.WITHDRAWN))
+    run(site)
+    assert [row.state for row in rows(site)][1:] == [MessageState.REPLACED, MessageState.SENT]
+    wrong = list(Message(site.systems["ris"].taken[-1]).named("OBX"))
+    assert {one.text(11) for one in wrong} == {"W"}
+    groups = {one.text(4) for one in wrong}
+    assert {"AI-1", "AI-2", "AI-3"} <= groups
+    assert "AI-4" not in groups
+
+
+def test_a_destination_is_told_no_end_of_what_only_another_was_told(site):
+    tell(site, FINDINGS, nodules(3), ["web"])
+    tell(site, FINDINGS, nodules(1, line="both"), ["web", "ris"])
+    run(site)
+    assert deleted(site.systems["ris"].taken[-1]) == set()
+
+
 def test_only_the_same_kind_overtakes(site):
     system = site.systems["ris"]
     system.error = RefusedError("answered AE 207")

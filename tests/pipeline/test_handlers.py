@@ -16,7 +16,7 @@ from gransk.pipeline.workitems import Work
 from gransk.reading.release import open_rows as unreleased
 from gransk.results import edits
 from gransk.results.blobs import BlobStore
-from gransk.results.store import NewObject, seal_analysis, seal_report
+from gransk.results.store import LEDGER, NewObject, seal_analysis, seal_report
 from gransk.results.tables import Report, Workitem, WorkState
 from gransk.site.config import Config
 from gransk.site.database import Database, utcnow
@@ -171,6 +171,22 @@ def test_deleted_when_ready_and_back_is_ready_again(session, seen, headers, tmp_
     assert item.state == WorkState.READY
     assert session.get_one(Report, "1" * 64).withdrawn_at is None
     assert len(unreleased(session)) == 1
+
+
+def test_what_the_reading_room_released_is_released_anew_as_it_is_back(
+    session, seen, headers, tmp_path
+):
+    handler = handlers(Reader("a"))
+    handler.submit(session, seen, headers, False)
+    report(session, rows(session)[0], tmp_path)
+    (before,) = unreleased(session)
+    sealed = session.get_one(Report, "1" * 64)
+    sealed.released_at, sealed.released_by = utcnow(), LEDGER
+    handler.withdraw(session, seen)
+    handler.restore(session, seen)
+    assert (sealed.released_at, sealed.released_by) == (None, None)
+    (again,) = unreleased(session)
+    assert again.workflow_id != before.workflow_id
 
 
 def test_late_images_that_end_in_a_refusal_take_the_report_back(session, seen, headers, tmp_path):

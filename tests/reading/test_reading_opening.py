@@ -16,6 +16,7 @@ from gransk.core.codes import Code
 from gransk.core.errors import InvalidValueError
 from gransk.core.findings import Quality
 from gransk.core.screening import Breast, FindingType, View
+from gransk.delivery import recall
 from gransk.reading import acts, opening
 from gransk.reading.acts import Actor
 from gransk.reading.ai import Said, mark_of, opinion_of
@@ -28,7 +29,8 @@ from gransk.reading.opinions import AiSaid, verify
 from gransk.reading.plan import PlanReason, PolicyKind
 from gransk.reading.release import LEDGER, open_rows, release_report
 from gransk.results.blobs import BlobStore
-from gransk.results.tables import Delivery, Report, Workitem, WorkState
+from gransk.results.store import restore_report, withdraw_report
+from gransk.results.tables import Delivery, DeliveryState, Report, Workitem, WorkState
 from gransk.site.database import Database
 from gransk.site.migrate import upgrade
 
@@ -398,6 +400,72 @@ def test_a_report_leaves_as_it_opens_where_marks_are_shown(site):
     assert rows(site) == []
     site.run(30)
     assert rows(site) == [report]
+
+
+@pytest.mark.parametrize("fell", ["withdrawn", "superseded"])
+def test_a_report_that_stands_again_waits_for_the_opening_of_its_exam(site, fell):
+    site.policies.how = lambda exam: plan(PolicyKind.DECISION_SUPPORT)
+    key = site.study()
+    report = site.analysed(key)
+    site.run()
+    site.run(30)
+    assert release(site, report)
+    sent(site)
+    if fell == "withdrawn":
+        with site.database.begin() as session:
+            withdraw_report(session, report, key)
+        site.change(key, state=WorkState.WITHDRAWN)
+        site.run()
+        assert site.row(key).state == State.WITHDRAWN
+        with site.database.begin() as session:
+            restore_report(session, report)
+        site.change(key, state=WorkState.READY, images_at=site.at)
+    else:
+        site.change(key, fingerprint="i2", images_at=site.at)
+        site.analysed(key)
+        site.run()
+        site.change(key, fingerprint="i1")
+        assert site.analysed(key) == report
+    assert lines(site, report) == [DeliveryState.RECALL], "it leaves its destinations"
+    with site.database.read() as session:
+        assert len(recall.open_rows(session)) == 1
+    assert rows(site) == [], "its exam is not opened anew yet"
+    assert not release(site, report)
+    site.run()
+    assert site.row(key).state == State.WAITING
+    assert rows(site) == []
+    assert not release(site, report)
+    site.run(30)
+    assert rows(site) == [report]
+    assert release(site, report)
+    assert lines(site, report) == [DeliveryState.WAITING]
+    with site.database.read() as session:
+        assert session.get_one(Report, report).released_by == LEDGER
+        assert recall.open_rows(session) == []
+
+
+def test_a_report_outside_the_reading_room_stands_again_at_once(site):
+    site.policies.unit = None
+    key = site.study()
+    report = site.analysed(key)
+    assert release(site, report)
+    sent(site)
+    with site.database.begin() as session:
+        withdraw_report(session, report, key)
+        restore_report(session, report)
+    assert lines(site, report) == [DeliveryState.WAITING]
+
+
+def lines(site, report):
+    with site.database.read() as session:
+        return session.scalars(select(Delivery.state).where(Delivery.report_key == report)).all()
+
+
+def sent(site):
+    """What was queued arrived."""
+    with site.database.begin() as session:
+        for line in session.scalars(select(Delivery)):
+            line.state, line.sent_at = DeliveryState.SENT, site.at
 
 
 def test_a_shadow_never_leaves(site):

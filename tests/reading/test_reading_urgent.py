@@ -17,11 +17,11 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.release import in_turn, release_report
 from gransk.reading.urgent import Raiser, standing
 from gransk.results import edits
-from gransk.results.blobs import BlobStore
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.edits import Person, Seen
 from gransk.results.message_tables import Announcement, OutgoingMessage
-from gransk.results.store import withdraw_report
-from gransk.results.tables import Report
+from gransk.results.store import restore_report, withdraw_report
+from gransk.results.tables import Report, WorkState
 from gransk.results.told_reports import PriorityTold
 from gransk.results.urgency import Level, Urgency
 from gransk.site.config_priority import PrioritySection
@@ -203,12 +203,29 @@ def test_a_withdrawn_report_s_urgency_does_not_show(site):
     assert shown(site, key) is None
 
 
-def test_damaged_findings_stop_no_release(site):
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), BlobError("missing")])
+def test_findings_that_cannot_be_read_now_let_the_release_be_tried_again(site, fault, monkeypatch):
     key = site.study()
     report = site.analysed(key, findings(9.0))
-    for path in site.blobs.folder.rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"damaged")
+
+    def fails(store, sha256):
+        raise fault
+
+    with monkeypatch.context() as now:
+        now.setattr(BlobStore, "get", fails)
+        with pytest.raises(type(fault)):
+            release(site, report)
+    with site.database.read() as session:
+        assert session.get_one(Report, report).released_at is None
+    assert urgency(site, key) is None
+    assert release(site, report)
+    assert urgency(site, key)
+
+
+def test_findings_that_make_no_sense_stop_no_release(site, monkeypatch):
+    key = site.study()
+    report = site.analysed(key, findings(9.0))
+    monkeypatch.setattr(BlobStore, "get", lambda store, sha256: b"{}")
     assert release(site, report)
     assert urgency(site, key) is None
 
@@ -269,6 +286,27 @@ def test_where_marks_show_the_exam_comes_first_until_it_is_decided(site):
     site.read(last, NORMAL, NORMAL)
     assert site.row(last).decided_at is not None
     assert shown(site, last) is None
+
+
+def test_an_exam_whose_report_stands_again_is_urgent_as_it_opens_anew(site):
+    key, let_out = opened(site, 10.0, SUPPORT)
+    assert let_out
+    with site.database.read() as session:
+        report = site.item(session, key).report_key
+    assert shown(site, key) is not None
+    with site.database.begin() as session:
+        withdraw_report(session, report, key)
+    site.change(key, state=WorkState.WITHDRAWN)
+    site.run()
+    with site.database.begin() as session:
+        restore_report(session, report)
+    site.change(key, state=WorkState.READY, images_at=site.at)
+    assert shown(site, key) is None
+    site.run()
+    site.run(30)
+    assert shown(site, key) is None
+    assert release(site, report)
+    assert shown(site, key) is not None
 
 
 def _give(session, site, key, taker):

@@ -17,7 +17,7 @@ from gransk.reading.plan import PolicyKind
 from gransk.reading.release import in_turn, release_report
 from gransk.reading.report_telling import ReportTeller, tell_again
 from gransk.results import edits
-from gransk.results.blobs import BlobStore, keep
+from gransk.results.blobs import BlobError, BlobStore, keep
 from gransk.results.edits import Person, Seen
 from gransk.results.message_tables import (
     Announcement,
@@ -167,6 +167,31 @@ def test_a_withdrawn_report_is_told_and_one_that_stands_again(site):
     assert (withdrawn.findings, withdrawn.text, withdrawn.objects) == ((), "", ())
 
 
+def test_a_report_of_an_exam_that_stands_again_is_told_as_it_is_released(site):
+    site.policies.how = lambda exam: plan(PolicyKind.DECISION_SUPPORT)
+    key = site.study()
+    report = site.analysed(key, findings(3.0, mark()))
+    site.run()
+    site.run(30)
+    assert release(site, report)
+    with site.database.begin() as session:
+        withdraw_report(session, report, key)
+    site.change(key, state=WorkState.WITHDRAWN)
+    site.run()
+    with site.database.begin() as session:
+        restore_report(session, report)
+    site.change(key, state=WorkState.READY, images_at=site.at)
+    assert teller(site).run_once(site.database) == 1, "that it is gone was not told yet"
+    assert teller(site).run_once(site.database) == 0
+    assert statuses(site) == [Status.PRELIMINARY, Status.WITHDRAWN]
+    site.run()
+    site.run(30)
+    assert teller(site).run_once(site.database) == 0
+    assert release(site, report)
+    assert statuses(site) == [Status.PRELIMINARY, Status.WITHDRAWN, Status.PRELIMINARY]
+    assert teller(site).run_once(site.database) == 0
+
+
 def test_a_report_is_told_again_under_another_identity_to_who_was_told(site):
     key = site.study()
     report_of(site, key, 3.0, mark())
@@ -231,12 +256,54 @@ def test_text_and_advice_are_in_the_site_s_language(site):
     assert one.findings[0].growth == "growth"
 
 
-def test_damaged_findings_stop_no_release(site):
+def test_what_cannot_be_told_again_now_is_told_later_and_holds_up_no_other(site, monkeypatch):
+    keys = [site.study(), site.study()]
+    reports = [report_of(site, key, score) for key, score in zip(keys, (3.0, 4.0), strict=True)]
+    for key, report in zip(keys, reports, strict=True):
+        with site.database.begin() as session:
+            withdraw_report(session, report, key)
+        teller(site).run_once(site.database)
+        with site.database.begin() as session:
+            restore_report(session, report)
+    get, bad = BlobStore.get, []
+
+    def fails_for_one(store, sha256):
+        bad.append(sha256)
+        if sha256 == bad[0]:
+            raise OSError(5, "Input/output error")
+        return get(store, sha256)
+
+    with monkeypatch.context() as now:
+        now.setattr(BlobStore, "get", fails_for_one)
+        teller(site).run_once(site.database)
+    assert len(told(site)) == 5
+    teller(site).run_once(site.database)
+    assert len(told(site)) == 6
+
+
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), BlobError("missing")])
+def test_findings_that_cannot_be_read_now_let_the_release_be_tried_again(site, fault, monkeypatch):
     key = site.study()
     report = site.analysed(key)
-    for path in site.blobs.folder.rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"damaged")
+
+    def fails(store, sha256):
+        raise fault
+
+    with monkeypatch.context() as now:
+        now.setattr(BlobStore, "get", fails)
+        with pytest.raises(type(fault)):
+            release(site, report)
+    with site.database.read() as session:
+        assert session.get_one(Report, report).released_at is None
+    assert told(site) == []
+    assert release(site, report)
+    assert told(site)
+
+
+def test_findings_that_make_no_sense_stop_no_release(site, monkeypatch):
+    key = site.study()
+    report = site.analysed(key)
+    monkeypatch.setattr(BlobStore, "get", lambda store, sha256: b"{}")
     assert release(site, report)
     assert told(site) == []
 

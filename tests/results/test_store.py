@@ -6,6 +6,7 @@ from sqlalchemy import select
 from gransk.core.object_kinds import ObjectKind
 from gransk.results.blobs import BlobError, BlobStore, check_blobs
 from gransk.results.store import (
+    LEDGER,
     NewObject,
     queue_deliveries,
     restore_report,
@@ -143,7 +144,7 @@ def test_the_outbox_is_written_once(database, blobs):
 
 def test_a_withdrawn_report_waits_nowhere_and_returns_with_its_bytes(database, blobs):
     with database.begin() as session:
-        sealed(session, blobs, new_item(session), "1")
+        sealed(session, blobs, new_item(session), "1").released_at = utcnow()
         queue_deliveries(session, "1" * 64, {"orthanc": KINDS})
         withdraw_report(session, "1" * 64, "s" * 32)
         assert states(session) == [DeliveryState.CANCELLED]
@@ -151,6 +152,33 @@ def test_a_withdrawn_report_waits_nowhere_and_returns_with_its_bytes(database, b
         assert states(session) == [DeliveryState.WAITING]
         assert session.get_one(Report, "1" * 64).withdrawn_at is None
         assert session.scalars(select(Delivery.attempt)).all() == [1]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_the_reading_room_released_returns_unreleased(database, blobs, times):
+    with database.begin() as session:
+        report = sealed(session, blobs, new_item(session), "1")
+        report.released_at, report.released_by = utcnow(), LEDGER
+        queue_deliveries(session, "1" * 64, {"orthanc": KINDS})
+        for _ in range(times):
+            withdraw_report(session, "1" * 64, "s" * 32)
+            restore_report(session, "1" * 64)
+        assert (report.withdrawn_at, report.released_at, report.released_by) == (None,) * 3
+        assert states(session) == [DeliveryState.CANCELLED]
+
+
+@pytest.mark.parametrize(("by", "waits"), [(None, True), (LEDGER, True), ("policy:at_once", False)])
+def test_what_returns_in_place_of_a_report_of_the_reading_room_waits_too(
+    database, blobs, by, waits
+):
+    with database.begin() as session:
+        item = new_item(session)
+        first = sealed(session, blobs, item, "1")
+        first.released_at, first.released_by = utcnow(), "policy:at_once"
+        second = sealed(session, blobs, item, "2")
+        second.released_at, second.released_by = by and utcnow(), by
+        sealed(session, blobs, item, "1")
+        assert (first.released_at is None) is waits
 
 
 def test_a_report_that_was_superseded_can_become_current_again(database, blobs):

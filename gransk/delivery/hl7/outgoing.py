@@ -50,8 +50,9 @@ class Announced(Generic[News]):
     order : OrderIdentity
     at : datetime
         When it was announced, in the site's time zone.
-    before : ReportTold, optional
-        Of a report, the one of the same study and application that was told before.
+    before : sequence of ReportTold
+        Of a report, those of the same study and application that the destination may have of
+        now, the oldest first.
     """
 
     number: int
@@ -59,7 +60,7 @@ class Announced(Generic[News]):
     exam: ExamIdentity
     order: OrderIdentity
     at: datetime.datetime
-    before: ReportTold | None = None
+    before: Sequence[ReportTold] = ()
 
 
 @dataclass(frozen=True)

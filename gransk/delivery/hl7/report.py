@@ -82,9 +82,12 @@ def observations(report: ReportTold, study: str, mapping: Hl7Mapping) -> list[Ob
 
 
 def _before(told: Announced[ReportTold], mapping: Hl7Mapping) -> list[Observation]:
-    if told.before is None:
-        return []
-    return observations(told.before, told.exam.study_instance_uid, mapping)
+    """What the receiver may have of the study, each observation once."""
+    study = told.exam.study_instance_uid
+    found = {
+        _place(one): one for report in told.before for one in observations(report, study, mapping)
+    }
+    return list(found.values())
 
 
 def _place(one: Observation) -> tuple[str, str]:
