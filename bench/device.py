@@ -22,20 +22,17 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.apart import apart
 from gransk.archive.folder import one_study, read_paths
 from gransk.core.application import Context, applications, model_folder
 from gransk.core.device import Device
-from gransk.core.errors import GranskError
 from gransk.core.findings import Finding, Findings, Measurement
 from gransk.core.models import Model, ModelLibrary
 
@@ -80,15 +77,10 @@ class _Keeping(ModelLibrary):
         return _Kept(super()._load(model_id), self._inputs, self._calls)
 
 
-def _hold(cores: int) -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-
-
 def analyse(
     path: Path, models: Path, device: Device, cores: int, inputs: Path, calls: int
 ) -> Taken:
     """Analyse a folder twice; the first time with all that has to be loaded."""
-    _hold(cores)
     library = _Keeping(models, device, cores, inputs, calls)
     seconds = []
     for _ in range(2):
@@ -101,29 +93,6 @@ def analyse(
         seconds.append(time.perf_counter() - began)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return Taken(findings, seconds[0], seconds[1], peak)
-
-
-def _child(answer: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    try:
-        answer.send(work(*arguments))
-    except GranskError as error:
-        answer.send(error)
-
-
-def apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Do it in a new process; an error there is raised here."""
-    context = get_context("spawn")
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(send, work, arguments))
-    process.start()
-    send.close()
-    try:
-        made = receive.recv()
-    finally:
-        process.join()
-    if isinstance(made, GranskError):
-        raise made
-    return made
 
 
 def differ(one: Findings, other: Findings) -> str:
@@ -164,7 +133,6 @@ def _apart(one: tuple[Measurement, ...], other: tuple[Measurement, ...]) -> floa
 
 def compare(models: Path, device: Device, inputs: Path, cores: int) -> list[str]:
     """A line for each model: largest difference of an output, and the times' ratio."""
-    _hold(cores)
     lines = []
     kept: dict[str, list[Path]] = {}
     for path in sorted(inputs.glob("*.npz")):
@@ -217,7 +185,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for path in given.study:
             of = [
-                apart(analyse, path, given.models, device, given.cores, Path(folder), calls)
+                apart(
+                    given.cores,
+                    analyse,
+                    path,
+                    given.models,
+                    device,
+                    given.cores,
+                    Path(folder),
+                    calls,
+                )
                 for device, calls in (("cpu", given.calls), (given.device, 0))
             ]
             print(f"{path.name}: {differ(of[0].findings, of[1].findings)}")
@@ -226,7 +203,7 @@ def main() -> None:
                     f"  {device}: {one.seconds:.1f} s with loading, {one.again_seconds:.1f} s "
                     f"again, peak {one.peak_mb} MB of the host's memory"
                 )
-        lines = apart(compare, given.models, given.device, Path(folder), given.cores)
+        lines = apart(given.cores, compare, given.models, given.device, Path(folder), given.cores)
         print(*lines, sep="\n")
 
 

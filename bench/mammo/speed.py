@@ -19,10 +19,9 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bench.apart import apart
 from bench.nodule.speed import CORES, TimedLibrary
 from gransk.archive.folder import one_study, read_paths
 from gransk.core.application import Context, model_folder
@@ -79,25 +78,6 @@ def decoding(instances: Sequence[Instance]) -> float:
     return time.perf_counter() - began
 
 
-def _child(folder: Path, models: Path, answer: Connection) -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    answer.send(analyse(folder, models))
-
-
-def apart(folder: Path, models: Path) -> Taken:
-    """`analyse` in a new process on two cores, so that nothing else is in its peak memory."""
-    context = get_context("spawn")
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(folder, models, send))
-    process.start()
-    send.close()
-    try:
-        taken: Taken = receive.recv()
-    finally:
-        process.join()
-    return taken
-
-
 def report(taken: Taken) -> str:
     """The figures beside the aims."""
     limit = taken.decode / CORES + taken.inference
@@ -122,7 +102,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{CORES} cores; load {os.getloadavg()[0]:.1f}; models loaded beforehand")
     for _ in range(arguments.repeats):
-        print(report(apart(arguments.exam, arguments.models)), flush=True)
+        print(report(apart(CORES, analyse, arguments.exam, arguments.models)), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,6 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless
 
+from bench.apart import apart
 from bench.nodule.alterations import thickness
 from bench.nodule.analysis import MODELS
 from bench.nodule.scans import find_scan
@@ -198,26 +197,6 @@ def analyse(folder: Path, models: Path, threads: int) -> Taken:
     )
 
 
-def _child(folder: Path, models: Path, threads: int, answer: Connection) -> None:
-    cores = sorted(os.sched_getaffinity(0))[:CORES]
-    os.sched_setaffinity(0, cores)
-    answer.send(analyse(folder, models, threads))
-
-
-def apart(folder: Path, models: Path, threads: int) -> Taken:
-    """`analyse` in a new process on two cores, so that nothing else is in its peak memory."""
-    context = get_context("spawn")
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(folder, models, threads, send))
-    process.start()
-    send.close()
-    try:
-        taken: Taken = receive.recv()
-    finally:
-        process.join()
-    return taken
-
-
 def report(taken: Taken) -> str:
     """The figures beside the aims."""
     raw = taken.decode + taken.inference
@@ -256,7 +235,10 @@ def main() -> None:
             f"cores, {arguments.threads} threads; load {os.getloadavg()[0]:.1f}"
         )
         for _ in range(arguments.repeats):
-            print(report(apart(Path(folder), arguments.models, arguments.threads)), flush=True)
+            print(
+                report(apart(CORES, analyse, Path(folder), arguments.models, arguments.threads)),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
