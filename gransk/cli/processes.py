@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gransk.cli.log_rotation import rotate
+from gransk.core.waiting import backoff
 
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 20.0
+LONGEST_WAIT_SECONDS = 60.0
 
 
 def gransk_command(*arguments: str) -> list[str]:
@@ -109,7 +111,7 @@ class Supervisor:
                 rotate(process.log)
             if process.running:
                 continue
-            wait = min(60.0, 2.0 ** min(process.deaths, 6) - 1)
+            wait = backoff(1.0, process.deaths, LONGEST_WAIT_SECONDS + 1) - 1
             if time.monotonic() - process.started < wait:
                 continue
             code = process.handle.returncode if process.handle else None
