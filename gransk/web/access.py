@@ -151,6 +151,19 @@ def _check_nudge(request: Request) -> None:
         raise HTTPException(401)
 
 
+def person_of(caller: Caller) -> Account:
+    """The account of who asks, a person.
+
+    Raises
+    ------
+    HTTPException
+        403 for a machine.
+    """
+    if caller.account is None:
+        raise HTTPException(403)
+    return caller.account
+
+
 def language_of(request: Request) -> str:
     """The account's language, else the browser's choice here, else the site's."""
     caller = getattr(request.state, "caller", None)

@@ -19,7 +19,7 @@ from gransk.site.answering import responsible
 from gransk.site.config import Config
 from gransk.site.database import utcnow
 from gransk.site.tables import Account, Role
-from gransk.web.access import Caller
+from gransk.web.access import Caller, person_of
 from gransk.web.wiring import Wiring, wiring
 
 
@@ -44,19 +44,6 @@ class Asked(BaseModel):
     def holds(self, day: datetime.date) -> bool:
         """Does the period hold a day?"""
         return (self.first or day) <= day <= (self.last or day)
-
-
-def person_of(caller: Caller) -> Account:
-    """The person who asks.
-
-    Raises
-    ------
-    HTTPException
-        403 for a machine.
-    """
-    if caller.account is None:
-        raise HTTPException(403)
-    return caller.account
 
 
 def today(known: Wiring) -> datetime.date:

@@ -26,7 +26,7 @@ from gransk.site.database import utcnow
 from gransk.site.events import EventKind, record
 from gransk.site.tables import Account
 from gransk.web import texts
-from gransk.web.access import Caller, allow, language_of
+from gransk.web.access import Caller, allow, language_of, person_of
 from gransk.web.permissions import Permission
 from gransk.web.reading.asking import (
     Asked,
@@ -35,7 +35,6 @@ from gransk.web.reading.asking import (
     asker_of,
     check_unit,
     chosen,
-    person_of,
     titles,
 )
 from gransk.web.rendering import page

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from gransk.reading.groups import Dimension
 from gransk.reading.indicators.table import Row, table
 from gransk.reading.past_keeping import Closed
-from gransk.web.access import Caller, allow
+from gransk.web.access import Caller, allow, person_of
 from gransk.web.permissions import Permission
-from gransk.web.reading.asking import Asked, asker_of, chosen, person_of
+from gransk.web.reading.asking import Asked, asker_of, chosen
 from gransk.web.reading.indicator_pages import shown_values
 from gransk.web.rendering import page
 from gransk.web.wiring import wiring

@@ -1,4 +1,4 @@
-"""What pages and REST do with the policies: try a room, keep it, and say how a version stands."""
+"""What pages and REST do with the policies: try, keep, approve, restore, say how one stands."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from gransk.reading import rooms
 from gransk.reading.policy import Room
 from gransk.reading.policy_refusals import PolicyError, PolicyRefusal
 from gransk.reading.rooms import Version
-from gransk.web.access import Caller
+from gransk.web.access import Caller, person_of
 from gransk.web.reading.asking import countable, past_of, today
 from gransk.web.reading.simulating import Tried, try_changes
 from gransk.web.wiring import Wiring, wiring
+
+LONGEST = 100_000
+"""Characters of a version as text."""
 
 
 def try_room(
@@ -49,6 +52,29 @@ def keep(known: Wiring, caller: Caller, room: Room, reason: str, tried: Sequence
         return rooms.draft(
             session, known.config.reading, room, caller.name, reason, today(known), evidence
         )
+
+
+def approve(known: Wiring, caller: Caller, number: int) -> None:
+    """Approve a version for the units that a person answers for.
+
+    Raises
+    ------
+    PolicyError
+    """
+    with known.database.begin() as session:
+        rooms.approve(session, known.config.reading, number, person_of(caller))
+
+
+def restore(known: Wiring, caller: Caller, number: int, reason: str) -> Version:
+    """Draft an earlier version again, valid from today.
+
+    Raises
+    ------
+    PolicyError, InvalidValueError
+    """
+    day, section = today(known), known.config.reading
+    with known.database.begin() as session:
+        return rooms.restore(session, section, number, day, caller.name, reason, day)
 
 
 def state_of(

@@ -24,11 +24,10 @@ from gransk.reading.rooms import Version
 from gransk.site.faults import read_yaml
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.permissions import Permission
-from gransk.web.reading.asking import person_of, today
-from gransk.web.reading.policy_acts import keep, state_of, try_room
-from gransk.web.reading.policy_pages import LONGEST
+from gransk.web.reading import policy_acts
+from gransk.web.reading.asking import today
 from gransk.web.reading.simulating import Tried
-from gransk.web.settings.house import LARGEST, Number
+from gransk.web.settings.house import LARGEST, Number, Why
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
 
@@ -71,7 +70,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     document: dict[str, Any] | None = None
-    yaml: str | None = Field(default=None, max_length=LONGEST)
+    yaml: str | None = Field(default=None, max_length=policy_acts.LONGEST)
 
     @model_validator(mode="after")
     def _one(self) -> Asked:
@@ -82,14 +81,6 @@ class Asked(BaseModel):
 
 class NewVersion(Asked):
     """A version that is to be drafted, and why."""
-
-    reason: str = Field(default="", max_length=2000)
-
-
-class Why(BaseModel):
-    """Somebody's reason."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(default="", max_length=2000)
 
@@ -121,8 +112,9 @@ def show_current(request: Request, caller: Seeing) -> dict[str, Any]:
         current = rooms.in_force(session, today(known))
         if current is None:
             return {"number": 0}
-        found = rooms.one_version(session, current.version)
-        (told,) = _versions(session, known, [found])
+        every = rooms.versions(session)
+        found = next(one for one in every if one.row.version == current.version)
+        (told,) = _versions(session, known, every, [found])
     return told | _content(found.room)
 
 
@@ -136,12 +128,9 @@ def list_versions(
     """Versions, drafts among them, the newest first."""
     known = wiring(request)
     with known.database.read() as session:
-        found = [
-            one
-            for one in reversed(rooms.versions(session))
-            if before is None or one.row.version < before
-        ]
-        return {"versions": _versions(session, known, found[:limit])}
+        every = rooms.versions(session)
+        found = [one for one in reversed(every) if before is None or one.row.version < before]
+        return {"versions": _versions(session, known, every, found[:limit])}
 
 
 @router.get("/versions/{number}")
@@ -152,7 +141,7 @@ def show_version(number: Number, request: Request, caller: Seeing) -> Response:
         with known.database.read() as session:
             found = rooms.one_version(session, number)
             base = rooms.one_version(session, found.row.base).room if found.row.base else None
-            (told,) = _versions(session, known, [found])
+            (told,) = _versions(session, known, rooms.versions(session), [found])
     except PolicyError as error:
         return _refusal(request, error)
     changes = differences(base, found.room, language_of(request))
@@ -181,7 +170,7 @@ def make_version(asked: NewVersion, request: Request, caller: Drafting) -> Respo
     try:
         room = _room(asked)
         _, tried = _try(request, caller, room)
-        made = keep(known, caller, room, asked.reason, tried)
+        made = policy_acts.keep(known, caller, room, asked.reason, tried)
     except (PolicyError, WrongCallError) as error:
         return _refusal(request, error)
     except InvalidValueError:
@@ -194,8 +183,7 @@ def approve(number: Number, request: Request, caller: Approving) -> Response:
     """Approve a version for the units that the person answers for."""
     known = wiring(request)
     try:
-        with known.database.begin() as session:
-            rooms.approve(session, known.config.reading, number, person_of(caller))
+        policy_acts.approve(known, caller, number)
     except PolicyError as error:
         return _refusal(request, error)
     return _answer(known, number)
@@ -205,10 +193,8 @@ def approve(number: Number, request: Request, caller: Approving) -> Response:
 def restore(number: Number, why: Why, request: Request, caller: Drafting) -> Response:
     """Draft an earlier version again, valid from today."""
     known = wiring(request)
-    day, section = today(known), known.config.reading
     try:
-        with known.database.begin() as session:
-            made = rooms.restore(session, section, number, day, caller.name, why.reason, day)
+        made = policy_acts.restore(known, caller, number, why.reason)
     except PolicyError as error:
         return _refusal(request, error)
     except InvalidValueError:
@@ -237,24 +223,27 @@ def _try(request: Request, caller: Caller, room: Room) -> tuple[Room | None, lis
         base = rooms.newest_approved(session)
         before = None if base is None else base.room
         try:
-            return before, try_room(request, session, caller, before, room)
+            return before, policy_acts.try_room(request, session, caller, before, room)
         except NotYetCountedError as error:
             raise WrongCallError(COUNTING) from error
 
 
 def _answer(known: Wiring, number: int, status: int = 200) -> Response:
     with known.database.read() as session:
-        (told,) = _versions(session, known, [rooms.one_version(session, number)])
+        found = rooms.one_version(session, number)
+        (told,) = _versions(session, known, rooms.versions(session), [found])
     return JSONResponse(told, status)
 
 
-def _versions(session: Session, known: Wiring, wanted: Sequence[Version]) -> list[dict[str, Any]]:
-    day, every = today(known), rooms.versions(session)
+def _versions(
+    session: Session, known: Wiring, every: Sequence[Version], wanted: Sequence[Version]
+) -> list[dict[str, Any]]:
+    day = today(known)
     current = rooms.in_force(session, day)
     return [
         {
             "number": one.row.version,
-            "state": state_of(one, every, current, day),
+            "state": policy_acts.state_of(one, every, current, day),
             "digest": one.row.digest,
             "base": one.row.base,
             "restores": one.row.restores,

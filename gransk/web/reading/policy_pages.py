@@ -27,11 +27,10 @@ from gransk.reading.rooms import Version
 from gransk.reading.simulation.figures import Simulation
 from gransk.site import answering
 from gransk.web import texts
-from gransk.web.access import Caller, allow, language_of
+from gransk.web.access import Caller, allow, language_of, person_of
 from gransk.web.permissions import Permission
-from gransk.web.reading import simulating
-from gransk.web.reading.asking import answers_for, person_of, titles, today
-from gransk.web.reading.policy_acts import keep, state_of, try_room
+from gransk.web.reading import policy_acts, simulating
+from gransk.web.reading.asking import answers_for, titles, today
 from gransk.web.reading.policy_form import (
     CHOICES,
     FACTS,
@@ -49,8 +48,6 @@ from gransk.web.reading.simulating import Tried
 from gransk.web.rendering import page
 from gransk.web.wiring import Wiring, wiring
 
-LONGEST = 100_000
-"""Characters of a version as text."""
 DONE = {"approved": "policy_approved", "drafted": "policy_drafted"}
 """What the page of a version says after an act."""
 BEGINNING: dict[str, Any] = {
@@ -166,8 +163,7 @@ def approve(number: int, request: Request, caller: Approving) -> Response:
     """Approve a version for the units that the person answers for."""
     known = wiring(request)
     try:
-        with known.database.begin() as session:
-            rooms.approve(session, known.config.reading, number, person_of(caller))
+        policy_acts.approve(known, caller, number)
     except PolicyError as error:
         return _refused(request, caller, number, error)
     return RedirectResponse(f"/reading/policies/versions/{number}?done=approved", 303)
@@ -182,12 +178,8 @@ def restore(
 ) -> Response:
     """Draft an earlier version again, valid from today."""
     known = wiring(request)
-    day = today(known)
     try:
-        with known.database.begin() as session:
-            made = rooms.restore(
-                session, known.config.reading, number, day, caller.name, reason, day
-            )
+        made = policy_acts.restore(known, caller, number, reason)
     except PolicyError as error:
         return _refused(request, caller, number, error)
     except InvalidValueError:
@@ -208,7 +200,7 @@ def _send(request: Request, caller: Caller, form: FormData) -> Response:
     if form.get("step") != "keep":
         return _form(request, caller, checked)
     try:
-        made = keep(known, caller, checked.room, checked.reason, checked.tried)
+        made = policy_acts.keep(known, caller, checked.room, checked.reason, checked.tried)
     except PolicyError as error:
         checked.faults = told(error, language_of(request))
         return _form(request, caller, checked, 409)
@@ -223,7 +215,7 @@ def _check(request: Request, session: Session, caller: Caller, form: FormData) -
     base = rooms.newest_approved(session)
     before = None if base is None else base.room
     mode = "text" if form.get("mode") == "text" else "form"
-    written = _text(form, "text")[:LONGEST]
+    written = _text(form, "text")[: policy_acts.LONGEST]
     kept = {} if before is None else fields_of(before, "").minimum
     checked = Checked(sent(form, kept), written, mode, _text(form, "reason"))
     checked.room, checked.faults = _room(checked, language)
@@ -234,7 +226,7 @@ def _check(request: Request, session: Session, caller: Caller, form: FormData) -
     else:
         checked.text = write_room(checked.room)
     try:
-        checked.tried = try_room(request, session, caller, before, checked.room)
+        checked.tried = policy_acts.try_room(request, session, caller, before, checked.room)
     except PolicyError as error:
         checked.faults = told(error, language)
         return checked
@@ -324,7 +316,7 @@ def _overview(request: Request, caller: Caller) -> Response:
         caller,
         current=current,
         words=room_words(current, language) if current is not None else [],
-        versions=[(one, state_of(one, every, current, day)) for one in reversed(every)],
+        versions=[(one, policy_acts.state_of(one, every, current, day)) for one in reversed(every)],
         units=titles(known.config),
         pauses=pauses,
     )
@@ -347,7 +339,7 @@ def _version_page(
     account = person_of(caller)
     mine = [unit for unit in found.open_units if unit in answers_for(config, account)]
     own = found.row.author.removeprefix(answering.SHELL) == account.name
-    state = state_of(found, every, current, day)
+    state = policy_acts.state_of(found, every, current, day)
     done = request.query_params.get("done", "")
     return page(
         request,

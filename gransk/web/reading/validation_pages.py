@@ -24,7 +24,7 @@ from gransk.reading.policy_tables import Validation
 from gransk.reading.validation.report import Report, validate
 from gransk.site.events import EventKind, record
 from gransk.web import texts
-from gransk.web.access import Caller, allow, language_of
+from gransk.web.access import Caller, allow, language_of, person_of
 from gransk.web.permissions import Permission
 from gransk.web.reading import roc, simulating, validation_pdf
 from gransk.web.reading.asking import (
@@ -33,7 +33,6 @@ from gransk.web.reading.asking import (
     asker_of,
     check_unit,
     countable,
-    person_of,
     titles,
     today,
 )

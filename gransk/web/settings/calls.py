@@ -31,10 +31,10 @@ from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import site_digest
 from gransk.site.tables import SettingVersion
-from gransk.web.access import Caller, allow, language_of
+from gransk.web.access import Caller, allow, language_of, person_of
 from gransk.web.permissions import Permission
 from gransk.web.settings.faults import faults
-from gransk.web.settings.house import LARGEST, Number, base_of, look, person_of, status_of
+from gransk.web.settings.house import LARGEST, Number, Why, base_of, look, status_of
 from gransk.web.settings.trying import Tried, try_out
 from gransk.web.texts import text
 from gransk.web.wiring import Wiring, wiring
@@ -92,14 +92,6 @@ class Tries(Asked):
 
     until: datetime.datetime | None = None
     after: int = Field(default=0, ge=0, le=LARGEST)
-
-
-class Why(BaseModel):
-    """Somebody's reason."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: str = Field(default="", max_length=2000)
 
 
 @router.get("")

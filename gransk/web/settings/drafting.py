@@ -19,7 +19,7 @@ from gransk.site.settings_acts import propose
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.settings_tables import Origin
 from gransk.site.site_keys import SITE, Content
-from gransk.web.access import Caller, allow, language_of
+from gransk.web.access import Caller, allow, language_of, person_of
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.settings import words
@@ -29,7 +29,6 @@ from gransk.web.settings.house import (
     filled,
     look,
     only_given,
-    person_of,
     said,
     status_of,
     told_changes,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import HTTPException, Path
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
@@ -17,8 +18,6 @@ from gransk.site.live import Live
 from gransk.site.settings_drafts import content_of, settings_now
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.site_keys import Content, Host
-from gransk.site.tables import Account
-from gransk.web.access import Caller
 from gransk.web.wiring import Wiring
 
 FIRST = 1
@@ -42,6 +41,14 @@ STATUS = {
 """Of an answer; 422 for what is not here."""
 
 
+class Why(BaseModel):
+    """Somebody's reason, as a call gives it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(default="", max_length=2000)
+
+
 def status_of(error: SettingsError) -> int:
     """The status of an answer that refuses."""
     return STATUS.get(error.refusal, 422)
@@ -51,19 +58,6 @@ def said(error: SettingsError, language: str) -> str:
     """A refusal in words, with what it is about."""
     told = error.text(language)
     return f"{told} ({error.detail})" if error.detail else told
-
-
-def person_of(caller: Caller) -> Account:
-    """The account of a person; machines are refused.
-
-    Raises
-    ------
-    HTTPException
-        403.
-    """
-    if caller.account is None:
-        raise HTTPException(403)
-    return caller.account
 
 
 def base_of(session: Session, host: Host, number: int | None) -> tuple[int, Content]:

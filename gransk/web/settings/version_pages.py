@@ -31,7 +31,7 @@ from gransk.site.settings_file import export_settings
 from gransk.site.settings_refusals import SettingsError, SettingsRefusal
 from gransk.site.site_keys import machine_content
 from gransk.site.tables import SettingVersion
-from gransk.web.access import Caller, allow, language_of
+from gransk.web.access import Caller, allow, language_of, person_of
 from gransk.web.permissions import Permission
 from gransk.web.rendering import page
 from gransk.web.settings import words
@@ -40,7 +40,6 @@ from gransk.web.settings.house import (
     LARGEST,
     Number,
     look,
-    person_of,
     said,
     status_of,
     told_changes,
