@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from gransk.core.followup import Advice, FollowUp
@@ -49,16 +49,27 @@ class Noter:
     confirmation: Confirmation
 
     def __call__(self, session: Session, item: Workitem, report: Report) -> None:
-        """Note what a report advises; an unreadable one is told, and stops no release."""
+        """Note what a report advises.
+
+        As `gransk.reading.urgent.Raiser` does, it lets a release be tried again where the advice
+        cannot be read now: no patient misses the list for a moment's fault. Advice that makes no
+        sense is told, and stops no release.
+
+        Raises
+        ------
+        BlobError, OSError
+            Where the advice cannot be read now.
+        """
         who = self.patient_of(session, item.study_key)
         if who is None:
             return
         try:
             told = read_follow_up(session, self.blobs, report.key)
-        except (BlobError, KeyError, OSError, ValueError) as error:
-            log.error("advice of study %s cannot be read: %s", item.study_key, type(error).__name__)
+        except ValueError as error:
+            log.error("advice of study %s makes no sense: %s", item.study_key, type(error).__name__)
             data = {"report": report.key, "error": type(error).__name__}
             record(session, SYSTEM, EventKind.FOLLOW_UP_CHANGED, item.study_key, data)
+            _pass_over(session, item, report)
             return
         signed = report_signature(session, item.study_key, item.application, report) is not None
         at_once = self.settings.after == "released"
@@ -189,6 +200,15 @@ class _Note:
         changed(self.session, row, SYSTEM, {"report": self.report.key})
 
 
+def _pass_over(session: Session, item: Workitem, report: Report) -> None:
+    """The row of a study stays as it was, and is not asked to take this report again."""
+    session.execute(
+        update(FollowUpRow)
+        .where(FollowUpRow.study_key == item.study_key, FollowUpRow.application == item.application)
+        .values(report_key=report.key)
+    )
+
+
 def _close(session: Session, row: FollowUpRow, why: Closing) -> None:
     row.state, row.closing = FollowUpState.CLOSED, why
     changed(session, row, SYSTEM, {})
@@ -197,7 +217,8 @@ def _close(session: Session, row: FollowUpRow, why: Closing) -> None:
 def catch_up(session: Session, noter: Noter) -> int:
     """Bring rows in step whose study has another report by now; returns how many.
 
-    A report that was released before and stands again is released no second time.
+    A report that was released before and stands again is released no second time. One whose
+    advice cannot be read now is left for the next time.
     """
     query = (
         select(Workitem, Report)
@@ -212,10 +233,15 @@ def catch_up(session: Session, noter: Noter) -> int:
         .where(FollowUpRow.report_key != Workitem.report_key, Workitem.state == WorkState.READY)
         .where(Report.released_at.is_not(None), Report.withdrawn_at.is_(None))
     )
-    found = session.execute(query).all()
-    for item, report in found:
-        noter(session, item, report)
-    return len(found)
+    noted = 0
+    for item, report in session.execute(query).all():
+        try:
+            noter(session, item, report)
+        except (BlobError, OSError) as error:
+            log.error("advice of study %s cannot be read: %s", item.study_key, type(error).__name__)
+        else:
+            noted += 1
+    return noted
 
 
 def unconfirmed(

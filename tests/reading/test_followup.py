@@ -19,7 +19,7 @@ from gransk.reading.plan import PlanReason
 from gransk.reading.release import release_report
 from gransk.reading.tables import Closing, FollowUpRow, FollowUpState
 from gransk.results import edits
-from gransk.results.blobs import BlobStore
+from gransk.results.blobs import BlobError, BlobStore
 from gransk.results.edits import Person, Seen
 from gransk.results.store import NewObject, seal_analysis, seal_report, withdraw_report
 from gransk.results.tables import Report, Workitem, WorkState
@@ -119,6 +119,13 @@ class Place:
         with self.database.begin() as session:
             edits.sign(session, Seen.of(self.item(session, study)), DORTE)
         return self.report(study, follow_up)
+
+    def stored(self, report: str) -> str:
+        """The digest of what a report advises."""
+        with self.database.read() as session:
+            found = session.get_one(Report, report).follow_up_sha256
+        assert found is not None
+        return found
 
     def rows(self) -> list[FollowUpRow]:
         with self.database.read() as session:
@@ -307,19 +314,66 @@ def test_joined_identifiers_are_one_patient(place):
     assert place.row().due_to == LATER[1]
 
 
-def test_a_damaged_advice_stops_no_release(place, caplog):
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), BlobError("missing")])
+def test_advice_that_cannot_be_read_now_lets_the_release_be_tried_again(place, fault, monkeypatch):
+    def fails(store, sha256):
+        raise fault
+
     study = place.study(ANNA, FIRST)
-    stored = place.blobs.put(told(advice(DUE)).model_dump_json().encode())
-    place.blobs.path(stored.sha256).write_bytes(b"damaged")
-    real = place.blobs.put
-    place.blobs.put = lambda content: stored if b"assessment" in content else real(content)
-    key = place.report(study, told(advice(DUE)))
+    with monkeypatch.context() as now:
+        now.setattr(BlobStore, "get", fails)
+        with pytest.raises(type(fault)):
+            place.report(study, told(advice(DUE)))
     with place.database.read() as session:
-        assert session.get_one(Report, key).released_at is not None
-        events = session.scalars(select(Event).where(Event.kind == "follow_up_changed")).all()
-    assert [event.data["error"] for event in events] == ["BlobError"]
+        (report,) = session.scalars(select(Report)).all()
+    assert report.released_at is None
     assert place.rows() == []
+    with place.database.begin() as session:
+        assert release_report(session, report.key, "policy", lambda *_: {}, place.noter)
+    assert place.row().due_to == DUE[1]
+
+
+def test_advice_that_makes_no_sense_is_told_once_and_stops_no_release(place, caplog, monkeypatch):
+    place.after = "released"
+    study = place.study(ANNA, FIRST)
+    place.report(study, told(advice(DUE)))
+    monkeypatch.setattr(BlobStore, "get", lambda store, sha256: b'{"assessment": 1}')
+    key = place.report(study, told(advice(LATER)))
+    with place.database.begin() as session:
+        assert session.get_one(Report, key).released_at is not None
+        assert catch_up(session, place.noter) == 0
+        events = session.scalars(select(Event).where(Event.kind == "follow_up_changed")).all()
+    assert [event.data.get("error") for event in events] == [None, "ValidationError"]
+    assert place.row().due_to == DUE[1]
+    assert "makes no sense" in caplog.text
+
+
+def test_one_that_cannot_be_read_holds_up_no_other_on_the_list(place, caplog, monkeypatch):
+    """Reports that stand again are brought in step later; the others at once."""
+    place.after = "released"
+    studies = [place.study(ANNA, FIRST), place.study(BO, FIRST)]
+    keys = [
+        place.report(study, told(advice(due)))
+        for study, due in zip(studies, (DUE, LATER), strict=True)
+    ]
+    for study in studies:
+        place.report(study, None)
+    with place.database.begin() as session:
+        for study, key in zip(studies, keys, strict=True):
+            item = place.item(session, study)
+            seal_report(session, item, key, item.analysis_key, utcnow(), [])
+    lost = place.blobs.path(place.stored(keys[0]))
+    content = lost.read_bytes()
+    lost.unlink()
+    with place.database.begin() as session:
+        assert catch_up(session, place.noter) == 1
     assert "cannot be read" in caplog.text
+    assert {row.patient_key: row.state for row in place.rows()} == {ANNA: "closed", BO: "due"}
+    lost.write_bytes(content)
+    with place.database.begin() as session:
+        assert catch_up(session, place.noter) == 1
+        assert catch_up(session, place.noter) == 0
+    assert {row.state for row in place.rows()} == {"due"}
 
 
 def test_a_withdrawn_report_keeps_its_patient_on_the_list(place):

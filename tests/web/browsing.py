@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from web_site import PASSWORD
 
 CHROMIUM = os.environ.get("GRANSK_CHROMIUM", "/usr/bin/chromium")
@@ -21,6 +21,7 @@ FLAGS = [
     "--disable-component-update",
 ]
 PAINTED_SECONDS = 60
+EXPECTED_SECONDS = 5 * float(os.environ.get("PATIENCE", "1"))
 OWN = ("chrome:", "chrome-extension:")
 """The browser's own reader of PDF."""
 LATE = "ResizeObserver loop"
@@ -35,7 +36,8 @@ class Served(Protocol):
 
 @contextmanager
 def started() -> Iterator[Browser]:
-    """A browser of its own."""
+    """A browser of its own; what a page is expected to show has longer on a busy machine."""
+    expect.set_options(timeout=EXPECTED_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
