@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, select, true, update
 from sqlalchemy.orm import Session
 
 from gransk.core.waiting import backoff
-from gransk.delivery.deliver import fail, study_of
+from gransk.delivery.trying import fail, study_of
 from gransk.results.commitment_tables import Commitment, CommitmentObject, CommitmentState
 from gransk.results.tables import Delivery, DeliveryState, ReportObject
 from gransk.site.config_commitment import CommitmentSection

@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session
 from gransk.core.errors import GranskError, place
 from gransk.core.patients import ExamIdentity
 from gransk.core.waiting import backoff
-from gransk.delivery.deliver import Result
 from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.outgoing import Announced, Made, OrderIdentity
+from gransk.delivery.trying import FIRST_WAIT_SECONDS, GROWTH, LIFE, REFUSALS, Result
 from gransk.results.blobs import BlobStore, keep
 from gransk.results.decisions import Decision, decision_of
 from gransk.results.message_tables import (
@@ -43,13 +43,7 @@ from gransk.site.workflows import QueueName, workflow
 log = logging.getLogger(__name__)
 
 NAME = "tell"
-FIRST_WAIT_SECONDS = 1.0
-GROWTH = 1.5
 LONGEST_WAIT_SECONDS = 60.0
-REFUSALS = 5
-"""How often a destination may refuse a message before the next one has its turn."""
-LIFE = 200
-"""Tries of one workflow; then another goes on, so that a week's outage makes no endless one."""
 
 AnyNews = Announced[Decision] | Announced[ReportTold] | Announced[PriorityTold]
 Identify = Callable[[Session, str], ExamIdentity | None]

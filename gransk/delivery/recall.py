@@ -15,7 +15,10 @@ from dbos import DBOS
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from gransk.delivery.deliver import (
+from gransk.delivery.destination import Destination
+from gransk.delivery.hiding import Hider
+from gransk.delivery.pacing import Pace, turn
+from gransk.delivery.trying import (
     Answer,
     Result,
     answered,
@@ -29,9 +32,6 @@ from gransk.delivery.deliver import (
     tried_since,
     try_until_ended,
 )
-from gransk.delivery.destination import Destination
-from gransk.delivery.hiding import Hider
-from gransk.delivery.pacing import Pace, turn
 from gransk.results.blobs import BlobStore
 from gransk.results.starter import RESTARTED_OFTEN, Open, Starter
 from gransk.results.store import send_anew

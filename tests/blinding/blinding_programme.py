@@ -47,7 +47,7 @@ from gransk.cli.archive import ArchiveCarrier
 from gransk.core.keys import digest
 from gransk.core.reasons import Reason
 from gransk.core.screening import Verdict
-from gransk.delivery import deliver
+from gransk.delivery import deliver, trying
 from gransk.oversight.drift.looking import DriftWatcher
 from gransk.reading import acts, entering, release, rooms
 from gransk.reading.acts import Actor
@@ -503,7 +503,7 @@ class Programme:
                 self.site.database, self.blobs,
                 {one.name: archive for one in DESTINATIONS}, *line.arguments,
             )  # fmt: skip
-            assert sent[0] is deliver.Result.SENT, sent
+            assert sent[0] is trying.Result.SENT, sent
 
     def delivered(self) -> list[tuple[str, str]]:
         """Series whose results were let out, and where to: of the outbox, whatever its state."""

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from gransk.core.keys import digest
 from gransk.core.object_kinds import ObjectKind
-from gransk.delivery import deliver
-from gransk.delivery.deliver import Result
+from gransk.delivery import deliver, trying
 from gransk.delivery.pacing import Pace
+from gransk.delivery.trying import Result
 from gransk.reading.release import release_report
 from gransk.results.blobs import BlobStore
 from gransk.results.store import NewObject, seal_analysis, seal_report
@@ -112,7 +112,7 @@ class Outbox:
             if name in ("", row.partition)
         ]
 
-    def send(self, delivery: str, attempt: int) -> deliver.Answer:
+    def send(self, delivery: str, attempt: int) -> trying.Answer:
         return deliver.send_once(
             self.database, self.blobs, self.takers, delivery, attempt, self.paces
         )

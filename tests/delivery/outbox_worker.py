@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from gransk.delivery import deliver
+from gransk.delivery import deliver, trying
 from gransk.delivery.carriers import make_carriers, paces
 from gransk.results.blobs import BlobStore
 from gransk.site.config import load_config
@@ -19,8 +19,8 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     config = load_config(folder / "gransk.yaml")
     database = Database(config.database.url)
-    deliver.FIRST_WAIT_SECONDS = 0.1
-    deliver.LIFE = 20
+    trying.FIRST_WAIT_SECONDS = 0.1
+    trying.LIFE = 20
     worker = configure(config, database, slot=slot)
     carriers = make_carriers(config.destinations, lambda _: None)
     deliver.register(database, BlobStore(config.blob_folder), carriers, paces(config.destinations))

@@ -27,7 +27,7 @@ from gransk.delivery import commitment, deliver, overview
 from gransk.delivery.commitment import Answer, Committer, Request, take_answer
 from gransk.delivery.commitment_asking import PUSH_MODEL, PUSH_MODEL_INSTANCE, Answers, Asker
 from gransk.delivery.commitment_door import CommitmentDoor
-from gransk.delivery.deliver import Result
+from gransk.delivery.trying import Result
 from gransk.results.commitment_tables import Commitment, CommitmentState
 from gransk.results.store import withdraw_report
 from gransk.results.tables import Delivery, DeliveryState

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
-from gransk.delivery import deliver
-from gransk.delivery.deliver import Result
+from gransk.delivery import deliver, trying
 from gransk.delivery.destination import RefusedError, UnavailableError
+from gransk.delivery.trying import Result
 from gransk.reading.release import lost, open_rows, release_report
 from gransk.results.blobs import BlobStore
 from gransk.results.starter import RESTARTED_OFTEN
@@ -130,7 +130,7 @@ def test_a_failed_delivery_is_tried_again_by_a_person(database, blobs):
     release(database)
     (line,) = lines(database)
     with database.begin() as session:
-        deliver.fail(session, line.id, 0, "refused")
+        trying.fail(session, line.id, 0, "refused")
         assert deliver.open_rows(session) == []
         assert deliver.rerun(session, line.id, "ann")
         assert not deliver.rerun(session, line.id, "ann")

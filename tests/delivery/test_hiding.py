@@ -11,9 +11,9 @@ import pytest
 from sent_reports import STUDY, SentReports
 from sqlalchemy import func, select
 
-from gransk.delivery import deliver
-from gransk.delivery.deliver import Result
+from gransk.delivery import deliver, trying
 from gransk.delivery.destination import RefusedError, UnavailableError
+from gransk.delivery.trying import Result
 from gransk.results.commitment_tables import RejectionNote
 from gransk.results.made import made_of
 from gransk.results.store import withdraw_report
@@ -245,7 +245,7 @@ def test_what_may_be_there_falls_too_though_it_waits_or_failed(
     site.send(OLD)
     line = site.lines(OLD)[0]
     with site.database.begin() as session:
-        assert deliver.fail(session, line.id, line.attempt, "not committed", DeliveryState.SENT)
+        assert trying.fail(session, line.id, line.attempt, "not committed", DeliveryState.SENT)
     withdraw(site, OLD)
     assert site.states(OLD) == {DeliveryState.RECALL}
     assert site.recall("hide") == [Result.RECALLED] * 2

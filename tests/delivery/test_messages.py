@@ -6,10 +6,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError
 
 from gransk.delivery import messages
-from gransk.delivery.deliver import Result
 from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.hl7.outgoing import decision_hl7
 from gransk.delivery.messages import Outbox, open_rows
+from gransk.delivery.trying import Result
 from gransk.results.blobs import BlobStore
 from gransk.results.decisions import Decision, announce, announcements
 from gransk.results.message_tables import ExamOrder, MessageState, OutgoingMessage

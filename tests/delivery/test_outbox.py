@@ -14,10 +14,10 @@ from outbox_site import Outbox
 from sqlalchemy import delete, false, select, update
 
 from gransk.cli import dead
-from gransk.delivery import deliver, overview, pacing
-from gransk.delivery.deliver import Answer, Result
+from gransk.delivery import deliver, overview, pacing, trying
 from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError, UnclearError
 from gransk.delivery.pacing import DeliveryPace, Pace, turn
+from gransk.delivery.trying import Answer, Result
 from gransk.results.store import restore_report, withdraw_report
 from gransk.results.tables import Delivery, DeliveryState
 from gransk.site.database import Database, utcnow
@@ -70,7 +70,7 @@ def test_one_that_was_refused_for_good_holds_nothing_up(outbox):
     first, second = outbox.add(1), outbox.add(1, application="yy")
     with outbox.database.begin() as session:
         for line in outbox.lines(first):
-            assert deliver.fail(session, line.id, 0, "no")
+            assert trying.fail(session, line.id, 0, "no")
     assert {row for row, _ in outbox.open()} == {line.id for line in outbox.lines(second)}
 
 
@@ -180,13 +180,13 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.slept: list[float] = []
-        monkeypatch.setattr(deliver.DBOS, "sleep", self.slept.append)
+        monkeypatch.setattr(trying.DBOS, "sleep", self.slept.append)
 
 
 def tried(answers, gave_up, went_on):
     """A workflow's life with these answers; what it returned."""
     given = iter(answers)
-    return deliver.try_until_ended(
+    return trying.try_until_ended(
         "d", 0,
         lambda *_: next(given).told,
         lambda *arguments: gave_up.append(arguments),
@@ -198,13 +198,13 @@ def test_a_destination_that_does_not_answer_is_tried_for_ever(monkeypatch):
     clock, gave_up, went_on = Clock(monkeypatch), [], []
     down = Answer(Result.UNAVAILABLE, "down")
     for _ in range(30):
-        assert tried([down] * deliver.LIFE, gave_up, went_on) == "goes on"
+        assert tried([down] * trying.LIFE, gave_up, went_on) == "goes on"
     assert gave_up == []
     assert len(went_on) == 30
     assert sum(clock.slept) > 7 * 24 * 3600, "more than a week"
-    assert clock.slept[0] == deliver.FIRST_WAIT_SECONDS
+    assert clock.slept[0] == trying.FIRST_WAIT_SECONDS
     assert max(clock.slept) == pacing.LONGEST_WAIT_SECONDS
-    assert clock.slept[: deliver.LIFE] == sorted(clock.slept[: deliver.LIFE])
+    assert clock.slept[: trying.LIFE] == sorted(clock.slept[: trying.LIFE])
 
 
 def test_only_refusals_end_it(monkeypatch):
@@ -222,7 +222,7 @@ def test_each_failed_line_is_put_back_in_its_own_transaction(outbox, monkeypatch
     outbox.add(1)
     for row in outbox.open("pacs"):
         with outbox.database.begin() as session:
-            assert deliver.fail(session, *row, "no")
+            assert trying.fail(session, *row, "no")
     real, sessions = deliver.rerun, []
 
     def rerun(session, delivery, actor):
@@ -246,14 +246,14 @@ def test_an_object_in_doubt_leaves_its_place_and_ends_where_others_are_taken(
     monkeypatch, others, ended
 ):
     clock, gave_up, went_on, asked = Clock(monkeypatch), [], [], []
-    busy = [Answer(Result.UNAVAILABLE, "busy", since=f"since {n}") for n in range(deliver.DOUBTS)]
+    busy = [Answer(Result.UNAVAILABLE, "busy", since=f"since {n}") for n in range(trying.DOUBTS)]
 
     def taken(*arguments):
         asked.append(arguments)
         return others
 
     given = iter(busy)
-    assert ended == deliver.try_until_ended(
+    assert ended == trying.try_until_ended(
         "d", 0,
         lambda *_: next(given).told,
         lambda *arguments: gave_up.append(arguments),
@@ -273,8 +273,8 @@ def test_an_object_in_doubt_counts_from_its_first_try_in_whatever_workflow(outbo
     outbox.takers["pacs"].error = DoubtedError("busy")
     first = send(outbox.takers, bad, attempt)
     with outbox.database.begin() as session:
-        assert not deliver.takes_others(session, bad, first.since)
-        deliver.renew(session, bad, attempt)
+        assert not trying.takes_others(session, bad, first.since)
+        trying.renew(session, bad, attempt)
     outbox.takers["pacs"].error = None
     outbox.add(1)
     later, *_ = (one for one in outbox.open("pacs") if one[0] != bad)
@@ -282,7 +282,7 @@ def test_an_object_in_doubt_counts_from_its_first_try_in_whatever_workflow(outbo
     outbox.takers["pacs"].error = DoubtedError("busy")
     second = send(outbox.takers, bad, attempt + 1)
     with outbox.database.begin() as session:
-        assert deliver.takes_others(session, bad, second.since)
+        assert trying.takes_others(session, bad, second.since)
 
 
 def test_a_destination_that_says_when_is_asked_then(monkeypatch):
@@ -301,9 +301,7 @@ def test_the_longest_wait_is_the_destinations_own(monkeypatch):
 def test_answers_of_an_older_version_are_understood(monkeypatch):
     clock = Clock(monkeypatch)
     given = iter([{"result": "unavailable", "error": "down", "at": 5.0}, {"result": "sent"}])
-    ended = deliver.try_until_ended(
-        "d", 0, lambda *_: next(given), lambda *_: None, lambda *_: None
-    )
+    ended = trying.try_until_ended("d", 0, lambda *_: next(given), lambda *_: None, lambda *_: None)
     assert ended == "sent"
     assert clock.slept == [1.0]
 
@@ -312,8 +310,8 @@ def test_a_line_goes_on_under_another_attempt(outbox):
     outbox.add(1)
     line, attempt = outbox.open("pacs")[0]
     with outbox.database.begin() as session:
-        deliver.renew(session, line, attempt)
-        deliver.renew(session, line, attempt)
+        trying.renew(session, line, attempt)
+        trying.renew(session, line, attempt)
     assert (line, attempt + 1) in outbox.open("pacs")
 
 

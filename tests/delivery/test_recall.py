@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
 from gransk.delivery import deliver, recall
-from gransk.delivery.deliver import Result
 from gransk.delivery.destination import DoubtedError, UnavailableError
 from gransk.delivery.pacing import Pace
+from gransk.delivery.trying import Result
 from gransk.reading.release import release_report
 from gransk.results.blobs import BlobStore
 from gransk.results.store import (

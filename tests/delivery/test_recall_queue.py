@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from gransk.core.object_kinds import ObjectKind
-from gransk.delivery import deliver, recall
-from gransk.delivery.deliver import Result
+from gransk.delivery import deliver, recall, trying
 from gransk.delivery.destination import RefusedError, UnavailableError, UnclearError
+from gransk.delivery.trying import Result
 from gransk.reading.release import release_report
 from gransk.results.blobs import BlobStore
 from gransk.results.store import NewObject, seal_analysis, seal_report, withdraw_report
@@ -179,7 +179,7 @@ def test_what_may_have_arrived_goes_though_no_try_follows(database, blobs, archi
         archive.held[line.sop_instance_uid] = b"SR"
     with database.begin() as session:
         for line in session.scalars(select(Delivery)):
-            deliver.renew(session, line.id, line.attempt)
+            trying.renew(session, line.id, line.attempt)
     archive.error = None
     seal(database, blobs, NEW)
     assert states(database, OLD) == {DeliveryState.RECALL}
@@ -205,7 +205,7 @@ def test_a_dead_letter_goes_where_it_may_have_arrived(database, blobs, archive, 
         if recalled:
             archive.held[line.sop_instance_uid] = b"SR"
         with database.begin() as session:
-            assert deliver.fail(session, line.id, line.attempt, "no")
+            assert trying.fail(session, line.id, line.attempt, "no")
     archive.error = None
     seal(database, blobs, NEW)
     assert states(database, OLD) == {DeliveryState.RECALL if recalled else DeliveryState.CANCELLED}

@@ -17,12 +17,12 @@ from web_objects import Lesions
 from web_server import serving
 
 from gransk.archive.followed import exam_identity, modalities_of
-from gransk.delivery.deliver import Result
 from gransk.delivery.destination import RefusedError, UnavailableError
 from gransk.delivery.fhir.pushing import Resources
 from gransk.delivery.fhir.system import FhirSystem, no_resource
 from gransk.delivery.messages import Outbox, open_rows, rerun
 from gransk.delivery.systems import make_systems
+from gransk.delivery.trying import Result
 from gransk.reading.report_telling import make_report_teller
 from gransk.results import edits
 from gransk.results.blobs import BlobStore
