@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gransk.archive.orthanc import (
+    ArchiveFaultError,
     ArchiveRefusedError,
     ArchiveSignInError,
     ArchiveUnavailableError,
     NotInArchiveError,
     Orthanc,
 )
-from gransk.delivery.destination import RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.site.config_destinations import Marks
 
 PASSES = (ArchiveUnavailableError, ArchiveSignInError)
@@ -30,6 +31,8 @@ class ArchiveCarrier:
             there = self.orthanc.find_instance(sop_instance_uid)
             if there is None or self._file(there) != content:
                 self.orthanc.store(content)
+        except ArchiveFaultError as error:
+            raise DoubtedError(str(error)) from error
         except PASSES as error:
             raise UnavailableError(str(error)) from error
         except ArchiveRefusedError as error:
@@ -42,6 +45,8 @@ class ArchiveCarrier:
                 self.orthanc.delete_instance(there)
         except NotInArchiveError:
             return
+        except ArchiveFaultError as error:
+            raise DoubtedError(str(error)) from error
         except PASSES as error:
             raise UnavailableError(str(error)) from error
         except ArchiveRefusedError as error:

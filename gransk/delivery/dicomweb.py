@@ -21,6 +21,14 @@ from gransk.site.config_messages import TlsClient
 JSON = "application/dicom+json"
 DOUBTED = frozenset({403, 408, 425, 429})
 """Refusals that pass where a right is given or the server is less busy, and else may not."""
+NO_ANSWER = (
+    httpx.ReadTimeout,
+    httpx.WriteTimeout,
+    httpx.ReadError,
+    httpx.WriteError,
+    httpx.RemoteProtocolError,
+)
+"""The server was there, and broke off or fell silent: by its own state, or at this object."""
 AWAY = frozenset({502, 503, 504})
 """Answers of a server that is away or busy, whatever it is sent."""
 FAILED_SOP_SEQUENCE, FAILURE_REASON = "00081198", "00081197"
@@ -101,6 +109,8 @@ class DicomwebCarrier:
             if answer.status_code == httpx.codes.UNAUTHORIZED and self._tokens is not None:
                 self._tokens.forget(self._tokens.token())
                 answer = self._request(method, path, headers, content)
+        except NO_ANSWER as error:
+            raise DoubtedError(_said(error)) from error
         except httpx.HTTPError as error:
             raise UnavailableError(_said(error)) from error
         except (ConfigurationError, TokenError) as error:

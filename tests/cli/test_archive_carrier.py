@@ -11,7 +11,7 @@ import pytest
 
 from gransk.archive.orthanc import Orthanc
 from gransk.cli.archive import ArchiveCarrier
-from gransk.delivery.destination import RefusedError, UnavailableError
+from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.site.config_machine import OrthancSection
 
 
@@ -49,11 +49,11 @@ def carrier(tmp_path: Path) -> Iterator[ArchiveCarrier]:
         (400, RefusedError),
         (401, UnavailableError),
         (403, UnavailableError),
-        (500, UnavailableError),
+        (500, DoubtedError),
         (503, UnavailableError),
     ],
 )
-def test_credentials_and_faults_pass_and_refusals_do_not(
+def test_credentials_pass_refusals_do_not_and_a_fault_is_in_doubt(
     carrier: ArchiveCarrier,
     monkeypatch: pytest.MonkeyPatch,
     status: int,
@@ -64,5 +64,6 @@ def test_credentials_and_faults_pass_and_refusals_do_not(
         lambda: carrier.send("2.25.1", b"DICM"),
         lambda: carrier.remove("2.25.1"),
     ):
-        with pytest.raises(error):
+        with pytest.raises(error) as raised:
             act()
+        assert type(raised.value) is error

@@ -368,7 +368,7 @@ def test_a_server_that_closes_in_the_middle_or_is_silent(peer):
         handler.connection.shutdown(socket.SHUT_RDWR)
 
     for behaviour in (cut, half, lambda handler, body: time.sleep(3)):
-        with pytest.raises(UnavailableError, match=r"RemoteProtocolError|ReadError|ReadTimeout"):
+        with pytest.raises(DoubtedError, match=r"RemoteProtocolError|ReadError|ReadTimeout"):
             carrier(peer(behaviour).url, timeout_seconds=1).send(*an_object())
 
 
