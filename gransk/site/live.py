@@ -46,6 +46,9 @@ class InForce(Protocol):
     def version(self) -> int:
         """Number of the version that its site keys are of."""
 
+    def look(self) -> bool:
+        """Look at once; whether another version is in force than before."""
+
 
 class Fixed:
     """A configuration that stays as it is, for commands and tests."""
@@ -61,6 +64,9 @@ class Fixed:
     @property
     def version(self) -> int:
         return self._version
+
+    def look(self) -> bool:
+        return False
 
 
 def in_force(settings: Config | InForce) -> InForce:
@@ -185,6 +191,10 @@ class Made(Generic[T]):
             self._of = config
             return self._made
 
+    def look(self) -> bool:
+        """Look at once whether another version is in force."""
+        return self._live.look()
+
 
 def calling(made: Callable[[], Callable[P, R]]) -> Callable[P, R]:
     """A function that is what was made last, each time it is called."""
@@ -196,13 +206,19 @@ def calling(made: Callable[[], Callable[P, R]]) -> Callable[P, R]:
 
 
 class Current(Mapping[str, T]):
-    """A mapping that is what was made last, each time it is asked."""
+    """A mapping that is what was made last, each time it is asked.
 
-    def __init__(self, made: Callable[[], Mapping[str, T]]) -> None:
+    What it lacks may be of a version that another process has seen sooner: it looks once more.
+    """
+
+    def __init__(self, made: Made[dict[str, T]]) -> None:
         self._made = made
 
     def __getitem__(self, key: str) -> T:
-        return self._made()[key]
+        found = self._made()
+        if key not in found and self._made.look():
+            found = self._made()
+        return found[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._made())

@@ -463,6 +463,18 @@ def test_what_is_in_force_is_seen_without_a_restart(site):
     assert current["pacs"].aet == "PACS"
 
 
+def test_a_name_that_another_process_saw_sooner_is_known_at_once(site):
+    site.begin()
+    live = Live(site.host, site.database, seconds=3600)
+    current = Current(Made(live, lambda now: {one.name: one for one in now.destinations},
+                           lambda now: now.destinations))  # fmt: skip
+    pacs = {"kind": "dicom", "aet": "PACS", "host": "127.0.0.1"}
+    site.propose(put("destinations[pacs]", pacs))
+    assert list(current) == ["orthanc"], "it has not looked since"
+    assert current["pacs"].aet == "PACS"
+    assert "vna" not in current
+
+
 def test_machine_keys_stay_the_hosts_own(site):
     site.path.write_text("{service: {port: 8123}, messages: {listener: {port: 2575, senders: []}}}")
     with pytest.raises(ConfigurationError):
