@@ -276,7 +276,8 @@ def _beside(stop: threading.Event, *loops: Callable[[], None]) -> Iterator[None]
 
 
 def _tidy(config: Config, stop: threading.Event) -> None:
-    """Remove now and then what killed workers left."""
+    """Remove now and then what killed workers left; in the store of results, at the start."""
+    BlobStore(config.blob_folder).remove_drafts(SCRATCH_SECONDS)
     while True:
         remove_old_scratch(config.scratch_folder, SCRATCH_SECONDS)
         if stop.wait(TIDY_SECONDS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,8 +166,11 @@ def peer_of(settings: DicomDestination) -> Peer:
 
 @contextmanager
 def _file(content: bytes) -> Iterator[Path]:
-    """Bytes as a file that only we can read, as they are sent from one."""
-    with tempfile.NamedTemporaryFile(prefix="gransk-", suffix=".dcm") as file:
+    """Bytes as a file of this process's memory, as they are sent from one.
+
+    A worker that is killed leaves nothing of a patient behind.
+    """
+    with os.fdopen(os.memfd_create("object"), "wb") as file:
         file.write(content)
         file.flush()
-        yield Path(file.name)
+        yield Path(f"/proc/self/fd/{file.fileno()}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.errors import GranskError
-from gransk.results.tables import (
-    Blob,
-)
+from gransk.results.tables import Blob
 from gransk.site.database import utcnow
+
+DRAFT = ".new-"
+"""Begins the name of a file that is being written."""
+
+log = logging.getLogger(__name__)
 
 
 class BlobError(GranskError):
@@ -59,7 +64,7 @@ class BlobStore:
         if self._whole(target, stored.sha256) and _touch(target):
             return stored
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=DRAFT)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -92,6 +97,24 @@ class BlobStore:
                 f"object {sha256[:12]} of the store is damaged; restore {path} from a backup"
             )
         return content
+
+    def remove_drafts(self, seconds: float) -> int:
+        """Remove what was being written when its writer was killed; returns how many.
+
+        Parameters
+        ----------
+        seconds : float
+            Younger ones may be being written still.
+        """
+        old, removed = time.time() - seconds, 0
+        for path in self.folder.glob(f"??/{DRAFT}*"):
+            try:
+                if path.stat().st_mtime < old:
+                    path.unlink()
+                    removed += 1
+            except OSError as error:
+                log.warning("a draft in the store of results stays: %s", error.strerror)
+        return removed
 
     def _whole(self, path: Path, sha256: str) -> bool:
         """Kept already, and undamaged: a damaged one is written anew."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -20,8 +21,10 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from gransk.delivery import dicom
 from gransk.delivery.destination import DoubtedError, RefusedError, UnavailableError
 from gransk.delivery.dicom import DicomCarrier
+from gransk.delivery.dimse import store
 from gransk.site.config_destinations import DicomDestination
 from gransk.site.config_messages import TlsClient
 
@@ -67,6 +70,27 @@ def test_the_bytes_of_the_file_arrive(storescp, sop_class, syntax, size):
     sender.send(uid, content)
     assert storescp.held == {uid: dataset_of(content)}, "again, as it was"
     sender.close()
+
+
+def test_a_worker_that_is_killed_while_it_sends_leaves_nothing_on_the_disk(
+    storescp, tmp_path, monkeypatch
+):
+    """Whatever is on the disk at the moment of sending would stay."""
+    folder, seen = tmp_path / "temporary", []
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+
+    def watched(association, path, kind):
+        seen.append((path.read_bytes(), list(folder.iterdir()), path.resolve().exists()))
+        return store(association, path, kind)
+
+    monkeypatch.setattr(dicom, "store", watched)
+    uid, content = an_object(size=3_000_000)
+    sender = carrier(storescp.port)
+    sender.send(uid, content)
+    sender.close()
+    assert seen == [(content, [], False)]
+    assert storescp.held == {uid: dataset_of(content)}
 
 
 def test_one_association_serves_many_objects_and_ends_when_idle(node):

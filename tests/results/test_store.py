@@ -1,5 +1,7 @@
 """The result store: blobs, seals, withdrawal, the outbox."""
 
+import os
+
 import pytest
 from sqlalchemy import select
 
@@ -77,6 +79,24 @@ def test_a_damaged_blob_is_refused_and_mended_by_the_same_bytes(blobs):
         blobs.get(stored.sha256)
     blobs.put(b"content")
     assert blobs.get(stored.sha256) == b"content"
+
+
+def test_what_a_killed_writer_left_is_removed_once_it_is_old(blobs, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as now:
+        now.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            blobs.put(b"half of something")
+    (left,) = (path for path in blobs.folder.rglob("*") if path.is_file())
+    kept = blobs.put(b"whole")
+    assert blobs.remove_drafts(60) == 0, "it may be being written"
+    os.utime(left, (0, 0))
+    os.utime(blobs.path(kept.sha256), (0, 0))
+    assert blobs.remove_drafts(60) == 1
+    assert not left.exists()
+    assert blobs.get(kept.sha256) == b"whole"
 
 
 def test_a_missing_blob_is_named(blobs):
