@@ -175,6 +175,7 @@ def _renamed(files: list[Path], folder: Path) -> list[Path]:
 def _receiver() -> Iterator[int]:
     """The port of a peer that takes everything and keeps nothing."""
     entity = AE("BENCH")
+    entity.maximum_associations = 1000  # each round's destination keeps some for a while
     entity.supported_contexts = StoragePresentationContexts
     server = entity.start_server(
         ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda _event: 0)]
