@@ -122,7 +122,7 @@ class Bench:
             self._approve(made)
         with self.database.begin() as session:
             now = settings_now(session, self.host).config
-            router = Router(now.destinations, BlobStore(now.blob_folder))
+            router = Router(now.destinations, BlobStore(now.blob_folder), now.reading)
             route_again(session, report, "bench", router, [name])
 
         def there() -> bool:

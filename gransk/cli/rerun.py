@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,7 @@ def rerun(
         try:
             with database.begin() as session:
                 site, _ = config_in_force(session, host)
+                wanted = replace(wanted, unit=site.reading.narrows(wanted.unit))
                 check_ask(session, site, host.applications, application, settings, name)
                 if count:
                     typer.echo(f"{min(most, len(beside.past(session, wanted)))} studies match")

@@ -41,7 +41,7 @@ def route(
     except GranskError as error:
         typer.echo(f"gransk route: {error}", err=True)
         raise typer.Exit(1) from error
-    router = Router(settings.destinations, BlobStore(settings.blob_folder))
+    router = Router(settings.destinations, BlobStore(settings.blob_folder), settings.reading)
     day = (
         None if since is None else since.replace(tzinfo=settings.zone or since.astimezone().tzinfo)
     )

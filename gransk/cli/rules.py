@@ -71,7 +71,7 @@ def _try(
     folder = Path(study)
     with database.read() as session:
         site = _settings(database, host, draft)
-        known = None if folder.exists() else in_archive(session, study, site)
+        known = None if folder.exists() else in_archive(session, study)
         if known is None and not folder.exists():
             raise InvalidValueError(
                 "study", study, "the key of a study in the archive, or a folder that exists"

@@ -102,7 +102,7 @@ def _work(host: Host, slot: int | None) -> None:
         raiser = make_raiser(now, blobs, installed)
         return release.in_turn(noter, raiser, make_report_teller(now, blobs, installed))
 
-    router = Made(live, lambda now: Router(now.destinations, blobs), _destinations)
+    router = Made(live, lambda now: Router(now.destinations, blobs, now.reading), _routes)
     then = calling(Made(live, hooks))
     release.register(database, tools.look, calling(router), then, covers)
     archive = ArchiveCarrier(orthanc)
@@ -138,6 +138,10 @@ def _work(host: Host, slot: int | None) -> None:
     ]
     _start_until_stopped(tools, gpu, starters)
     _stop(executor, tools)
+
+
+def _routes(config: Config) -> object:
+    return config.destinations, config.reading.only_unit
 
 
 def _destinations(config: Config) -> object:

@@ -20,7 +20,7 @@ from gransk.core.application import (
 )
 from gransk.core.calibration import EXAM_SCORE
 from gransk.core.errors import GranskError, InvalidValueError, ModelError
-from gransk.core.exam_facts import Fact, unit_of
+from gransk.core.exam_facts import unit_of
 from gransk.core.findings import Findings
 from gransk.core.followup import Assessment, FollowUp, renamed
 from gransk.core.models import ModelLibrary
@@ -31,12 +31,12 @@ from gransk.reading.room_words import say
 from gransk.reading.urgent import RANKS
 from gransk.results import edits, tracks
 from gransk.results.blobs import BlobStore
-from gransk.results.exam_facts import known_of
+from gransk.results.exam_facts import said_unit
 from gransk.results.origins import origin_of
 from gransk.results.programmes import said_programme
 from gransk.results.routing import ReportFacts, route
 from gransk.results.store import read_findings, read_follow_up
-from gransk.results.tables import ExamProgramme, FactSource, ProgrammeSource, Workitem
+from gransk.results.tables import ExamProgramme, ProgrammeSource, Workitem
 from gransk.results.urgency import Level
 from gransk.site.config import Config
 from gransk.site.config_destinations import Outcome
@@ -316,11 +316,10 @@ class _Study:
 
     def _unit(self, config: Config) -> str:
         """Whose exam it is: what somebody said, else what the images say under a configuration."""
-        said = known_of(self.session, self.item.study_key).get(Fact.UNIT)
-        if said is not None and said.source is not FactSource.IMAGES:
-            return said.value
+        if said := said_unit(self.session, self.item.study_key):
+            return said
         places, _ = origin_of(self.session, self.item.study_key)
-        return unit_of(places, config.reading.matches)
+        return unit_of(places, config.reading.matches) or config.reading.only_unit
 
     def _programmes(self) -> tuple[Programme | None, Programme | None] | None:
         """Its programme on both sides; None where the draft reads orders by another table and

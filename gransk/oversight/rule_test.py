@@ -18,10 +18,11 @@ from gransk.core.reasons import Reason
 from gransk.pipeline.trial import InArchive, Read, Tried
 from gransk.reading import rooms
 from gransk.reading.gate import gate_of
-from gransk.reading.knowing import known_exam, unit_of
+from gransk.reading.knowing import known_exam
 from gransk.reading.plan import Plan
 from gransk.reading.planning import AiSaid, Known, Word, choose, plan
 from gransk.reading.policy import Room
+from gransk.results.exam_facts import said_unit
 from gransk.results.programmes import said_programme
 from gransk.results.routing import ReportFacts, holds
 from gransk.site.config import Config
@@ -96,8 +97,8 @@ class Ruled:
     plans: tuple[Planned, ...] = ()
 
 
-def in_archive(session: Session, key: str, config: Config) -> InArchive | None:
-    """A study of the archive with what is known of it; None where it is not there."""
+def in_archive(session: Session, key: str) -> InArchive | None:
+    """A study of the archive with what somebody said of it; None where it is not there."""
     seen = session.get(SeenStudy, key)
     if seen is None or seen.deleted_at is not None:
         return None
@@ -105,7 +106,7 @@ def in_archive(session: Session, key: str, config: Config) -> InArchive | None:
         key=key,
         orthanc_id=seen.orthanc_id,
         study_instance_uid=seen.study_instance_uid,
-        unit=unit_of(session, key, config.reading),
+        unit=said_unit(session, key),
         programme=said_programme(session, key),
     )
 
@@ -152,7 +153,7 @@ def ruled(
 def _known(session: Session, tried: Tried, study_key: str | None) -> Known:
     if study_key is not None:
         known = known_exam(session, study_key, incomplete=False)
-        return replace(known, unit=known.unit or tried.unit, programme=tried.programme)
+        return replace(known, unit=tried.unit, programme=tried.programme)
     age, screened = tried.facts.get(Fact.AGE), tried.facts.get(Fact.ROUND)
     implant = tried.facts.get(Fact.IMPLANT)
     return Known(

@@ -15,11 +15,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from gransk.archive.tables import Purpose, SeenStudy
-from gransk.core.exam_facts import Fact
 from gransk.pipeline import protocol
 from gransk.pipeline.supervise import How
 from gransk.registry.stages import card_digests
-from gransk.results.exam_facts import known_of
+from gransk.results.exam_facts import exam_unit
 from gransk.results.programmes import programme_of
 from gransk.results.tables import Workitem
 from gransk.site.config import Config
@@ -102,5 +101,4 @@ def _content(session: Session, item: Workitem) -> dict[str, Any]:
 
 def _unit(session: Session, config: Config, item: Workitem) -> str | None:
     """The unit whose exam it is, where that is known."""
-    known = known_of(session, item.study_key).get(Fact.UNIT)
-    return (known.value if known else "") or config.reading.only_unit or None
+    return exam_unit(session, item.study_key, config.reading) or None

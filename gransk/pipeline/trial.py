@@ -43,9 +43,9 @@ class _Part(BaseModel):
 
 
 class InArchive(_Part):
-    """A study of the archive, with what is known of it beside its images.
+    """A study of the archive, with what somebody said of it.
 
-    ``programme`` is what somebody said; where nobody did, the order is read by the rules tried.
+    Where nobody said ``unit`` or ``programme``, images and order are read by the rules tried.
     """
 
     key: str

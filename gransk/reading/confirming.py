@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from gransk.reading import rooms
 from gransk.reading.gate import may_count
-from gransk.reading.knowing import unit_of
 from gransk.reading.plan import PlanReason
 from gransk.results.blobs import BlobError, BlobStore
+from gransk.results.exam_facts import exam_unit
 from gransk.results.store import read_findings
 from gransk.results.tables import Report, Workitem
 from gransk.site.config import Config
@@ -54,5 +54,5 @@ class SpareConfirmation:
             return (PlanReason.NOT_VALIDATED,)
         today = utcnow().astimezone(self.config.zone).date()
         room = rooms.in_force(session, today)
-        unit = unit_of(session, item.study_key, self.config.reading)
+        unit = exam_unit(session, item.study_key, self.config.reading)
         return may_count(session, room, unit, item.application, models, today)

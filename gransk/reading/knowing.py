@@ -11,7 +11,6 @@ from gransk.core.programme import Programme
 from gransk.reading.planning import UNSAID, Known, Word
 from gransk.results.exam_facts import Standing, known_of
 from gransk.results.tables import ExamProgramme, FactSource, ProgrammeSource
-from gransk.site.config_reading import ReadingSection
 
 LISTS = (ProgrammeSource.FILE, ProgrammeSource.MACHINE)
 """Who names an exam's programme and may tell exceptions with it."""
@@ -56,15 +55,6 @@ def known_by(
         incomplete=incomplete,
         returned=returned,
     )
-
-
-def unit_of(session: Session, study_key: str, section: ReadingSection) -> str:
-    """Whose exam it is; empty where that is unknown.
-
-    A site of one unit that matches no images has it all.
-    """
-    found = known_of(session, study_key).get(Fact.UNIT)
-    return found.value if found else section.only_unit
 
 
 def _word(facts: Mapping[Fact, Standing], fact: Fact) -> Word:

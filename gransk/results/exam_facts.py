@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from gransk.core.exam_facts import FLAGS, YES, Fact, checked
 from gransk.results.tables import ExamFact, ExamKnown, FactSource
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import utcnow
 
 RANKS = {
@@ -137,6 +138,21 @@ def rows(session: Session, study_keys: Collection[str]) -> dict[str, ExamKnown]:
 def known_of(session: Session, study_key: str) -> Mapping[Fact, Standing]:
     """The facts that count at a study; what nobody said is left out."""
     return standing_of(session.get(ExamKnown, study_key))
+
+
+def exam_unit(session: Session, study_key: str, section: ReadingSection) -> str:
+    """Whose exam it is; empty where that is unknown.
+
+    A site of one unit that matches no images has it all.
+    """
+    found = known_of(session, study_key).get(Fact.UNIT)
+    return found.value if found else section.only_unit
+
+
+def said_unit(session: Session, study_key: str) -> str:
+    """Whose exam somebody said that it is; empty where the images alone may tell."""
+    found = known_of(session, study_key).get(Fact.UNIT)
+    return found.value if found and found.source is not FactSource.IMAGES else ""
 
 
 def standing_of(row: ExamKnown | None) -> Mapping[Fact, Standing]:

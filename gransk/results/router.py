@@ -8,18 +8,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gransk.core.calibration import EXAM_SCORE
-from gransk.core.exam_facts import Fact
 from gransk.core.followup import renamed
 from gransk.results import edits
 from gransk.results.acts import edited
 from gransk.results.blobs import BlobStore
-from gransk.results.exam_facts import known_of
+from gransk.results.exam_facts import exam_unit
 from gransk.results.origins import origin_of
 from gransk.results.routing import ReportFacts, Wanted, asks_findings, route
 from gransk.results.store import locked_report, queue_deliveries, read_findings
 from gransk.results.tables import Delivery, Report, Workitem
 from gransk.results.tracks import tracking
 from gransk.site.config_destinations import Destination, Outcome
+from gransk.site.config_reading import ReadingSection
 from gransk.site.events import EventKind, record
 
 Route = Callable[[Session, Workitem, Report], Wanted]
@@ -34,11 +34,16 @@ class Router:
     destinations : sequence of Destination
         ``config.destinations``.
     blobs : BlobStore
+    reading : ReadingSection
+        ``config.reading``: whose exam a study is.
     """
 
-    def __init__(self, destinations: Sequence[Destination], blobs: BlobStore) -> None:
+    def __init__(
+        self, destinations: Sequence[Destination], blobs: BlobStore, reading: ReadingSection
+    ) -> None:
         self.destinations = tuple(destinations)
         self._blobs = blobs
+        self._reading = reading
 
     def __call__(self, session: Session, item: Workitem, report: Report) -> Wanted:
         """Where a report goes.
@@ -54,7 +59,6 @@ class Router:
     def facts(self, session: Session, item: Workitem, report: Report) -> ReportFacts:
         """What rules ask of a report; its findings are read only where one asks for them."""
         places, modalities = origin_of(session, item.study_key)
-        unit = known_of(session, item.study_key).get(Fact.UNIT)
         outcome: Outcome | None = None
         score: float | None = None
         if asks_findings(self.destinations):
@@ -69,7 +73,7 @@ class Router:
             score=score,
             modalities=modalities,
             places=places,
-            unit=unit.value if unit else "",
+            unit=exam_unit(session, item.study_key, self._reading),
         )
 
 

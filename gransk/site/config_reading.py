@@ -95,6 +95,10 @@ class ReadingSection(Section):
         """The unit that has every exam of a site; empty where units are told by their images."""
         return self.units[0].name if len(self.units) == 1 and not self.units[0].match else ""
 
+    def narrows(self, unit: str) -> str:
+        """The unit, where it has some exams of the site and not others; else empty."""
+        return "" if unit == self.only_unit else unit
+
     @property
     def matches(self) -> dict[str, tuple[Where, ...]]:
         """By which images each unit's exams are known."""

@@ -4,8 +4,8 @@
 
     live = Live(Host.of_file(path), database)
     live.config, live.version          # of now; the database is asked at most once a second
-    router = Made(live, lambda config: Router(config.destinations, blobs), destinations)
-    router()                           # the same until the destinations are others
+    carriers = Made(live, lambda config: make_carriers(config.destinations), destinations)
+    carriers()                         # the same until the destinations are others
 
 What takes ``Config | InForce`` works with either (`in_force`): a command reads one configuration,
 a process that stays asks for the one of now.

@@ -20,6 +20,7 @@ from gransk.registry import beside
 from gransk.registry.asking import check_ask, settings_of
 from gransk.registry.beside import MOST, BesideError, BesideRefusal, Wanted
 from gransk.registry.beside_tables import BesideRun, RunState
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import utcnow
 from gransk.web.access import Caller, allow, language_of
 from gransk.web.case_actions import study_of
@@ -91,7 +92,8 @@ def ask_comparison(
     try:
         with known.database.begin() as session:
             hides = hides_from(known, session, caller)
-            wanted, changed = _wanted(typed), settings_of(settings.splitlines())
+            wanted = _wanted(typed, known.config.reading)
+            changed = settings_of(settings.splitlines())
             check_ask(session, known.config, known.applications, application, changed, typed.name)
             if beside.name_taken(session, typed.name):
                 raise BesideError(BesideRefusal.NAME_TAKEN, typed.name)
@@ -229,14 +231,14 @@ def _list(
     )
 
 
-def _wanted(typed: Typed) -> Wanted:
+def _wanted(typed: Typed, reading: ReadingSection) -> Wanted:
     try:
         first, last = map(datetime.date.fromisoformat, (typed.first, typed.last))
     except ValueError as error:
         raise BesideError(BesideRefusal.DAYS_WRONG) from error
     if last < first:
         raise BesideError(BesideRefusal.DAYS_WRONG)
-    return Wanted(typed.application, first, last, typed.unit)
+    return Wanted(typed.application, first, last, reading.narrows(typed.unit))
 
 
 def _most(typed: Typed) -> int:

@@ -105,7 +105,7 @@ def send_on(
     if destination not in {one.name for one in known.config.destinations}:
         raise HTTPException(404)
     since = utcnow() - datetime.timedelta(days=days)
-    routes = Router(known.config.destinations, known.blobs)
+    routes = Router(known.config.destinations, known.blobs, known.config.reading)
     with known.database.read() as session:
         hides = hides_from(known, session, caller)
         keys = overview.never_sent(session, destination, since, LOOKED_AT, hides)

@@ -50,7 +50,7 @@ def try_study(
     known = wiring(request)
     with known.database.read() as session:
         config = _settings(known, session, draft)
-        found = in_archive(session, study.strip(), config)
+        found = in_archive(session, study.strip())
     if found is None:
         said = text("rules_no_study", language_of(request))
         return _page(request, caller, 404, study=study, draft=draft, fault=said)

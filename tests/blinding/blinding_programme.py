@@ -90,6 +90,7 @@ from gransk.site.config import Config
 from gransk.site.config_destinations import ORTHANC, OrthancDestination, Rule
 from gransk.site.config_messages import Subject
 from gransk.site.config_monitoring import DriftSection
+from gransk.site.config_reading import ReadingSection
 from gransk.site.events import SYSTEM, EventKind, record
 from gransk.site.sessions import start_session
 from gransk.site.tables import Role
@@ -487,7 +488,7 @@ class Programme:
                     session,
                     str(row.arguments[0]),
                     "policy",
-                    Router(DESTINATIONS, self.blobs),
+                    Router(DESTINATIONS, self.blobs, ReadingSection()),
                     then,
                     covers,
                 )

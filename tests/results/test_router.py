@@ -37,6 +37,7 @@ from gransk.results.tables import (
     WorkState,
 )
 from gransk.site.config_destinations import OrthancDestination, Rule
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import Database, utcnow
 from gransk.site.events import EventKind
 from gransk.site.migrate import upgrade
@@ -86,6 +87,8 @@ def found(score: float | None, marks: int = 1) -> Findings:
 class Site:
     """One exam whose reports are sealed and released."""
 
+    reading = ReadingSection()
+
     def __init__(self, folder: Path) -> None:
         self.database = Database(f"sqlite:///{folder}/gransk.db")
         self.blobs = BlobStore(folder / "blobs")
@@ -117,7 +120,7 @@ class Site:
             return release_report(session, key, "policy", self.router(*destinations))
 
     def router(self, *destinations: OrthancDestination) -> Router:
-        return Router(destinations, self.blobs)
+        return Router(destinations, self.blobs, self.reading)
 
     def lines(self, key: str) -> dict[str, list[str]]:
         """Numbers of the objects in the outbox, by destination."""
@@ -251,6 +254,14 @@ def test_where_the_images_come_from_is_kept_and_asked(site):
         destination("d", {"origins": [{"unit": "south"}]}),
     )
     assert set(site.lines(ONE)) == {"a", "c"}
+
+
+def test_a_site_of_one_unit_that_matches_no_images_has_every_exam(site):
+    site.seal(ONE, found(None))
+    there = [destination(name, {"origins": [{"unit": name}]}) for name in ("north", "south")]
+    site.reading = ReadingSection.model_validate({"units": [{"name": "north", "title": "North"}]})
+    site.release(ONE, *there)
+    assert set(site.lines(ONE)) == {"north"}
 
 
 def test_what_replaces_a_report_goes_wherever_that_was_tried(site):

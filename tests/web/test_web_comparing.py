@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -93,6 +94,14 @@ def test_nothing_else_tells_of_what_runs_beside(site: Site) -> None:
         assert (item.analysis_key, item.report_key, item.generation, item.attempt) == kept
     png = f"/studies/{key}/pictures/{digest(['beside', key, 'shadow'])}/0.png"
     assert client.get(png).status_code == 404, "no door to it but the comparison's"
+
+
+def test_a_unit_that_has_every_exam_matches_them_all(make_site: Callable[..., Site]) -> None:
+    """A site of one unit that matches no images."""
+    site = make_site(reading={"units": [{"name": "north", "title": "North"}]})
+    eight(site)
+    html = site.person(Role.ADMINISTRATOR).post("/models/compare", data={**ASKED, "unit": "north"})
+    assert "Studies that match: 8" in html.text
 
 
 def test_past_studies_are_counted_asked_for_and_stopped(site: Site, compared: list[str]) -> None:

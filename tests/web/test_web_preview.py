@@ -169,6 +169,20 @@ def test_another_table_reads_the_order_anew_where_nobody_said_the_programme(prog
     assert tried(site, header=ordered("C"), **table(A="clinical", B="screening")).changed == []
 
 
+def test_a_unit_that_has_every_exam_has_its_overrides(make_site):
+    """A site of one unit that matches no images."""
+    units = [{"name": "north", "title": "North"}]
+    site = make_site(reading={"units": units}, applications={"nodule": {"operating_point": 0.5}})
+    site.app.state.wiring.applications = applications()
+    site.sealed(site.study(1), nodules(), application="nodule")
+    for unit, changed in (("north", 1), ("south", 0)):
+        override = SHARP | {"where": {"unit": unit}}
+        both = [*units, {"name": "south", "title": "South", "match": [{"aet": "S"}]}]
+        reading = {"units": units if unit == "north" else both}
+        found = tried(site, overrides=[override], reading=reading)
+        assert found.kinds.get(Kind.FINDINGS, 0) == changed
+
+
 def test_an_order_that_one_image_does_not_tell_is_counted(programmes):
     site, _ = programmes
     other = table(A="screening")

@@ -18,6 +18,7 @@ from web_site import Site
 from gransk.archive.tables import SeenStudy
 from gransk.cli.main import app
 from gransk.core.application import applications
+from gransk.core.exam_facts import Fact
 from gransk.core.programme import Programme
 from gransk.core.reasons import Reason
 from gransk.oversight.rule_test import in_archive, ruled
@@ -25,7 +26,8 @@ from gransk.pipeline.trial import InArchive, Read, Tried, try_rules
 from gransk.reading import rooms
 from gransk.reading.policy import Room
 from gransk.reading.tables import FollowUpRow
-from gransk.results.tables import ExamProgramme, ProgrammeSource, Workitem
+from gransk.results.tables import ExamKnown, ExamProgramme, ProgrammeSource, Workitem
+from gransk.site.config_reading import ReadingSection
 from gransk.site.database import utcnow
 from gransk.site.events import EventKind, head
 from gransk.site.tables import Event, Role
@@ -169,6 +171,37 @@ def test_a_study_of_the_archive_and_the_command(
     )
     assert tried.read
     assert tried.images == len(list(phantom.glob("*.dcm")))
+    # What the images said under the rules in force is no word against a draft's units.
+    reading = ReadingSection.model_validate({"units": [{"name": "south", "title": "South"}]})
+    draft = site.config.model_copy(update={"reading": reading})
+    for source, unit in (("images", "south"), ("person", "north")):
+        with site.database.begin() as session:
+            facts = {Fact.UNIT: ["north", source]}
+            session.merge(ExamKnown(study_key=key, facts=facts, at=utcnow()))
+        with site.database.read() as session:
+            study = in_archive(session, key)
+        assert try_rules(draft, study).unit == unit
+
+
+def test_policies_are_asked_with_the_unit_that_was_tried(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = site.study(1)
+    with site.database.begin() as session:
+        session.add(ExamKnown(study_key=key, facts={Fact.UNIT: ["north", "images"]}, at=utcnow()))
+    policies = [{"name": one, "kind": "shadow"} for one in ("north", "south")]
+    rules = [
+        {"when": {"programmes": ["screening"], "units": [one["name"]]}, "policy": one["name"]}
+        for one in policies
+    ]
+    room = Room.model_validate(
+        {"valid_from": "2026-01-01", "application": "nodule", "policies": policies, "rules": rules}
+    )
+    monkeypatch.setattr(rooms, "in_force", lambda session, on: room)
+    tried = Tried(unit="south", programme=Programme.SCREENING, read=(Read(application="nodule"),))
+    with site.database.read() as session:
+        (found,) = ruled(session, site.config, tried, key, utcnow())
+    assert found.policy == "south"
 
 
 def test_the_command_tells_a_folder(phantom: Path, tmp_path: Path) -> None:
@@ -206,7 +239,7 @@ def test_an_order_is_read_by_the_rules_that_are_tried(
     monkeypatch.setattr(rooms, "in_force", lambda session, on: room)
     now = utcnow()
     with site.database.read() as session:
-        read, said = (in_archive(session, one, site.config) for one in (key, other))
+        read, said = (in_archive(session, one) for one in (key, other))
         assert read is not None
         assert said is not None
         assert (read.programme, said.programme) == (None, Programme.CLINICAL)
