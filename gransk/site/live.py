@@ -191,9 +191,9 @@ class Made(Generic[T]):
             self._of = config
             return self._made
 
-    def look(self) -> bool:
+    def look(self) -> None:
         """Look at once whether another version is in force."""
-        return self._live.look()
+        self._live.look()
 
 
 def calling(made: Callable[[], Callable[P, R]]) -> Callable[P, R]:
@@ -216,7 +216,8 @@ class Current(Mapping[str, T]):
 
     def __getitem__(self, key: str) -> T:
         found = self._made()
-        if key not in found and self._made.look():
+        if key not in found:
+            self._made.look()
             found = self._made()
         return found[key]
 
