@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 
 from gransk.archive.orthanc import (
     ArchiveFaultError,
@@ -19,6 +20,19 @@ PASSES = (ArchiveUnavailableError, ArchiveSignInError)
 """What ends by itself, or by a person's hand at the archive: results wait for it."""
 
 
+@contextmanager
+def _as_a_destination() -> Iterator[None]:
+    """What goes wrong at the archive, as a destination says it."""
+    try:
+        yield
+    except ArchiveFaultError as error:
+        raise DoubtedError(str(error)) from error
+    except PASSES as error:
+        raise UnavailableError(str(error)) from error
+    except ArchiveRefusedError as error:
+        raise RefusedError(str(error)) from error
+
+
 class ArchiveCarrier:
     """Stores in our own archive, by its REST door."""
 
@@ -27,30 +41,16 @@ class ArchiveCarrier:
 
     def send(self, sop_instance_uid: str, content: bytes) -> None:
         """Store the object, unless the same bytes are there."""
-        try:
+        with _as_a_destination():
             there = self.orthanc.find_instance(sop_instance_uid)
             if there is None or self._file(there) != content:
                 self.orthanc.store(content)
-        except ArchiveFaultError as error:
-            raise DoubtedError(str(error)) from error
-        except PASSES as error:
-            raise UnavailableError(str(error)) from error
-        except ArchiveRefusedError as error:
-            raise RefusedError(str(error)) from error
 
     def remove(self, sop_instance_uid: str) -> None:
         """Delete the object, wherever in the archive it is."""
-        try:
+        with _as_a_destination(), suppress(NotInArchiveError):
             while (there := self.orthanc.find_instance(sop_instance_uid)) is not None:
                 self.orthanc.delete_instance(there)
-        except NotInArchiveError:
-            return
-        except ArchiveFaultError as error:
-            raise DoubtedError(str(error)) from error
-        except PASSES as error:
-            raise UnavailableError(str(error)) from error
-        except ArchiveRefusedError as error:
-            raise RefusedError(str(error)) from error
 
     def _file(self, instance_id: str) -> bytes | None:
         try:
@@ -75,15 +75,12 @@ class ArchiveMarks:
     def mark(self, place: str, marks: Collection[str]) -> bool:
         """Give a study these marks of ours and no other; other labels and metadata stay."""
         try:
-            if self.orthanc.has_labels():
-                self._label(place, {self.settings.prefix + one for one in marks})
-            self._note(place, " ".join(sorted(marks)))
+            with _as_a_destination():
+                if self.orthanc.has_labels():
+                    self._label(place, {self.settings.prefix + one for one in marks})
+                self._note(place, " ".join(sorted(marks)))
         except NotInArchiveError:
             return False
-        except PASSES as error:
-            raise UnavailableError(str(error)) from error
-        except ArchiveRefusedError as error:
-            raise RefusedError(str(error)) from error
         return True
 
     def _label(self, place: str, wanted: set[str]) -> None:
